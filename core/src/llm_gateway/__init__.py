@@ -1,0 +1,68 @@
+"""LLM Gateway's kernel. What stands in `__all__` is all that a plugin may import (beside `llm_gateway.errors`).
+
+Names are loaded when they are first used, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llm_gateway.errors import GatewayError, error_for
+    from llm_gateway.gateway import Gateway
+    from llm_gateway.hookspecs import hookimpl
+    from llm_gateway.model.engine import Engine, RunSpec, RunView
+    from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
+    from llm_gateway.model.invocation import RUN_FILES, EndReason, Invocation, Notice, RunEnd
+    from llm_gateway.model.job import Job, JobState
+    from llm_gateway.model.lines import LineSplitter
+    from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource
+    from llm_gateway.model.posture import Posture
+    from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
+    from llm_gateway.model.record import Decision, Record, Verdict, VerdictRecord
+    from llm_gateway.model.reply import Event, EventKind, Failure, FinishedRun, Reply, Summary
+    from llm_gateway.model.request import McpServer, Prompt, Proposal, Request
+    from llm_gateway.model.session import Resume, Session
+    from llm_gateway.model.store import Admission, Limits, Store
+    from llm_gateway.model.stored import from_json, to_json
+    from llm_gateway.model.transport import Transport
+    from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, Usage
+
+_HOMES = {
+    "errors": ("GatewayError", "error_for"),
+    "gateway": ("Gateway",),
+    "hookspecs": ("hookimpl",),
+    "model.engine": ("Engine", "RunSpec", "RunView"),
+    "model.ids": ("JobId", "NativeSessionId", "SessionId", "new_job_id", "new_session_id"),
+    "model.invocation": ("RUN_FILES", "EndReason", "Invocation", "Notice", "RunEnd"),
+    "model.job": ("Job", "JobState"),
+    "model.lines": ("LineSplitter",),
+    "model.operation": ("CallContext", "Operation", "PromptTemplate", "Resource"),
+    "model.posture": ("Posture",),
+    "model.provider": ("EndStep", "ModelInfo", "NoOptions", "OutputReader", "ProviderInfo", "UpgradePlan"),
+    "model.record": ("Decision", "Record", "Verdict", "VerdictRecord"),
+    "model.reply": ("Event", "EventKind", "Failure", "FinishedRun", "Reply", "Summary"),
+    "model.request": ("McpServer", "Prompt", "Proposal", "Request"),
+    "model.session": ("Resume", "Session"),
+    "model.store": ("Admission", "Limits", "Store"),
+    "model.stored": ("from_json", "to_json"),
+    "model.transport": ("Transport",),
+    "model.usage": ("CacheAccount", "Cost", "CostBasis", "Usage"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"llm_gateway.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

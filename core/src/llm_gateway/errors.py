@@ -1,0 +1,268 @@
+"""Every error that a caller can meet.
+
+    GatewayError
+    ├── RefusedError            nothing was run; the request itself must change
+    │   ├── InvalidRequest          invalid_request
+    │   ├── InputTooLarge           input_too_large
+    │   ├── ApprovalDenied          approval_denied
+    │   ├── ApprovalNeeded          approval_needed
+    │   ├── SessionNotFound         session_not_found
+    │   ├── SessionNotResumable     session_not_resumable
+    │   └── UnknownMcpServer        unknown_mcp_server
+    ├── SetupError              nothing was run; this machine must change
+    │   ├── NotInstalled            not_installed
+    │   ├── VersionUnsupported      version_unsupported
+    │   └── StoreUnavailable        store_unavailable
+    ├── BusyError               nothing was run; the same request may pass later
+    │   ├── SessionBusy             session_busy
+    │   └── Saturated               saturated
+    └── RunError                the run happened and did not end well
+        ├── AuthRequired            auth_required
+        ├── QuotaExhausted          quota_exhausted
+        ├── Overloaded              overloaded
+        ├── BadModel                bad_model
+        ├── ToolDenied              tool_denied
+        ├── RunTimeout              timeout
+        ├── IdleTimeout             idle_timeout
+        ├── OutputUnreadable        output_unreadable
+        ├── OutputOverflow          output_overflow
+        ├── EmptyOutput             empty_output
+        ├── ProviderFailed          provider_failed
+        └── Interrupted             interrupted
+
+A class's docstring is its default message, its `code` is what a program tests. Cancel is an outcome of a job, not an error.
+
+    try:
+        result = await gateway.call("echo_request", {"prompt": "hello"}, context)
+    except GatewayError as error:
+        print(error.code, error.message, error.recovery)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+
+class GatewayError(Exception):
+    """The gateway could not do this."""
+
+    code: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+    default_recovery: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        recovery: str | None = None,
+        provider_message: str | None = None,
+        reset_at: datetime | None = None,
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.recovery = recovery or self.default_recovery
+        #: The provider's own words, untouched.
+        self.provider_message = provider_message
+        #: When a quota is known to be filled again (aware UTC).
+        self.reset_at = reset_at
+        super().__init__(self.message)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The `error` object of an answer; fields that are not known are left out."""
+        wire: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.recovery:
+            wire["recovery"] = self.recovery
+        if self.provider_message:
+            wire["providerMessage"] = self.provider_message
+        if self.reset_at:
+            wire["resetAt"] = self.reset_at.isoformat().replace("+00:00", "Z")
+        return wire
+
+
+class RefusedError(GatewayError):
+    """The request was refused before anything ran."""
+
+
+class InvalidRequest(RefusedError):
+    """The request is not valid."""
+
+    code = "invalid_request"
+
+
+class InputTooLarge(RefusedError):
+    """The prompt is larger than 10 MB."""
+
+    code = "input_too_large"
+    default_recovery = "Put the material into files of the working directory and name them in the prompt."
+
+
+class ApprovalDenied(RefusedError):
+    """A policy denied this request."""
+
+    code = "approval_denied"
+
+
+class ApprovalNeeded(RefusedError):
+    """A human must approve this request first."""
+
+    code = "approval_needed"
+
+
+class SessionNotFound(RefusedError):
+    """There is no such session."""
+
+    code = "session_not_found"
+    default_recovery = "Leave sessionId out, or pass createNewSession: true, to start a new conversation."
+
+
+class SessionNotResumable(RefusedError):
+    """This conversation cannot be continued."""
+
+    code = "session_not_resumable"
+    default_recovery = "Pass createNewSession: true and repeat what the new conversation needs to know."
+
+
+class UnknownMcpServer(RefusedError):
+    """No MCP server of this name is registered."""
+
+    code = "unknown_mcp_server"
+
+
+class SetupError(GatewayError):
+    """This machine is not set up for the request."""
+
+
+class NotInstalled(SetupError):
+    """The provider's command-line program is not installed."""
+
+    code = "not_installed"
+
+
+class VersionUnsupported(SetupError):
+    """The installed version of the provider's program cannot be used."""
+
+    code = "version_unsupported"
+
+
+class StoreUnavailable(SetupError):
+    """The store cannot be reached."""
+
+    code = "store_unavailable"
+    retryable = True
+
+
+class BusyError(GatewayError):
+    """There is no room for this request at the moment."""
+
+    retryable = True
+
+
+class SessionBusy(BusyError):
+    """Another turn of this conversation is still running."""
+
+    code = "session_busy"
+    default_recovery = 'Wait for the running job, or pass onBusy: "queue".'
+
+
+class Saturated(BusyError):
+    """The queue is full."""
+
+    code = "saturated"
+    default_recovery = "Wait for a job to end (llm_job_wait), then send the request again."
+
+
+class RunError(GatewayError):
+    """The run did not end well."""
+
+
+class AuthRequired(RunError):
+    """The provider does not accept the login."""
+
+    code = "auth_required"
+
+
+class QuotaExhausted(RunError):
+    """The provider's quota is used up."""
+
+    code = "quota_exhausted"
+    retryable = True
+
+
+class Overloaded(RunError):
+    """The provider is overloaded."""
+
+    code = "overloaded"
+    retryable = True
+
+
+class BadModel(RunError):
+    """The provider does not know this model."""
+
+    code = "bad_model"
+    default_recovery = "Leave model out: the provider's own default is used."
+
+
+class ToolDenied(RunError):
+    """The agent needed a tool that it was not allowed to use."""
+
+    code = "tool_denied"
+
+
+class RunTimeout(RunError):
+    """The run took longer than its time limit."""
+
+    code = "timeout"
+    default_recovery = "Raise timeoutMs, or split the task."
+
+
+class IdleTimeout(RunError):
+    """The run wrote nothing for longer than its idle limit."""
+
+    code = "idle_timeout"
+    default_recovery = "Raise idleTimeoutMs, or leave it out."
+
+
+class OutputUnreadable(RunError):
+    """The provider's output could not be read as an answer."""
+
+    code = "output_unreadable"
+
+
+class OutputOverflow(RunError):
+    """The run wrote more than the output limit and was ended."""
+
+    code = "output_overflow"
+
+
+class EmptyOutput(RunError):
+    """The provider ended without an answer."""
+
+    code = "empty_output"
+    retryable = True
+
+
+class ProviderFailed(RunError):
+    """The provider's program failed."""
+
+    code = "provider_failed"
+
+
+class Interrupted(RunError):
+    """The run was interrupted before it ended; what it wrote was kept."""
+
+    code = "interrupted"
+    retryable = True
+    default_recovery = "Look at the partial output, then send the request again with forceRefresh: true."
+
+
+def _leaves(cls: type[GatewayError]) -> list[type[GatewayError]]:
+    return [leaf for sub in cls.__subclasses__() for leaf in (_leaves(sub) or [sub])]
+
+
+#: The closed set: code -> class.
+ERRORS: dict[str, type[GatewayError]] = {cls.code: cls for cls in _leaves(GatewayError)}
+
+
+def error_for(code: str, message: str | None = None, **details: Any) -> GatewayError:
+    """Make the error of this code. Raises KeyError for a code outside the closed set."""
+    return ERRORS[code](message, **details)

@@ -1,0 +1,21 @@
+"""The three kinds of session id, job ids, and how new ones are made."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import NewType
+
+JobId = NewType("JobId", str)  #: `job-…`; sorts by the time of its making
+SessionId = NewType("SessionId", str)  #: ours, `gw-…`; never put into a CLI's argv
+NativeSessionId = NewType("NativeSessionId", str)  #: the CLI's own
+
+
+def new_job_id() -> JobId:
+    """Make a job id: 11 hex digits of milliseconds, then 16 of chance (nobody guesses another's)."""
+    return JobId(f"job-{time.time_ns() // 1_000_000:011x}{secrets.token_hex(8)}")
+
+
+def new_session_id() -> SessionId:
+    """Make a gateway session id."""
+    return SessionId(f"gw-{secrets.token_hex(16)}")

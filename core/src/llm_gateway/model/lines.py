@@ -1,0 +1,63 @@
+"""Cut a byte stream into lines, whatever the pieces it comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+#: A longer line is dropped whole: nothing that a CLI prints as one event is that long, and memory is bounded.
+MAX_LINE_BYTES = 16 * 1024 * 1024
+
+
+class LineSplitter:
+    """Feed it bytes, get complete lines as bytes, without their end. Linear in time, bounded in memory."""
+
+    def __init__(self, max_line: int = MAX_LINE_BYTES) -> None:
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._skipping = False
+        self._max_line = max_line
+        #: How many lines were dropped for their length, or lost half of themselves in a gap.
+        self.dropped = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes; yield every line that they complete."""
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            piece = data[start:end]
+            start = end + 1
+            if self._skipping:
+                self._skipping = False
+            elif self._held + len(piece) > self._max_line:
+                self.dropped += 1
+                self._clear()
+            else:
+                self._parts.append(piece)
+                line = b"".join(self._parts)
+                self._clear()
+                yield line
+        if start < len(data) and not self._skipping:
+            self._hold(data[start:])
+
+    def gap(self) -> None:
+        """Bytes are missing: forget the half line before them, and the one after them."""
+        self.dropped += 0 if self._skipping else 1
+        self._clear()
+        self._skipping = True
+
+    def rest(self) -> bytes:
+        """The last line when it has no end; b"" if there is none."""
+        line = b"".join(self._parts)
+        self._clear()
+        return line
+
+    def _hold(self, piece: bytes) -> None:
+        self._parts.append(piece)
+        self._held += len(piece)
+        if self._held > self._max_line:
+            self.dropped += 1
+            self._clear()
+            self._skipping = True
+
+    def _clear(self) -> None:
+        self._parts.clear()
+        self._held = 0

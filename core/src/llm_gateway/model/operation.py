@@ -1,0 +1,70 @@
+"""What a caller can do, and what a caller can read. A transport shows these."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from llm_gateway.gateway import Gateway
+
+#: progress(message): what the agent is doing just now
+Progress = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """Who calls, and how to speak to them while they wait."""
+
+    principal: str = "local"
+    progress: Progress | None = None  #: None: nobody listens
+    remote: bool = False  #: the caller is not on this machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One thing that a caller can do."""
+
+    name: str
+    title: str
+    description: str
+    params: type[BaseModel]  #: camelCase aliases, extra="forbid"
+    result: type[BaseModel]
+    handler: Callable[[Gateway, Any, CallContext], Awaitable[BaseModel]]
+    text: Callable[[Any], str] | None = None  #: a result's words; None: the result as JSON
+    failed: Callable[[Any], bool] = lambda result: False  #: whether a result reports a failure
+    hidden: frozenset[str] = frozenset()  #: parameters understood but not shown (refused with a reason)
+    read_only: bool = False
+    destructive: bool = False
+    idempotent: bool = False
+    open_world: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """Something that can be read: a fixed URI, or a template such as `jobs://{jobId}`."""
+
+    uri: str
+    name: str
+    description: str
+    mime_type: str = "application/json"
+    read: Callable[[Gateway, Mapping[str, str], CallContext], Awaitable[str]]
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the URI has variables."""
+        return "{" in self.uri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptTemplate:
+    """A prompt that a client may offer to its user."""
+
+    name: str
+    title: str
+    description: str
+    arguments: Mapping[str, str] = field(default_factory=dict)  #: name -> description
+    render: Callable[[Mapping[str, str]], str]

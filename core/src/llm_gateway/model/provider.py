@@ -1,0 +1,84 @@
+"""What a provider's plugin says about its CLI."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from llm_gateway.model.invocation import RunEnd
+from llm_gateway.model.posture import Posture
+from llm_gateway.model.reply import Event, Summary
+
+
+class NoOptions(BaseModel):
+    """For a provider without parameters of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndStep:
+    """A signal to the run's process group, and how long the run may take to obey."""
+
+    signal: int = signal.SIGTERM
+    grace_s: float = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderInfo:
+    """A CLI, as the kernel needs to know it."""
+
+    name: str  #: lower case; becomes `<name>_request`
+    title: str
+    executable: str  #: looked for on the gateway's PATH; `[providers.<name>] executable` overrides it
+    options_model: type[BaseModel] = NoOptions  #: the provider's own parameters; camelCase aliases, extra="forbid"
+    posture_of: Callable[[Any], Posture | None] = lambda options: None  #: the rung that the options spell
+    postures: tuple[Posture, ...]  #: the rungs it can hold
+    default_posture: Posture = Posture.PROMPTED
+    #: Common parameters it can hold: allowedTools disallowedTools addDirs mcpServers maxTurns maxBudgetUsd effort
+    #: outputSchema sessionId. `model` and the rest are for every provider. Others are refused, never ignored.
+    supports: frozenset[str] = frozenset()
+    silent: bool = False  #: True: prints only at its end, so silence says nothing and idleTimeoutMs is refused
+    end_steps: tuple[EndStep, ...] = (EndStep(),)  #: SIGKILL to every descendant follows by itself
+    env: tuple[str, ...] = ()  #: names it may see beside the common ones; a trailing `*` matches a prefix
+    native_id_pattern: str = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"  #: what its session ids look like (full match)
+    version_argv: tuple[str, ...] = ("--version",)
+    versions_seen: tuple[str, str] | None = None  #: first and last version it was tested with
+    install: str = ""  #: the command that installs it
+    login: str = ""  #: the command that logs in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A model that a provider's own files or commands name."""
+
+    id: str
+    source: str  #: where the name was read
+    default: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradePlan:
+    """How this installation of a CLI is brought to a version; nothing has been run."""
+
+    argv: tuple[str, ...]
+    method: str  #: npm, uv, pipx, native, …
+    note: str = ""
+
+
+class OutputReader(Protocol):
+    """Reads one run's output, piece by piece. Pure: no I/O, the same bytes give the same summary however they are cut."""
+
+    def feed(self, stream: str, data: bytes) -> Iterable[Event]:
+        """Take the next bytes of `stdout` or `stderr`; give what they tell. Never raises on bad data."""
+
+    def gap(self, stream: str) -> None:
+        """Bytes are missing here (output above the limit): forget a half line."""
+
+    def finish(self, end: RunEnd) -> Summary:
+        """The output is over: sum it up."""

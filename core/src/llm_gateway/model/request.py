@@ -1,0 +1,64 @@
+"""What a caller asks of one provider, after the edge has checked it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_gateway.model.posture import Posture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The words, and the part of them that stays the same from call to call."""
+
+    text: str
+    prefix: str = ""  #: the stable beginning of `text`; empty when the prompt came as one string
+    prefix_sha256: str | None = None
+    cache_control: tuple[str, ...] = ()  #: the parts that the caller marked: system, tools, context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpServer:
+    """An MCP server that may be given to a run."""
+
+    name: str
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    url: str | None = None  #: set for a server over HTTP; then `command` is empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One question to one provider. Everything a provider may need to build its argv."""
+
+    provider: str
+    prompt: Prompt
+    options: Any = None  #: an instance of the provider's own options model
+    model: str | None = None
+    working_dir: str
+    add_dirs: tuple[str, ...] = ()
+    allowed_tools: tuple[str, ...] = ()
+    disallowed_tools: tuple[str, ...] = ()
+    mcp_servers: tuple[McpServer, ...] = ()
+    max_turns: int | None = None
+    max_budget_usd: float | None = None
+    effort: str | None = None
+    output_schema: Mapping[str, Any] | None = None
+    timeout_s: float = 3600.0
+    idle_timeout_s: float | None = None
+    principal: str = "local"
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a policy judges: the request, before anything is launched."""
+
+    request: Request
+    posture: Posture  #: the rung that the run would get
+    strategy: str  #: `legacy`, `mcp_managed` or a name that a policy brings
+    strictness: str  #: `strict`, `balanced` or `permissive`
+    bypass_allowed: bool  #: the operator set LLM_GATEWAY_APPROVAL_ALLOW_BYPASS

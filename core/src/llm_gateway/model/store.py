@@ -1,0 +1,140 @@
+"""What a store must do. Two gateways may use one store at once: every change of state is compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from llm_gateway.model.ids import JobId, NativeSessionId, SessionId
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.record import Record, VerdictRecord
+from llm_gateway.model.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may happen at once in one home."""
+
+    running: int
+    per_provider: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What became of a job that asked to be let in."""
+
+    job: Job  #: the caller's own job, or the earlier one that answers the same request
+    deduplicated: bool = False
+
+
+class Store(Protocol):
+    """Keeps jobs, sessions, records and verdicts. Every method may raise StoreUnavailable."""
+
+    async def aopen(self) -> None:
+        """Open, and bring the schema up to date."""
+
+    async def aclose(self) -> None:
+        """Close. Idempotent."""
+
+    async def admit(
+        self, job: Job, *, session: Session | None, limits: Limits, dedup_window_s: float, queue_if_busy: bool
+    ) -> Admission:
+        """Let a job in, atomically across processes.
+
+        In this order: a job of the same principal and `dedup_key` (not None), created less than `dedup_window_s` ago
+        and not failed, canceled or interrupted, is returned instead (`deduplicated`). Another unfinished job of the same
+        `session_id`: raises SessionBusy, or with `queue_if_busy` the new one is queued behind it. A free place (fewer
+        than `limits.running` running in all and `limits.per_provider` of this provider, and nobody of this provider
+        waits already): stored as running, `started_at` = `created_at`. Else, fewer than `limits.queued` waiting: stored
+        as queued. Else raises Saturated and stores nothing.
+
+        `session` is stored in the same transaction when it is not there yet.
+        """
+
+    async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
+        """The job that `admit` would return as the duplicate, without letting anything in."""
+
+    async def claim(self, owner: str, limits: Limits, now: datetime) -> Sequence[Job]:
+        """Move this owner's queued jobs to running (`started_at` = `now`), oldest first, as far as there is room.
+
+        A provider without room does not hold up another; a job waits for every earlier unfinished job of its session.
+        Places are shared by all owners, and a job never overtakes another owner's older job of the same provider.
+        """
+
+    async def finish_job(self, job: Job, *, owner: str, record: Record | None) -> bool:
+        """Write a final state if the job is still unfinished *and* this owner's; False (nothing written) if not.
+
+        With it, in one transaction: the record, the session's `native_id` (`job.reply.native_id`, when the session has
+        none yet) and `last_used_at`.
+        """
+
+    async def cancel_queued(self, job_id: JobId, now: datetime) -> bool:
+        """queued -> canceled, whoever owns it; False if it was not queued."""
+
+    async def take_over(self, job_id: JobId, *, from_owner: str, to_owner: str) -> bool:
+        """Change an unfinished job's owner, if it is still `from_owner`."""
+
+    async def mark_fetched(self, job_id: JobId, now: datetime) -> None:
+        """Note the first hand-out of a final reply; the first time, a completed job's session gains a turn."""
+
+    async def get_job(self, job_id: JobId) -> Job | None:
+        """One job, whoever's; None if there is none."""
+
+    async def list_jobs(
+        self,
+        *,
+        principal: str | None = None,
+        states: Collection[JobState] | None = None,
+        provider: str | None = None,
+        session_id: SessionId | None = None,
+        limit: int = 100,
+    ) -> Sequence[Job]:
+        """Jobs, newest first."""
+
+    async def unfinished(self) -> Sequence[Job]:
+        """Every queued or running job of every owner, oldest first."""
+
+    async def prune(self, before: datetime, limit: int = 500) -> Sequence[JobId]:
+        """Delete at most `limit` final jobs that ended before this, and as many old records and verdicts; their ids."""
+
+    async def get_session(self, session_id: SessionId) -> Session | None:
+        """One session, whoever's."""
+
+    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
+        """The session that is bound to this native id."""
+
+    async def list_sessions(
+        self, *, principal: str, provider: str | None = None, working_dir: str | None = None, limit: int = 100
+    ) -> Sequence[Session]:
+        """Sessions, last used first."""
+
+    async def put_session(self, session: Session) -> None:
+        """Insert or replace."""
+
+    async def delete_session(self, session_id: SessionId) -> bool:
+        """Forget a session (and that it was active); False if there was none."""
+
+    async def active_session(self, provider: str, working_dir: str, principal: str) -> Session | None:
+        """The session that requests without session arguments continue."""
+
+    async def set_active(self, provider: str, working_dir: str, principal: str, session_id: SessionId | None) -> None:
+        """Make it the active one; None: no active one."""
+
+    async def add_verdict(self, record: VerdictRecord) -> None:
+        """Keep a verdict."""
+
+    async def list_verdicts(
+        self, *, principal: str, provider: str | None = None, limit: int = 50
+    ) -> Sequence[VerdictRecord]:
+        """Verdicts, newest first."""
+
+    async def list_records(
+        self, *, principal: str | None = None, session_id: SessionId | None = None, limit: int = 100
+    ) -> Sequence[Record]:
+        """Records, newest first."""
+
+    async def health(self) -> Mapping[str, Any]:
+        """`{url, schema, jobs: {state: count}}`, for people."""

@@ -1,0 +1,40 @@
+"""The nouns as JSON and back, for stores and job folders. Never pickled; every document carries a schema version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+#: Raised when a stored document can no longer be read by its noun's present shape.
+SCHEMA = 1
+
+
+@lru_cache(maxsize=None)
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def to_json(value: Any) -> bytes:
+    """A frozen dataclass of the model as compact JSON with its schema version; times in RFC 3339."""
+    assert is_dataclass(value)
+    body = _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True)
+
+    return json.dumps({"schema": SCHEMA, **body}, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def from_json(kind: type[T], data: bytes | str) -> T:
+    """Read what `to_json` wrote. Raises ValueError on another schema version or shape."""
+
+    body = cast("dict[str, Any]", json.loads(data))
+    if not isinstance(body, Mapping) or body.pop("schema", None) != SCHEMA:
+        raise ValueError(f"not a stored {kind.__name__} of schema {SCHEMA}")
+    return cast("T", _adapter(kind).validate_python(body))

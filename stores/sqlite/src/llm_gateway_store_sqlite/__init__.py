@@ -1,0 +1,1 @@
+"""The default store of LLM Gateway: one SQLite file."""
