@@ -1,0 +1,63 @@
+# Needs Python 3.10 or newer with pip, git and make. Everything that is installed stays in $(VENV).
+#
+#   make demo    the first five minutes, with the echo provider: no account, no key
+#   make test    the fast suites
+#   make check   linter, formatter, types, the fast suites
+#   make chaos   kills, full disks and lost clients          make bench   the measured claims
+#   make pins    take today's versions into .ci/constraints.txt
+#   make clean   remove what the above made
+#
+# Another interpreter: make test PYTHON=python3.13 VENV=.cache/py3.13
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+UV ?= $(VENV)/uv/bin/uv
+RUN := $(VENV)/bin/python
+PINS := .ci/constraints.txt
+READY := $(VENV)/.ready
+MANIFESTS := $(wildcard pyproject.toml core/pyproject.toml providers/*/pyproject.toml stores/*/pyproject.toml plugins/*/pyproject.toml)
+MEMBERS := $(filter-out ./,$(dir $(MANIFESTS)))
+SOURCES := $(foreach member,$(MEMBERS),$(wildcard $(member)src))
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_NO_PROGRESS := 1
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: demo test check lint types chaos bench pins clean setup
+
+demo: $(READY)
+	@$(VENV)/bin/llm-gateway demo $(ARGS)
+
+test: $(READY)
+	@$(RUN) -m pytest $(ARGS)
+
+check: lint types test
+
+lint: $(READY)
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+types: $(READY)
+	@$(RUN) -m mypy $(SOURCES)
+
+chaos: $(READY)
+	@$(RUN) -m pytest tests/chaos $(ARGS)
+
+bench: $(READY)
+	@$(RUN) -m pytest tests/bench -s $(ARGS)
+
+setup: $(READY)
+
+# The stamp is older than a manifest, the pins or a new member's manifest: install again (a second, when little changed).
+$(READY): $(MANIFESTS) $(PINS) Makefile .ci/install
+	@PYTHON='$(PYTHON)' VENV='$(VENV)' UV='$(UV)' sh .ci/install $(MEMBERS)
+	@touch $@
+
+pins: $(READY)
+	@UV='$(UV)' sh .ci/pins $(MANIFESTS)
+
+clean:
+	rm -rf $(VENV) .cache dist .mypy_cache .ruff_cache .hypothesis .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
