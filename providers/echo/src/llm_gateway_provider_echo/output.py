@@ -1,0 +1,111 @@
+"""From the program's bytes to events and a summary. Pure: cut anywhere, the same bytes give the same summary."""
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from llm_gateway import Cost, CostBasis, Event, EventKind, LineSplitter, NativeSessionId, RunEnd, Summary, Usage
+
+#: An answer comes back in one line, with up to six bytes for a character of a 10 MB prompt.
+MAX_LINE = 64 * 1024 * 1024
+#: Characters kept of the words of a run that never came to its result; the last ones matter most.
+MAX_PARTIAL = 4 * 1024 * 1024
+
+
+class EchoReader:
+    """Reads one run's output."""
+
+    def __init__(self) -> None:
+        self._lines = LineSplitter(MAX_LINE)
+        self._unreadable = 0
+        self._partial: deque[str] = deque()
+        self._partial_chars = 0
+        self._session: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
+        self._result: str | None = None
+        self._error: dict[str, Any] | None = None
+
+    def feed(self, stream: str, data: bytes) -> Iterator[Event]:
+        """Take the next bytes."""
+        # A list, not a generator: the bytes are taken even if nobody looks at the events.
+        return iter(
+            [event for line in self._lines.feed(data) for event in self._read(line)] if stream == "stdout" else []
+        )
+
+    def gap(self, stream: str) -> None:
+        """Forget a half line."""
+        if stream == "stdout":
+            self._lines.gap()
+
+    def finish(self, end: RunEnd) -> Summary:
+        """Sum up. The result wins; a run without one has failed, and its words so far are kept."""
+        for _ in self._read(self._lines.rest()):
+            pass
+        failure: dict[str, Any] = {}
+        if self._error is not None:
+            failure = self._error
+        elif self._result is None:
+            failure = {"kind": "unreadable" if self._unreadable or self._lines.dropped else "no_result"}
+        cost = self._usage.get("costUsd")
+        return Summary(
+            text=self._result if self._result is not None else "".join(self._partial),
+            native_id=_word(self._session, "id", NativeSessionId),
+            model=_word(self._session, "model", str),
+            usage=Usage(
+                input_tokens=_count(self._usage, "inputTokens"),
+                output_tokens=_count(self._usage, "outputTokens"),
+                cache_read_tokens=_count(self._usage, "cacheReadTokens"),
+                cache_creation_tokens=_count(self._usage, "cacheCreationTokens"),
+            ),
+            cost=Cost(usd=float(cost), basis=CostBasis.REPORTED) if isinstance(cost, int | float) else Cost(),
+            failed=bool(failure),
+            failure=failure,
+        )
+
+    def _read(self, line: bytes) -> Iterator[Event]:
+        if not line.strip():
+            return
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            event = None
+        if not isinstance(event, dict):
+            self._unreadable += 1
+            return
+        kind, text = event.get("type"), event.get("text")
+        if kind == "session":
+            self._session = event
+            yield Event(kind=EventKind.SESSION, text=str(event.get("id")))
+        elif kind == "text" and isinstance(text, str):
+            self._keep(text)
+            yield Event(kind=EventKind.TEXT, text=_one_line(text))
+        elif kind == "tool":
+            yield Event(kind=EventKind.TOOL, text=_one_line(f"{event.get('name')}: {event.get('detail')}"))
+        elif kind == "usage":
+            self._usage = event
+        elif kind == "result" and isinstance(text, str):
+            self._result = text
+        elif kind == "error":
+            self._error = event
+        # Other kinds are of a newer version, and no reason to fail.
+
+    def _keep(self, text: str) -> None:
+        self._partial.append(text)
+        self._partial_chars += len(text)
+        while self._partial_chars > MAX_PARTIAL and len(self._partial) > 1:
+            self._partial_chars -= len(self._partial.popleft())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text[:400].split())[:200]
+
+
+def _word(event: dict[str, Any], name: str, kind: Any) -> Any:
+    value = event.get(name)
+    return kind(value) if isinstance(value, str) else None
+
+
+def _count(event: dict[str, Any], name: str) -> int | None:
+    value = event.get(name)
+    return value if isinstance(value, int) else None

@@ -1,0 +1,97 @@
+"""The hooks: each one hands on to the module that knows."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from llm_gateway import (
+    CacheAccount,
+    Failure,
+    FinishedRun,
+    Invocation,
+    ModelInfo,
+    NativeSessionId,
+    OutputReader,
+    Posture,
+    ProviderInfo,
+    Record,
+    Request,
+    Resume,
+    Session,
+    UpgradePlan,
+    hookimpl,
+)
+
+from llm_gateway_provider_echo import argv, failures, upgrade
+from llm_gateway_provider_echo import resume as conversations
+from llm_gateway_provider_echo.agent.conversation import CACHE_TTL_S, PRICES
+from llm_gateway_provider_echo.options import EchoOptions
+from llm_gateway_provider_echo.output import EchoReader
+
+DEFAULT_MODEL = "echo-1"
+
+
+@hookimpl
+def gateway_describe_provider() -> ProviderInfo:
+    """Describe the imitation."""
+    return ProviderInfo(
+        name="echo",
+        title="Echo (an imitation agent)",
+        executable=argv.EXECUTABLE,
+        options_model=EchoOptions,
+        postures=tuple(Posture),
+        supports=frozenset({"sessionId", "addDirs", "allowedTools", "disallowedTools", "mcpServers"}),
+        env=("LLM_GATEWAY_ECHO_HOME", "XDG_STATE_HOME"),
+        native_id_pattern=r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        versions_seen=("0.1.0", "0.1.0"),
+        install=f"pip install {upgrade.DISTRIBUTION}",
+    )
+
+
+@hookimpl
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+    """Build the command line."""
+    return argv.build_invocation(request, posture, resume)
+
+
+@hookimpl
+def gateway_resume_session(request: Request, session: Session | None) -> Resume:
+    """Continue, or begin under a new id."""
+    return conversations.enter(session, NativeSessionId(str(uuid4())))
+
+
+@hookimpl
+def gateway_open_reader(request: Request) -> OutputReader:
+    """Read JSON lines."""
+    return EchoReader()
+
+
+@hookimpl
+def gateway_explain_failure(run: FinishedRun) -> Failure | None:
+    """Name the cause."""
+    return failures.explain(run)
+
+
+@hookimpl
+def gateway_list_models() -> Sequence[ModelInfo]:
+    """List what the program itself knows: it lies in this distribution."""
+    source = "the program's own price table"
+    return [ModelInfo(id=name, source=source, default=name == DEFAULT_MODEL) for name in PRICES]
+
+
+@hookimpl
+def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+    """Say how to upgrade."""
+    return upgrade.plan(target)
+
+
+@hookimpl
+def gateway_account_cache(record: Record) -> CacheAccount | None:
+    """Count what reading from the cache saved against sending the words anew."""
+    read = record.usage.cache_read_tokens
+    fresh_price, _, read_price, _ = PRICES.get(record.model or DEFAULT_MODEL, PRICES[DEFAULT_MODEL])
+    return CacheAccount(
+        read_tokens=read,
+        written_tokens=record.usage.cache_creation_tokens,
+        ttl_s=CACHE_TTL_S,
+        saved_usd=None if read is None else round(read * (fresh_price - read_price) / 1e6, 9),
+    )
