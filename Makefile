@@ -40,7 +40,7 @@ lint: $(READY)
 	@$(RUN) -m ruff format --check .
 
 types: $(READY)
-	@$(RUN) -m mypy $(SOURCES)
+	@$(RUN) -m mypy $(if $(TARGET),--python-version $(TARGET)) $(SOURCES)
 
 chaos: $(READY)
 	@$(RUN) -m pytest tests/chaos $(ARGS)
