@@ -53,7 +53,18 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __version__ = "0.1.0"
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+# written out, because type checkers read it
+# fmt: off
+__all__ = [  # noqa: RUF022
+    "Admission", "CacheAccount", "CallContext", "Cost", "CostBasis", "Decision", "EndReason", "EndStep", "Engine",
+    "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId",
+    "JobState", "Limits", "LineSplitter", "McpServer", "ModelInfo", "NativeSessionId", "NoOptions", "Notice",
+    "Operation", "OutputReader", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
+    "Record", "Reply", "Request", "Resource", "Resume", "RunEnd", "RunSpec", "RunView", "Session", "SessionId",
+    "Store", "Summary", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "error_for", "from_json",
+    "hookimpl", "new_job_id", "new_session_id", "to_json",
+]
+# fmt: on
 
 
 def __getattr__(name: str) -> Any:
