@@ -1,0 +1,175 @@
+"""Claude Code's stream-json, read piece by piece.
+
+One run can give several results (a background task that ends begins another turn), and several lines for one answer of the
+model. What counts: the texts of all results, and the tokens that each result adds to the one before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, Summary
+from llm_gateway_provider_claude.usage import TurnUsage
+
+_SHOWN_CHARS = 200
+
+
+class ClaudeReader:
+    """Reads one run's output."""
+
+    def __init__(self) -> None:
+        self._lines = LineSplitter()
+        self._native_id: str | None = None
+        self._model: str | None = None  # as the run began
+        self._answering: str | None = None  # as it answered
+        self._said: list[str] = []  # since the last result
+        self._texts: list[str] = []  # of the results
+        self._results = 0
+        self._last: dict[str, Any] = {}  # the last result
+        self._error = ""  # the category of the last failed answer
+        self._structured: Any = None
+        self._denied: dict[str, str] = {}  # tool use id -> tool
+        self._dead_servers: dict[str, str] = {}
+        self._usage = TurnUsage()
+
+    def feed(self, stream: str, data: bytes) -> Iterable[Event]:
+        """Take the next bytes; give what they tell."""
+        events: list[Event] = []
+        if stream == "stdout":
+            for line in self._lines.feed(data):
+                events += self._line(line)
+        return events
+
+    def gap(self, stream: str) -> None:
+        """Bytes are missing."""
+        if stream == "stdout":
+            self._lines.gap()
+
+    def finish(self, end: RunEnd) -> Summary:
+        """Sum it up."""
+        for _ in self._line(self._lines.rest()):
+            pass
+        failed = bool(self._last.get("is_error")) or (not self._results and end.exit_code == 0)
+        texts = self._texts
+        if failed or not self._results:  # what it said before it failed is kept; the failure's words are no answer
+            texts = [*texts, "".join(self._said)]
+        notices = []
+        if self._denied:
+            tools = sorted(set(self._denied.values()))
+            message = f"Claude Code was not allowed to use {', '.join(tools)}"
+            notices.append(Notice(code="permission_denied", message=message, details={"tools": tools}))
+        if self._dead_servers:
+            message = f"these MCP servers did not start: {', '.join(sorted(self._dead_servers))}"
+            notices.append(Notice(code="mcp_server_failed", message=message, details=dict(self._dead_servers)))
+        return Summary(
+            text="\n\n".join(text for text in texts if text),
+            native_id=NativeSessionId(self._native_id) if self._native_id else None,
+            model=self._answering or self._model,
+            usage=self._usage.tokens(),
+            cost=self._usage.cost(),
+            failed=failed,
+            failure=self._facts() if failed else {},
+            structured=self._structured,
+            notices=tuple(notices),
+        )
+
+    def _line(self, line: bytes) -> Iterator[Event]:
+        if not line.lstrip().startswith(b"{"):
+            return
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        kind = event.get("type")
+        if kind == "assistant":
+            yield from self._assistant(event)
+        elif kind == "system":
+            yield from self._system(event)
+        elif kind == "result":
+            self._result(event)
+            yield from self._learn_session(event)
+
+    def _system(self, event: dict[str, Any]) -> Iterator[Event]:
+        subtype = event.get("subtype")
+        if subtype == "init":
+            self._model = _text(event.get("model")) or self._model
+            for server in _dicts(event.get("mcp_servers")):
+                if server.get("status") not in ("connected", "pending"):
+                    self._dead_servers[str(server.get("name"))] = str(server.get("status"))
+            yield from self._learn_session(event)
+        elif subtype == "api_retry":
+            why = _text(event.get("error")) or "an error"
+            status = f" ({event['error_status']})" if event.get("error_status") else ""
+            attempt = f"{event.get('attempt')} of {event.get('max_retries')}"
+            yield Event(kind=EventKind.STATUS, text=f"retry {attempt} after {why}{status}")
+        elif subtype == "model_fallback":
+            fallback = f"{event.get('original_model')} -> {event.get('fallback_model')}"
+            yield Event(kind=EventKind.STATUS, text=f"model {fallback} ({event.get('trigger')})")
+        elif subtype == "permission_denied":
+            self._denied[str(event.get("tool_use_id"))] = str(event.get("tool_name"))
+            yield Event(kind=EventKind.STATUS, text=f"not allowed: {event.get('tool_name')}")
+
+    def _assistant(self, event: dict[str, Any]) -> Iterator[Event]:
+        if event.get("error") or event.get("is_api_error_message"):
+            self._error = _text(event.get("error")) or "unknown"
+            return
+        message = event.get("message")
+        if not isinstance(message, dict):
+            return
+        own = event.get("parent_tool_use_id") is None  # else a sub-agent speaks
+        model = _text(message.get("model"))
+        if own and model and not model.startswith("<"):
+            self._answering = model
+        for block in _dicts(message.get("content")):
+            text = _text(block.get("text"))
+            if block.get("type") == "text" and text and own:
+                self._said.append(text)
+                yield Event(kind=EventKind.TEXT, text=text)
+            elif block.get("type") == "tool_use":
+                yield Event(kind=EventKind.TOOL, text=_described(block))
+
+    def _result(self, event: dict[str, Any]) -> None:
+        self._results += 1
+        self._last = event
+        text = _text(event.get("result"))
+        if not event.get("is_error"):
+            # A later result that says the same (a background task ended) adds nothing.
+            if text and text not in self._texts[-1:]:
+                self._texts.append(text)
+            self._said.clear()
+        if "structured_output" in event:
+            self._structured = event["structured_output"]
+        for denial in _dicts(event.get("permission_denials")):
+            self._denied[str(denial.get("tool_use_id"))] = str(denial.get("tool_name"))
+        self._usage.add(event)
+
+    def _learn_session(self, event: dict[str, Any]) -> Iterator[Event]:
+        native_id = _text(event.get("session_id"))
+        if native_id and native_id != self._native_id:
+            self._native_id = native_id
+            yield Event(kind=EventKind.SESSION, text=native_id)
+
+    def _facts(self) -> dict[str, Any]:
+        names = ("subtype", "terminal_reason", "api_error_status", "api_error_type", "api_error", "stop_reason")
+        facts = {name: self._last[name] for name in names if self._last.get(name) is not None}
+        errors = self._last.get("errors")
+        words = [_text(self._last.get("result")), *(str(e) for e in errors if e)] if isinstance(errors, list) else None
+        message = " / ".join(filter(None, words or [_text(self._last.get("result"))]))
+        return {**facts, "category": self._error, "message": message, "results": self._results}
+
+
+def _described(block: dict[str, Any]) -> str:
+    given = block.get("input")
+    hints = ("command", "file_path", "pattern", "path", "url", "query", "description")
+    hint = next((str(given[name]) for name in hints if given.get(name)), "") if isinstance(given, dict) else ""
+    return " ".join(f"{block.get('name')} {hint}".split())[:_SHOWN_CHARS]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

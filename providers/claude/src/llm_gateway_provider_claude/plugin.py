@@ -1,0 +1,118 @@
+"""The hooks of Claude Code's plugin."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+
+from llm_gateway import (
+    CacheAccount,
+    EndStep,
+    Failure,
+    FinishedRun,
+    Invocation,
+    ModelInfo,
+    OutputReader,
+    Posture,
+    ProviderInfo,
+    Record,
+    Request,
+    Resume,
+    Session,
+    UpgradePlan,
+    hookimpl,
+)
+from llm_gateway_provider_claude import argv, failures, models, resume, upgrade
+from llm_gateway_provider_claude.options import ClaudeOptions, posture_of
+from llm_gateway_provider_claude.output import ClaudeReader
+
+#: Not `CLAUDE_CODE_*`: a gateway that was itself started by Claude Code would hand its parent's session to the run.
+ENV = (
+    "ANTHROPIC_*",
+    "API_TIMEOUT_MS",
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_CODE_API_KEY_HELPER_TTL_MS",
+    "CLAUDE_CODE_DISABLE_THINKING",
+    "CLAUDE_CODE_EFFORT_LEVEL",
+    "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_SUBPROCESS_ENV_SCRUB",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "DISABLE_PROMPT_CACHING",
+)
+
+SUPPORTS = frozenset(
+    {
+        *("allowedTools", "disallowedTools", "addDirs", "mcpServers", "maxTurns", "maxBudgetUsd", "effort"),
+        *("outputSchema", "sessionId"),
+    }
+)
+_CACHE_TTL_S = 300.0
+
+
+@hookimpl
+def gateway_describe_provider() -> ProviderInfo:
+    """Claude Code."""
+    return ProviderInfo(
+        name="claude",
+        title="Claude Code",
+        executable=argv.EXECUTABLE,
+        options_model=ClaudeOptions,
+        posture_of=posture_of,
+        postures=tuple(argv.RUNGS),
+        supports=SUPPORTS,
+        # SIGINT lets it write a last result, with the tokens; SIGTERM ends it at once and kills its shells.
+        end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
+        env=ENV,
+        native_id_pattern=resume.SESSION_ID,
+        versions_seen=("2.1.330", "2.1.330"),
+        install=failures.INSTALL,
+        login=failures.LOGIN,
+    )
+
+
+@hookimpl
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+    """See argv.py."""
+    return argv.build(request, posture, resume)
+
+
+@hookimpl
+def gateway_resume_session(session: Session | None) -> Resume:
+    """See resume.py."""
+    return resume.enter(session)
+
+
+@hookimpl
+def gateway_open_reader() -> OutputReader:
+    """See output.py."""
+    return ClaudeReader()
+
+
+@hookimpl
+def gateway_explain_failure(run: FinishedRun) -> Failure | None:
+    """See failures.py."""
+    return failures.explain(run)
+
+
+@hookimpl
+def gateway_list_models() -> Sequence[ModelInfo]:
+    """See models.py."""
+    return models.list_models(os.environ, models.read_help())
+
+
+@hookimpl
+def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+    """See upgrade.py."""
+    return upgrade.plan(shutil.which(argv.EXECUTABLE), target)
+
+
+@hookimpl
+def gateway_account_cache(record: Record) -> CacheAccount:
+    """What the service says of its cache: kept five minutes from the last use, unless `cacheTtl` asked for an hour."""
+    usage = record.usage
+    read, written = usage.cache_read_tokens, usage.cache_creation_tokens
+    return CacheAccount(read_tokens=read, written_tokens=written, ttl_s=_CACHE_TTL_S)

@@ -1,0 +1,92 @@
+"""Tokens and cost of one run, from its results.
+
+`total_cost_usd` and `modelUsage` grow over the whole session, every earlier run included; `model_usage_since_last_result` is
+what this result adds. Where it is missing, `usage` is this result's own but leaves sub-agents out, and the cost is known only
+if the session's totals show that nothing went before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llm_gateway import Cost, CostBasis, Usage
+
+_OF_MODEL = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens", "thinkingTokens")
+_OF_RESULT = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "thinking_tokens",
+)
+
+
+class TurnUsage:
+    """Adds up what the results of one process say."""
+
+    def __init__(self) -> None:
+        self._tokens: list[int] | None = None
+        self._usd: float | None = None
+        self._unpriced = False
+
+    def add(self, result: Mapping[str, Any]) -> None:
+        """Take one result."""
+        delta = result.get("model_usage_since_last_result")
+        if isinstance(delta, Mapping):
+            self._sum(_over_models(delta))
+            self._pay(_cost(delta))
+            return
+        usage = result.get("usage")
+        if not isinstance(usage, Mapping):
+            return
+        details = usage.get("output_tokens_details")
+        own = [_count({**(details if isinstance(details, Mapping) else {}), **usage}, name) for name in _OF_RESULT]
+        self._sum(own)
+        totals = result.get("modelUsage")
+        alone = isinstance(totals, Mapping) and _over_models(totals) == self._tokens
+        self._usd, self._unpriced = (_cost(totals), False) if alone else (None, True)
+
+    def tokens(self) -> Usage:
+        """The tokens of all results together; unknown when there was none."""
+        if self._tokens is None:
+            return Usage()
+        fresh, out, read, written, thought = self._tokens
+        return Usage(
+            input_tokens=fresh,
+            output_tokens=out,
+            cache_read_tokens=read,
+            cache_creation_tokens=written,
+            reasoning_tokens=thought,
+        )
+
+    def cost(self) -> Cost:
+        """The cost of all results together, as Claude Code estimates it."""
+        if self._usd is None or self._unpriced:
+            return Cost()
+        return Cost(usd=round(self._usd, 9), basis=CostBasis.REPORTED)
+
+    def _sum(self, counts: list[int]) -> None:
+        self._tokens = [a + b for a, b in zip(self._tokens or [0] * len(counts), counts, strict=True)]
+
+    def _pay(self, usd: float | None) -> None:
+        if usd is None:
+            self._unpriced = True
+        else:
+            self._usd = (self._usd or 0.0) + usd
+
+
+def _over_models(models: Mapping[str, Any]) -> list[int]:
+    each = [model for model in models.values() if isinstance(model, Mapping)]
+    return [sum(_count(model, name) for model in each) for name in _OF_MODEL]
+
+
+def _cost(models: Any) -> float | None:
+    prices = [model.get("costUSD") for model in models.values() if isinstance(model, Mapping)]
+    known = [float(price) for price in prices if isinstance(price, (int, float))]
+    return sum(known) if len(known) == len(prices) else None
+
+
+def _count(numbers: Mapping[str, Any], name: str) -> int:
+    value = numbers.get(name)
+    return int(value) if isinstance(value, (int, float)) else 0
