@@ -1,0 +1,22 @@
+"""Loads `queries.sql`: each query stands below a line `-- name: <name>`; other comment lines say why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_FILE = Path(__file__).with_name("queries.sql")
+
+
+def parse(text: str) -> dict[str, str]:
+    """Cut a file of named queries into name -> SQL, without the comments."""
+    queries: dict[str, str] = {}
+    for block in text.split("-- name: ")[1:]:
+        name, _, body = block.partition("\n")
+        lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("--")]
+        if name.strip() in queries or not lines:
+            raise ValueError(f"query {name.strip()!r} is empty or stands twice")
+        queries[name.strip()] = "\n".join(lines).rstrip(";")
+    return queries
+
+
+SQL = parse(_FILE.read_text(encoding="utf-8"))
