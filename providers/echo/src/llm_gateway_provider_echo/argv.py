@@ -7,7 +7,6 @@ travels by stdin, where no parser looks at it and no limit of the system cuts it
 import json
 
 from llm_gateway import RUN_FILES, Invocation, McpServer, Posture, Request, Resume
-
 from llm_gateway_provider_echo.options import EchoOptions
 
 EXECUTABLE = "llm-gateway-echo"
@@ -40,7 +39,7 @@ def option_flags(options: EchoOptions) -> list[str]:
     usual = EchoOptions.model_validate({})
     names = ("scenario", "amount", "delay_ms", "on_term")
     said = {name: getattr(options, name) for name in names if getattr(options, name) != getattr(usual, name)}
-    return [f"--{name.replace('_', '-')}={getattr(value, 'value', value)}" for name, value in said.items()]
+    return [f"--{name.replace('_', '-')}={value}" for name, value in said.items()]
 
 
 def mcp_config(servers: tuple[McpServer, ...]) -> bytes:

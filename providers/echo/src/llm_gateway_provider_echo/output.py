@@ -26,12 +26,12 @@ class EchoReader:
         self._result: str | None = None
         self._error: dict[str, Any] | None = None
 
-    def feed(self, stream: str, data: bytes) -> Iterator[Event]:
+    def feed(self, stream: str, data: bytes) -> list[Event]:
         """Take the next bytes."""
+        if stream != "stdout":
+            return []
         # A list, not a generator: the bytes are taken even if nobody looks at the events.
-        return iter(
-            [event for line in self._lines.feed(data) for event in self._read(line)] if stream == "stdout" else []
-        )
+        return [event for line in self._lines.feed(data) for event in self._read(line)]
 
     def gap(self, stream: str) -> None:
         """Forget a half line."""
@@ -39,7 +39,7 @@ class EchoReader:
             self._lines.gap()
 
     def finish(self, end: RunEnd) -> Summary:
-        """Sum up. The result wins; a run without one has failed, and its words so far are kept."""
+        """Sum up. The last result or error decides; a run without either has failed, and its words so far are kept."""
         for _ in self._read(self._lines.rest()):
             pass
         failure: dict[str, Any] = {}
@@ -47,7 +47,7 @@ class EchoReader:
             failure = self._error
         elif self._result is None:
             failure = {"kind": "unreadable" if self._unreadable or self._lines.dropped else "no_result"}
-        cost = self._usage.get("costUsd")
+        cost = _number(self._usage, "costUsd")
         return Summary(
             text=self._result if self._result is not None else "".join(self._partial),
             native_id=_word(self._session, "id", NativeSessionId),
@@ -58,7 +58,7 @@ class EchoReader:
                 cache_read_tokens=_count(self._usage, "cacheReadTokens"),
                 cache_creation_tokens=_count(self._usage, "cacheCreationTokens"),
             ),
-            cost=Cost(usd=float(cost), basis=CostBasis.REPORTED) if isinstance(cost, int | float) else Cost(),
+            cost=Cost() if cost is None else Cost(usd=float(cost), basis=CostBasis.REPORTED),
             failed=bool(failure),
             failure=failure,
         )
@@ -76,7 +76,7 @@ class EchoReader:
         kind, text = event.get("type"), event.get("text")
         if kind == "session":
             self._session = event
-            yield Event(kind=EventKind.SESSION, text=str(event.get("id")))
+            yield Event(kind=EventKind.SESSION, text=_one_line(str(event.get("id", ""))))
         elif kind == "text" and isinstance(text, str):
             self._keep(text)
             yield Event(kind=EventKind.TEXT, text=_one_line(text))
@@ -85,7 +85,7 @@ class EchoReader:
         elif kind == "usage":
             self._usage = event
         elif kind == "result" and isinstance(text, str):
-            self._result = text
+            self._result, self._error = text, None
         elif kind == "error":
             self._error = event
         # Other kinds are of a newer version, and no reason to fail.
@@ -106,6 +106,11 @@ def _word(event: dict[str, Any], name: str, kind: Any) -> Any:
     return kind(value) if isinstance(value, str) else None
 
 
-def _count(event: dict[str, Any], name: str) -> int | None:
+def _number(event: dict[str, Any], name: str) -> int | float | None:
     value = event.get(name)
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, (int, float)) and 0 <= value < 2**53 else None
+
+
+def _count(event: dict[str, Any], name: str) -> int | None:
+    value = _number(event, name)
+    return None if value is None else int(value)

@@ -20,9 +20,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-
-from llm_gateway_provider_echo import argv, failures, upgrade
-from llm_gateway_provider_echo import resume as conversations
+from llm_gateway_provider_echo import argv, failures, resume as conversations, upgrade
 from llm_gateway_provider_echo.agent.conversation import CACHE_TTL_S, PRICES
 from llm_gateway_provider_echo.options import EchoOptions
 from llm_gateway_provider_echo.output import EchoReader

@@ -63,13 +63,14 @@ def noisy(turn: Turn) -> str:
 
 
 def flood(turn: Turn) -> str:
-    """Write `amount` bytes (100 million) of text events, then a short answer."""
+    """Write at least `amount` bytes (100 million) of text events, then a short answer."""
     size = turn.amount(100_000_000)
     event = line({"type": "text", "text": "flood " * 1360})
+    blocks, rest = divmod(-(-size // len(event)), 128)
     block = event * 128
-    for _ in range(size // len(block)):
+    for _ in range(blocks):
         turn.output.write(block)
-    turn.output.write(event * (size % len(block) // len(event)))
+    turn.output.write(event * rest)
     return f"flood: {size} bytes"
 
 
