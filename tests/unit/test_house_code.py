@@ -1,0 +1,138 @@
+"""How the code stands: who may import whom, how long a file may be, and what a test may not do."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import llm_gateway
+
+ROOT = Path(__file__).parents[2]
+KERNEL = ROOT / "core/src/llm_gateway"
+PLUGINS = sorted(path for kind in ("providers", "stores", "plugins") for path in ROOT.glob(f"{kind}/*/src/*/"))
+OPEN_ROOMS = {"llm_gateway", "llm_gateway.errors"}
+VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
+CLOCKS = {"time", "anyio", "asyncio", "trio"}
+
+
+def sources() -> list[Path]:
+    folders = ("core", "providers", "stores", "plugins", "tests")
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))] + [ROOT / "conftest.py"]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str, str | None]]:
+    """Line, module, and the name taken from it (None for a plain import); relative ones stay inside and are left out."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield from ((node.lineno, node.module, alias.name) for alias in node.names)
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in sources()}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def test_the_kernel_stays_under_3500_lines() -> None:
+    files = [path for path in KERNEL.rglob("*.py") if "cli" not in path.relative_to(KERNEL).parts]
+    assert sum(len(path.read_text("utf-8").splitlines()) for path in files) < 3500
+
+
+def test_no_file_has_a_vague_name() -> None:
+    assert [name_of(path) for path in sources() if path.stem in VAGUE or path.parent.name in VAGUE] == []
+
+
+def test_the_kernel_imports_no_plugin() -> None:
+    found = [
+        f"{name_of(path)}:{line}: {module}"
+        for path in KERNEL.rglob("*.py")
+        for line, module, _ in imports_of(path)
+        if module.startswith("llm_gateway_")
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_imports_only_what_the_kernel_shows_and_no_other_plugin(package: Path) -> None:
+    found = []
+    for path in package.rglob("*.py"):
+        for line, module, name in imports_of(path):
+            top = module.partition(".")[0]
+            if top == "llm_gateway":
+                hidden = module not in OPEN_ROOMS or (
+                    module == "llm_gateway" and name not in {*llm_gateway.__all__, "errors"}
+                )
+            else:
+                hidden = top.startswith("llm_gateway_") and top != package.name
+            if hidden:
+                found.append(f"{name_of(path)}:{line}: {module} {name or ''}")
+    assert found == []
+
+
+def test_hooks_are_called_in_one_place() -> None:
+    elsewhere = [
+        path for path in KERNEL.rglob("*.py") if "plugins" not in path.relative_to(KERNEL).with_suffix("").parts
+    ]
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in elsewhere
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"hook", "subset_hook_caller"}
+    ]
+    assert found == []
+
+
+def test_a_kernel_name_is_exported_once_sorted_and_really_there() -> None:
+    exported = llm_gateway.__all__
+    assert list(exported) == sorted(set(exported))
+    for name in exported:
+        assert getattr(llm_gateway, name) is not None
+
+
+@pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_exports_sorted_names(package: Path) -> None:
+    exported = getattr(importlib.import_module(package.name), "__all__", [])
+    assert list(exported) == sorted(set(exported))
+
+
+def test_importing_the_kernel_loads_none_of_its_rooms() -> None:
+    top_level = {module for _, module, _ in _executed_imports(KERNEL / "__init__.py")}
+    assert top_level <= {"__future__", "importlib", "typing"}
+
+
+def _executed_imports(path: Path) -> Iterator[tuple[int, str, str | None]]:
+    for node in tree_of(path).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module, None
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, None) for alias in node.names)
+
+
+def test_no_test_waits_by_sleeping() -> None:
+    found = []
+    for path in sources():
+        if "tests" not in path.relative_to(ROOT).parts:
+            continue
+        for node in ast.walk(tree_of(path)):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=clock), attr="sleep"), args=[span, *_]) if (
+                    clock in CLOCKS
+                ):
+                    if not (isinstance(span, ast.Constant) and span.value == 0):
+                        found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == []

@@ -1,0 +1,143 @@
+"""Every distribution is built alike, so that each one can be installed, read and replaced alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli
+
+import llm_gateway
+
+ROOT = Path(__file__).parents[2]
+KINDS = ("provider", "store", "transport", "policy", "engine", "extension")
+PLACES = {"providers": "provider-", "stores": "store-", "plugins": ""}
+MANIFESTS = [ROOT / "core/pyproject.toml"]
+MANIFESTS += sorted(path for place in PLACES for path in ROOT.glob(f"{place}/*/pyproject.toml"))
+PLUGINS = MANIFESTS[1:]
+PINS = (ROOT / ".ci/constraints.txt").read_text("utf-8")
+
+every_distribution = pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.parent.name)
+every_plugin = pytest.mark.parametrize("manifest", PLUGINS, ids=lambda path: path.parent.name)
+
+
+def read(manifest: Path) -> dict[str, Any]:
+    return tomli.loads(manifest.read_text("utf-8"))
+
+
+def dist_name(requirement: str) -> str:
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match, requirement
+    return match.group().lower().replace("_", "-").replace(".", "-")
+
+
+def requirements(manifest: Path) -> list[str]:
+    project = read(manifest)["project"]
+    optional = project.get("optional-dependencies", {}).values()
+    return [*project.get("dependencies", []), *(one for extra in optional for one in extra)]
+
+
+def package_of(manifest: Path) -> Path:
+    name = read(manifest)["project"]["name"]
+    module = "llm_gateway" if name == "llm-gateway-core" else name.replace("-", "_")
+    return manifest.parent / "src" / module
+
+
+@every_distribution
+def test_a_distribution_has_its_files(manifest: Path) -> None:
+    package = package_of(manifest)
+    for path in (manifest.parent / "README.md", package / "__init__.py", package / "py.typed"):
+        assert path.is_file(), path
+    assert read(manifest)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [f"src/{package.name}"]
+
+
+@every_distribution
+def test_a_distribution_says_the_same_as_all_others(manifest: Path) -> None:
+    whole, root = read(manifest), read(ROOT / "pyproject.toml")
+    assert whole["build-system"] == root["build-system"]
+    assert whole["project"]["version"] == root["project"]["version"] == llm_gateway.__version__
+    assert whole["project"]["requires-python"] == root["project"]["requires-python"] == ">=3.10"
+    assert whole["project"]["license"] == root["project"]["license"]
+    assert whole["project"]["readme"] == "README.md"
+    assert len(whole["project"]["description"]) > 20
+
+
+@every_plugin
+def test_a_plugin_is_named_after_its_folder(manifest: Path) -> None:
+    folder = manifest.parent
+    plain = f"llm-gateway-{PLACES[folder.parent.name]}{folder.name}"
+    assert read(manifest)["project"]["name"] in {plain, f"llm-gateway-extension-{folder.name}"}
+
+
+@every_plugin
+def test_a_plugin_is_found_through_its_kind_and_name(manifest: Path) -> None:
+    project = read(manifest)["project"]
+    kind, _, name = project["name"].removeprefix("llm-gateway-").partition("-")
+    groups = {
+        g.removeprefix("llm_gateway."): e
+        for g, e in project.get("entry-points", {}).items()
+        if g.startswith("llm_gateway.")
+    }
+    if kind not in KINDS:
+        assert groups == {}, "only a plugin of a known kind is found through entry points"
+        return
+    assert list(groups[kind]) == [name.replace("-", "_")] or list(groups[kind]) == [name]
+    for kinds_entries in groups.values():
+        for target in kinds_entries.values():
+            module = manifest.parent / "src" / target.partition(":")[0].replace(".", "/")
+            assert module.with_suffix(".py").is_file() or (module / "__init__.py").is_file(), target
+
+
+@every_plugin
+def test_a_plugin_depends_on_the_kernel_and_on_no_other_plugin(manifest: Path) -> None:
+    ours = [one for one in requirements(manifest) if dist_name(one).startswith("llm-gateway")]
+    assert set(ours) == {"llm-gateway-core>=0.1,<0.2"}
+
+
+@every_distribution
+def test_a_foreign_dependency_has_a_lower_bound_and_a_pin(manifest: Path) -> None:
+    for one in requirements(manifest):
+        if not dist_name(one).startswith("llm-gateway"):
+            assert ">=" in one, one
+            assert re.search(rf"^{re.escape(dist_name(one))}==", PINS, re.M), f"{one}: run `make pins`"
+
+
+def test_the_kernel_depends_on_none_of_ours() -> None:
+    assert not [one for one in requirements(MANIFESTS[0]) if dist_name(one).startswith("llm-gateway")]
+
+
+def test_the_meta_distribution_pins_ours_and_nothing_else() -> None:
+    project = read(ROOT / "pyproject.toml")["project"]
+    assert all(dist_name(one).startswith("llm-gateway-") for one in project["dependencies"])
+    assert all(one.endswith(f"=={project['version']}") for one in project["dependencies"])
+    assert {"grok", "demo", "all"} <= set(project["optional-dependencies"])
+    named = {dist_name(one) for one in project["dependencies"]}
+    assert "llm-gateway-core" in named
+    assert not any("echo" in name or "grok" in name for name in named)
+
+
+def test_every_distribution_of_the_workspace_is_known_to_it() -> None:
+    names = {read(manifest)["project"]["name"] for manifest in MANIFESTS}
+    root = read(ROOT / "pyproject.toml")
+    assert set(root["tool"]["uv"]["sources"]) == names
+    assert {dist_name(one) for one in root["project"]["dependencies"]} <= names
+
+
+def test_no_two_distributions_share_a_script_or_an_entry_point() -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for manifest in MANIFESTS:
+        project = read(manifest)["project"]
+        groups = {"scripts": project.get("scripts", {}), **project.get("entry-points", {})}
+        for group, entries in groups.items():
+            for name in entries:
+                if group == "scripts" or group.startswith("llm_gateway."):
+                    assert (group, name) not in seen, f"{project['name']} and {seen[group, name]}: {name}"
+                    seen[group, name] = project["name"]
+
+
+def test_pins_are_exact_and_carry_no_address() -> None:
+    lines = [line for line in PINS.splitlines() if line and not line.startswith("#")]
+    assert all(re.match(r"[a-z0-9._-]+==[^\s;]+( ; .+)?$", line) for line in lines)
+    assert {"uv", "hatchling", "editables", "pytest", "mypy", "ruff"} <= {dist_name(line) for line in lines}
