@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from functools import cache
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
-#: Raised when a stored document can no longer be read by its noun's present shape.
+#: Raised by one when a stored document can no longer be read by its noun's present shape.
 SCHEMA = 1
 
 
-@cache
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def to_json(value: Any) -> bytes:
     """A frozen dataclass of the model as compact JSON with its schema version; times in RFC 3339."""
     assert is_dataclass(value)
-    body = _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True)
-
+    body = _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True, by_alias=True)
     return json.dumps({"schema": SCHEMA, **body}, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
     )
@@ -33,7 +35,6 @@ def to_json(value: Any) -> bytes:
 
 def from_json(kind: type[T], data: bytes | str) -> T:
     """Read what `to_json` wrote. Raises ValueError on another schema version or shape."""
-
     body = cast("dict[str, Any]", json.loads(data))
     if not isinstance(body, Mapping) or body.pop("schema", None) != SCHEMA:
         raise ValueError(f"not a stored {kind.__name__} of schema {SCHEMA}")

@@ -1,0 +1,123 @@
+"""Step 4: the provider's argv, its program on this machine, and the environment that it may see."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm_gateway.errors import InvalidRequest, NotInstalled
+from llm_gateway.model.invocation import Invocation
+from llm_gateway.model.provider import ProviderInfo
+
+#: What any program needs to find its way on this machine; nothing that names an account or redirects a model's traffic.
+BASE_ENVIRONMENT = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TERM",
+    "COLORTERM",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "TZ",
+    "XDG_*",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A CLI's executable, and what tells one build of it from another without running it."""
+
+    path: str
+    identity: str  #: real path, size and modification time
+
+
+def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> Program | None:
+    """Find the executable; None when it is not installed. Blocking: a few stat calls.
+
+    Only absolute directories of PATH count, so that a working directory cannot plant a program; after them the directory of
+    this interpreter, where pip puts the programs of the gateway's own environment.
+    """
+    name = info.executable
+    if override is not None:
+        candidates: Iterable[str] = [os.path.expanduser(override)]
+    else:
+        folders = [folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(folder)]
+        candidates = (os.path.join(folder, name) for folder in [*folders, os.path.dirname(sys.executable)])
+    for candidate in candidates:
+        if os.path.isabs(candidate) and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            real = os.path.realpath(candidate)
+            facts = os.stat(real)
+            return Program(path=candidate, identity=f"{real}:{facts.st_size}:{facts.st_mtime_ns}")
+    return None
+
+
+def require_program(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> Program:
+    """Find the executable, or raise NotInstalled with the command that installs it."""
+    program = find_program(info, override, environ)
+    if program is None:
+        where = f"at {override}" if override else "on the gateway's PATH"
+        raise NotInstalled(
+            f"{info.title}: `{override or info.executable}` was not found {where}",
+            recovery=f"Install it: {info.install}" if info.install else None,
+        )
+    return program
+
+
+def run_environment(
+    environ: Mapping[str, str],
+    *,
+    allowed: Iterable[str],
+    passed: Iterable[str],
+    fixed: Mapping[str, str],
+    added: Mapping[str, str],
+    depth: int,
+) -> dict[str, str]:
+    """Build a run's whole environment from an allow-list. Pure; the one place where it is made.
+
+    :param allowed: the provider's names; `passed` and `fixed`: the operator's; `added`: the invocation's own.
+    """
+    names = [*BASE_ENVIRONMENT, *allowed, *passed]
+    exact = {name for name in names if not name.endswith("*")}
+    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+    kept = {name: value for name, value in environ.items() if name in exact or (prefixes and name.startswith(prefixes))}
+    return {**kept, **added, **fixed, "LLM_GATEWAY_DEPTH": str(depth)}
+
+
+def check_directories(working_dir: str, add_dirs: Iterable[str]) -> None:
+    """Raise InvalidRequest for a directory that is not there. Blocking: a stat call each."""
+    for name, path in [("workingDir", working_dir), *(("addDirs", path) for path in add_dirs)]:
+        if not Path(path).is_dir():
+            raise InvalidRequest(f"{name}: there is no directory {path}")
+
+
+def check_invocation(invocation: Invocation) -> None:
+    """Raise InvalidRequest for what the system could not execute, before anything is stored."""
+    for element in [*invocation.argv, *invocation.env, *invocation.env.values()]:
+        if "\0" in element:
+            raise InvalidRequest("a parameter contains a NUL byte", recovery="Remove the NUL bytes.")
+        try:
+            size = len(os.fsencode(element))
+        except UnicodeEncodeError as error:
+            raise InvalidRequest("a parameter contains characters that no program can be given") from error
+        if size >= 128 * 1024:  # Linux: MAX_ARG_STRLEN
+            raise InvalidRequest(f"a parameter of {size:,} bytes is too long for a command line (128 KiB)")

@@ -1,0 +1,133 @@
+"""Step 6: how a run ended becomes the reply, the record, and the job's final state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from llm_gateway.errors import ERRORS
+from llm_gateway.model.invocation import EndReason, Notice
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.record import Record
+from llm_gateway.model.reply import Failure, FinishedRun, Reply
+from llm_gateway.model.request import Prompt
+from llm_gateway.model.usage import Cost, CostBasis, Usage
+
+Explain = Callable[[FinishedRun], "Failure | None"]
+Price = Callable[[Usage, str, "str | None"], "Cost | None"]
+
+#: Ends that the gateway itself brought about, and what they are called.
+_OUR_ENDS = {
+    EndReason.TIMEOUT: ("timeout", "the run was ended after {limit:g} s, its time limit"),
+    EndReason.IDLE_TIMEOUT: ("idle_timeout", "the run was ended after {idle:g} s without output"),
+    EndReason.OUTPUT_OVERFLOW: ("output_overflow", None),
+    EndReason.VANISHED: ("interrupted", None),
+}
+
+
+def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState, Reply]:
+    """Decide what a finished run was. Exit code 0 is not success by itself, and noise on stderr is not failure."""
+    summary, end = run.summary, run.end
+    failure = _failure(run, explain)
+    notices = summary.notices
+    if end.truncated:
+        notices = (*notices, Notice(code="output_truncated", message="the middle of the output was not kept"))
+    if failure is None and end.killed_descendants:
+        message = f"{end.killed_descendants} processes that the agent left behind were ended"
+        notices = (*notices, Notice(code="descendants_ended", message=message))
+    cost = summary.cost
+    if cost.basis is CostBasis.UNKNOWN:
+        cost = price(summary.usage, run.request.provider, summary.model or run.request.model) or cost
+    started = end.started_at or end.ended_at
+    mismatch = failure is not None and failure.code == "session_not_resumable"
+    reply = Reply(
+        model=summary.model,
+        native_id=None if mismatch else summary.native_id,
+        text_chars=len(summary.text),
+        empty=not summary.text.strip() and summary.structured is None,
+        truncated=end.truncated,
+        exit_code=end.exit_code,
+        duration_s=max(0.0, (end.ended_at - started).total_seconds()),
+        usage=summary.usage,
+        cost=cost,
+        failure=failure,
+        structured=summary.structured,
+        notices=notices,
+    )
+    if end.reason is EndReason.CANCELED:
+        return JobState.CANCELED, replace(reply, failure=None)
+    if end.reason is EndReason.VANISHED:
+        return JobState.INTERRUPTED, reply
+    return (JobState.FAILED if failure else JobState.COMPLETED), reply
+
+
+def conclude(job: Job, state: JobState, reply: Reply, now: datetime) -> Job:
+    """The job in its final state."""
+    code = reply.failure.code if reply.failure else None
+    return replace(job, state=state, reply=reply, error_code=code, ended_at=now)
+
+
+def record_of(job: Job, prompt: Prompt | None) -> Record:
+    """The flight record of a concluded job."""
+    reply = job.reply or Reply()
+    return Record(
+        job_id=job.id,
+        session_id=job.session_id,
+        native_id=reply.native_id,
+        principal=job.principal,
+        correlation_id=job.correlation_id,
+        provider=job.provider,
+        model=reply.model or job.model,
+        posture=job.posture,
+        prefix_sha256=prompt.prefix_sha256 if prompt else None,
+        prefix_bytes=len(prompt.prefix.encode()) if prompt else 0,
+        usage=reply.usage,
+        cost=reply.cost,
+        started_at=job.started_at or job.created_at,
+        duration_s=reply.duration_s,
+        outcome=job.state.value,
+        error_code=job.error_code,
+    )
+
+
+def _failure(run: FinishedRun, explain: Explain) -> Failure | None:
+    end, summary = run.end, run.summary
+    if end.reason in _OUR_ENDS:
+        code, words = _OUR_ENDS[end.reason]
+        limits = {"limit": run.request.timeout_s, "idle": run.request.idle_timeout_s or 0.0}
+        return _named(code, words.format(**limits) if words else None)
+    if end.reason is EndReason.SPAWN_FAILED:
+        return _named("provider_failed", f"the program could not be started: {end.detail}")
+    if end.reason is EndReason.CANCELED:
+        return None
+    asked = run.resume.native_id
+    if not run.resume.fresh and not summary.failed and summary.native_id and summary.native_id != asked:
+        return _named(
+            "session_not_resumable", "the CLI silently began a new conversation instead of continuing this one"
+        )
+    if summary.failed or end.exit_code != 0:
+        return _checked(explain(run)) or _unexplained(run)
+    if run.request.output_schema is not None and summary.structured is None:
+        return _named("output_unreadable", "the answer does not follow outputSchema")
+    if not summary.text.strip() and summary.structured is None:
+        return _named("empty_output", "the run ended well but gave no answer; files may have changed all the same")
+    return None
+
+
+def _checked(failure: Failure | None) -> Failure | None:
+    if failure is not None and failure.code not in ERRORS:
+        return replace(failure, code="provider_failed")
+    return failure
+
+
+def _unexplained(run: FinishedRun) -> Failure:
+    how = f"signal {run.end.signal}" if run.end.signal else f"exit code {run.end.exit_code}"
+    words = run.stderr_tail.strip().splitlines()[-3:]
+    said = " / ".join(line.strip() for line in words)[:500]
+    return _named("provider_failed", f"the program ended with {how}", provider_message=said or None)
+
+
+def _named(code: str, message: str | None = None, provider_message: str | None = None) -> Failure:
+    error = ERRORS[code](message)
+    return Failure(code=code, message=error.message, recovery=error.recovery, provider_message=provider_message)

@@ -1,0 +1,49 @@
+"""Step 1: prompt or promptParts become one text with a stable prefix. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from llm_gateway.errors import InputTooLarge, InvalidRequest
+from llm_gateway.model.request import Prompt
+
+#: Spec section 1; the CLIs that read a prompt from stdin accept as much.
+MAX_PROMPT_BYTES = 10_000_000
+
+_PREFIX_PARTS = ("system", "tools", "context")
+
+
+def join_prompt(
+    prompt: str | None, parts: Mapping[str, str | None] | None, cache_control: tuple[str, ...] = ()
+) -> Prompt:
+    """Make the prompt of a run.
+
+    Parts are joined in one order (system, tools, context, task), empty ones left out, one blank line between; all but the
+    task are the stable prefix. Raises InvalidRequest (both, neither, blank, NUL bytes) or InputTooLarge.
+    """
+    if prompt is not None and parts is not None:
+        raise InvalidRequest("provide exactly one of prompt or promptParts")
+    if prompt is None and parts is None:
+        raise InvalidRequest("one of prompt or promptParts is required")
+    if parts is None:
+        return Prompt(text=_checked(prompt or ""))
+    task = parts.get("task") or ""
+    if not task.strip():
+        raise InvalidRequest("promptParts.task is blank", recovery="Put the question itself into promptParts.task.")
+    prefix = "\n\n".join(text for name in _PREFIX_PARTS if (text := parts.get(name)))
+    text = _checked(f"{prefix}\n\n{task}" if prefix else task)
+    digest = hashlib.sha256(prefix.encode()).hexdigest() if prefix else None
+    return Prompt(text=text, prefix=prefix, prefix_sha256=digest, cache_control=cache_control)
+
+
+def _checked(text: str) -> str:
+    if not text.strip():
+        raise InvalidRequest("the prompt is blank", recovery="Say in words what the agent should do.")
+    if "\0" in text:
+        raise InvalidRequest(
+            "the prompt contains a NUL byte", recovery="Remove the NUL bytes; they cannot be passed on."
+        )
+    if len(text) > MAX_PROMPT_BYTES or len(text.encode()) > MAX_PROMPT_BYTES:
+        raise InputTooLarge(f"the prompt is larger than {MAX_PROMPT_BYTES:,} bytes")
+    return text

@@ -1,0 +1,37 @@
+"""Which MCP servers a run is given. Pure but for looking whether a command exists."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llm_gateway.errors import UnknownMcpServer
+from llm_gateway.model.request import McpServer
+
+
+def choose_servers(
+    named: Sequence[str] | None, default: Sequence[str], registry: Mapping[str, McpServer], *, held: bool
+) -> tuple[tuple[McpServer, ...], Mapping[str, Any]]:
+    """The servers to give, and the answer's `mcpServers` object.
+
+    An unavailable default is left out with a note, an unavailable server that the caller named raises UnknownMcpServer.
+
+    :param named: what the caller asked for; None: the default.
+    :param held: whether the provider can be given MCP servers at all; if not, they are only noted (`trackingOnly`).
+    """
+    wanted = list(dict.fromkeys(named if named is not None else default))
+    known = {name: server for name in wanted if (server := registry.get(name)) and _available(server)}
+    missing = [name for name in wanted if name not in known]
+    if named is not None and missing:
+        have = ", ".join(sorted(registry)) or "none"
+        raise UnknownMcpServer(
+            f"MCP server {', '.join(missing)} is not registered, or its command is not installed",
+            recovery=f"Registered: {have}. [mcp_servers.<name>] in the settings adds one.",
+        )
+    report = {"requested": wanted, "enabled": list(known) if held else [], "missing": missing, "trackingOnly": not held}
+    return (tuple(known.values()) if held else ()), report
+
+
+def _available(server: McpServer) -> bool:
+    return bool(server.url) or shutil.which(server.command) is not None

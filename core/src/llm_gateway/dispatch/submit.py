@@ -1,0 +1,191 @@
+"""The way of a request, step by step, to a job that nothing can lose."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from anyio import to_thread
+
+from llm_gateway.dispatch import admission, approval, invocation, servers, session
+from llm_gateway.dispatch.invocation import Program
+from llm_gateway.dispatch.worktree import tree_state
+from llm_gateway.errors import GatewayError, InvalidRequest
+from llm_gateway.model.ask import Accepted, Ask
+from llm_gateway.model.engine import RunSpec
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.invocation import Invocation
+from llm_gateway.model.job import Job
+from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.record import Verdict, VerdictRecord
+from llm_gateway.model.request import Proposal
+
+if TYPE_CHECKING:
+    from llm_gateway.gateway import Gateway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What became of a request."""
+
+    job: Job
+    deduplicated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """An accepted request with all that its run needs; environment values live here and nowhere else."""
+
+    accepted: Accepted
+    invocation: Invocation
+    program: Program
+    environment: Mapping[str, str]
+
+
+async def submit(gateway: Gateway, ask: Ask) -> Ticket:
+    """Take a request in. Raises GatewayError before anything has run or been stored."""
+    now = datetime.now(timezone.utc)
+    info = gateway.providers[ask.request.provider]
+    settings = gateway.settings
+    if settings.depth > settings.limits.max_depth:
+        raise InvalidRequest(
+            f"this gateway runs inside {settings.depth} nested runs of itself; [limits] max_depth is "
+            f"{settings.limits.max_depth}",
+            recovery="Let the outermost assistant call the gateway, or raise max_depth.",
+        )
+    own = gateway.settings.provider(info.name)
+    program = invocation.require_program(info, own.executable, gateway.environ)
+    place = await session.choose_session(gateway.store, info, ask, now)
+    request, wanted = session.continue_request(ask, place, info)
+    invocation.check_directories(request.working_dir, request.add_dirs)
+    given, report = servers.choose_servers(
+        ask.mcp_server_names,
+        settings.default_mcp_servers,
+        gateway.mcp_servers,
+        held="mcpServers" in info.supports,
+    )
+    request = replace(request, mcp_servers=given)
+    wanted_rung = approval.asked_posture(
+        info, given=wanted, spelled=info.posture_of(request.options), default=own.default_posture
+    )
+    proposal = Proposal(
+        request=request,
+        posture=wanted_rung,
+        strategy=ask.strategy,
+        strictness=ask.strictness,
+        bypass_allowed=settings.allow_bypass,
+    )
+    ruling, verdicts = await _judge(gateway, proposal, info)
+
+    conversation = place.session if place.begun or place.session.native_id else None
+    resume = gateway.host.resume_session(info.name, request, conversation)
+    accepted = Accepted(request=request, posture=ruling.posture, resume=resume)
+    plan = make_plan(gateway, info, accepted, program)
+    key = None
+    if settings.dedup_window_s > 0 and not ask.force_refresh:
+        tree = await to_thread.run_sync(tree_state, request.working_dir)
+        if tree is not None:
+            key = admission.dedup_key(
+                accepted,
+                plan.invocation,
+                program=program.identity,
+                session=conversation,
+                set_environment=own.env,
+                tree=tree,
+            )
+            earlier = await gateway.store.find_duplicate(request.principal, key, settings.dedup_window_s, now)
+            if earlier is not None:
+                await _keep_verdicts(gateway, proposal, verdicts, earlier.id)
+                return Ticket(job=earlier, deduplicated=True)
+    new_session = None if place.begun else session.remember(place.session, request, ruling.posture, ask.options_given)
+    job = admission.new_job(
+        accepted,
+        owner=gateway.supervisor.owner,
+        key=key,
+        session=place.session,
+        approval=approval.as_wire(ask.strategy, ruling),
+        mcp_servers=report,
+        notices=tuple(notice_wire(notice) for notice in plan.invocation.warnings),
+        now=now,
+    )
+    admitted = await gateway.supervisor.admit(job, plan, session=new_session, queue_if_busy=ask.queue_if_busy)
+    await _keep_verdicts(gateway, proposal, verdicts, admitted.job.id)
+    return Ticket(job=admitted.job, deduplicated=admitted.deduplicated)
+
+
+def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program: Program) -> Plan:
+    """Build the invocation and the environment of a run. Gives the same answer for the same accepted request."""
+    built = gateway.host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
+    invocation.check_invocation(built)
+    own = gateway.settings.provider(info.name)
+    environment = invocation.run_environment(
+        gateway.environ,
+        allowed=info.env,
+        passed=own.env_pass,
+        fixed=own.env,
+        added=built.env,
+        depth=gateway.settings.depth + 1,
+    )
+    return Plan(
+        accepted=replace(accepted, env_names=tuple(sorted(environment))),
+        invocation=built,
+        program=program,
+        environment=environment,
+    )
+
+
+def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
+    """What the engine is asked to carry out."""
+    built, request = plan.invocation, plan.accepted.request
+    name = gateway.providers[request.provider].executable
+    argv = list(built.argv)
+    if name in argv:  # behind a wrapper (a container, a sandbox) the program's name is not the first element
+        argv[argv.index(name)] = plan.program.path
+    argv[0] = shutil.which(argv[0], path=plan.environment.get("PATH")) or argv[0]
+    return RunSpec(
+        job_id=job.id,
+        argv=tuple(argv),
+        cwd=request.working_dir,
+        env=plan.environment,
+        stdin=built.stdin,
+        files=built.files,
+        artifacts=built.artifacts,
+        timeout_s=request.timeout_s,
+        idle_timeout_s=request.idle_timeout_s,
+        output_bytes=gateway.settings.limits.output_bytes,
+        end_steps=gateway.providers[request.provider].end_steps,
+    )
+
+
+def notice_wire(notice: Any) -> Mapping[str, Any]:
+    """A notice as an answer's warning."""
+    return {"code": notice.code, "message": notice.message, **notice.details}
+
+
+async def _judge(gateway: Gateway, proposal: Proposal, info: ProviderInfo) -> tuple[approval.Ruling, list[Verdict]]:
+    verdicts = [verdict for _, verdict in gateway.host.approve(proposal)]
+    try:
+        return approval.rule(info, proposal.posture, proposal.strategy, verdicts), verdicts
+    except GatewayError:
+        await _keep_verdicts(gateway, proposal, verdicts, None)
+        raise
+
+
+async def _keep_verdicts(
+    gateway: Gateway, proposal: Proposal, verdicts: Sequence[Verdict], job_id: JobId | None
+) -> None:
+    for verdict in verdicts:
+        await gateway.store.add_verdict(
+            VerdictRecord(
+                job_id=job_id,
+                provider=proposal.request.provider,
+                principal=proposal.request.principal,
+                strategy=proposal.strategy,
+                verdict=verdict,
+                prompt_sha256=approval.prompt_hash(proposal.request.prompt.text),
+                decided_at=datetime.now(timezone.utc),
+            )
+        )

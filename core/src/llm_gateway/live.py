@@ -1,0 +1,114 @@
+"""The output of one run, read piece by piece: while it grows, and to its end."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from pathlib import Path
+
+from llm_gateway.model.engine import Engine
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.invocation import RunEnd
+from llm_gateway.model.provider import OutputReader
+from llm_gateway.model.reply import Event, EventKind, Summary
+
+_PIECE = 256 * 1024
+_STDERR_TAIL = 8 * 1024
+_PARTIAL_CHARS = 200_000
+_STREAMS = ("stdout", "stderr")
+
+
+class LiveOutput:
+    """Feeds a reader from an engine's files. Every method blocks: call it in a thread. Safe from several threads."""
+
+    def __init__(self, engine: Engine, job_id: JobId, reader: OutputReader) -> None:
+        self._engine = engine
+        self._job_id = job_id
+        self._reader = reader
+        self._offsets = dict.fromkeys(_STREAMS, 0)
+        self._guard = threading.Lock()
+        self._stderr = b""
+        self._texts: deque[str] = deque()
+        self._text_chars = 0
+        #: The newest event, for "what is it doing?".
+        self.latest: Event | None = None
+
+    def advance(self) -> list[Event]:
+        """Read what has been written since the last time; the newest events, at most 1 000."""
+        events: deque[Event] = deque(maxlen=1000)
+        with self._guard:
+            for stream in _STREAMS:
+                self._read_on(stream, None, events)
+        return list(events)
+
+    def finish(self, end: RunEnd) -> Summary:
+        """Read to the end, over the holes, and sum up."""
+        with self._guard:
+            for stream in _STREAMS:
+                self._read_on(stream, end.holes.get(stream), deque(maxlen=1))
+            return self._reader.finish(end)
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last words on stderr, at most 8 KiB."""
+        return self._stderr.decode(errors="replace")
+
+    @property
+    def partial_text(self) -> str:
+        """The newest words of the agent so far."""
+        with self._guard:
+            return "".join(self._texts)
+
+    def _read_on(self, stream: str, hole: tuple[int, int] | None, events: deque[Event]) -> None:
+        while True:
+            offset = self._offsets[stream]
+            size = _PIECE
+            if hole and offset < hole[1]:
+                if offset >= hole[0]:
+                    self._reader.gap(stream)
+                    self._offsets[stream] = hole[1]
+                    continue
+                size = min(size, hole[0] - offset)
+            data = self._engine.read_output(self._job_id, stream, offset, size)
+            if not data:
+                return
+            self._offsets[stream] = offset + len(data)
+            self._take(stream, data, events)
+
+    def _take(self, stream: str, data: bytes, events: deque[Event]) -> None:
+        if stream == "stderr":
+            self._stderr = (self._stderr + data)[-_STDERR_TAIL:]
+        # A hole that was made while we read shows as zero bytes, which no CLI prints.
+        for number, piece in enumerate(data.split(b"\0")) if b"\0" in data else ((0, data),):
+            if number == 1:
+                self._reader.gap(stream)
+            if piece:
+                for event in self._reader.feed(stream, piece):
+                    events.append(event)
+                    self._remember(event)
+
+    def _remember(self, event: Event) -> None:
+        self.latest = event
+        if event.kind is EventKind.TEXT:
+            self._texts.append(event.text)
+            self._text_chars += len(event.text)
+            while self._text_chars > _PARTIAL_CHARS and len(self._texts) > 1:
+                self._text_chars -= len(self._texts.popleft())
+
+
+def write_reply_text(folder: Path, text: str) -> None:
+    """Lay the words of a reply into the job's folder, whole or not at all."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = folder / f"reply.{os.getpid()}.{threading.get_ident()}"
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+        file.write(text.encode("utf-8", "surrogatepass"))
+    draft.replace(folder / "reply.txt")
+
+
+def read_reply_text(folder: Path) -> str | None:
+    """The words of a final reply; None when they are not kept (any more)."""
+    try:
+        return (folder / "reply.txt").read_bytes().decode("utf-8", "surrogatepass")
+    except OSError:
+        return None

@@ -1,0 +1,85 @@
+"""How the gateway is: runs, limits, store, plugins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anyio import to_thread
+
+from llm_gateway.errors import StoreUnavailable
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.operation import CallContext, Operation
+from llm_gateway.operations.answers import job_view, stamp
+from llm_gateway.operations.checking import Wire
+
+if TYPE_CHECKING:
+    from llm_gateway.gateway import Gateway
+
+
+class HealthParams(Wire):
+    """Nothing to say."""
+
+
+class Health(Wire):
+    """The state of this home, across all its gateways."""
+
+    version: str
+    gateway: str
+    running: list[dict[str, Any]]
+    queued: list[dict[str, Any]]
+    limits: dict[str, int]
+    store: dict[str, Any]
+    plugin_problems: list[str]
+    providers: dict[str, bool]
+
+
+async def health(gateway: Gateway, _params: HealthParams, context: CallContext) -> Health:
+    """Look at everything that runs or waits."""
+    problems = [f"{r.kind} {r.name} ({r.distribution}): {r.problem}" for r in gateway.host.records if r.problem]
+    try:
+        unfinished = [job for job in await gateway.store.unfinished() if job.principal == context.principal]
+        store = dict(await gateway.store.health())
+    except StoreUnavailable as error:
+        unfinished, store = [], {"error": error.message}
+    running = [job for job in unfinished if job.state is JobState.RUNNING]
+    limits = gateway.settings.limits
+    return Health(
+        version=gateway.version,
+        gateway=gateway.supervisor.owner,
+        running=[await _seen(gateway, job) for job in running],
+        queued=[job_view(job) for job in unfinished if job.state is JobState.QUEUED],
+        limits={"running": limits.running, "perProvider": limits.per_provider, "queued": limits.queued},
+        store=store,
+        plugin_problems=problems,
+        providers={name: await to_thread.run_sync(gateway.installed, name) for name in sorted(gateway.providers)},
+    )
+
+
+async def _seen(gateway: Gateway, job: Job) -> dict[str, Any]:
+    view = await to_thread.run_sync(gateway.engine.view, job.id)
+    seen = {
+        "alive": view.alive,
+        "adopted": job.owner != gateway.supervisor.owner or gateway.supervisor.adopted(job.id),
+        "pid": view.pid,
+        "keeperPid": view.keeper_pid,
+        "rssBytes": view.rss_bytes,
+        "cpuS": view.cpu_s,
+        "lastOutputAt": stamp(view.last_output_at),
+        "stdoutBytes": view.stdout_bytes,
+        "stderrBytes": view.stderr_bytes,
+    }
+    return {**job_view(job), **{name: value for name, value in seen.items() if value is not None}}
+
+
+HEALTH_OPERATIONS = [
+    Operation(
+        name="llm_process_health",
+        title="Gateway health",
+        description="What runs and waits, with pids, memory and age; limits, store and plugin problems.",
+        params=HealthParams,
+        result=Health,
+        handler=health,
+        read_only=True,
+        idempotent=True,
+    )
+]

@@ -1,0 +1,312 @@
+"""What can be done with jobs: status, result, wait, cancel, list."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from anyio import to_thread
+from pydantic import Field
+
+from llm_gateway.errors import InvalidRequest
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.operation import CallContext, Operation, Resource
+from llm_gateway.operations.answers import (
+    MAX_INLINE_CHARS,
+    RequestResult,
+    answer,
+    error_wire,
+    job_view,
+    reply_text,
+    stamp,
+)
+from llm_gateway.operations.checking import Wire
+
+if TYPE_CHECKING:
+    from llm_gateway.gateway import Gateway
+
+_JobIdText = Annotated[str, Field(max_length=200)]
+_RAW_DEFAULT_BYTES = 64 * 1024
+_RAW_MAX_BYTES = 1024 * 1024
+_CANCEL_WAIT_S = 20.0
+
+
+class JobParams(Wire):
+    """One job."""
+
+    job_id: _JobIdText
+
+
+class ResultParams(Wire):
+    """One job's reply, or a page of its raw output."""
+
+    job_id: _JobIdText
+    offset: Annotated[int, Field(ge=0)] = Field(0, description="characters; with raw: bytes")
+    max_chars: Annotated[int, Field(ge=1, le=MAX_INLINE_CHARS)] | None = None
+    raw: Literal["stdout", "stderr"] | None = Field(None, description="page through what the CLI printed")
+
+
+class WaitParams(Wire):
+    """Several jobs, one bounded wait."""
+
+    job_ids: Annotated[list[_JobIdText], Field(min_length=1, max_length=100)]
+    until: Literal["any", "all"] = "all"
+    timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = 45_000
+
+
+class ListParams(Wire):
+    """Which jobs to list."""
+
+    status: Literal["queued", "running", "completed", "failed", "canceled", "interrupted"] | None = None
+    provider: str | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class JobStatus(Wire):
+    """How a job stands."""
+
+    job: dict[str, Any]
+    age_ms: int
+    last_activity_at: str | None = None
+    doing: str | None = None
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    queue_place: int | None = None
+    silence_is_normal: bool
+    error: dict[str, Any] | None = None
+    next: str | None = None
+
+
+class RawPage(Wire):
+    """A page of raw output. Text when the bytes are UTF-8 (cut at a character's end), else base64."""
+
+    job_id: str
+    stream: str
+    offset: int
+    next_offset: int
+    size: int
+    partial: bool
+    text: str | None = None
+    base64: str | None = None
+
+
+class ResultPage(RequestResult):
+    """A reply, or with `raw` a page of output in `page`."""
+
+    page: dict[str, Any] | None = None
+
+
+class JobList(Wire):
+    """Jobs, newest first."""
+
+    jobs: list[dict[str, Any]]
+
+
+class WaitResult(Wire):
+    """How the jobs stand after the wait."""
+
+    jobs: list[dict[str, Any]]
+    pending: list[str]
+    next: str | None = None
+
+
+async def own_job(gateway: Gateway, job_id: str, context: CallContext) -> Job:
+    """A job of this caller's. Raises InvalidRequest: another's job is not told apart from none."""
+    job = await gateway.store.get_job(JobId(job_id))
+    if job is None or job.principal != context.principal:
+        raise InvalidRequest(f"there is no job {job_id}", recovery="llm_job_list shows yours.")
+    return job
+
+
+async def status(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
+    """Tell how a job stands."""
+    job = await own_job(gateway, params.job_id, context)
+    now = datetime.now(timezone.utc)
+    doing, last, sizes, place = None, job.ended_at, (0, 0), None
+    if job.state is JobState.RUNNING:
+        await gateway.supervisor.look_after(job)
+        view = await to_thread.run_sync(gateway.engine.view, job.id)
+        last, sizes = view.last_output_at or view.started_at, (view.stdout_bytes, view.stderr_bytes)
+        live = await gateway.supervisor.live(job)
+        await to_thread.run_sync(live.advance)
+        doing = live.latest.text[:200] if live.latest else ("working" if view.known else "starting")
+    elif job.state is JobState.QUEUED:
+        await gateway.supervisor.look_after(job)
+        waiting = [other.id for other in await gateway.store.unfinished() if other.state is JobState.QUEUED]
+        place = waiting.index(job.id) + 1 if job.id in waiting else None
+    info = gateway.providers.get(job.provider)
+    return JobStatus(
+        job=job_view(job),
+        age_ms=round(((job.ended_at or now) - job.created_at).total_seconds() * 1000),
+        last_activity_at=stamp(last),
+        doing=doing,
+        stdout_bytes=sizes[0],
+        stderr_bytes=sizes[1],
+        queue_place=place,
+        silence_is_normal=info.silent if info else False,
+        error=error_wire(job),
+        next=None if job.state.ended else f'llm_job_wait {{"jobIds": ["{job.id}"]}}; poll no faster than every 60 s',
+    )
+
+
+async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ResultPage:
+    """Hand out a reply, or a page of raw output."""
+    job = await own_job(gateway, params.job_id, context)
+    if not job.state.ended:
+        await gateway.supervisor.look_after(job)
+        job = await own_job(gateway, params.job_id, context)
+    if params.raw is not None:
+        page = await _raw_page(gateway, job, params.raw, params.offset, params.max_chars or _RAW_DEFAULT_BYTES)
+        head = {"status": job.state.value, "job_id": job.id, "provider": job.provider}
+        return ResultPage(**head, partial=page.partial, page=page.model_dump(by_alias=True, exclude_none=True))
+    told = await answer(
+        gateway, job, offset=params.offset, max_chars=params.max_chars or MAX_INLINE_CHARS, deferred=False
+    )
+    return ResultPage(**dict(told))
+
+
+async def _raw_page(gateway: Gateway, job: Job, stream: str, offset: int, size: int) -> RawPage:
+    size = min(size, _RAW_MAX_BYTES)
+    data = await to_thread.run_sync(gateway.engine.read_output, job.id, stream, offset, size)
+    view = await to_thread.run_sync(gateway.engine.view, job.id)
+    total = view.stdout_bytes if stream == "stdout" else view.stderr_bytes
+    text, encoded = _as_text(data)
+    taken = len(text.encode()) if text is not None else len(data)
+    return RawPage(
+        job_id=job.id,
+        stream=stream,
+        offset=offset,
+        next_offset=offset + taken,
+        size=total,
+        partial=not job.state.ended,
+        text=text,
+        base64=encoded,
+    )
+
+
+def _as_text(data: bytes) -> tuple[str | None, str | None]:
+    """The bytes as text without a cut character at their end, or as base64."""
+    for cut in range(4):
+        try:
+            text = data[: len(data) - cut].decode()
+        except UnicodeDecodeError:
+            continue
+        if text or not data:
+            return text, None
+    return None, base64.b64encode(data).decode()
+
+
+async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> WaitResult:
+    """Wait for jobs, once, instead of polling."""
+    jobs = [await own_job(gateway, job_id, context) for job_id in params.job_ids]
+    ids = [job.id for job in jobs]
+    if not all(job.state.ended for job in jobs):
+        await gateway.supervisor.wait(ids, until_all=params.until == "all", timeout_s=params.timeout_ms / 1000)
+    after = [await own_job(gateway, job_id, context) for job_id in ids]
+    pending = [job.id for job in after if not job.state.ended]
+    ready = [job.id for job in after if job.state.ended]
+    told = f"llm_job_result for {', '.join(ready)}. " if ready else ""
+    return WaitResult(
+        jobs=[job_view(job) for job in after],
+        pending=pending,
+        next=told + (f"Wait again for {', '.join(pending)}." if pending else "") or None,
+    )
+
+
+async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
+    """End a job and all its descendants; what was written stays."""
+    job = await own_job(gateway, params.job_id, context)
+    if not job.state.ended:
+        await gateway.supervisor.cancel(job)
+        await gateway.supervisor.wait([job.id], until_all=True, timeout_s=_CANCEL_WAIT_S)
+    return await status(gateway, params, context)
+
+
+async def list_jobs(gateway: Gateway, params: ListParams, context: CallContext) -> JobList:
+    """List jobs, newest first."""
+    states = [JobState(params.status)] if params.status else None
+    jobs = await gateway.store.list_jobs(
+        principal=context.principal, states=states, provider=params.provider, limit=params.limit
+    )
+    return JobList(jobs=[job_view(job) for job in jobs])
+
+
+def result_text(page: ResultPage) -> str:
+    """The words of a reply, or of a raw page."""
+    if page.page is not None:
+        return str(page.page.get("text", page.page.get("base64", "")))
+    return reply_text(page)
+
+
+JOB_OPERATIONS = [
+    Operation(
+        name="llm_job_status",
+        title="Job status",
+        description="How a job stands and what it is doing. To wait, use llm_job_wait.",
+        params=JobParams,
+        result=JobStatus,
+        handler=status,
+        read_only=True,
+        idempotent=True,
+    ),
+    Operation(
+        name="llm_job_result",
+        title="Job result",
+        description="The reply of a job; of a running one what there is, marked partial. Kept for 30 days.",
+        params=ResultParams,
+        result=ResultPage,
+        handler=result,
+        text=result_text,
+        failed=lambda page: page.error is not None,
+        read_only=True,
+        idempotent=True,
+    ),
+    Operation(
+        name="llm_job_wait",
+        title="Wait for jobs",
+        description="Wait up to 50 s for one or all of several jobs. Better than polling.",
+        params=WaitParams,
+        result=WaitResult,
+        handler=wait,
+        read_only=True,
+        idempotent=True,
+    ),
+    Operation(
+        name="llm_job_cancel",
+        title="Cancel a job",
+        description="End a job and everything it started; what it wrote stays readable.",
+        params=JobParams,
+        result=JobStatus,
+        handler=cancel,
+        destructive=True,
+        idempotent=True,
+    ),
+    Operation(
+        name="llm_job_list",
+        title="List jobs",
+        description="Your jobs, newest first.",
+        params=ListParams,
+        result=JobList,
+        handler=list_jobs,
+        read_only=True,
+        idempotent=True,
+    ),
+]
+
+
+async def _read_all(gateway: Gateway, _variables: Mapping[str, str], context: CallContext) -> str:
+    return (await list_jobs(gateway, ListParams(), context)).model_dump_json(by_alias=True, exclude_none=True)
+
+
+async def _read_one(gateway: Gateway, variables: Mapping[str, str], context: CallContext) -> str:
+    found = await status(gateway, JobParams(job_id=variables["jobId"]), context)
+    return found.model_dump_json(by_alias=True, exclude_none=True)
+
+
+JOB_RESOURCES = [
+    Resource(uri="jobs://all", name="jobs", description="The newest jobs.", read=_read_all),
+    Resource(uri="jobs://{jobId}", name="job", description="How one job stands.", read=_read_one),
+]

@@ -1,0 +1,246 @@
+"""`<provider>_request` and `<provider>_request_async`, made for every provider from one model of parameters."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import anyio
+from pydantic import BaseModel, Field, create_model
+
+from llm_gateway.dispatch.prompt import join_prompt
+from llm_gateway.dispatch.submit import submit
+from llm_gateway.errors import InvalidRequest
+from llm_gateway.model.ask import Ask
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.operation import CallContext, Operation
+from llm_gateway.model.posture import Posture
+from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.reply import EventKind
+from llm_gateway.model.request import Request
+from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, job_view, reply_text
+from llm_gateway.operations.checking import Wire
+
+if TYPE_CHECKING:
+    from llm_gateway.gateway import Gateway
+
+#: No value may look like a flag to a CLI that reads it.
+_NoFlag = Annotated[str, Field(pattern=r"^[^-\s].*$", max_length=400)]
+_MAX_TIMEOUT_MS = 24 * 3600 * 1000
+_BLANK = " "
+
+
+class CacheControl(Wire):
+    """Which parts of the stable prefix are marked for the provider's cache."""
+
+    system: bool = False
+    tools: bool = False
+    context: bool = False
+
+
+class PromptParts(Wire):
+    """The prompt in parts, joined in this order; all but the task are the stable prefix."""
+
+    system: str | None = None
+    tools: str | None = None
+    context: str | None = None
+    task: str
+    cache_control: CacheControl | None = None
+
+
+class RequestParams(Wire):
+    """What every provider takes. A provider's own parameters stand beside these."""
+
+    prompt: str | None = None
+    prompt_parts: PromptParts | None = None
+    model: _NoFlag | None = Field(None, description="Leave out: the CLI's default is best")
+    session_id: _NoFlag | None = Field(None, description="Continue: gw-… or the CLI's own id")
+    resume_latest: bool = Field(False, description="Continue the newest of this directory")
+    create_new_session: bool = False
+    on_busy: Literal["refuse", "queue"] = "refuse"
+    approval_strategy: str = Field("legacy", description="legacy, mcp_managed, …")
+    approval_policy: Literal["strict", "balanced", "permissive"] = "balanced"
+    posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] | None = None
+    allowed_tools: list[_NoFlag] | None = None
+    disallowed_tools: list[_NoFlag] | None = None
+    mcp_servers: list[str] | None = None
+    working_dir: str | None = None
+    add_dirs: list[str] | None = None
+    idle_timeout_ms: Annotated[int, Field(ge=30_000, le=3_600_000)] | None = None
+    timeout_ms: Annotated[int, Field(ge=1, le=_MAX_TIMEOUT_MS)] | None = None
+    max_turns: Annotated[int, Field(ge=1)] | None = None
+    max_budget_usd: Annotated[float, Field(gt=0)] | None = None
+    effort: _NoFlag | None = None
+    output_schema: dict[str, Any] | None = None
+    force_refresh: bool = Field(False, description="Run anew, no dedup")
+    correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]{1,128}$")] | None = None
+
+
+#: The wire names that no provider may take for itself.
+RESERVED = frozenset(field.alias or name for name, field in RequestParams.model_fields.items())
+
+#: Common parameters that a provider must declare in `ProviderInfo.supports` before it is given them.
+_DECLARED = {
+    "allowedTools": "allowed_tools",
+    "disallowedTools": "disallowed_tools",
+    "addDirs": "add_dirs",
+    "maxTurns": "max_turns",
+    "maxBudgetUsd": "max_budget_usd",
+    "effort": "effort",
+    "outputSchema": "output_schema",
+}
+
+
+def request_operations(info: ProviderInfo) -> list[Operation]:
+    """The two operations of a provider."""
+    own = {name: (field.annotation, field) for name, field in info.options_model.model_fields.items()}
+    params = create_model(f"{info.name.title()}Request", __base__=RequestParams, **cast("dict[str, Any]", own))
+    hidden = frozenset(name for name in _DECLARED if name not in info.supports)
+    if "sessionId" not in info.supports:
+        hidden |= {"sessionId", "resumeLatest", "createNewSession", "onBusy"}
+    if info.silent:
+        hidden |= {"idleTimeoutMs"}
+    if "mcpServers" not in info.supports:
+        hidden |= {"mcpServers"}
+    shared: dict[str, Any] = {"params": params, "hidden": hidden, "destructive": True, "open_world": True}
+    return [
+        Operation(
+            name=f"{info.name}_request",
+            title=f"Ask {info.title}",
+            description=f"Let {info.title} do a task and wait for its answer. After a while the answer is a jobId: "
+            "go on with llm_job_wait. One of prompt or promptParts is required.",
+            result=RequestResult,
+            handler=_sync(info),
+            text=reply_text,
+            failed=lambda result: result.error is not None,
+            **shared,
+        ),
+        Operation(
+            name=f"{info.name}_request_async",
+            title=f"Start {info.title}",
+            description=f"As {info.name}_request, but answers a job at once. Then llm_job_wait, llm_job_result.",
+            result=AsyncResult,
+            handler=_async(info),
+            **shared,
+        ),
+    ]
+
+
+Handler = Callable[["Gateway", Any, CallContext], Awaitable[BaseModel]]
+
+
+def _sync(info: ProviderInfo) -> Handler:
+    async def handle(gateway: Gateway, params: Any, context: CallContext) -> RequestResult:
+        ticket = await submit(gateway, _ask(gateway, info, params, context))
+        job = ticket.job
+        try:
+            job = await _wait(gateway, job, context)
+        except anyio.get_cancelled_exc_class():
+            if gateway.settings.jobs.on_client_cancel == "cancel" and not ticket.deduplicated:
+                with anyio.CancelScope(shield=True):
+                    await gateway.supervisor.cancel(job)
+            raise
+        return await answer(gateway, job, deduplicated=ticket.deduplicated)
+
+    return handle
+
+
+def _async(info: ProviderInfo) -> Handler:
+    async def handle(gateway: Gateway, params: Any, context: CallContext) -> AsyncResult:
+        ticket = await submit(gateway, _ask(gateway, info, params, context))
+        return AsyncResult(
+            job=job_view(ticket.job),
+            deduplicated=ticket.deduplicated,
+            warnings=[dict(notice) for notice in ticket.job.notices],
+            next=f'llm_job_wait {{"jobIds": ["{ticket.job.id}"]}}',
+        )
+
+    return handle
+
+
+async def _wait(gateway: Gateway, job: Job, context: CallContext) -> Job:
+    """Wait for the end, or until the deadline; meanwhile tell what the agent does."""
+    limit = gateway.settings.sync_deadline_s or None
+    if not job.state.ended:
+        async with anyio.create_task_group() as tasks:
+            if context.progress is not None:
+                tasks.start_soon(partial(_tell, gateway, job, context))
+            await gateway.supervisor.wait([job.id], until_all=True, timeout_s=limit)
+            tasks.cancel_scope.cancel()
+    return await gateway.store.get_job(job.id) or job
+
+
+async def _tell(gateway: Gateway, job: Job, context: CallContext) -> None:
+    assert context.progress is not None
+    if job.state is JobState.QUEUED:
+        await context.progress("waiting for a place")
+    async for event in gateway.supervisor.watch(job):
+        if event.kind is not EventKind.SESSION:
+            await context.progress(event.text[:200] or _BLANK)
+
+
+def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: CallContext) -> Ask:
+    _refuse_undeclared(info, params)
+    parts = params.prompt_parts
+    marked = parts.cache_control if parts else None
+    prompt = join_prompt(
+        params.prompt,
+        parts.model_dump(include={"system", "tools", "context", "task"}) if parts else None,
+        tuple(name for name in ("system", "tools", "context") if marked and getattr(marked, name)),
+    )
+    given = params.model_dump(by_alias=True, exclude_unset=True)
+    own = {(field.alias or name) for name, field in info.options_model.model_fields.items()}
+    options = {name: value for name, value in given.items() if name in own}
+    timeout_ms = params.timeout_ms or int(gateway.settings.jobs.default_timeout_s * 1000)
+    request = Request(
+        provider=info.name,
+        prompt=prompt,
+        options=info.options_model.model_validate(options),
+        model=params.model,
+        working_dir=_directory(params.working_dir),
+        add_dirs=tuple(_directory(path) for path in params.add_dirs or ()),
+        allowed_tools=tuple(params.allowed_tools or ()),
+        disallowed_tools=tuple(params.disallowed_tools or ()),
+        max_turns=params.max_turns,
+        max_budget_usd=params.max_budget_usd,
+        effort=params.effort,
+        output_schema=params.output_schema,
+        timeout_s=timeout_ms / 1000,
+        idle_timeout_s=params.idle_timeout_ms / 1000 if params.idle_timeout_ms else None,
+        principal=context.principal,
+        correlation_id=params.correlation_id or f"c-{secrets.token_hex(8)}",
+    )
+    return Ask(
+        request=request,
+        dir_given=params.working_dir is not None,
+        options_given=options,
+        mcp_server_names=tuple(params.mcp_servers) if params.mcp_servers is not None else None,
+        posture=Posture(params.posture) if params.posture else None,
+        strategy=params.approval_strategy,
+        strictness=params.approval_policy,
+        session_id=params.session_id,
+        resume_latest=params.resume_latest,
+        create_new=params.create_new_session,
+        queue_if_busy=params.on_busy == "queue",
+        force_refresh=params.force_refresh,
+    )
+
+
+def _refuse_undeclared(info: ProviderInfo, params: RequestParams) -> None:
+    for wire, name in _DECLARED.items():
+        if wire not in info.supports and getattr(params, name) is not None:
+            raise InvalidRequest(f"{info.name} cannot hold {wire}", recovery=f"Leave {wire} out.")
+    if params.mcp_servers and "mcpServers" not in info.supports:
+        raise InvalidRequest(f"{info.name} cannot be given MCP servers", recovery="Leave mcpServers out.")
+    if info.silent and params.idle_timeout_ms is not None:
+        raise InvalidRequest(
+            f"{info.name} prints only when it ends, so idleTimeoutMs would end healthy runs",
+            recovery="Use timeoutMs, the wall clock.",
+        )
+
+
+def _directory(path: str | None) -> str:
+    return os.path.abspath(os.path.expanduser(path)) if path else os.getcwd()

@@ -1,0 +1,405 @@
+"""Looks after jobs: lets them in, follows their runs, concludes them, and adopts what a dead gateway left behind.
+
+A job is looked after by one gateway, its owner. Everything that ends a job goes through the store's compare-and-set on state
+and owner, so two gateways can never both conclude it. What happens when someone dies:
+
+- This gateway: its runs go on under their keepers. The next gateway of this home finds jobs whose owner's life lock is free,
+  takes them over and concludes the ended ones at once.
+- Another gateway of this home: its keepers ring the bell when they end; hearing it, the living ones look for orphans.
+- A job that was accepted but never started is started by whoever takes it over, from `request.json` in its folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from llm_gateway.dispatch import invocation, outcome
+from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
+from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
+from llm_gateway.keeper.bells import Bell, ring
+from llm_gateway.keeper.lives import Life, is_alive
+from llm_gateway.live import LiveOutput, write_reply_text
+from llm_gateway.model.ask import Accepted
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.invocation import EndReason, RunEnd
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.record import Record
+from llm_gateway.model.reply import Event, Failure, FinishedRun, Reply
+from llm_gateway.model.request import Prompt
+from llm_gateway.model.session import Session
+from llm_gateway.model.store import Admission
+from llm_gateway.model.stored import from_json, to_json
+
+if TYPE_CHECKING:
+    from llm_gateway.gateway import Gateway
+
+log = logging.getLogger("llm_gateway.supervisor")
+
+#: How often a wait for another gateway's job looks for itself, in case a bell was not heard.
+_LOOK_AGAIN_S = 2.0
+_PRUNE_EVERY_S = 6 * 3600.0
+
+
+class Supervisor:
+    """One per gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.owner = f"g{secrets.token_hex(6)}"
+        self._gateway = gateway
+        self._home = gateway.settings.home
+        self._life = Life(self._home, self.owner)
+        self._bell = Bell(self._home, self.owner)
+        self._plans: dict[JobId, Plan] = {}
+        self._lives: dict[JobId, LiveOutput] = {}
+        self._driven: set[JobId] = set()
+        self._begun: dict[JobId, anyio.Event] = {}
+        self._ended: dict[JobId, anyio.Event] = {}
+        self._adopted: set[JobId] = set()
+        self._queued: set[JobId] = set()
+        self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose bells tell this gateway nothing new
+        self._idle = anyio.Event()
+        self._tasks: TaskGroup | None = None
+
+    async def run(self, tasks: TaskGroup) -> None:
+        """Begin: take the life lock, adopt orphans, listen. Runs on in `tasks` until that is cancelled."""
+        self._life.open()
+        self._bell.open()
+        self._tasks = tasks
+        await self._adopt_orphans()
+        tasks.start_soon(self._listen)
+        tasks.start_soon(self._prune)
+
+    def close(self) -> None:
+        """Let go of everything; the runs go on."""
+        self._bell.close()
+        self._life.close()
+
+    def adopted(self, job_id: JobId) -> bool:
+        """Whether this gateway took the job over from a dead one."""
+        return job_id in self._adopted
+
+    def folder(self, job_id: JobId) -> Path:
+        """Where a job's papers lie."""
+        return self._home / "jobs" / job_id
+
+    # ------------------------------------------------------------------------------------------------------- letting in
+
+    async def admit(self, job: Job, plan: Plan, *, session: Session | None, queue_if_busy: bool) -> Admission:
+        """Store an accepted request, durably, and start it if there is room. Raises SessionBusy or Saturated."""
+        gateway = self._gateway
+        paper = to_json(plan.accepted)
+        await to_thread.run_sync(_lay_down, self.folder(job.id), paper)
+        self._plans[job.id] = plan
+        try:
+            admission = await gateway.store.admit(
+                job,
+                session=session,
+                limits=gateway.limits,
+                dedup_window_s=gateway.settings.dedup_window_s,
+                queue_if_busy=queue_if_busy,
+            )
+        except BaseException:
+            self._discard(job.id)
+            raise
+        if admission.deduplicated:
+            self._discard(job.id)
+            return admission
+        gateway.host.job_changed(admission.job)
+        if admission.job.state is JobState.RUNNING:
+            self._start(admission.job)
+        else:
+            self._queued.add(job.id)
+            await self._pump()  # a place may have become free meanwhile
+        return admission
+
+    def _discard(self, job_id: JobId) -> None:
+        self._plans.pop(job_id, None)
+        self._gateway.engine.forget(job_id)
+
+    def _start(self, job: Job) -> None:
+        if job.id not in self._driven and self._tasks is not None:
+            self._driven.add(job.id)
+            self._known.append(job.id)
+            if (begun := self._begun.pop(job.id, None)) is not None:
+                begun.set()
+            self._tasks.start_soon(self._drive, job)
+
+    async def _pump(self) -> None:
+        """Start what waits, as far as there is room."""
+        if not self._queued:
+            return
+        for job in await self._gateway.store.claim(self.owner, self._gateway.limits, _now()):
+            self._queued.discard(job.id)
+            self._plans.pop(job.id, None)  # what it was planned on (its conversation) may have changed since
+            self._gateway.host.job_changed(job)
+            self._start(job)
+
+    async def drained(self) -> None:
+        """Wait until none of this gateway's jobs waits for a place."""
+        while self._queued:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+
+    # ---------------------------------------------------------------------------------------------------- following a run
+
+    async def _drive(self, job: Job) -> None:
+        engine = self._gateway.engine
+        try:
+            try:
+                plan = self._plans.pop(job.id, None)
+                if plan is None:
+                    end = await self._resume_drive(job)
+                else:
+                    await engine.launch(run_spec(self._gateway, job, plan))
+                    end = await engine.wait(job.id)
+                concluded, prompt = await self._conclude(job, end, plan.accepted if plan else None)
+            except (GatewayError, OSError, ValueError) as error:
+                concluded, prompt = _failed(job, error), None
+            await self._finish(job, concluded, outcome.record_of(concluded, prompt))
+        finally:
+            self._driven.discard(job.id)
+            self._adopted.discard(job.id)
+            self._lives.pop(job.id, None)
+            if (event := self._ended.pop(job.id, None)) is not None:
+                event.set()
+        await to_thread.run_sync(ring, self._home, job.id.encode())
+        await self._pump()
+        self._idle.set()
+
+    async def _resume_drive(self, job: Job) -> RunEnd:
+        """Follow a run that was started elsewhere, or start a job that nobody has started."""
+        engine, gateway = self._gateway.engine, self._gateway
+        try:
+            return await engine.wait(job.id)
+        except LookupError:
+            pass
+        accepted = await to_thread.run_sync(self.accepted, job)
+        info = gateway.providers[job.provider]
+        request = accepted.request
+        session = await gateway.store.get_session(job.session_id) if job.session_id else None
+        begun = session if session and session.native_id else None
+        resume = accepted.resume
+        if begun and resume.fresh and begun.native_id != resume.native_id:  # an earlier turn of it ended meanwhile
+            resume = gateway.host.resume_session(job.provider, request, begun)
+        program = invocation.require_program(info, gateway.settings.provider(info.name).executable, gateway.environ)
+        plan = make_plan(gateway, info, replace(accepted, resume=resume), program)
+        lost = set(accepted.env_names) - set(plan.accepted.env_names)
+        if lost:
+            raise Interrupted(
+                f"the gateway that accepted this job ended before starting it, and this one's environment lacks "
+                f"{', '.join(sorted(lost))}"
+            )
+        await to_thread.run_sync(_lay_down, self.folder(job.id), to_json(plan.accepted))
+        await engine.launch(run_spec(gateway, job, plan))
+        return await engine.wait(job.id)
+
+    def accepted(self, job: Job) -> Accepted:
+        """The request of a job, as it was accepted. Blocking. Raises Interrupted when its papers are gone."""
+        try:
+            accepted = from_json(Accepted, (self.folder(job.id) / "request.json").read_bytes())
+        except (OSError, ValueError) as error:
+            raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
+        options = self._gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
+        return replace(accepted, request=replace(accepted.request, options=options))
+
+    async def _conclude(self, job: Job, end: RunEnd, accepted: Accepted | None) -> tuple[Job, Prompt]:
+        known: Accepted = accepted or await to_thread.run_sync(self.accepted, job)
+        live = self._lives.get(job.id) or self._open_live(job, known)
+        host = self._gateway.host
+
+        def read_and_judge() -> tuple[JobState, Reply]:
+            summary = live.finish(end)
+            run = FinishedRun(
+                request=known.request,
+                posture=known.posture,
+                resume=known.resume,
+                end=end,
+                summary=summary,
+                stderr_tail=live.stderr_tail,
+            )
+            if end.reason is EndReason.CANCELED or end.reason is EndReason.VANISHED:
+                summary = replace(summary, text=summary.text or live.partial_text)
+                run = replace(run, summary=summary)
+            write_reply_text(self.folder(job.id), summary.text)
+            explain = host.explain_failure
+            return outcome.judge(run, explain=lambda r: explain(job.provider, r), price=host.price)
+
+        state, reply = await to_thread.run_sync(read_and_judge)
+        return outcome.conclude(job, state, reply, end.ended_at), known.request.prompt
+
+    async def _finish(self, job: Job, concluded: Job, record: Record) -> None:
+        """Write the final state, as often as it takes: the run's own papers stay until it is written."""
+        delay = 0.1
+        while True:
+            try:
+                won = await self._gateway.store.finish_job(concluded, owner=self.owner, record=record)
+                break
+            except StoreUnavailable as error:
+                log.warning("the end of %s could not be stored yet: %s", job.id, error)
+                await anyio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+        if won:
+            self._gateway.host.job_changed(concluded)
+            self._gateway.host.turn_recorded(record)
+            if not self._gateway.settings.jobs.keep_output:
+                await to_thread.run_sync(lambda: self._gateway.engine.forget(job.id, output_only=True))
+
+    def _open_live(self, job: Job, accepted: Accepted) -> LiveOutput:
+        reader = self._gateway.host.open_reader(job.provider, accepted.request)
+        return LiveOutput(self._gateway.engine, job.id, reader)
+
+    async def live(self, job: Job) -> LiveOutput:
+        """The output of a running job, opened on first use."""
+        found = self._lives.get(job.id)
+        if found is None:
+            accepted = await to_thread.run_sync(self.accepted, job)
+            found = self._lives.setdefault(job.id, self._open_live(job, accepted))
+        return found
+
+    async def watch(self, job: Job) -> AsyncIterator[Event]:
+        """What the agent does, as it does it, until its run is over."""
+        while job.state is JobState.QUEUED:
+            begun = self._begun.setdefault(job.id, anyio.Event())
+            with anyio.move_on_after(None if job.id in self._queued else _LOOK_AGAIN_S):
+                await begun.wait()
+            job = await self._gateway.store.get_job(job.id) or job
+        live = await self.live(job)
+        async for _ in self._gateway.engine.changes(job.id):
+            for event in await to_thread.run_sync(live.advance):
+                yield event
+
+    # ------------------------------------------------------------------------------------------------------------ callers
+
+    async def wait(self, job_ids: Collection[JobId], *, until_all: bool, timeout_s: float | None) -> None:
+        """Wait until one or all of these jobs have ended, or the time is over."""
+        done = anyio.Event()
+        left = set(job_ids)
+
+        async def one(job_id: JobId) -> None:
+            await self._until_ended(job_id)
+            left.discard(job_id)
+            if not left or not until_all:
+                done.set()
+
+        with anyio.move_on_after(timeout_s):
+            async with anyio.create_task_group() as tasks:
+                for job_id in left.copy():
+                    tasks.start_soon(one, job_id)
+                await done.wait()
+                tasks.cancel_scope.cancel()
+
+    async def _until_ended(self, job_id: JobId) -> None:
+        while True:
+            event = self._ended.setdefault(job_id, anyio.Event())
+            job = await self._gateway.store.get_job(job_id)
+            if job is None or job.state.ended:
+                self._ended.pop(job_id, None)
+                event.set()
+                return
+            await self.look_after(job)
+            if job.id in self._driven or job.id in self._queued:
+                await event.wait()
+            else:
+                with anyio.move_on_after(_LOOK_AGAIN_S):
+                    await event.wait()
+
+    async def cancel(self, job: Job) -> None:
+        """End a job, whoever looks after it, and wait (a little) until it has ended."""
+        if job.state is JobState.QUEUED and await self._gateway.store.cancel_queued(job.id, _now()):
+            self._queued.discard(job.id)
+            self._plans.pop(job.id, None)
+            self._idle.set()
+            for events in (self._begun, self._ended):
+                if (event := events.pop(job.id, None)) is not None:
+                    event.set()
+            await to_thread.run_sync(ring, self._home, job.id.encode())
+            return
+        await self._gateway.engine.cancel(job.id)
+        await self.look_after(job)
+
+    # ------------------------------------------------------------------------------------------------- other gateways
+
+    async def _listen(self) -> None:
+        while True:
+            strange = await self._bell.heard() - set(self._known)
+            try:
+                for name in strange:
+                    job_id = JobId(name)
+                    event = self._ended.get(job_id)
+                    if event is not None and (job := await self._gateway.store.get_job(job_id)) and job.state.ended:
+                        self._ended.pop(job_id, None)
+                        event.set()
+                await self._pump()
+                if strange:
+                    await self._adopt_orphans()
+            except StoreUnavailable as error:
+                log.warning("could not look after the home: %s", error)
+
+    async def _adopt_orphans(self) -> None:
+        alive: dict[str, bool] = {self.owner: True}
+        for job in await self._gateway.store.unfinished():
+            if job.owner not in alive:
+                alive[job.owner] = await to_thread.run_sync(is_alive, self._home, job.owner)
+            if not alive[job.owner]:
+                await self._adopt(job)
+        await self._pump()
+
+    async def look_after(self, job: Job) -> None:
+        """Take over a job whose gateway is dead."""
+        if job.owner != self.owner and not await to_thread.run_sync(is_alive, self._home, job.owner):
+            await self._adopt(job)
+            await self._pump()
+
+    async def _adopt(self, job: Job) -> None:
+        if job.provider not in self._gateway.providers:
+            return  # its plugin is gone from this environment; another gateway may have it
+        if await self._gateway.store.take_over(job.id, from_owner=job.owner, to_owner=self.owner):
+            self._adopted.add(job.id)
+            log.info("adopted %s from %s", job.id, job.owner)
+            mine = replace(job, owner=self.owner)
+            if job.state is JobState.QUEUED:
+                self._queued.add(job.id)
+            else:
+                self._start(mine)
+
+    async def _prune(self) -> None:
+        while True:
+            before = _now() - timedelta(days=self._gateway.settings.jobs.retention_days)
+            try:
+                while gone := await self._gateway.store.prune(before):
+                    for job_id in gone:
+                        await to_thread.run_sync(self._gateway.engine.forget, job_id)
+            except (StoreUnavailable, OSError) as error:
+                log.warning("old jobs could not be removed: %s", error)
+            await anyio.sleep(_PRUNE_EVERY_S)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _failed(job: Job, error: Exception) -> Job:
+    known = error if isinstance(error, GatewayError) else Interrupted(f"the run could not be looked after: {error}")
+    failure = Failure(code=known.code, message=known.message, recovery=known.recovery)
+    state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
+    return outcome.conclude(job, state, Reply(failure=failure, empty=True), _now())
+
+
+def _lay_down(folder: Path, paper: bytes) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = folder / "request.tmp"
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+        file.write(paper)
+    draft.replace(folder / "request.json")
