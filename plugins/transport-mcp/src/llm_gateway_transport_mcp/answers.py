@@ -1,0 +1,65 @@
+"""What a call answers with.
+
+Some clients read only the text of an answer, others only its structured content, so each has all that matters. Some clients hold
+structured content to the output schema also when the call failed; shown schemas therefore require nothing at their root, so
+that `{"status": "failed", "error": {...}}` fits all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp import types
+from pydantic import BaseModel
+
+from llm_gateway import Operation
+from llm_gateway.errors import GatewayError
+
+
+def result_answer(operation: Operation, result: BaseModel) -> types.CallToolResult:
+    """Answer with a result, in words and as data. Fields that are None are left out."""
+    data = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    words = operation.text(result) if operation.text else result.model_dump_json(by_alias=True, exclude_none=True)
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=words)],
+        structured_content=data,
+        is_error=operation.failed(result),
+    )
+
+
+def error_answer(error: GatewayError, schema: Mapping[str, Any] | None) -> types.CallToolResult:
+    """Answer with an error, in words and, as far as the tool's output schema lets us, as data."""
+    words = f"{error.code}: {error.message}"
+    if error.recovery:
+        words += f"\n{error.recovery}"
+    if error.provider_message:
+        words += f"\nThe provider said: {error.provider_message}"
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=words)],
+        structured_content=_as_data(error, schema or {}),
+        is_error=True,
+    )
+
+
+def crash_answer(name: str, correlation: str) -> types.CallToolResult:
+    """Answer for a defect of ours: where to look, and nothing of what it was about."""
+    words = f"{name}: internal error; the gateway's log tells more (correlation {correlation})."
+    return types.CallToolResult(content=[types.TextContent(type="text", text=words)], is_error=True)
+
+
+def _as_data(error: GatewayError, schema: Mapping[str, Any]) -> dict[str, Any]:
+    data: dict[str, Any] = {"error": error.to_wire()}
+    if _allows(schema.get("properties", {}).get("status", {}), "failed", schema):
+        data = {"status": "failed", **data}
+    return data
+
+
+def _allows(schema: Mapping[str, Any], value: str, root: Mapping[str, Any]) -> bool:
+    if "$ref" in schema:
+        return _allows(root["$defs"][schema["$ref"].rpartition("/")[2]], value, root)
+    if "enum" in schema:
+        return value in schema["enum"]
+    if "anyOf" in schema:
+        return any(_allows(choice, value, root) for choice in schema["anyOf"])
+    return bool(schema.get("const", value) == value and schema.get("type", "string") == "string")

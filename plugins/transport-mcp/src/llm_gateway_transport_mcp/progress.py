@@ -1,0 +1,46 @@
+"""Telling a waiting client what is going on, no oftener than it can use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+#: The least time between two notifications.
+INTERVAL_S = 0.25
+
+
+@asynccontextmanager
+async def paced(send: Callable[[float, str], Awaitable[None]]) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """Give a `progress(message)` that calls `send(number, message)` at most once an interval.
+
+    Of several messages within one interval the last is sent; the last of all is sent always, before the block ends. Numbers grow.
+    """
+    latest: list[str] = []
+    said = anyio.Event()
+    number = 0
+
+    async def progress(message: str) -> None:
+        latest[:] = [message]
+        said.set()
+
+    async def flush() -> None:
+        nonlocal number
+        if latest:
+            number += 1
+            await send(float(number), latest.pop())
+
+    async def pace() -> None:
+        nonlocal said
+        while True:
+            await said.wait()
+            said = anyio.Event()
+            await flush()
+            await anyio.sleep(INTERVAL_S)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pace)
+        yield progress
+        await flush()
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,58 @@
+"""Prompts that a client may offer to its user."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from mcp import MCPError, types
+from mcp.server.context import ServerRequestContext
+
+from llm_gateway import Gateway
+from llm_gateway.errors import GatewayError
+
+log = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
+
+
+class Prompts:
+    """Answers prompts/list and prompts/get."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+        """List them."""
+        return types.ListPromptsResult(
+            prompts=[
+                types.Prompt(
+                    name=each.name,
+                    title=each.title,
+                    description=each.description,
+                    arguments=[types.PromptArgument(name=n, description=d) for n, d in each.arguments.items()],
+                )
+                for each in self._gateway.prompts
+            ]
+        )
+
+    async def get(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        """Render one."""
+        prompt = next((each for each in self._gateway.prompts if each.name == params.name), None)
+        if prompt is None:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name}")
+        given = params.arguments or {}
+        if unknown := sorted(set(given) - set(prompt.arguments)):
+            known = ", ".join(prompt.arguments) or "none"
+            raise MCPError(types.INVALID_PARAMS, f"Unknown argument {unknown[0]!r}; {prompt.name} takes: {known}")
+        try:
+            text = prompt.render(given)
+        except KeyError as error:
+            raise MCPError(types.INVALID_PARAMS, f"Missing argument: {error.args[0]}") from error
+        except GatewayError as error:
+            raise MCPError(types.INVALID_PARAMS, error.message, error.to_wire()) from error
+        except Exception as error:
+            log.exception("prompt %s failed", prompt.name)
+            raise MCPError(types.INTERNAL_ERROR, "The prompt could not be rendered") from error
+        message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
+        return types.GetPromptResult(description=prompt.description, messages=[message])

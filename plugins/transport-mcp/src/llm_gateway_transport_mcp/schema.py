@@ -1,0 +1,193 @@
+"""Pydantic's JSON schemas, made small enough for a model's context.
+
+Dropped: titles, the words of output schemas, the docstrings of nested models, `null` as a choice or default of an optional field,
+closedness below the root, patterns and lengths, whatever says only what anybody would assume. Definitions are put in place where that is shorter. An
+output schema that is still too long loses the insides of nested objects, the longest first. Nothing that we accept or send is
+excluded by what remains: a field that is None is never sent, and the kernel validates arguments by the full model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+Schema = dict[str, Any]
+
+_ONE = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
+_MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
+_NAMED = ("properties", "patternProperties", "$defs", "dependentSchemas")
+_REF = "#/$defs/"
+
+#: Few hosts show a model the output schema; it is for programs, which need the names and types more than the insides.
+OUTPUT_BYTES = 900
+
+
+class UnusableSchema(Exception):
+    """A model has no schema that a tool can have."""
+
+
+def input_schema(model: type[BaseModel], hidden: Collection[str] = ()) -> Schema:
+    """Give the schema of a tool's arguments, without the hidden fields (named as in Python or as on the wire)."""
+    schema = _root(model.model_json_schema(by_alias=True))
+    shown = schema.get("properties", {})
+    names = {model.model_fields[name].alias or name if name in model.model_fields else name for name in hidden}
+    for name in names & set(shown):
+        del shown[name]
+    if "required" in schema:
+        schema["required"] = [name for name in schema["required"] if name in shown]
+    closed = {"additionalProperties": False} if schema.get("additionalProperties") is False else {}
+    return {**_compact(schema, output=False), **closed}
+
+
+def output_schema(model: type[BaseModel]) -> Schema:
+    """Give the schema of a tool's structured content, failures included: nothing is required or excluded."""
+    return _shallow(_compact(_root(model.model_json_schema(mode="serialization", by_alias=True)), output=True))
+
+
+def _shallow(schema: Schema) -> Schema:
+    definitions = schema.get("$defs", {})
+    nested = {name: len(_text(field)) for name, field in schema.get("properties", {}).items() if _is_nested(field)}
+    for field_name in sorted(nested, key=lambda name: (-nested[name], name)):
+        if len(_text(schema)) <= OUTPUT_BYTES:
+            break
+        field = schema["properties"][field_name]
+        kind = definitions.get(field.get("$ref", "")[len(_REF) :], field).get("type")
+        schema["properties"][field_name] = {"type": kind} if kind else {}
+        schema = _drop_unused(schema)
+    return schema
+
+
+def _is_nested(schema: Schema) -> bool:
+    found = "properties" in schema or "$ref" in schema
+
+    def look(child: Schema) -> Schema:
+        nonlocal found
+        found = found or _is_nested(child)
+        return child
+
+    _children(schema, look)
+    return found
+
+
+def _root(schema: Schema) -> Schema:
+    if schema.get("$ref", "").startswith(_REF):  # a model that contains itself
+        schema = {**schema["$defs"][schema["$ref"][len(_REF) :]], "$defs": schema["$defs"]}
+    if schema.get("type") != "object":
+        raise UnusableSchema("its root is no object")
+    return schema
+
+
+def _compact(schema: Schema, *, output: bool) -> Schema:
+    schema = _slim(schema, output=output)
+    schema.pop("description", None)
+    definitions: dict[str, Schema] = schema.pop("$defs", {})
+    for body in definitions.values():
+        body.pop("description", None)
+    for name in sorted(definitions, key=lambda name: len(_text(definitions[name]))):
+        rest = {other: body for other, body in definitions.items() if other != name}
+        uses = _count(schema, name) + sum(_count(body, name) for body in rest.values())
+        size, ref_size = len(_text(definitions[name])), len(_text({"$ref": _REF + name}))
+        if _count(definitions[name], name) or uses * size > uses * ref_size + size + len(name):
+            continue
+        schema = _inline(schema, name, definitions[name])
+        definitions = {other: _inline(kept, name, definitions[name]) for other, kept in rest.items()}
+    return _drop_unused({**schema, "$defs": definitions})
+
+
+def _drop_unused(schema: Schema) -> Schema:
+    definitions = schema.pop("$defs", {})
+    if used := _reachable(schema, definitions):
+        schema["$defs"] = {name: definitions[name] for name in definitions if name in used}
+    return schema
+
+
+def _slim(schema: Schema, *, output: bool) -> Schema:
+    slim = _children(schema, lambda child: _slim(child, output=output))
+    slim.pop("title", None)
+    slim.pop("discriminator", None)
+    if "default" in slim and slim["default"] in (None, False, [], {}, ""):
+        del slim["default"]
+    if output:
+        slim.pop("description", None)
+        slim.pop("default", None)
+        for bound in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"):
+            slim.pop(bound, None)
+        if "enum" in slim or "const" in slim:
+            slim.pop("type", None)
+    if isinstance(slim.get("additionalProperties"), bool):
+        del slim["additionalProperties"]
+    for bound in ("pattern", "minLength", "maxLength"):
+        slim.pop(bound, None)
+    for bound in ("minimum", "exclusiveMinimum"):
+        if slim.get(bound) in (0, 1):
+            del slim[bound]
+    required = list(slim.pop("required", ()))
+    for name, field in slim.get("properties", {}).items():
+        if _optional(field) and (output or name not in required):
+            slim["properties"][name] = _without_null(field)
+            required = [other for other in required if other != name]
+    if required and not output:
+        slim["required"] = required
+    return slim
+
+
+def _optional(schema: Schema) -> bool:
+    return {"type": "null"} in schema.get("anyOf", ())
+
+
+def _without_null(schema: Schema) -> Schema:
+    choices = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**choices[0], **rest} if len(choices) == 1 else {"anyOf": choices, **rest}
+
+
+def _children(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
+    """Apply a change to each schema within a schema, and to nothing that only looks like one."""
+    changed = dict(schema)
+    for key, value in schema.items():
+        if key in _ONE and isinstance(value, dict):
+            changed[key] = change(value)
+        elif key in _MANY and isinstance(value, list):
+            changed[key] = [change(each) if isinstance(each, dict) else each for each in value]
+        elif key in _NAMED and isinstance(value, dict):
+            changed[key] = {name: change(each) if isinstance(each, dict) else each for name, each in value.items()}
+    return changed
+
+
+def _refs(schema: Schema) -> list[str]:
+    found = [schema["$ref"][len(_REF) :]] if "$ref" in schema else []
+
+    def collect(child: Schema) -> Schema:
+        found.extend(_refs(child))
+        return child
+
+    _children(schema, collect)
+    return found
+
+
+def _count(schema: Schema, name: str) -> int:
+    return _refs(schema).count(name)
+
+
+def _inline(schema: Schema, name: str, body: Schema) -> Schema:
+    changed = _children(schema, lambda child: _inline(child, name, body))
+    if changed.get("$ref") == _REF + name:
+        return {**body, **{key: value for key, value in changed.items() if key != "$ref"}}
+    return changed
+
+
+def _reachable(schema: Schema, definitions: Mapping[str, Schema]) -> set[str]:
+    found: set[str] = set()
+    todo = _refs(schema)
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            todo.extend(_refs(definitions[name]))
+    return found
+
+
+def _text(schema: Schema) -> str:
+    return json.dumps(schema, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,107 @@
+"""Operations, shown as tools."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from mcp import MCPError, types
+from mcp.server.context import ServerRequestContext
+from pydantic import BaseModel
+
+from llm_gateway import CallContext, Gateway, Operation
+from llm_gateway.errors import GatewayError
+from llm_gateway_transport_mcp.answers import crash_answer, error_answer, result_answer
+from llm_gateway_transport_mcp.progress import paced
+from llm_gateway_transport_mcp.schema import input_schema, output_schema
+
+log = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
+
+
+class Tools:
+    """Answers tools/list and tools/call."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        """List the operations."""
+        return listing(self._gateway.operations.values())
+
+    async def call(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        """Carry out one operation. A cancelled request cancels the call; what becomes of the job is the kernel's decision."""
+        operation = self._gateway.operations.get(params.name)
+        if operation is None:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
+        try:
+            return result_answer(operation, await self._carry_out(ctx, operation, params.arguments or {}))
+        except GatewayError as error:
+            tool = _shown(operation)
+            return error_answer(error, tool.output_schema if tool else None)
+        except Exception:
+            correlation = uuid4().hex[:12]
+            log.exception("%s failed (correlation %s)", operation.name, correlation)
+            return crash_answer(operation.name, correlation)
+
+    async def _carry_out(self, ctx: Context, operation: Operation, arguments: dict[str, Any]) -> BaseModel:
+        if "progress_token" not in (ctx.meta or {}):
+            return await self._gateway.call(operation.name, arguments, CallContext())
+
+        async def send(number: float, message: str) -> None:
+            await ctx.session.report_progress(number, None, message)
+
+        outcome: BaseModel | Exception
+        async with paced(send) as progress:
+            try:
+                outcome = await self._gateway.call(operation.name, arguments, CallContext(progress=progress))
+            except Exception as error:  # out of the task group as it is, not in an ExceptionGroup
+                outcome = error
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def listing(operations: Iterable[Operation]) -> types.ListToolsResult:
+    """Show operations as tools, sorted by name. One without a usable schema is left out and reported."""
+    shown = (_shown(operation) for operation in sorted(operations, key=lambda operation: operation.name))
+    return types.ListToolsResult(tools=[tool for tool in shown if tool])
+
+
+def listing_bytes(operations: Iterable[Operation], *, for_models: bool = False) -> int:
+    """Measure what the tools of these operations cost in tools/list, in bytes.
+
+    :param for_models: count only what hosts put before a model: names, descriptions and input schemas.
+    """
+    only = {"name", "description", "input_schema"} if for_models else None
+    tools = listing(operations).tools
+    return sum(len(tool.model_dump_json(by_alias=True, exclude_none=True, include=only).encode()) + 1 for tool in tools)
+
+
+@cache
+def _tool(operation: Operation) -> types.Tool:
+    return types.Tool(
+        name=operation.name,
+        title=operation.title,
+        description=operation.description,
+        input_schema=input_schema(operation.params, operation.hidden),
+        output_schema=output_schema(operation.result),
+        annotations=types.ToolAnnotations(
+            read_only_hint=operation.read_only,
+            destructive_hint=None if operation.read_only else operation.destructive,
+            idempotent_hint=operation.idempotent or None,
+            open_world_hint=None if operation.open_world else False,
+        ),
+    )
+
+
+def _shown(operation: Operation) -> types.Tool | None:
+    try:
+        return _tool(operation)
+    except Exception as error:
+        log.error("tool %s is not shown, its schema cannot be used: %s", operation.name, error)
+        return None

@@ -1,0 +1,46 @@
+"""MCP over stdio.
+
+    transport = McpTransport()
+    transport.preload()             # optional and early: takes stdin and stdout, imports the SDK in a thread
+    await transport.serve(gateway)  # returns when the client closes stdin
+
+The SDK takes about a second to import, and this module is imported without it. A front that wants to answer `initialize` sooner
+gives the transport a line source of its own, which answers what it can and yields the rest (and again what the SDK must have seen).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from threading import Thread
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from llm_gateway_transport_mcp.wire import LineSource, Stdio
+
+if TYPE_CHECKING:
+    from llm_gateway import Gateway
+
+
+class McpTransport:
+    """Shows a gateway's operations, resources and prompts to one MCP client."""
+
+    def __init__(self, source: LineSource | None = None) -> None:
+        self._source = source or Stdio()
+
+    def preload(self) -> None:
+        """Take stdin and stdout for the protocol and begin to import the SDK, in a thread of its own."""
+        self._source.claim()
+        Thread(target=_import_sdk, name="mcp-sdk-import", daemon=True).start()
+
+    async def serve(self, gateway: Gateway) -> None:
+        """Serve the client until it closes its end."""
+        self._source.claim()
+        async with self._source.open() as wire:
+            sdk = await to_thread.run_sync(_import_sdk)
+            await sdk.serve(gateway, wire)
+
+
+def _import_sdk() -> ModuleType:
+    return import_module("llm_gateway_transport_mcp.server")

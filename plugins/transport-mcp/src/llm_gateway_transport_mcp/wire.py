@@ -1,0 +1,159 @@
+"""The client's line: lines of bytes in, lines of bytes out. Knows nothing of MCP.
+
+Reading and writing block, so each has a daemon thread: neither a silent client nor one that stopped reading can hold up the
+event loop or the process's end. Descriptors are read and written directly; no buffered file object is shared with anyone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+from anyio import from_thread
+from anyio.lowlevel import current_token
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from llm_gateway import LineSplitter
+
+if TYPE_CHECKING:
+    from anyio.lowlevel import EventLoopToken
+
+#: A prompt may have 10 MB, and JSON may spell each of its bytes with six.
+MAX_LINE_BYTES = 64 * 1024 * 1024
+_CHUNK_BYTES = 256 * 1024
+
+
+class LineTooLong(Exception):
+    """A line was longer than the limit and was dropped; takes its place among the lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """An open line to one client."""
+
+    lines: AsyncIterator[bytes | LineTooLong]  #: without their end; stops when the client closes its end
+    send: Callable[
+        [bytes], Awaitable[None]
+    ]  #: one line, with its end; returns when written, OSError: the client is gone
+
+
+class LineSource(Protocol):
+    """Where the line comes from; the seam for a front that has read from it already."""
+
+    def claim(self) -> None:
+        """Take the line away from everybody else in this process. Again: nothing happens."""
+
+    def open(self) -> AbstractAsyncContextManager[Wire]:
+        """Open it for reading and writing, once."""
+
+
+class Stdio:
+    """The process's own stdin and stdout."""
+
+    def __init__(self) -> None:
+        self._fds: tuple[int, int] | None = None
+
+    def claim(self) -> None:
+        """Move the wire away from descriptors 0 and 1, for the rest of the process's life.
+
+        What plugins and child processes print goes to stderr, what they read is empty. Nothing is moved back at the end: a
+        client that still listens must not be sent the last words of a shutdown.
+        """
+        if self._fds is not None:
+            return
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        self._fds = (os.dup(0), os.dup(1))
+        os.dup2(null, 0)
+        try:
+            os.dup2(2, 1)
+        except OSError:  # started without a stderr
+            os.dup2(null, 1)
+        os.close(null)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Wire]:
+        """Read and write the claimed descriptors."""
+        self.claim()
+        assert self._fds
+        async with open_descriptors(*self._fds) as wire:
+            yield wire
+
+
+@asynccontextmanager
+async def open_descriptors(read_fd: int, write_fd: int) -> AsyncIterator[Wire]:
+    """Open a wire over two descriptors, which stay open: a thread may still be blocked on them afterwards."""
+    incoming, lines = anyio.create_memory_object_stream[bytes | LineTooLong](0)
+    writer = _Writer(write_fd)
+    Thread(target=_read, args=(read_fd, incoming, current_token()), name="wire-reader", daemon=True).start()
+    try:
+        yield Wire(lines=_each(lines), send=writer.send)
+    finally:
+        writer.close()
+        lines.close()
+
+
+async def _each(lines: MemoryObjectReceiveStream[bytes | LineTooLong]) -> AsyncIterator[bytes | LineTooLong]:
+    async for line in lines:
+        yield line
+
+
+def _read(fd: int, incoming: MemoryObjectSendStream[bytes | LineTooLong], token: EventLoopToken) -> None:
+    splitter = LineSplitter(MAX_LINE_BYTES)
+    dropped = 0
+    with suppress(RuntimeError):  # the event loop has ended
+        with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            while chunk := os.read(fd, _CHUNK_BYTES):
+                for line in splitter.feed(chunk):
+                    from_thread.run(incoming.send, line, token=token)
+                if splitter.dropped > dropped:
+                    dropped = splitter.dropped
+                    from_thread.run(incoming.send, LineTooLong(), token=token)
+            if rest := splitter.rest():
+                from_thread.run(incoming.send, rest, token=token)
+        from_thread.run_sync(incoming.close, token=token)
+
+
+class _Writer:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._token = current_token()
+        self._queue: SimpleQueue[_Outgoing | None] = SimpleQueue()
+        Thread(target=self._work, name="wire-writer", daemon=True).start()
+
+    async def send(self, line: bytes) -> None:
+        outgoing = _Outgoing(line)
+        self._queue.put(outgoing)
+        await outgoing.done.wait()
+        if outgoing.error:
+            raise outgoing.error
+
+    def close(self) -> None:
+        self._queue.put(None)
+
+    def _work(self) -> None:
+        with suppress(RuntimeError):  # the event loop has ended
+            while outgoing := self._queue.get():
+                rest = memoryview(outgoing.line)
+                try:
+                    while rest:
+                        rest = rest[os.write(self._fd, rest) :]
+                except OSError as error:
+                    outgoing.error = error
+                from_thread.run_sync(outgoing.done.set, token=self._token)
+
+
+class _Outgoing:
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.done = anyio.Event()
+        self.error: OSError | None = None
