@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_provider_claude.models import list_models
+from llm_gateway_provider_claude.upgrade import plan
+
+HELP = """
+  --mcp-config <configs...>  Load MCP servers from 'files'
+  --model <model>            Model for the current session. Use an alias (e.g.
+                             'opus' or 'sonnet') or a model's full name.
+  -n, --name <name>          'not-a-model'
+"""
+
+
+def test_models_come_with_their_sources(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(json.dumps({"model": "opus[1m]"}))
+    (tmp_path / ".claude.json").write_text(json.dumps({"projects": {"/p": {"lastModelUsage": {"claude-used": {}}}}}))
+    environ = {"CLAUDE_CONFIG_DIR": str(tmp_path), "ANTHROPIC_MODEL": "m-1", "ANTHROPIC_DEFAULT_OPUS_MODEL": "m-2"}
+    found = {model.id: (Path(model.source).name, model.default) for model in list_models(environ, HELP)}
+    assert found == {
+        "m-1": ("ANTHROPIC_MODEL", True),
+        "m-2": ("ANTHROPIC_DEFAULT_OPUS_MODEL", False),
+        "opus[1m]": ("settings.json", False),
+        "claude-used": (".claude.json", False),
+        "opus": ("claude --help", False),
+        "sonnet": ("claude --help", False),
+    }
+
+
+def test_nothing_is_remembered(tmp_path: Path) -> None:
+    assert list_models({"HOME": str(tmp_path)}, "") == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"projects": 3, "model": {}}'])
+def test_broken_files_name_nothing(tmp_path: Path, content: str) -> None:
+    for name in ("settings.json", ".claude.json"):
+        (tmp_path / name).write_text(content)
+    assert list_models({"CLAUDE_CONFIG_DIR": str(tmp_path)}, "") == []
+
+
+@pytest.mark.parametrize(
+    ("lies_at", "argv", "method"),
+    [
+        (
+            "usr/lib/node_modules/@anthropic-ai/claude-code/bin/claude.exe",
+            ("npm", "install", "-g", "--prefix", "{}/usr", "@anthropic-ai/claude-code@2.1.330"),
+            "npm",
+        ),
+        (
+            "app/node_modules/@anthropic-ai/claude-code/bin/claude.exe",
+            ("npm", "install", "--prefix", "{}/app", "@anthropic-ai/claude-code@2.1.330"),
+            "npm",
+        ),
+        ("home/.local/share/claude/versions/2.1.300", ("{}/bin/claude", "install", "2.1.330"), "native"),
+        ("opt/Caskroom/claude-code/2.1/claude", ("brew", "upgrade", "claude-code"), "brew"),
+    ],
+    ids=["npm global", "npm local", "native", "brew"],
+)
+def test_the_upgrade_is_that_of_this_installation(
+    tmp_path: Path, lies_at: str, argv: tuple[str, ...], method: str
+) -> None:
+    program = tmp_path / lies_at
+    program.parent.mkdir(parents=True)
+    program.touch()
+    link = tmp_path / "bin" / "claude"
+    link.parent.mkdir()
+    link.symlink_to(program)
+    made = plan(str(link), "2.1.330")
+    assert made is not None
+    assert made.argv == tuple(part.replace("{}", str(tmp_path)) for part in argv)
+    assert made.method == method
+
+
+def test_an_installation_of_unknown_kind_is_left_alone(tmp_path: Path) -> None:
+    assert plan(str(tmp_path / "claude"), None) is None
+    assert plan(None, None) is None
+
+
+@pytest.mark.parametrize("target", ["; rm -rf /", "2.1", "../x", "other-package@1.0.0", ""])
+def test_lesson_53_only_a_version_can_be_asked_for(target: str) -> None:
+    with pytest.raises(InvalidRequest):
+        plan("/usr/lib/node_modules/@anthropic-ai/claude-code/bin/claude.exe", target)

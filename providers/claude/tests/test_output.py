@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from llm_gateway import CostBasis, EventKind
+
+if TYPE_CHECKING:
+    from conftest import Recorded
+
+    Open = Callable[[str], Recorded]
+    Read = Callable[..., Any]
+
+ONE_MODEL = {"inputTokens": 10, "outputTokens": 2, "cacheReadInputTokens": 100, "cacheCreationInputTokens": 5}
+
+
+def line(**event: Any) -> bytes:
+    return json.dumps(event, ensure_ascii=False).encode() + b"\n"
+
+
+def said(text: str, **more: Any) -> bytes:
+    message = {"id": "m", "model": "claude-x", "content": [{"type": "text", "text": text}]}
+    return line(type="assistant", message=message, parent_tool_use_id=None, **more)
+
+
+def result(text: str = "done", **more: Any) -> bytes:
+    event = {"type": "result", "subtype": "success", "is_error": False, "result": text, "session_id": "s-1", **more}
+    return line(**event)
+
+
+def test_lesson_88_a_fresh_runs_id_is_told_at_once_and_summed_up(recorded: Open) -> None:
+    case = recorded("stream_json")
+    assert case.events[0].kind is EventKind.SESSION
+    assert case.events[0].text == case.summary.native_id == "ec397853-6ceb-4647-942c-f86989cf2a76"
+
+
+def test_a_plain_answer(recorded: Open) -> None:
+    summary = recorded("stream_json").summary
+    assert (summary.text, summary.model, summary.failed) == ("hello world", "claude-opus-5-5", False)
+    assert (summary.usage.cache_read_tokens, summary.usage.output_tokens) == (12268, 9)
+    assert summary.cost.usd == pytest.approx(0.0026336)
+    assert summary.cost.basis is CostBasis.REPORTED
+
+
+def test_partial_messages_add_nothing(recorded: Open) -> None:
+    assert recorded("stream_json_partial").summary.text == "hello world"
+    assert recorded("thinking_stream").summary.text == "thought about it"
+
+
+def test_the_model_that_answered_is_named_after_a_fallback(recorded: Open) -> None:
+    case = recorded("fallback_model_stream")
+    assert case.summary.model == "claude-sonnet-5-5"
+    assert [e.text for e in case.events if e.kind is EventKind.STATUS] == [
+        "retry 1 of 10 after overloaded (529)",
+        "retry 2 of 10 after overloaded (529)",
+        "model busy-model -> claude-sonnet-5-5 (overloaded)",
+    ]
+
+
+def test_tools_are_shown_on_one_line(recorded: Open) -> None:
+    tools = [e.text for e in recorded("base_call").events if e.kind is EventKind.TOOL]
+    assert tools == ["Write $WORK/base.txt"]
+
+
+def test_a_denied_tool_is_a_notice_and_no_failure(recorded: Open) -> None:
+    summary = recorded("mcp_config_default_mode").summary
+    assert not summary.failed
+    assert [notice.code for notice in summary.notices] == ["permission_denied"]
+    assert summary.notices[0].details == {"tools": ["mcp__tsrv__ping"]}
+
+
+def test_a_server_that_did_not_start_is_a_notice(recorded: Open) -> None:
+    assert recorded("mcp_server_dead").summary.notices[0].details == {"dead": "failed"}
+
+
+def test_structured_output_is_handed_on_and_its_absence_is_seen(recorded: Open) -> None:
+    assert recorded("json_schema_ok_stream").summary.structured == {"name": "a", "n": 3}
+    assert recorded("json_schema_model_ignores").summary.structured is None
+
+
+def test_lesson_19_an_empty_answer_is_empty(recorded: Open) -> None:
+    assert recorded("fail_empty_stream").summary.text == ""
+
+
+def test_lesson_19_exit_0_with_an_error_event_is_a_failure(recorded: Open) -> None:
+    case = recorded("sig_sigint_streaming")
+    assert case.end.exit_code == 0
+    assert case.summary.failed
+
+
+def test_lesson_19_exit_0_without_a_result_is_a_failure(read: Read) -> None:
+    _, summary, _ = read(said("half an answer"))
+    assert summary.failed
+    assert summary.text == "half an answer"
+
+
+def test_lesson_5_what_was_said_before_a_failure_is_kept(recorded: Open) -> None:
+    assert recorded("sig_sigint_streaming").summary.text == "chunk00 chunk01 "
+
+
+def test_lesson_5_a_failures_own_words_are_no_answer(recorded: Open) -> None:
+    assert recorded("fail_rate_stream").summary.text == ""
+
+
+def test_every_result_of_a_run_counts(recorded: Open) -> None:
+    summary = recorded("control_session").summary
+    assert summary.text == "one\n\ntwo\n\nthree"
+    assert summary.usage.cache_creation_tokens == 12415 + 22 + 13030
+    assert summary.cost.usd == pytest.approx(0.0812755)
+
+
+def test_a_later_result_with_the_same_words_is_told_once(recorded: Open) -> None:
+    case = recorded("background_bash_stream")
+    assert case.summary.text.count("Command running in background") == 1
+    assert case.summary.usage.output_tokens == 131 + 77
+
+
+def test_lesson_79_a_resumed_turn_counts_itself_alone(recorded: Open) -> None:
+    summary = recorded("resume_model_sticky").summary
+    assert summary.usage.output_tokens == 7
+    assert summary.usage.cache_creation_tokens == 21
+    assert summary.cost.usd == pytest.approx(0.0013584)
+
+
+def test_lesson_79_three_equal_turns_cost_the_same(read: Read) -> None:
+    costs = []
+    for turn in (1, 2, 3):
+        grown = {"claude-x": {name: count * turn for name, count in ONE_MODEL.items()} | {"costUSD": 0.5 * turn}}
+        own = {"claude-x": {**ONE_MODEL, "costUSD": 0.5}}
+        stream = result(modelUsage=grown, total_cost_usd=0.5 * turn, model_usage_since_last_result=own)
+        costs.append(read(stream)[1].cost.usd)
+    assert costs == [0.5, 0.5, 0.5]
+
+
+def test_lesson_79_without_a_delta_the_sessions_total_is_believed_only_when_nothing_went_before(
+    recorded: Open,
+) -> None:
+    alone = recorded("usage_multi_turn").summary
+    assert alone.usage.cache_read_tokens == 37626
+    assert alone.cost.usd == pytest.approx(0.0736652)
+    with_others = recorded("subagent_json").summary
+    assert with_others.cost.basis is CostBasis.UNKNOWN
+
+
+def test_a_run_that_was_killed_has_unknown_usage(recorded: Open) -> None:
+    summary = recorded("sig_sigterm_streaming").summary
+    assert summary.usage.output_tokens is None
+    assert summary.native_id
+
+
+def test_a_sub_agents_words_are_not_the_answer(read: Read) -> None:
+    inner = {"model": "claude-small", "content": [{"type": "text", "text": "inner"}]}
+    stream = said("outer") + line(type="assistant", message=inner, parent_tool_use_id="t1")
+    events, summary, _ = read(stream)
+    assert [e.text for e in events] == ["outer"]
+    assert (summary.text, summary.model) == ("outer", "claude-x")
+
+
+def test_lesson_12b_86_the_answer_after_3000_events_is_right(read: Read) -> None:
+    stream = b"".join(said(f"line {n} " + "x" * 500) for n in range(3_000)) + result("the last word")
+    events, summary, _ = read(stream, list(range(65_536, len(stream), 65_536)))
+    assert summary.text == "the last word"
+    assert len([e for e in events if e.kind is EventKind.TEXT]) == 3_000
+
+
+def test_lesson_11_a_stream_of_40_megabytes_is_read_in_linear_time(read: Read) -> None:
+    stream = said("x" * 10_000) * 4_000 + result("end")
+    begun = time.process_time()
+    summary = read(stream, list(range(65_536, len(stream), 65_536)))[1]
+    assert summary.text == "end"
+    assert time.process_time() - begun < 10
+
+
+def test_lesson_12_every_cut_gives_the_same_answer(read: Read) -> None:
+    stream = said("größer 日本語 🎉") + result("größer 日本語 🎉")
+    whole = read(stream)
+    for cut in range(len(stream)):
+        assert read(stream, [cut])[:2] == whole[:2]
+
+
+def test_recorded_runs_read_the_same_however_they_are_cut(recorded: Open, cases: list[str], read: Read) -> None:
+    chance = random.Random(20261122)
+    for case in cases:
+        run = recorded(case)
+        for _ in range(5):
+            cuts = [chance.randrange(len(run.stdout) + 1) for _ in range(12)]
+            events, summary, _ = read(run.stdout, cuts, run.end.exit_code or 0)
+            assert (events, summary.text, summary.usage) == (run.events, run.summary.text, run.summary.usage), case
+
+
+@pytest.mark.parametrize(
+    "noise", [b"not json\n", b"[1]\n", b"{\n", b'{"type":"assistant"}\n', b"\xff\xfe\n", b'{"type":"result"'], ids=repr
+)
+def test_bad_lines_are_passed_over(noise: bytes, read: Read) -> None:
+    assert read(noise + b"\n" + result("fine"))[1].text == "fine"
+
+
+def test_a_last_line_without_an_end_counts(read: Read) -> None:
+    assert read(result("fine").rstrip())[1].text == "fine"
