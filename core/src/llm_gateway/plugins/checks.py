@@ -1,0 +1,167 @@
+"""What a plugin must be to be let in. Every function raises ValueError with the reason for the plugin's author."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import pluggy
+from pydantic import AliasChoices, BaseModel
+from pydantic.fields import FieldInfo
+
+from llm_gateway import hookspecs
+from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.settings.model import FileSettings, ProviderSection
+
+#: Every hook that there is.
+HOOKS = frozenset(name for name, value in vars(hookspecs).items() if name.startswith("gateway_") and callable(value))
+#: Hooks that belong to plugins of one kind; plugins of another kind may only wrap them.
+OWNER = {
+    "gateway_describe_provider": "provider",
+    "gateway_build_argv": "provider",
+    "gateway_resume_session": "provider",
+    "gateway_open_reader": "provider",
+    "gateway_explain_failure": "provider",
+    "gateway_list_models": "provider",
+    "gateway_upgrade_plan": "provider",
+    "gateway_account_cache": "provider",
+    "gateway_open_store": "store",
+    "gateway_open_engine": "engine",
+    "gateway_open_transport": "transport",
+}
+#: Hooks of its own kind without which a plugin is of no use.
+REQUIRED = {
+    "provider": (
+        "gateway_describe_provider",
+        "gateway_build_argv",
+        "gateway_resume_session",
+        "gateway_open_reader",
+    ),
+    "store": ("gateway_open_store",),
+    "engine": ("gateway_open_engine",),
+    "transport": ("gateway_open_transport",),
+}
+#: The common parameters that a provider may say it supports.
+SUPPORTABLE = frozenset(
+    [
+        "allowedTools",
+        "disallowedTools",
+        "addDirs",
+        "mcpServers",
+        "maxTurns",
+        "maxBudgetUsd",
+        "effort",
+        "outputSchema",
+        "sessionId",
+    ]
+)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def check_object(plugin: object) -> None:
+    """A plugin is a module or an instance."""
+    if plugin is None or inspect.isclass(plugin):
+        raise ValueError(
+            "the entry point must give a module or an object with hook implementations, not a class or None"
+        )
+    hash(plugin)  # pluggy keeps plugins in sets
+
+
+def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller]) -> tuple[str, ...]:
+    """Known hooks, the right ones for its kind; gives their names."""
+    own: dict[str, pluggy.HookImpl] = {}
+    for caller in callers:
+        impl = next(impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
+        if caller.has_spec():
+            own[caller.name] = impl
+        elif not impl.optionalhook:
+            raise ValueError(f"unknown hook {caller.name}{nearest(caller.name, HOOKS)}")
+    for name, impl in own.items():
+        if not hasattr(plugin, name):
+            raise ValueError(f"the implementation of {name} must have the hook's name (specname is not supported)")
+        if OWNER.get(name, kind) != kind and not (impl.wrapper or impl.hookwrapper):
+            raise ValueError(
+                f"{name} belongs to plugins of kind {OWNER[name]}; a plugin of kind {kind} may only wrap it"
+            )
+    for name in HOOKS - own.keys():
+        if inspect.isroutine(getattr(plugin, name, None)):
+            raise ValueError(f"{name} is not marked with @hookimpl")
+    if missing := [name for name in REQUIRED.get(kind, ()) if name not in own or own[name].wrapper]:
+        raise ValueError(f"a plugin of kind {kind} must implement {', '.join(missing)}")
+    if not own:
+        raise ValueError("it implements no hook")
+    return tuple(sorted(own))
+
+
+def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderInfo:
+    """What a provider says about itself must hold together."""
+    if not isinstance(info, ProviderInfo):
+        raise ValueError(f"gateway_describe_provider answered {type(info).__name__}, not ProviderInfo")
+    if not _NAME.fullmatch(info.name):
+        raise ValueError(f"the provider's name {info.name!r} does not match {_NAME.pattern}")
+    if info.name != name:
+        raise ValueError(f"the provider calls itself {info.name!r}, its entry point {name!r}")
+    if info.default_posture not in info.postures:
+        raise ValueError(f"its default posture {info.default_posture.value} is not among its postures")
+    if unknown := info.supports - SUPPORTABLE:
+        raise ValueError(f"supports names no common parameter: {', '.join(sorted(unknown))}")
+    if "*" in info.env:
+        raise ValueError("env may not be '*': a run sees what its provider names, not everything")
+    try:
+        re.compile(info.native_id_pattern)
+    except re.error as error:
+        raise ValueError(f"native_id_pattern is no regular expression: {error}") from None
+    check_model("options_model", info.options_model)
+    if taken := sorted(_wire_names(info.options_model) & reserved):
+        raise ValueError(f"parameters of its options model collide with common ones: {', '.join(taken)}")
+    return info
+
+
+def check_sections(kind: str, name: str, sections: Any, taken: Mapping[str, str]) -> Mapping[str, type[BaseModel]]:
+    """Settings sections: strict models with defaults, under names that are free. `taken`: section -> who has it."""
+    if not isinstance(sections, Mapping):
+        raise ValueError(f"gateway_settings answered {type(sections).__name__}, not a mapping")
+    for section, model in sections.items():
+        if not isinstance(section, str) or not _NAME.fullmatch(section):
+            raise ValueError(f"the settings section {section!r} does not match {_NAME.pattern}")
+        check_model(f"settings section {section}", model)
+        model()  # raises for a field without a default
+        if kind == "provider" and section == name:
+            if both := sorted(model.model_fields.keys() & ProviderSection.model_fields.keys()):
+                raise ValueError(f"settings of its section that the kernel has already: {', '.join(both)}")
+        elif section in FileSettings.model_fields:
+            raise ValueError(f"the settings section {section} is the kernel's own")
+        elif section in taken:
+            raise ValueError(f"the settings section {section} is brought by {taken[section]} already")
+    return dict(sections)
+
+
+def check_model(what: str, model: Any) -> None:
+    """A strict pydantic model."""
+    if not (inspect.isclass(model) and issubclass(model, BaseModel)):
+        raise ValueError(f"{what} is not a pydantic model")
+    if model.model_config.get("extra") != "forbid":
+        raise ValueError(f'{what} must have extra="forbid"')
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` when there is something near."""
+    return f"; did you mean {match[0]}?" if (match := get_close_matches(name, list(known), n=1)) else ""
+
+
+def _wire_names(model: type[BaseModel]) -> set[str]:
+    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
+    names: set[str] = set()
+    for name, info in model.model_fields.items():
+        aliases = _aliases(info)
+        names |= aliases | ({name} if by_name or not aliases else set())
+    return names
+
+
+def _aliases(info: FieldInfo) -> set[str]:
+    alias = info.validation_alias or info.alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return {choice for choice in choices if isinstance(choice, str)}

@@ -1,0 +1,89 @@
+"""Finding plugins, and loading one without letting it do harm."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout, suppress
+from functools import lru_cache
+from typing import Any, Protocol
+
+#: In the order in which they are loaded: what wraps or judges stands before what is wrapped.
+KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
+GROUP = "llm_gateway."
+
+
+class EntryPoint(Protocol):
+    """As the standard library and `importlib_metadata` have it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    def load(self) -> Any:
+        """Import it."""
+
+
+def find() -> list[EntryPoint]:
+    """Find every installed plugin, from stevedore's cache; imports none of them."""
+    from stevedore.named import NamedExtensionManager
+
+    try:  # no names: the manager lists and loads nothing
+        return [point for kind in KINDS for point in NamedExtensionManager(GROUP + kind, names=[]).list_entry_points()]
+    except Exception:  # one distribution with unreadable metadata; the others are still good
+        return [point for point, _, _ in _installed()]
+
+
+def distributions_of(point: EntryPoint | None) -> list[tuple[str, str]]:
+    """The distributions (name, version) that bring an entry point. Reads metadata on first use, so only when asked for."""
+    if point is None:
+        return []
+    if (dist := getattr(point, "dist", None)) is not None:
+        return [(dist.name, dist.version)]
+    wanted = (point.group, point.name, point.value)
+    return sorted({(name, version) for found, name, version in _installed() if _identity(found) == wanted})
+
+
+def _identity(point: EntryPoint) -> tuple[str, str, str]:
+    return point.group, point.name, point.value
+
+
+@lru_cache(maxsize=1)
+def _installed() -> tuple[tuple[EntryPoint, str, str], ...]:
+    from importlib_metadata import distributions
+
+    found: dict[tuple[str, ...], tuple[EntryPoint, str, str]] = {}
+    for dist in distributions():
+        with suppress(Exception):  # a stranger's broken metadata is not ours to report
+            for point in dist.entry_points:
+                if point.group in {GROUP + kind for kind in KINDS}:
+                    found.setdefault((*_identity(point), dist.name), (point, dist.name, dist.version))
+    return tuple(found.values())
+
+
+def load(point: EntryPoint) -> Any:
+    """Import a plugin; what it prints goes to stderr, because stdout may carry a protocol."""
+    with redirect_stdout(sys.stderr):
+        return point.load()
+
+
+def chosen(environ: Mapping[str, str]) -> frozenset[str] | None:
+    """What LLM_GATEWAY_PLUGINS names; None: everything."""
+    names = environ.get("LLM_GATEWAY_PLUGINS")
+    return None if names is None else frozenset(filter(None, map(str.strip, names.split(","))))
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line, even one that cannot be printed."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message."""
+    return ", ".join(sorted(names)) or "none"

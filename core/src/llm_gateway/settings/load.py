@@ -1,0 +1,232 @@
+"""Reading the settings: file, then environment, then one check that reports everything that is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli
+from pydantic import BaseModel, ValidationError
+
+from llm_gateway.settings.lines import line_of, lines_of
+from llm_gateway.settings.model import (
+    FileSettings,
+    PluginSections,
+    ProviderSection,
+    Settings,
+    SettingsError,
+    SettingsProblem,
+)
+from llm_gateway.settings.reference import FIXED_NAMES, OTHER_NAMES, PREFIX, env_keys, reference
+
+M = TypeVar("M", bound=BaseModel)
+KeyPath = tuple[str, ...]
+
+
+def load_settings(environ: Mapping[str, str] = os.environ, sections: PluginSections | None = None) -> Settings:
+    """Read file and environment. Without `sections` nothing is known of plugins: any provider's section is taken.
+
+    Raises SettingsError with every problem that was found.
+    """
+    return _Loading(environ, sections).settings()
+
+
+def _place(text: str, environ: Mapping[str, str]) -> Path:
+    if text == "~" or text.startswith("~/"):
+        text = (environ.get("HOME") or str(Path.home())) + text[1:]
+    return Path(text).absolute()
+
+
+class _Loading:
+    def __init__(self, environ: Mapping[str, str], sections: PluginSections | None) -> None:
+        self.environ = environ
+        self.strict = sections is not None
+        self.sections = sections or PluginSections()
+        self.home = _place(environ.get("LLM_GATEWAY_HOME") or "~/.llm-cli-gateway", environ)
+        self.file = _place(environ.get("LLM_GATEWAY_CONFIG") or str(self.home / "config.toml"), environ)
+        self.lines: dict[KeyPath, int] = {}
+        self.from_env: dict[KeyPath, str] = {}
+        self.problems: list[SettingsProblem] = []
+        self.warnings: list[str] = []
+
+    def settings(self) -> Settings:
+        data = self._read_file()
+        sources = {".".join(path): self._in_file(path) for path in _leaves(data)}
+        self._overlay(data)
+        sources |= {".".join(path): name for path, name in self.from_env.items()}
+        bypass, depth = self._switch("LLM_GATEWAY_APPROVAL_ALLOW_BYPASS"), self._depth()
+        plugins = self._take_plugin_sections(data)
+        options = self._take_provider_options(data)
+        checked = self._check(FileSettings, data, ())
+        if self.problems or checked is None:
+            raise SettingsError(sorted(self.problems, key=lambda problem: (problem.file, problem.line or 0)))
+        return Settings.model_construct(
+            **{name: getattr(checked, name) for name in FileSettings.model_fields},
+            home=self.home,
+            config_file=self.file,
+            allow_bypass=bypass,
+            depth=depth,
+            plugins=plugins,
+            provider_options=options,
+            sources=sources,
+            warnings=tuple(self.warnings),
+        )
+
+    def _in_file(self, path: KeyPath) -> str:
+        return f"{self.file}:{line_of(path, self.lines)}"
+
+    def _problem(self, where: str, message: str, line: int | None = None) -> None:
+        self.problems.append(SettingsProblem(file=where, line=line, message=message))
+
+    def _read_file(self) -> dict[str, Any]:
+        try:
+            raw = self.file.read_bytes()
+            text = raw.decode("utf-8-sig")
+            data = tomli.loads(text)
+        except FileNotFoundError:
+            if self.environ.get("LLM_GATEWAY_CONFIG"):
+                self._problem("LLM_GATEWAY_CONFIG", f"there is no file {self.file}")
+        except OSError as error:
+            self._problem(str(self.file), f"cannot be read: {error.strerror}")
+        except UnicodeDecodeError as error:
+            self._problem(str(self.file), "not UTF-8", error.object[: error.start].count(b"\n") + 1)
+        except tomli.TOMLDecodeError as error:
+            found = re.search(r"\(at line (\d+)", str(error))
+            line = int(found[1]) if found else max(1, len(text.splitlines()))
+            self._problem(str(self.file), f"broken TOML: {error}", line)
+        else:
+            self.lines = lines_of(text)
+            return data
+        return {}
+
+    def _overlay(self, data: dict[str, Any]) -> None:
+        """Put the environment's values over the file's."""
+        known = env_keys(self.sections)
+        for name in sorted(name for name in self.environ if name.startswith(PREFIX)):
+            path = known.get(name)
+            if path is None:
+                if name not in OTHER_NAMES and name not in self.sections.env:
+                    self.warnings.append(f"{name} is set but means nothing{_hint(name, [*known, *OTHER_NAMES])}")
+                continue
+            value: Any = self.environ[name]
+            if not value:
+                continue
+            if path in self.from_env:
+                self._problem(name, f"{self.from_env[path]} is set too, and means the same")
+                continue
+            divisor = FIXED_NAMES.get(name, (path, 1))[1]
+            if divisor != 1:
+                try:
+                    value = float(value) / divisor
+                except ValueError:
+                    self._problem(name, "not a number")
+                    continue
+            self.from_env[path] = name
+            table: Any = data
+            for part in path[:-1]:
+                table = table.setdefault(part, {}) if isinstance(table, dict) else None
+            if isinstance(table, dict):
+                table[path[-1]] = value
+
+    def _switch(self, name: str) -> bool:
+        value = self.environ.get(name, "")
+        if value not in ("", "0", "1"):
+            self._problem(name, "must be 1 or 0")
+        return value == "1"
+
+    def _depth(self) -> int:
+        value = self.environ.get("LLM_GATEWAY_DEPTH") or "0"
+        if not re.fullmatch(r"[0-9]{1,6}", value):
+            self._problem("LLM_GATEWAY_DEPTH", "must be a whole number, 0 or more")
+            return 0
+        return int(value)
+
+    def _take_plugin_sections(self, data: dict[str, Any]) -> dict[str, BaseModel]:
+        taken = {}
+        for section, model in self.sections.top.items():
+            if (checked := self._check(model, data.pop(section, {}), (section,))) is not None:
+                taken[section] = checked
+        for section in sorted(data.keys() & (self.sections.unread - FileSettings.model_fields.keys())):
+            del data[section]
+            self.warnings.append(f"{self._in_file((section,))}: [{section}] was not read: its plugin is not loaded")
+        return taken
+
+    def _take_provider_options(self, data: dict[str, Any]) -> dict[str, BaseModel]:
+        """Part the keys of providers' plugins from the kernel's own; what then remains is checked with the rest."""
+        taken: dict[str, BaseModel] = {}
+        tables = data.get("providers", {})
+        if not isinstance(tables, dict):
+            return taken
+        for name in sorted(tables):
+            if name in self.sections.providers or not self.strict:
+                continue
+            del tables[name]
+            if name in self.sections.unread:
+                where = self._in_file(("providers", name))
+                self.warnings.append(f"{where}: [providers.{name}] was not read: its plugin is not loaded")
+            else:
+                hint = _hint(name, self.sections.providers)
+                self._report(("providers", name), f"no provider named {name} is installed{hint}")
+        for name, model in self.sections.providers.items():
+            table = tables.get(name, {})
+            if model is None or not isinstance(table, dict):
+                continue
+            own = {key: table.pop(key) for key in [*table] if key not in ProviderSection.model_fields}
+            if (checked := self._check(model, own, ("providers", name))) is not None:
+                taken[name] = checked
+        return taken
+
+    def _check(self, model: type[M], data: Any, at: KeyPath) -> M | None:
+        try:
+            return model.model_validate(deepcopy(data))
+        except ValidationError as error:
+            for one in error.errors(include_url=False, include_input=False, include_context=False):
+                path = (*at, *map(str, one["loc"]))
+                if one["type"] == "extra_forbidden":
+                    self._report(path, self._unknown(path))
+                else:
+                    message = one["msg"].removeprefix("Value error, ")
+                    self._report(path, f"{'.'.join(path)}: {message[:1].lower()}{message[1:]}")
+            return None
+
+    def _report(self, path: KeyPath, message: str) -> None:
+        if name := next((self.from_env[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.from_env), None):
+            self._problem(name, message)
+        else:
+            self._problem(str(self.file), message, line_of(path, self.lines))
+
+    def _unknown(self, path: KeyPath) -> str:
+        *around, last = path
+        what = f"unknown key {last}" + (f" in [{'.'.join(around)}]" if around else "")
+        keys = [
+            ("providers", around[1], key.path[2]) if _names_provider(around, key.path) else key.path
+            for key in reference(self.sections)
+        ]
+        here = {key[len(around)] for key in keys if [*key[: len(around)]] == around and len(key) > len(around)}
+        if around[:1] == ["mcp_servers"]:
+            here = {key[2] for key in keys if key[0] == "mcp_servers"}
+        if hint := _hint(last, here):
+            return what + hint
+        elsewhere = [".".join(key) for key in keys if key[-1] == last]
+        return what + (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
+
+
+def _names_provider(around: list[str], path: KeyPath) -> bool:
+    return len(around) == 2 and around[0] == "providers" and path[:2] == ("providers", "<name>")
+
+
+def _hint(name: str, known: Any) -> str:
+    return f"; did you mean {match[0]}?" if (match := get_close_matches(name, list(known), n=1)) else ""
+
+
+def _leaves(data: Mapping[str, Any], at: KeyPath = ()) -> Iterator[KeyPath]:
+    for key, value in data.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*at, key))
+        else:
+            yield (*at, key)
