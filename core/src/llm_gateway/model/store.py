@@ -48,10 +48,11 @@ class Store(Protocol):
         and not failed, canceled or interrupted, is returned instead (`deduplicated`). Another unfinished job of the same
         `session_id`: raises SessionBusy, or with `queue_if_busy` the new one is queued behind it. A free place (fewer
         than `limits.running` running in all and `limits.per_provider` of this provider, and nobody of this provider
-        waits already): stored as running, `started_at` = `created_at`. Else, fewer than `limits.queued` waiting: stored
+        waits already, other than for its own session): stored as running, `started_at` = `created_at`. Else, fewer than `limits.queued` waiting: stored
         as queued. Else raises Saturated and stores nothing.
 
-        `session` is stored in the same transaction when it is not there yet.
+        `session` is stored in the same transaction when it is not there yet. If another session holds its native id by
+        now: raises SessionBusy.
         """
 
     async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
@@ -61,14 +62,16 @@ class Store(Protocol):
         """Move this owner's queued jobs to running (`started_at` = `now`), oldest first, as far as there is room.
 
         A provider without room does not hold up another; a job waits for every earlier unfinished job of its session.
-        Places are shared by all owners, and a job never overtakes another owner's older job of the same provider.
+        Places are shared by all owners, and a job never overtakes another owner's older job of the same provider, unless
+        that one waits for its session. Oldest means admitted first.
         """
 
     async def finish_job(self, job: Job, *, owner: str, record: Record | None) -> bool:
         """Write a final state if the job is still unfinished *and* this owner's; False (nothing written) if not.
 
         With it, in one transaction: the record, the session's `native_id` (`job.reply.native_id`, when the session has
-        none yet) and `last_used_at`.
+        none yet and no other session of the principal has it) and `last_used_at`. What changed in the store since the
+        caller's copy was made (owner, `started_at` when the copy has none) is kept.
         """
 
     async def cancel_queued(self, job_id: JobId, now: datetime) -> bool:
@@ -112,7 +115,7 @@ class Store(Protocol):
         """Sessions, last used first."""
 
     async def put_session(self, session: Session) -> None:
-        """Insert or replace."""
+        """Insert or replace. Raises SessionBusy when another session holds the native id."""
 
     async def delete_session(self, session_id: SessionId) -> bool:
         """Forget a session (and that it was active); False if there was none."""
@@ -121,7 +124,7 @@ class Store(Protocol):
         """The session that requests without session arguments continue."""
 
     async def set_active(self, provider: str, working_dir: str, principal: str, session_id: SessionId | None) -> None:
-        """Make it the active one; None: no active one."""
+        """Make it the active one; None: no active one. Raises SessionNotFound."""
 
     async def add_verdict(self, record: VerdictRecord) -> None:
         """Keep a verdict."""

@@ -1,0 +1,195 @@
+"""What every store must do when a job asks to be let in, and when the next ones are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from llm_gateway import Admission, JobState, Limits, NativeSessionId, Store
+from llm_gateway.errors import Saturated, SessionBusy
+
+from .store_samples import NOON, ROOMY, a_job, a_session, at, finish, let_in
+
+ONE_PLACE = Limits(running=1, per_provider=1, queued=10)
+
+
+class AdmissionContract:
+    """Dedup, limits, order. `sibling` is a second handle on the same data, as another gateway has it."""
+
+    async def test_a_job_that_finds_a_free_place_runs_at_once(self, store: Store) -> None:
+        job = a_job(model="m", notices=({"code": "c", "message": "ü \U0001f40d"},))
+        admitted = await let_in(store, job)
+        assert admitted == replace(job, state=JobState.RUNNING, started_at=job.created_at)
+        assert await store.get_job(job.id) == admitted
+
+    async def test_lesson_27_twenty_identical_requests_at_once_become_one_job(self, store: Store) -> None:
+        found: list[Admission] = []
+
+        async def ask() -> None:
+            job = a_job(dedup_key="k")
+            found.append(await store.admit(job, session=None, limits=ROOMY, dedup_window_s=3600, queue_if_busy=False))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(ask)
+        assert len({admission.job.id for admission in found}) == 1
+        assert sorted(admission.deduplicated for admission in found) == [False] + [True] * 19
+        assert len(await store.unfinished()) == 1
+
+    @pytest.mark.parametrize("difference", [{"dedup_key": "other"}, {"principal": "bob"}, {"dedup_key": None}], ids=str)
+    async def test_lesson_25_a_job_that_differs_is_a_job_of_its_own(
+        self, store: Store, difference: dict[str, str | None]
+    ) -> None:
+        first = await let_in(store, a_job(dedup_key="k"))
+        second = await let_in(store, a_job(**{"dedup_key": "k", **difference}))
+        assert first.id != second.id
+
+    async def test_jobs_without_a_key_are_never_answered_by_each_other(self, store: Store) -> None:
+        first, second = await let_in(store, a_job()), await let_in(store, a_job())
+        assert first.id != second.id
+
+    async def test_a_finished_answer_is_reused_within_the_window_and_not_after_it(self, store: Store) -> None:
+        first = await let_in(store, a_job(dedup_key="k"))
+        await finish(store, first)
+        assert (await let_in(store, a_job(dedup_key="k", created_at=at(99)), dedup_window_s=100)).id == first.id
+        assert (await let_in(store, a_job(dedup_key="k", created_at=at(100)), dedup_window_s=100)).id != first.id
+
+    async def test_a_window_of_zero_turns_dedup_off(self, store: Store) -> None:
+        first = await let_in(store, a_job(dedup_key="k"))
+        assert (await let_in(store, a_job(dedup_key="k"), dedup_window_s=0)).id != first.id
+        assert await store.find_duplicate("ada", "k", 0, NOON) is None
+
+    @pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELED, JobState.INTERRUPTED])
+    async def test_lesson_26_what_did_not_end_well_is_never_reused(self, store: Store, state: JobState) -> None:
+        first = await let_in(store, a_job(dedup_key="k"))
+        await finish(store, first, state)
+        assert await store.find_duplicate("ada", "k", 3600, at(61)) is None
+        assert (await let_in(store, a_job(dedup_key="k", created_at=at(61)))).id != first.id
+
+    async def test_a_duplicate_can_be_asked_for_without_letting_anything_in(self, store: Store) -> None:
+        first = await let_in(store, a_job(dedup_key="k"))
+        assert await store.find_duplicate("ada", "k", 10, at(9)) == first
+        assert await store.find_duplicate("ada", "k", 10, at(10)) is None
+        assert await store.find_duplicate("bob", "k", 10, at(9)) is None
+
+    async def test_a_duplicate_is_found_before_the_session_is_busy_or_the_house_is_full(self, store: Store) -> None:
+        first = await let_in(store, a_job(dedup_key="k", session_id="gw-one"), session=a_session())
+        full = Limits(running=1, per_provider=1, queued=0)
+        assert (await let_in(store, a_job(dedup_key="k", session_id="gw-one"), full)).id == first.id
+
+    async def test_lesson_16_limits_hold_across_two_handles_on_one_store(self, store: Store, sibling: Store) -> None:
+        two = Limits(running=2, per_provider=2, queued=1)
+        states = [
+            (await let_in(one, a_job(owner=name), two)).state
+            for one, name in ((store, "a"), (sibling, "b"), (store, "a"))
+        ]
+        assert states == [JobState.RUNNING, JobState.RUNNING, JobState.QUEUED]
+        with pytest.raises(Saturated):
+            await let_in(sibling, a_job(owner="b"), two)
+
+    async def test_lesson_16_what_is_refused_leaves_nothing_behind(self, store: Store) -> None:
+        none = Limits(running=0, per_provider=0, queued=0)
+        job = a_job(session_id="gw-one")
+        with pytest.raises(Saturated) as refusal:
+            await let_in(store, job, none, session=a_session())
+        assert refusal.value.retryable
+        assert await store.get_job(job.id) is None
+        assert await store.get_session("gw-one") is None
+
+    async def test_the_queue_is_first_come_first_served(self, store: Store) -> None:
+        jobs = [await let_in(store, a_job(created_at=at(number)), ONE_PLACE) for number in range(4)]
+        assert [job.state for job in jobs] == [JobState.RUNNING] + [JobState.QUEUED] * 3
+        assert list(await store.claim("gateway-a", ONE_PLACE, at(9))) == []
+        for running, following in pairwise(jobs):
+            await finish(store, running)
+            (claimed,) = await store.claim("gateway-a", ONE_PLACE, at(70))
+            assert claimed == replace(following, state=JobState.RUNNING, started_at=at(70))
+
+    async def test_a_newcomer_does_not_overtake_those_who_wait(self, store: Store) -> None:
+        running, waiting = [await let_in(store, a_job(), ONE_PLACE) for _ in range(2)]
+        await finish(store, running)
+        newcomer = await let_in(store, a_job(), ONE_PLACE)
+        assert newcomer.state is JobState.QUEUED
+        assert [job.id for job in await store.claim("gateway-a", ONE_PLACE, NOON)] == [waiting.id]
+
+    async def test_lesson_17_a_saturated_provider_does_not_hold_up_another(self, store: Store) -> None:
+        limits = Limits(running=3, per_provider=1, queued=10)
+        for _ in range(3):
+            await let_in(store, a_job(provider="slow"), limits)
+        assert (await let_in(store, a_job(provider="quick"), limits)).state is JobState.RUNNING
+        waiting = await let_in(store, a_job(provider="quick"), limits)
+        (running,) = await store.list_jobs(provider="quick", states=[JobState.RUNNING])
+        await finish(store, running)
+        assert [job.id for job in await store.claim("gateway-a", limits, NOON)] == [waiting.id]
+
+    async def test_claim_takes_only_its_own_and_never_overtakes_another_owner(
+        self, store: Store, sibling: Store
+    ) -> None:
+        running = await let_in(store, a_job(), ONE_PLACE)
+        older = await let_in(sibling, a_job(owner="gateway-b"), ONE_PLACE)
+        mine = await let_in(store, a_job(), ONE_PLACE)
+        await finish(store, running)
+        wide = Limits(running=5, per_provider=5, queued=5)
+        assert list(await store.claim("gateway-a", wide, NOON)) == []
+        assert [job.id for job in await sibling.claim("gateway-b", wide, NOON)] == [older.id]
+        assert [job.id for job in await store.claim("gateway-a", wide, NOON)] == [mine.id]
+
+    async def test_claim_fills_all_the_room_there_is(self, store: Store) -> None:
+        shut = Limits(running=0, per_provider=0, queued=10)
+        for provider in ("a", "a", "a", "b", "c"):
+            await let_in(store, a_job(provider=provider), shut)
+        claimed = await store.claim("gateway-a", Limits(running=3, per_provider=2, queued=10), NOON)
+        assert [job.provider for job in claimed] == ["a", "a", "b"]
+
+    async def test_lesson_74_a_session_has_one_turn_at_a_time(self, store: Store, sibling: Store) -> None:
+        first = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        with pytest.raises(SessionBusy):
+            await let_in(sibling, a_job(session_id="gw-one", owner="gateway-b"))
+        assert len(await store.unfinished()) == 1
+        await finish(store, first)
+        assert (await let_in(sibling, a_job(session_id="gw-one", owner="gateway-b"))).state is JobState.RUNNING
+
+    async def test_a_turn_may_queue_behind_the_running_one_and_keeps_its_place(self, store: Store) -> None:
+        first = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        second = await let_in(store, a_job(session_id="gw-one"), queue_if_busy=True)
+        third = await let_in(store, a_job(session_id="gw-one"), queue_if_busy=True)
+        assert (second.state, third.state) == (JobState.QUEUED, JobState.QUEUED)
+        assert list(await store.claim("gateway-a", ROOMY, NOON)) == []
+        await finish(store, first)
+        assert [job.id for job in await store.claim("gateway-a", ROOMY, NOON)] == [second.id]
+        await store.finish_job(replace(second, state=JobState.FAILED, ended_at=at(1)), owner="gateway-a", record=None)
+        assert [job.id for job in await store.claim("gateway-a", ROOMY, NOON)] == [third.id]
+
+    async def test_a_turn_that_waits_for_its_session_holds_up_nobody_else(self, store: Store) -> None:
+        await let_in(store, a_job(session_id="gw-one", owner="gateway-b"), session=a_session())
+        await let_in(store, a_job(session_id="gw-one", owner="gateway-b"), queue_if_busy=True)
+        assert (await let_in(store, a_job())).state is JobState.RUNNING
+        queued = await let_in(store, a_job(), Limits(running=2, per_provider=2, queued=10))
+        assert [job.id for job in await store.claim("gateway-a", ROOMY, NOON)] == [queued.id]
+
+    async def test_a_turn_behind_a_busy_session_counts_in_the_queue(self, store: Store) -> None:
+        await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        with pytest.raises(Saturated):
+            await let_in(
+                store, a_job(session_id="gw-one"), Limits(running=5, per_provider=5, queued=0), queue_if_busy=True
+            )
+
+    async def test_the_session_is_kept_with_the_job_unless_it_is_there(self, store: Store) -> None:
+        first = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        assert await store.get_session("gw-one") == a_session()
+        await finish(store, first)
+        await let_in(store, a_job(session_id="gw-one"), session=a_session(description="too late"))
+        kept = await store.get_session("gw-one")
+        assert kept is not None
+        assert kept.description == a_session().description
+
+    async def test_lesson_74_two_sessions_never_hold_one_conversation(self, store: Store, sibling: Store) -> None:
+        native = NativeSessionId("conversation")
+        await let_in(store, a_job(session_id="gw-one"), session=a_session(native_id=native))
+        late = a_job(session_id="gw-two")
+        with pytest.raises(SessionBusy):
+            await let_in(sibling, late, session=a_session("two", native_id=native))
+        assert await store.get_job(late.id) is None

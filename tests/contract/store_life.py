@@ -1,0 +1,198 @@
+"""What every store must do with a job between its admission and its end, and after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from llm_gateway import JobId, JobState, Limits, NativeSessionId, Store
+
+from .store_samples import NOON, a_job, a_record, a_session, a_verdict, at, ended, finish, let_in
+
+SHUT = Limits(running=0, per_provider=0, queued=100)
+
+
+class LifeContract:
+    """Compare-and-set in every change; the columns and the document agree."""
+
+    async def test_a_final_state_is_kept_as_it_was_written(self, store: Store) -> None:
+        job = await let_in(store, a_job())
+        over = replace(ended(job, JobState.FAILED), error_code="timeout")
+        assert await store.finish_job(over, owner=job.owner, record=a_record(job)) is True
+        assert await store.get_job(job.id) == over
+        assert list(await store.list_records()) == [a_record(job)]
+
+    async def test_lesson_3_a_late_writer_never_overwrites_a_final_state(self, store: Store, sibling: Store) -> None:
+        job = await let_in(store, a_job())
+        over = ended(job)
+        assert await store.finish_job(over, owner=job.owner, record=None)
+        late = ended(job, JobState.INTERRUPTED, after_s=99)
+        assert not await sibling.finish_job(late, owner=job.owner, record=a_record(job))
+        assert await store.get_job(job.id) == over
+        assert list(await store.list_records()) == []
+
+    async def test_lesson_3_nobody_but_the_owner_writes_the_end(self, store: Store) -> None:
+        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        assert not await store.finish_job(ended(job, native="n"), owner="gateway-b", record=a_record(job))
+        assert await store.get_job(job.id) == job
+        assert await store.get_session("gw-one") == a_session()
+
+    async def test_a_stale_copy_ends_the_job_without_undoing_what_changed_meanwhile(self, store: Store) -> None:
+        stale = await let_in(store, a_job(), SHUT)
+        await store.claim(stale.owner, Limits(running=1, per_provider=1, queued=0), at(5))
+        await store.take_over(stale.id, from_owner=stale.owner, to_owner="gateway-b")
+        assert await store.finish_job(ended(stale), owner="gateway-b", record=None)
+        assert await store.get_job(stale.id) == replace(ended(stale), owner="gateway-b", started_at=at(5))
+
+    async def test_a_job_cannot_end_in_a_state_that_is_no_end(self, store: Store) -> None:
+        job = await let_in(store, a_job())
+        with pytest.raises(ValueError, match="has not ended"):
+            await store.finish_job(replace(job, ended_at=at(1)), owner=job.owner, record=None)
+        with pytest.raises(ValueError, match="has not ended"):
+            await store.finish_job(replace(job, state=JobState.FAILED), owner=job.owner, record=None)
+
+    async def test_of_all_who_take_a_job_over_only_one_succeeds(self, store: Store, sibling: Store) -> None:
+        job = await let_in(store, a_job())
+        won: list[str] = []
+
+        async def take(one: Store, name: str) -> None:
+            if await one.take_over(job.id, from_owner=job.owner, to_owner=name):
+                won.append(name)
+
+        async with anyio.create_task_group() as group:
+            for number in range(8):
+                group.start_soon(take, (store, sibling)[number % 2], f"gateway-{number}")
+        (winner,) = won
+        kept = await store.get_job(job.id)
+        assert kept is not None
+        assert kept.owner == winner
+        assert not await store.finish_job(ended(job), owner=job.owner, record=None)
+        assert await store.finish_job(ended(job), owner=winner, record=None)
+        assert not await store.take_over(job.id, from_owner=winner, to_owner="gateway-z")
+
+    async def test_lesson_9_a_queued_job_is_canceled_by_anybody_and_a_running_one_by_nobody(
+        self, store: Store, sibling: Store
+    ) -> None:
+        queued, running = await let_in(store, a_job(), SHUT), await let_in(store, a_job(provider="other"))
+        assert await sibling.cancel_queued(queued.id, at(3))
+        assert await store.get_job(queued.id) == replace(queued, state=JobState.CANCELED, ended_at=at(3))
+        assert not await sibling.cancel_queued(queued.id, at(4))
+        assert not await sibling.cancel_queued(running.id, at(4))
+        assert not await sibling.cancel_queued(JobId("job-unknown"), at(4))
+
+    async def test_a_job_is_either_canceled_or_claimed_and_never_both(self, store: Store, sibling: Store) -> None:
+        jobs = [await let_in(store, a_job(), SHUT) for _ in range(12)]
+        canceled: set[JobId] = set()
+        claimed: set[JobId] = set()
+
+        async def cancel() -> None:
+            for job in reversed(jobs):
+                if await sibling.cancel_queued(job.id, NOON):
+                    canceled.add(job.id)
+
+        async def claim() -> None:
+            for places in range(1, 13):
+                limits = Limits(running=places, per_provider=places, queued=0)
+                claimed.update(job.id for job in await store.claim("gateway-a", limits, NOON))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(cancel)
+            group.start_soon(claim)
+        assert claimed | canceled == {job.id for job in jobs}
+        assert not claimed & canceled
+        assert {job.id for job in await store.unfinished()} == claimed
+
+    async def test_the_first_hand_out_is_noted_once_and_makes_a_turn(self, store: Store) -> None:
+        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        await store.mark_fetched(job.id, at(1))
+        assert await store.get_job(job.id) == job, "nothing was handed out before the end"
+        await finish(store, job)
+        await store.mark_fetched(job.id, at(70))
+        await store.mark_fetched(job.id, at(80))
+        assert await store.get_job(job.id) == replace(ended(job), fetched_at=at(70))
+        session = await store.get_session("gw-one")
+        assert session is not None
+        assert session.turns == 1
+
+    async def test_a_failed_job_makes_no_turn(self, store: Store) -> None:
+        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        await finish(store, job, JobState.FAILED)
+        await store.mark_fetched(job.id, at(70))
+        session = await store.get_session("gw-one")
+        assert session is not None
+        assert session.turns == 0
+
+    async def test_the_native_id_is_bound_once(self, store: Store) -> None:
+        for native in ("first", "second"):
+            job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+            await finish(store, job, native=native, after_s=60)
+        bound = a_session(native_id=NativeSessionId("first"), last_used_at=at(60))
+        assert await store.get_session("gw-one") == bound
+        assert await store.find_session("echo", NativeSessionId("first"), "ada") == bound
+        assert await store.find_session("echo", NativeSessionId("second"), "ada") is None
+
+    async def test_a_native_id_that_another_session_has_is_not_bound_and_the_job_ends_all_the_same(
+        self, store: Store
+    ) -> None:
+        await store.put_session(a_session("holder", native_id=NativeSessionId("n")))
+        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        assert await finish(store, job, native="n")
+        assert await store.get_session("gw-one") == a_session(last_used_at=at(60))
+        assert await store.find_session("echo", NativeSessionId("n"), "ada") == a_session(
+            "holder", native_id=NativeSessionId("n")
+        )
+
+    async def test_lesson_31_a_forgotten_session_is_not_brought_back_by_a_late_turn(self, store: Store) -> None:
+        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        await store.delete_session("gw-one")
+        assert await finish(store, job, native="n")
+        await store.mark_fetched(job.id, at(61))
+        assert await store.get_session("gw-one") is None
+
+    async def test_jobs_are_listed_newest_first_and_filtered(self, store: Store) -> None:
+        jobs = [await let_in(store, a_job(created_at=at(number), provider=f"p{number % 2}")) for number in range(4)]
+        bobs = await let_in(store, a_job(created_at=at(9), principal="bob", session_id="gw-one"), session=a_session())
+        await finish(store, jobs[0])
+
+        async def listed(**filters: object) -> list[JobId]:
+            return [job.id for job in await store.list_jobs(**filters)]
+
+        newest_first = [job.id for job in reversed([*jobs, bobs])]
+        assert await listed() == newest_first
+        assert await listed(limit=2) == newest_first[:2]
+        assert await listed(principal="bob") == [bobs.id]
+        assert await listed(session_id="gw-one") == [bobs.id]
+        assert await listed(principal="ada", session_id="gw-one") == []
+        assert await listed(provider="p0") == [jobs[2].id, jobs[0].id]
+        assert await listed(states=[JobState.COMPLETED]) == [jobs[0].id]
+        assert await listed(states=[JobState.RUNNING, JobState.QUEUED], principal="ada") == newest_first[1:4]
+        assert await listed(states=[]) == []
+
+    async def test_unfinished_jobs_of_every_owner_come_oldest_first(self, store: Store, sibling: Store) -> None:
+        first = await let_in(store, a_job())
+        second = await let_in(sibling, a_job(owner="gateway-b"), SHUT)
+        over = await let_in(store, a_job(provider="other"))
+        await finish(store, over)
+        assert list(await store.unfinished()) == [first, second]
+
+    async def test_old_things_are_forgotten_in_small_steps_and_unfinished_jobs_never(self, store: Store) -> None:
+        limits = Limits(running=10, per_provider=10, queued=0)
+        jobs = [await let_in(store, a_job(), limits) for _ in range(6)]
+        for number, job in enumerate(jobs[:5]):
+            await store.finish_job(ended(job, after_s=number), owner=job.owner, record=a_record(job))
+            await store.add_verdict(a_verdict())
+        assert list(await store.prune(at(4), limit=3)) == [job.id for job in jobs[:3]]
+        assert [len(await store.list_records()), len(await store.list_verdicts(principal="ada"))] == [2, 2]
+        assert list(await store.prune(at(4), limit=3)) == [jobs[3].id]
+        assert list(await store.prune(at(4), limit=3)) == []
+        assert [job.id for job in await store.list_jobs()] == [jobs[5].id, jobs[4].id]
+
+    async def test_unknown_jobs_are_none_and_change_nothing(self, store: Store) -> None:
+        stranger = a_job()
+        assert await store.get_job(stranger.id) is None
+        assert not await store.finish_job(ended(stranger), owner=stranger.owner, record=a_record(stranger))
+        assert not await store.take_over(stranger.id, from_owner=stranger.owner, to_owner="b")
+        await store.mark_fetched(stranger.id, NOON)
+        assert list(await store.list_records()) == []

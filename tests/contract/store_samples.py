@@ -1,0 +1,121 @@
+"""Nouns to put into a store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from typing import Any
+
+from llm_gateway import (
+    Cost,
+    CostBasis,
+    Decision,
+    Job,
+    JobId,
+    JobState,
+    Limits,
+    NativeSessionId,
+    Posture,
+    Record,
+    Reply,
+    Session,
+    SessionId,
+    Store,
+    Usage,
+    Verdict,
+    VerdictRecord,
+)
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
+ROOMY = Limits(running=10, per_provider=10, queued=10)
+
+_numbers = count(1)
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def a_job(**changes: Any) -> Job:
+    """A job that asks to be let in."""
+    job = Job(
+        id=JobId(f"job-{next(_numbers):08d}"),
+        provider="echo",
+        state=JobState.QUEUED,
+        principal="ada",
+        owner="gateway-a",
+        posture=Posture.PROMPTED,
+        working_dir="/work",
+        approval={"decision": "allow", "reasons": ["legacy"]},
+        created_at=NOON,
+    )
+    return replace(job, **changes)
+
+
+def a_session(name: str = "one", **changes: Any) -> Session:
+    """A conversation that nobody has spoken in yet."""
+    session = Session(
+        id=SessionId(f"gw-{name}"),
+        provider="echo",
+        principal="ada",
+        working_dir="/work",
+        settings={"model": "echo-1", "addDirs": ["/more"]},
+        description="über alles",
+        created_at=NOON,
+        last_used_at=NOON,
+    )
+    return replace(session, **changes)
+
+
+def a_record(job: Job, **changes: Any) -> Record:
+    """What is remembered of a job's turn."""
+    record = Record(
+        job_id=job.id,
+        session_id=job.session_id,
+        principal=job.principal,
+        correlation_id="trace-1",
+        provider=job.provider,
+        posture=job.posture,
+        prefix_sha256="ab" * 32,
+        prefix_bytes=12,
+        usage=Usage(input_tokens=3, cache_read_tokens=0),
+        cost=Cost(usd=0.25, basis=CostBasis.REPORTED),
+        started_at=job.created_at,
+        duration_s=1.5,
+        outcome="completed",
+    )
+    return replace(record, **changes)
+
+
+def a_verdict(**changes: Any) -> VerdictRecord:
+    """A judgement."""
+    verdict = Verdict(decision=Decision.DENY, policy="house", reasons=("no", "never"), posture=Posture.PLAN)
+    record = VerdictRecord(
+        job_id=None,
+        provider="echo",
+        principal="ada",
+        strategy="mcp_managed",
+        verdict=verdict,
+        prompt_sha256="cd" * 32,
+        decided_at=NOON,
+    )
+    return replace(record, **changes)
+
+
+def ended(job: Job, state: JobState = JobState.COMPLETED, *, after_s: float = 60, native: str | None = None) -> Job:
+    """The same job, over."""
+    reply = Reply(model="echo-1", native_id=None if native is None else NativeSessionId(native), text_chars=5)
+    return replace(job, state=state, ended_at=at(after_s), reply=reply)
+
+
+async def let_in(store: Store, job: Job, limits: Limits = ROOMY, **changes: Any) -> Job:
+    """Admit a job and give what the store made of it."""
+    ways: dict[str, Any] = {"session": None, "dedup_window_s": 3600, "queue_if_busy": False, **changes}
+    return (await store.admit(job, limits=limits, **ways)).job
+
+
+async def finish(store: Store, job: Job, state: JobState = JobState.COMPLETED, **how: Any) -> bool:
+    """End a job as its owner does."""
+    return await store.finish_job(ended(job, state, **how), owner=job.owner, record=None)
