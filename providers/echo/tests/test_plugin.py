@@ -1,0 +1,139 @@
+"""What the kernel gets to see: the hooks, and the decisions behind them that need no run."""
+
+import re
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import entry_points, version
+
+import pluggy
+import pytest
+
+from llm_gateway import (
+    JobId,
+    NativeSessionId,
+    Posture,
+    Prompt,
+    Record,
+    Request,
+    Session,
+    SessionId,
+    Usage,
+    hookspecs,
+)
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_provider_echo import plugin, upgrade
+from llm_gateway_provider_echo.agent.turn import VERSION
+from llm_gateway_provider_echo.resume import enter
+
+UUID = NativeSessionId("0a1b2c3d-0000-4000-8000-00000000abcd")
+NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
+REQUEST = Request(provider="echo", prompt=Prompt(text="hello"), working_dir="/tmp")
+
+
+def session(native_id: NativeSessionId | None) -> Session:
+    return Session(
+        id=SessionId("gw-1"),
+        provider="echo",
+        principal="local",
+        working_dir="/tmp",
+        native_id=native_id,
+        created_at=NOW,
+        last_used_at=NOW,
+    )
+
+
+def record(usage: Usage) -> Record:
+    return Record(
+        job_id=JobId("job-1"),
+        principal="local",
+        correlation_id="c",
+        provider="echo",
+        model="echo-1",
+        posture=Posture.PROMPTED,
+        usage=usage,
+        started_at=NOW,
+        duration_s=1.0,
+        outcome="completed",
+    )
+
+
+def test_every_hook_fits_its_spec() -> None:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    manager.check_pending()
+    assert manager.hook.gateway_describe_provider().name == "echo"
+
+
+def test_it_is_found_by_its_entry_point() -> None:
+    (found,) = entry_points(group="llm_gateway.provider", name="echo")
+    assert found.load() is plugin
+
+
+def test_the_program_says_the_version_of_its_distribution() -> None:
+    assert version(upgrade.DISTRIBUTION) == VERSION
+    assert plugin.gateway_describe_provider().versions_seen == ("0.1.0", VERSION)
+
+
+def test_without_a_session_an_id_is_chosen_that_fits_the_pattern() -> None:
+    resume = plugin.gateway_resume_session(REQUEST, None)
+    assert resume.fresh
+    assert resume.native_id
+    assert re.fullmatch(plugin.gateway_describe_provider().native_id_pattern, resume.native_id)
+
+
+def test_a_session_without_a_native_id_begins_under_the_new_one() -> None:
+    resume = enter(session(None), UUID)
+    assert (resume.native_id, resume.fresh) == (UUID, True)
+
+
+def test_a_session_with_a_native_id_goes_on() -> None:
+    resume = enter(session(UUID), NativeSessionId("another"))
+    assert (resume.native_id, resume.fresh) == (UUID, False)
+
+
+def test_models_come_with_their_source() -> None:
+    models = plugin.gateway_list_models()
+    assert [model.id for model in models if model.default] == ["echo-1"]
+    assert all(model.source for model in models)
+
+
+def test_reading_from_the_cache_saves_money() -> None:
+    account = plugin.gateway_account_cache(record(Usage(cache_read_tokens=1_000_000, cache_creation_tokens=8)))
+    assert account
+    assert (account.read_tokens, account.written_tokens, account.ttl_s) == (1_000_000, 8, 300.0)
+    assert account.saved_usd == pytest.approx(0.9)
+
+
+def test_unknown_tokens_save_nothing_known() -> None:
+    account = plugin.gateway_account_cache(record(Usage()))
+    assert account
+    assert account.saved_usd is None
+
+
+def test_the_upgrade_is_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade.importlib.util, "find_spec", lambda name: object())
+    plan = upgrade.plan("0.2.0")
+    assert plan
+    assert plan.argv == (sys.executable, "-m", "pip", "install", "--upgrade", "llm-gateway-provider-echo==0.2.0")
+
+
+def test_without_pip_uv_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(upgrade.shutil, "which", lambda name: "/bin/uv")
+    plan = upgrade.plan(None)
+    assert plan
+    assert plan.argv[:2] == ("/bin/uv", "pip")
+    assert plan.argv[-1] == "llm-gateway-provider-echo"
+
+
+def test_without_either_there_is_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(upgrade.shutil, "which", lambda name: None)
+    assert upgrade.plan(None) is None
+
+
+@pytest.mark.parametrize("target", ["", " @ elsewhere", "--index-url=x", "1.0; rm"])
+def test_a_target_that_is_no_version_is_refused(target: str) -> None:
+    with pytest.raises(InvalidRequest):
+        upgrade.plan(target)
