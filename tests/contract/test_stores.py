@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from llm_gateway import Store
 from llm_gateway_store_memory.store import MemoryStore
 from llm_gateway_store_sqlite.store import SqliteStore
 
 from .store_contract import StoreContract
+from .store_machine import TwinStores
 
 
 class TestMemoryStore(StoreContract):
@@ -22,3 +27,18 @@ class TestSqliteStore(StoreContract):
 
     def make_sibling(self, store: Store, folder: Path) -> Store:
         return self.make_store(folder)
+
+
+class MemoryAndSqlite(TwinStores):
+    def open_stores(self) -> tuple[Store, Store]:
+        self.folder = TemporaryDirectory()
+        return MemoryStore(), SqliteStore(f"{self.folder.name}/gateway.db")
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+def test_memory_and_sqlite_live_the_same_life() -> None:
+    bounded = settings(max_examples=60, stateful_step_count=30, deadline=None, database=None)
+    run_state_machine_as_test(MemoryAndSqlite, settings=bounded)

@@ -1,0 +1,155 @@
+"""Two stores, one random life: whatever happens to one happens to the other, and no limit is ever broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from llm_gateway import Job, JobState, Limits, SessionId, Store
+from llm_gateway.errors import GatewayError
+
+from .store_samples import a_job, a_record, a_session, at, ended
+
+LIMITS = Limits(running=3, per_provider=2, queued=3)
+
+owners = st.sampled_from(["gateway-a", "gateway-b"])
+sessions = st.sampled_from([None, None, "gw-one", "gw-two"])
+native_ids = st.sampled_from([None, "n1", "n2"])
+ends = st.sampled_from([state for state in JobState if state.ended])
+
+
+class TwinStores(RuleBasedStateMachine):
+    """Subclass it with `open_stores`; both are asked the same and must answer the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.stores = self.open_stores()
+        self.jobs: list[Job] = []
+        self.seconds = 0.0
+        for store in self.stores:
+            self.loop.run_until_complete(store.aopen())
+
+    def open_stores(self) -> tuple[Store, Store]:
+        """The two stores, unopened and empty."""
+        raise NotImplementedError
+
+    def teardown(self) -> None:
+        for store in self.stores:
+            self.loop.run_until_complete(store.aclose())
+        self.loop.close()
+
+    def same(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Ask both; give the answer, or the kind of error, that both gave."""
+        first, second = (
+            self.loop.run_until_complete(_outcome(getattr(store, method)(*arguments, **named))) for store in self.stores
+        )
+        assert first == second, method
+        return first
+
+    def some_job(self, number: int) -> Job:
+        return self.jobs[number % len(self.jobs)]
+
+    @rule(seconds=st.sampled_from([0.5, 5]))
+    def time_passes(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    @rule(
+        owner=owners,
+        provider=st.sampled_from(["echo", "other"]),
+        principal=st.sampled_from(["ada", "ada", "bob"]),
+        key=st.sampled_from([None, None, "k1", "k2"]),
+        session_id=sessions,
+        queue=st.booleans(),
+        known=st.booleans(),
+    )
+    def admit(
+        self,
+        owner: str,
+        provider: str,
+        principal: str,
+        key: str | None,
+        session_id: str | None,
+        queue: bool,
+        known: bool,
+    ) -> None:
+        job = a_job(
+            owner=owner,
+            provider=provider,
+            principal=principal,
+            dedup_key=key,
+            session_id=session_id,
+            created_at=at(self.seconds),
+        )
+        session = None if session_id is None or known else replace(a_session(), id=SessionId(session_id))
+        answer = self.same("admit", job, session=session, limits=LIMITS, dedup_window_s=10, queue_if_busy=queue)
+        if not isinstance(answer, type):
+            self.jobs.append(answer.job)
+
+    @rule(owner=owners)
+    def claim(self, owner: str) -> None:
+        for job in self.same("claim", owner, LIMITS, at(self.seconds)):
+            assert job.state is JobState.RUNNING
+            assert job.owner == owner
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=st.integers(0, 30), owner=owners, state=ends, native=native_ids)
+    def finish(self, number: int, owner: str, state: JobState, native: str | None) -> None:
+        job = self.some_job(number)
+        over = ended(job, state, after_s=self.seconds, native=native)
+        self.same("finish_job", over, owner=owner, record=a_record(job))
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=st.integers(0, 30))
+    def cancel(self, number: int) -> None:
+        self.same("cancel_queued", self.some_job(number).id, at(self.seconds))
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=st.integers(0, 30), from_owner=owners, to_owner=owners)
+    def take_over(self, number: int, from_owner: str, to_owner: str) -> None:
+        self.same("take_over", self.some_job(number).id, from_owner=from_owner, to_owner=to_owner)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=st.integers(0, 30))
+    def fetch(self, number: int) -> None:
+        self.same("mark_fetched", self.some_job(number).id, at(self.seconds))
+
+    @rule(age=st.sampled_from([0, 10]))
+    def prune(self, age: float) -> None:
+        first, second = (self.loop.run_until_complete(store.prune(at(self.seconds - age))) for store in self.stores)
+        assert set(first) == set(second)
+
+    @rule(session_id=st.sampled_from(["gw-one", "gw-two"]))
+    def forget(self, session_id: str) -> None:
+        self.same("delete_session", session_id)
+
+    @invariant()
+    def both_hold_the_same(self) -> None:
+        self.same("list_jobs")
+        self.same("list_records")
+        for session_id in ("gw-one", "gw-two"):
+            self.same("get_session", session_id)
+
+    @invariant()
+    def no_limit_is_broken(self) -> None:
+        jobs = self.same("unfinished")
+        running = [job for job in jobs if job.state is JobState.RUNNING]
+        assert len(running) <= LIMITS.running
+        assert len(jobs) - len(running) <= LIMITS.queued
+        assert all(number <= LIMITS.per_provider for number in Counter(job.provider for job in running).values())
+        talking = Counter(job.session_id for job in running if job.session_id is not None)
+        assert all(number == 1 for number in talking.values())
+
+
+async def _outcome(call: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        answer = await call
+    except GatewayError as error:
+        return type(error)
+    return list(answer) if isinstance(answer, list | tuple) else answer
