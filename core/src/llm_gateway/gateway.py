@@ -100,10 +100,7 @@ class Gateway:
 
     def _mcp_servers(self) -> Mapping[str, McpServer]:
         named = {server.name: server for _, server in self.host.mcp_servers()}
-        for name, server in self.settings.mcp_servers.items():
-            named[name] = McpServer(
-                name=name, command=server.command, args=tuple(server.args), env=dict(server.env), url=server.url
-            )
+        named.update((name, server.named(name)) for name, server in self.settings.mcp_servers.items())
         return named
 
 

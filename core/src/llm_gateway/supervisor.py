@@ -215,7 +215,7 @@ class Supervisor:
         return replace(accepted, request=replace(accepted.request, options=options))
 
     async def _conclude(self, job: Job, end: RunEnd, accepted: Accepted | None) -> tuple[Job, Prompt]:
-        known: Accepted = accepted or await to_thread.run_sync(self.accepted, job)
+        known = accepted if accepted is not None else await to_thread.run_sync(self.accepted, job)
         live = self._lives.get(job.id) or self._open_live(job, known)
         host = self._gateway.host
 

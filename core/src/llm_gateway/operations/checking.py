@@ -29,7 +29,7 @@ def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:
         problems = [_problem(detail, names) for detail in error.errors(include_url=False, include_input=False)]
         raise InvalidRequest("; ".join(problems)) from None
     for name, value in arguments.items():
-        _refuse_nul(name, value)
+        _refuse_unspeakable(name, value)
     return checked
 
 
@@ -43,7 +43,7 @@ def _problem(detail: Any, names: list[str]) -> str:
     return f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
 
 
-def _refuse_nul(name: str, value: Any) -> None:
+def _refuse_unspeakable(name: str, value: Any) -> None:
     if isinstance(value, str):
         if "\0" in value:
             raise InvalidRequest(
@@ -51,8 +51,8 @@ def _refuse_nul(name: str, value: Any) -> None:
             )
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            _refuse_nul(name, key)
-            _refuse_nul(f"{name}.{key}", inner)
+            _refuse_unspeakable(name, key)
+            _refuse_unspeakable(f"{name}.{key}", inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            _refuse_nul(name, inner)
+            _refuse_unspeakable(name, inner)

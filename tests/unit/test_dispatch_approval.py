@@ -1,0 +1,72 @@
+import pytest
+
+from llm_gateway import Decision, Posture, ProviderInfo, Verdict, error_for
+from llm_gateway.dispatch.approval import asked_posture, rule
+from llm_gateway.errors import ApprovalDenied, ApprovalNeeded, InvalidRequest
+
+INFO = ProviderInfo(
+    name="p",
+    title="P",
+    executable="p",
+    postures=(Posture.READ_ONLY, Posture.PROMPTED, Posture.ACCEPT_EDITS, Posture.BYPASS),
+)
+ALLOW = Verdict(decision=Decision.ALLOW, policy="a")
+ASK = Verdict(decision=Decision.ASK, policy="b", question="Really?")
+DENY = Verdict(decision=Decision.DENY, policy="c", reasons=("No.",))
+
+
+def test_the_rungs_are_ordered() -> None:
+    assert sorted(Posture, key=lambda rung: rung.rank) == list(Posture)
+    assert Posture.READ_ONLY < Posture.PLAN < Posture.BYPASS
+    assert Posture.BYPASS >= Posture.WORKSPACE_WRITE > Posture.ACCEPT_EDITS
+
+
+def test_a_posture_and_its_other_spelling_must_agree() -> None:
+    rung = Posture.ACCEPT_EDITS
+    assert asked_posture(INFO, given=rung, spelled=rung, default=None) is rung
+    with pytest.raises(InvalidRequest, match="posture says accept_edits"):
+        asked_posture(INFO, given=rung, spelled=Posture.BYPASS, default=None)
+
+
+def test_without_a_posture_the_default_holds() -> None:
+    assert asked_posture(INFO, given=None, spelled=None, default=None) is Posture.PROMPTED
+    assert asked_posture(INFO, given=None, spelled=None, default=Posture.READ_ONLY) is Posture.READ_ONLY
+
+
+def test_a_rung_that_the_provider_cannot_hold_is_refused_with_the_nearest_lower_one() -> None:
+    with pytest.raises(InvalidRequest, match="cannot hold") as caught:
+        asked_posture(INFO, given=Posture.WORKSPACE_WRITE, spelled=None, default=None)
+    assert caught.value.recovery == "The nearest it can hold is accept_edits."
+
+
+def test_the_strictest_verdict_wins() -> None:
+    with pytest.raises(ApprovalDenied, match=r"policy c denied this request: No\."):
+        rule(INFO, Posture.PROMPTED, "mcp_managed", [ALLOW, DENY, ASK])
+    with pytest.raises(ApprovalNeeded, match=r"Really\?"):
+        rule(INFO, Posture.PROMPTED, "mcp_managed", [ALLOW, ASK])
+    assert rule(INFO, Posture.PROMPTED, "mcp_managed", [ALLOW]).decision is Decision.ALLOW
+
+
+def test_an_organisations_policy_binds_under_legacy_too() -> None:
+    with pytest.raises(ApprovalDenied):
+        rule(INFO, Posture.BYPASS, "legacy", [DENY])
+
+
+def test_the_lowest_posture_holds_and_approval_never_grants_more_than_was_asked() -> None:
+    raise_it = Verdict(decision=Decision.ALLOW, policy="a", posture=Posture.BYPASS)
+    lower_it = Verdict(decision=Decision.ALLOW, policy="b", posture=Posture.READ_ONLY)
+    assert rule(INFO, Posture.PROMPTED, "x", [raise_it]).posture is Posture.PROMPTED
+    assert rule(INFO, Posture.PROMPTED, "x", [raise_it, lower_it]).posture is Posture.READ_ONLY
+
+
+def test_a_strategy_that_no_policy_knows_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="no policy is installed for approvalStrategy 'mcp_managed'"):
+        rule(INFO, Posture.PROMPTED, "mcp_managed", [])
+    assert rule(INFO, Posture.PROMPTED, "legacy", []).verdict is None
+
+
+def test_errors_say_what_to_do_on_the_wire() -> None:
+    wire = error_for("saturated").to_wire()
+    assert wire["code"] == "saturated"
+    assert wire["retryable"] is True
+    assert "llm_job_wait" in wire["recovery"]
