@@ -1,0 +1,135 @@
+"""Let every gateway of one home hear at once that something changed.
+
+Each gateway binds a datagram socket `<home>/bells/<gateway id>`. A bell is a hint: whoever hears it looks at the truth, in the
+store. Where the home's path is too long for a socket (about 100 bytes; on Linux /proc shortens it) a gateway stays deaf, and
+`heard` just waits: look at the store now and then as well.
+
+Standard library only, but for waiting: keepers ring too.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+
+MISSED = ""  #: in what was heard: more happened than fitted in the ear, look everywhere
+_LONGEST_PATH = 100
+
+
+def ring(home: str | os.PathLike[str], payload: bytes) -> None:
+    """Tell every gateway of this home. Never blocks, never raises; the bells of dead gateways are taken down."""
+    try:
+        folder = os.path.join(home, "bells")
+        names = [name for name in os.listdir(folder) if not name.endswith(".missed")]
+        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as mouth:
+            mouth.setblocking(False)
+            for name in names:
+                _ring_one(mouth, folder, directory, name, payload)
+    except OSError:
+        pass
+    finally:
+        os.close(directory)
+
+
+def _ring_one(mouth: socket.socket, folder: str, directory: int, name: str, payload: bytes) -> None:
+    address = _address(folder, directory, name)
+    for attempt in range(2):
+        try:
+            mouth.sendto(payload, address)
+        except ConnectionRefusedError:
+            _unlink(directory, name)
+            _unlink(directory, f"{name}.missed")
+        except (
+            OSError
+        ):  # full, most likely. Leave word, then try again: if it is full still, the ear has yet to find the word
+            if attempt == 0 and os.path.exists(os.path.join(folder, name)):
+                try:
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+                    os.close(os.open(f"{name}.missed", flags, 0o600, dir_fd=directory))
+                except OSError:
+                    return
+                continue
+        return
+
+
+class Bell:
+    """A gateway's ear."""
+
+    def __init__(self, home: str | os.PathLike[str], gateway_id: str) -> None:
+        self._folder = os.path.join(home, "bells")
+        self._name = gateway_id
+        self._socket: socket.socket | None = None
+        self._directory = -1
+
+    def open(self) -> None:
+        """Begin to listen."""
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ear.setblocking(False)
+        try:
+            _unlink(self._directory, self._name)
+            ear.bind(_address(self._folder, self._directory, self._name))
+            os.chmod(self._name, 0o600, dir_fd=self._directory)
+        except OSError:
+            ear.close()
+        else:
+            self._socket = ear
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the home's path was too long for a socket."""
+        return self._socket is None
+
+    async def heard(self) -> set[str]:
+        """Wait for a bell; answer all payloads that are there by then, and MISSED if some got lost."""
+        import anyio
+
+        if self._socket is None:
+            await anyio.sleep_forever()
+        assert self._socket is not None
+        while True:
+            payloads = self._drain(self._socket)
+            if payloads:
+                return payloads
+            await anyio.wait_readable(self._socket)
+
+    def _drain(self, ear: socket.socket) -> set[str]:
+        payloads = set()
+        with suppress(BlockingIOError):
+            while True:
+                payloads.add(ear.recv(65536).decode("utf-8", "replace"))
+        if _unlink(self._directory, f"{self._name}.missed"):
+            payloads.add(MISSED)
+        return payloads
+
+    def close(self) -> None:
+        """Stop to listen. Idempotent."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._directory >= 0:
+            _unlink(self._directory, self._name)
+            _unlink(self._directory, f"{self._name}.missed")
+            os.close(self._directory)
+            self._directory = -1
+
+
+def _address(folder: str, directory: int, name: str) -> str:
+    path = os.path.join(folder, name)
+    if len(os.fsencode(path)) > _LONGEST_PATH and os.path.isdir("/proc/self/fd"):
+        return f"/proc/self/fd/{directory}/{name}"
+    return path
+
+
+def _unlink(directory: int, name: str) -> bool:
+    try:
+        os.unlink(name, dir_fd=directory)
+    except OSError:
+        return False
+    return True

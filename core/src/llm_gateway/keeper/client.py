@@ -1,0 +1,388 @@
+"""The local engine: runs on this machine, each with a keeper of its own.
+
+Who may say how a run ended, and why nobody waits for ever:
+- A waiter of a run launched here waits for the end-of-file of the descriptor that its keeper holds; of any other run, for the keeper's
+  pidfd, or (another process namespace, no pidfds) for the job's lock. All three come with the keeper's end, whatever its cause.
+- Then `exit.json` is the verdict. If there is none and the lock is free, the keeper was killed: whoever takes the lock kills what
+  is left and writes the verdict "vanished". One verdict: each writer holds the lock and looks for `exit.json` first.
+- No `state.json`: no agent was ever started. If it was to be launched here, the message was lost with the nursery or our keeper met
+  the lock in other hands, and it is launched again; twice does no harm. Else, if it was canceled, that becomes the verdict,
+  which a late keeper respects. Else nothing is known, and launching it is safe: LookupError.
+- Whoever finds the lock taken waits for it and begins anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import signal
+import stat
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from llm_gateway.model.engine import RunSpec, RunView
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.invocation import RUN_FILES, EndReason, RunEnd
+
+from . import ending, keeper, nursery
+from .folder import ARTIFACTS, CANCEL, EXIT, FILES, LOCK, SPEC, STATE, STDERR, STDIN, STDOUT, Folder, plain_parts
+from .identity import Identity
+from .starter import Starter
+from .usage import usage_of
+from .watch import Watcher
+
+_T = TypeVar("_T")
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LAUNCHES = 6
+
+
+@dataclass(slots=True)
+class _Launched:
+    message: bytes
+    fd: int  #: ends with the keeper; -1 once it did
+    launches: int = 1
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class LocalEngine:
+    """Runs that outlive this process."""
+
+    def __init__(self, home: Path, *, starter: Starter | None = None, inotify: bool = True) -> None:
+        self._jobs = Path(os.path.abspath(home)) / "jobs"
+        self._starter = starter or Starter()
+        self._inotify = inotify
+        self._launched: dict[str, _Launched] = {}
+
+    async def aopen(self) -> None:
+        """Make ready. The nursery is started by the first launch."""
+        self._watcher = Watcher(inotify=self._inotify)
+        self._threads = anyio.CapacityLimiter(16)
+
+    async def aclose(self) -> None:
+        """Let go; the runs go on. Idempotent."""
+        for launched in self._launched.values():
+            launched.close()
+        self._launched.clear()
+        self._watcher.close()
+        with anyio.CancelScope(shield=True):
+            await self._in_thread(self._starter.close)
+
+    async def launch(self, spec: RunSpec) -> None:
+        """Make sure that this run has been started. ValueError: a job id or file name that would leave its folder."""
+        if spec.job_id not in self._launched and (launched := await self._in_thread(lambda: self._launch(spec))):
+            self._launched.setdefault(spec.job_id, launched)
+            if self._launched[spec.job_id] is not launched:
+                launched.close()
+
+    async def wait(self, job_id: JobId) -> RunEnd:
+        """Wait for the end of a launched run."""
+        while True:
+            launched = self._launched.get(job_id)
+            await self._keeper_gone(job_id)
+            verdict = await self._in_thread(lambda: self._settle(job_id))
+            if isinstance(verdict, RunEnd):
+                if launched := self._launched.pop(job_id, None):
+                    launched.close()
+                return verdict
+            if verdict == "unknown":
+                if launched is None:
+                    raise LookupError(f"nothing is known of a run of {job_id}")
+                await self._launch_again(job_id, launched)
+
+    async def cancel(self, job_id: JobId) -> None:
+        """Ask for the end of a run."""
+        await self._in_thread(lambda: self._cancel(job_id))
+
+    async def changes(self, job_id: JobId) -> AsyncIterator[None]:
+        """Yield once, and again whenever output may have grown, until the run is over; many changes are one."""
+        watch = self._watcher.watch(self._path(job_id))
+        try:
+            yield
+            while not await self._changed(job_id, watch.changed):
+                yield
+            yield
+        finally:
+            watch.close()
+
+    def view(self, job_id: JobId) -> RunView:
+        """Look at a run."""
+        try:
+            folder = Folder(self._path(job_id))
+        except FileNotFoundError:
+            return RunView(known=False, alive=False)
+        with folder:
+            state = folder.read_json(STATE)
+            if state is None:
+                return RunView(known=False, alive=False)
+            outputs = [found for name in (STDOUT, STDERR) if (found := folder.stat(name)) and found.st_size]
+            alive = not folder.has(EXIT) and folder.is_held()
+            who, agent = Identity.from_dict(state.get("keeper")), Identity.from_dict(state.get("agent"))
+            used = usage_of(who) if alive and who else None
+            return RunView(
+                known=True,
+                alive=alive,
+                pid=agent.pid if agent else None,
+                keeper_pid=who.pid if who else None,
+                started_at=datetime.fromisoformat(state["started_at"]),
+                last_output_at=_time(max(found.st_mtime for found in outputs)) if outputs else None,
+                stdout_bytes=folder.size(STDOUT),
+                stderr_bytes=folder.size(STDERR),
+                rss_bytes=used[0] if used else None,
+                cpu_s=used[1] if used else None,
+            )
+
+    def read_output(self, job_id: JobId, stream: str, offset: int, size: int) -> bytes:
+        """Bytes of `stdout` or `stderr` from an absolute offset; b"" at the end, or when nothing is there."""
+        if stream not in (STDOUT, STDERR):
+            raise ValueError(f"{stream!r} is no stream")
+        try:
+            with Folder(self._path(job_id)) as folder:
+                fd = folder.open(stream, os.O_RDONLY)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.pread(fd, size, offset)
+        finally:
+            os.close(fd)
+
+    def forget(self, job_id: JobId, *, output_only: bool = False) -> None:
+        """Delete a finished job's folder, or just what the run read and wrote. RuntimeError: it is still running."""
+        path = self._path(job_id)
+        try:
+            folder = Folder(path)
+        except FileNotFoundError:
+            return
+        with folder:
+            if not folder.has(EXIT) and folder.is_held():
+                raise RuntimeError(f"{job_id} is still running")
+            for name in (STDIN, STDOUT, STDERR, ARTIFACTS, FILES):
+                folder.remove(name)
+        if not output_only:
+            with Folder(os.path.dirname(path)) as jobs:
+                jobs.remove(job_id)
+
+    # ------------------------------------------------------------------------------------------------- waiting
+
+    async def _keeper_gone(self, job_id: JobId) -> None:
+        """Wait until a keeper that is known to live has ended; answers at once when there is none."""
+        launched = self._launched.get(job_id)
+        if launched and launched.fd >= 0:
+            await _readable(os.dup(launched.fd))  # each waiter its own
+            launched.close()
+        elif (fd := await self._in_thread(lambda: self._open_keeper(job_id))) is not None:
+            await _readable(fd)
+
+    def _open_keeper(self, job_id: JobId) -> int | None:
+        try:
+            folder = Folder(self._path(job_id))
+        except FileNotFoundError:
+            return None
+        with folder:
+            if folder.has(EXIT):
+                return None
+            who = Identity.from_dict((folder.read_json(STATE) or {}).get("keeper"))
+            try:
+                if who and (fd := who.open()) is not None:
+                    return fd
+            except NotImplementedError:
+                pass
+            return _wait_for_lock(folder) if folder.is_held() else None
+
+    async def _changed(self, job_id: JobId, changed: Callable[[], Any]) -> bool:
+        """Wait for a change or the end; whether it was the end."""
+        over = False
+        async with anyio.create_task_group() as group:
+
+            async def wait_for_end() -> None:
+                nonlocal over
+                await self._keeper_gone(job_id)
+                over = await self._in_thread(lambda: not self.view(job_id).alive)
+                group.cancel_scope.cancel()
+
+            group.start_soon(wait_for_end)
+            await changed()
+            group.cancel_scope.cancel()
+        return over
+
+    # --------------------------------------------------------------------------------- the short blocking parts
+
+    def _path(self, job_id: str) -> str:
+        if not _JOB_ID.fullmatch(job_id):
+            raise ValueError(f"{job_id!r} is no job id")
+        return str(self._jobs / job_id)
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    def _launch(self, spec: RunSpec) -> _Launched | None:
+        for name in spec.files:
+            plain_parts(name)
+        path = self._path(spec.job_id)
+        with Folder(path, create=True) as folder:
+            if folder.has(STATE) or folder.has(EXIT):
+                return None
+            if spec.stdin is not None:
+                folder.write(STDIN, spec.stdin)
+            papers = {
+                "argv": spec.argv,
+                "cwd": spec.cwd,
+                "env": sorted(spec.env),
+                "stdin": spec.stdin is not None,
+                "limits": {
+                    "timeout_s": spec.timeout_s,
+                    "idle_timeout_s": spec.idle_timeout_s,
+                    "output_bytes": spec.output_bytes,
+                },
+                "end_steps": [(int(step.signal), step.grace_s) for step in spec.end_steps],
+                "artifacts": spec.artifacts,
+            }
+            folder.write_json(SPEC, papers)
+        message = nursery.pack(path, dict(spec.env), dict(spec.files))
+        return _Launched(message, self._starter.start(message))
+
+    async def _launch_again(self, job_id: JobId, launched: _Launched) -> None:
+        if launched.launches >= _LAUNCHES:
+            await self._in_thread(lambda: self._settle(job_id, give_up=True))
+            return
+        await anyio.sleep(0.01 * 4 ** (launched.launches - 1))  # the machine may be out of processes: up to 2.5 s
+        launched.launches += 1
+        fd = await self._in_thread(lambda: self._starter.start(launched.message))
+        launched.close()
+        launched.fd = fd
+
+    def _cancel(self, job_id: JobId) -> None:
+        with Folder(self._path(job_id), create=True) as folder:
+            if folder.has(EXIT):
+                return
+            folder.write(CANCEL, b"")
+            if who := Identity.from_dict((folder.read_json(STATE) or {}).get("keeper")):
+                who.signal(signal.SIGTERM)
+
+    def _settle(self, job_id: JobId, *, give_up: bool = False) -> RunEnd | Literal["held", "unknown"]:
+        """Read the verdict on a run whose keeper is gone, or give it."""
+        try:
+            folder = Folder(self._path(job_id))
+        except FileNotFoundError:
+            return "unknown"
+        with folder:
+            if not folder.has(EXIT):
+                if not (folder.has(STATE) or folder.has(CANCEL) or give_up):
+                    return "unknown"
+                if (lock := folder.lock()) is None:
+                    return "held"
+                try:
+                    if not folder.has(EXIT):
+                        _give_verdict(folder, job_id)
+                finally:
+                    os.close(lock)
+            return _read_end(folder)
+
+
+def _give_verdict(folder: Folder, job_id: JobId) -> None:
+    """Write `exit.json` in the place of a keeper that is gone or never came. The caller holds the lock."""
+    state, spec = folder.read_json(STATE), folder.read_json(SPEC) or {}
+    if state is None:
+        canceled = folder.has(CANCEL)
+        document: dict[str, Any] = {"reason": "canceled" if canceled else "spawn_failed"}
+        if not canceled:
+            document["detail"] = "No keeper could be started."
+        keeper.conclude(folder, document, [])
+        return
+    killed = ending.end_leftovers(job_id, Identity.from_dict(state.get("agent")))
+    document = {
+        "reason": "vanished",
+        "detail": "Its keeper was killed.",
+        "started_at": state["started_at"],
+        "killed_descendants": killed,
+        "holes": {name: hole for name in (STDOUT, STDERR) if (hole := _find_hole(folder, name))},
+    }
+    keeper.conclude(folder, document, spec.get("artifacts", []))
+
+
+def _read_end(folder: Folder) -> RunEnd:
+    document, spec = folder.read_json(EXIT), folder.read_json(SPEC) or {}
+    assert document is not None
+    started_at = document.get("started_at")
+    limit = spec.get("limits", {}).get("output_bytes", 0)
+    return RunEnd(
+        reason=EndReason(document["reason"]),
+        exit_code=document.get("exit_code"),
+        signal=document.get("signal"),
+        detail=document.get("detail", ""),
+        started_at=datetime.fromisoformat(started_at) if started_at else None,
+        ended_at=datetime.fromisoformat(document["ended_at"]),
+        stdout_bytes=document["stdout_bytes"],
+        stderr_bytes=document["stderr_bytes"],
+        holes={name: (hole[0], hole[1]) for name, hole in document.get("holes", {}).items()},
+        killed_descendants=document.get("killed_descendants", 0),
+        artifacts={
+            path: _read_artifact(folder, number, path, spec["cwd"], limit)
+            for number, path in enumerate(spec.get("artifacts", []))
+        },
+    )
+
+
+def _read_artifact(folder: Folder, number: int, path: str, cwd: str, limit: int) -> bytes:
+    """At most as much as is kept of a stream; empty for what is missing or no plain file."""
+    inside = RUN_FILES in path
+    where = os.path.join(folder.path, ARTIFACTS, str(number)) if inside else os.path.join(cwd, path)
+    try:
+        fd = os.open(where, os.O_RDONLY | os.O_NONBLOCK | (os.O_NOFOLLOW if inside else 0))
+    except OSError:
+        return b""
+    with os.fdopen(fd, "rb") as file:
+        return file.read(limit) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+
+
+def _find_hole(folder: Folder, name: str) -> tuple[int, int] | None:
+    """Ask the file itself for the hole that a keeper made before it was killed."""
+    size = folder.size(name)
+    if not size or not hasattr(os, "SEEK_HOLE"):
+        return None
+    fd = folder.open(name, os.O_RDONLY)
+    try:
+        start = os.lseek(fd, 0, os.SEEK_HOLE)
+        return (start, os.lseek(fd, start, os.SEEK_DATA)) if start < size else None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _wait_for_lock(folder: Folder) -> int:
+    """A descriptor that reads end-of-file once the lock is free. The thread may outlive whoever asked; it blocks nobody."""
+    reader, writer = os.pipe()
+    lock = folder.open(LOCK, os.O_RDWR | os.O_CREAT)
+
+    def block() -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        finally:
+            os.close(lock)
+            os.close(writer)
+
+    threading.Thread(target=block, name="waiting for a keeper", daemon=True).start()
+    return reader
+
+
+async def _readable(fd: int) -> None:
+    try:
+        await anyio.wait_readable(fd)
+    finally:
+        os.close(fd)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)

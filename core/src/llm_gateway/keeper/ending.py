@@ -1,0 +1,83 @@
+"""Find what a run started, and end it. Standard library only.
+
+Descendants are found in /proc: by descent from the keeper, which as a subreaper stays their ancestor whatever they do, and, when the
+keeper itself was killed, by the marker that every process of a run has in its environment. Where there is no /proc only the
+agent and its process group can be reached, and what has left the group stays. A descendant that runs as another user, or that
+cleared its environment and lost both its parents, is out of reach everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+from . import identity
+from .identity import Identity
+
+#: The variable that every process of a run carries.
+MARKER = "LLM_GATEWAY_JOB"
+#: How long killed processes may take to disappear.
+PATIENCE_S = 10.0
+
+
+def descendants(*roots: int) -> list[Identity]:
+    """Every living process that descends from these."""
+    table = {pid: found for pid in _pids() if (found := identity.stat_of(pid))}
+    children: dict[int, list[int]] = {}
+    for pid, (parent, _, _) in table.items():
+        children.setdefault(parent, []).append(pid)
+    line, boot = [pid for root in roots for pid in children.pop(root, ())], identity.boot_id()
+    for pid in line:  # grows while it is walked; taken out, so that a torn view of the table cannot make a circle
+        line.extend(children.pop(pid, ()))
+    return [Identity(pid, table[pid][2], boot) for pid in line if table[pid][1] not in "ZX"]
+
+
+def marked(job_id: str) -> list[Identity]:
+    """Every living process whose environment says that it belongs to this job."""
+    wanted, found = f"{MARKER}={job_id}".encode(), []
+    for pid in _pids():
+        with suppress(OSError), open(f"{identity.PROC}/{pid}/environ", "rb") as file:  # gone, or another user's
+            if wanted in file.read().split(b"\0") and (who := identity.identify(pid)):
+                found.append(who)
+    return found
+
+
+def strike_group(group: int, number: int) -> bool:
+    """Signal the process group of an agent that is not yet reaped, or that has other members; False: it is empty."""
+    if group <= 1 or group == os.getpgrp():
+        return False
+    try:
+        os.killpg(group, number)
+    except OSError:  # empty, or (macOS) only the dead are left in it
+        return False
+    return True
+
+
+def end_leftovers(job_id: str, agent: Identity | None) -> int:
+    """Kill all that a job whose keeper is gone left behind; how many that were. Blocks until they are gone, or PATIENCE_S."""
+    struck: set[int] = set()
+    deadline, pause = time.monotonic() + PATIENCE_S, 0.002
+    while time.monotonic() < deadline:
+        mine = {who.pid: who for who in marked(job_id)}
+        if agent and agent.is_alive():
+            mine[agent.pid] = agent
+            if not identity.has_proc():  # the agent's identity vouches for its group
+                strike_group(agent.pid, signal.SIGKILL)
+        mine.update({who.pid: who for who in descendants(*mine)} if mine else {})
+        mine.pop(os.getpid(), None)
+        alive = [who for who in mine.values() if who.is_alive() and who.signal(signal.SIGKILL)]
+        if not alive:
+            break
+        struck.update(who.pid for who in alive)
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)
+    return len(struck)
+
+
+def _pids() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir(identity.PROC) if name.isdigit()]
+    except OSError:
+        return []

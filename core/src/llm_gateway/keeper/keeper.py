@@ -1,0 +1,301 @@
+"""The life of one run, in a process of its own. Standard library only; nothing of the gateway but this room.
+
+Why nothing is run twice, lost or left behind:
+- The job's lock is held from before anything happens until this process ends, however it ends. Who holds it is the keeper; a second
+  one finds it held, or finds `state.json`, and goes away. `state.json` is on the disk before the agent is started, so an agent that may
+  have run is never started again, not even after a loss of power.
+- `cancel` is looked at after `state.json` was written, and after every SIGTERM. Who cancels writes `cancel` first and then looks for
+  `state.json` to find whom to wake. So either it is found here, or it finds us, whose handler has stood since before the lock.
+- The agent starts in a session of its own, its output goes to files, and this process is the subreaper of all its descendants: that
+  `waitpid` knows of no more children means that nobody is left to write. Only then the output is measured and `exit.json` written.
+- Between fork and exec the agent asks to be killed with its keeper (Linux), so a keeper that is killed leaves no agent at work;
+  what that one had started is killed by whoever finds the lock free and no `exit.json`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from datetime import datetime, timezone
+
+from . import bells, ending, identity, linux
+from .folder import CANCEL, EXIT, FILES, SPEC, STATE, STDERR, STDIN, STDOUT, Folder
+from .output import Output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RUN_FILES = "{run_files}"  #: the same word as in llm_gateway.model.invocation, which is out of reach here
+_GENTLE_S = 0.5
+_CLAIM_S, _WRITE_S = 1.0, 30.0
+
+
+def keep(message: dict[str, Any]) -> None:
+    """Carry out the run that a message names, from its beginning to its `exit.json`; go away if it has begun already."""
+    alarm = _Alarm()
+    folder = Folder(str(message["folder"]))
+    if not _claim(folder):
+        return
+    keeper = _Keeper(folder, alarm)
+    keeper.live(message.get("env", {}), message.get("files", {}))
+    bells.ring(os.path.dirname(os.path.dirname(folder.path)), os.path.basename(folder.path).encode())
+
+
+def _claim(folder: Folder) -> bool:
+    """Take the lock for life, unless this run has begun already."""
+    deadline = time.monotonic() + _CLAIM_S
+    while not (folder.has(STATE) or folder.has(EXIT)):
+        if folder.lock() is not None:
+            return not (folder.has(STATE) or folder.has(EXIT))
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.005)  # another keeper that begins just now, or a gateway that looks
+    return False
+
+
+class _Alarm:
+    """Sleep until a time, a child's end or a SIGTERM."""
+
+    def __init__(self) -> None:
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self.called = True  #: a SIGTERM came: look whether the run was canceled
+
+    def sleep(self, until: float) -> None:
+        """Sleep; a signal that came before is not lost."""
+        if select.select([self._reader], [], [], max(until - time.monotonic(), 0))[0]:
+            self.called = signal.SIGTERM in os.read(self._reader, 4096) or self.called
+
+
+class _Keeper:
+    def __init__(self, folder: Folder, alarm: _Alarm) -> None:
+        self.folder, self.alarm = folder, alarm
+        self.agent = 0
+        self.status: int | None = None  #: the agent's, once it is reaped
+        self.reaper = self.childless = False
+        self.killed = 0
+        self.details: list[str] = []
+        self.started_at = _now()
+        self.output: Output | None = None
+        self.artifacts: list[str] = []
+
+    def live(self, env: dict[str, str], files: dict[str, bytes]) -> None:
+        """Start, watch over, end, and write down."""
+        try:
+            reason = self._run(env, files)
+        except Exception as error:  # whatever it is, the agent must not outlive its keeper's senses
+            self._sweep(gentle=False)
+            self.details.append(f"The keeper failed: {error!r}.")
+            reason = "vanished" if self.agent else "spawn_failed"
+        self._conclude(reason)
+
+    def _run(self, env: dict[str, str], files: dict[str, bytes]) -> str:
+        me = identity.identify(os.getpid())
+        state = {"phase": "starting", "keeper": me.to_dict() if me else None, "started_at": self.started_at}
+        self.folder.write_json(STATE, state, durable=True)
+        if self.folder.has(CANCEL):
+            return "canceled"
+        self.reaper = linux.become_reaper()
+        try:
+            spec = self.folder.read_json(SPEC) or {}
+            self.artifacts = spec["artifacts"]
+            self.output = Output(self.folder, spec["limits"]["output_bytes"])
+            self.folder.make_files(files)
+            self._spawn(spec, env)
+        except (OSError, ValueError, KeyError) as error:
+            self.details.append(f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error))
+            return "spawn_failed"
+        agent = identity.identify(self.agent)
+        self.folder.write_json(STATE, {**state, "phase": "running", "agent": agent.to_dict() if agent else None})
+        reason = self._watch(self.output, spec["limits"])
+        if reason != "exited":
+            self._end(spec["end_steps"])
+        self._sweep(gentle=self.status is not None)
+        return reason
+
+    def _spawn(self, spec: dict[str, Any], env: dict[str, str]) -> None:
+        run_files = os.path.join(self.folder.path, FILES)
+        argv = [word.replace(RUN_FILES, run_files) for word in spec["argv"]]
+        env = {name: value.replace(RUN_FILES, run_files) for name, value in env.items()}
+        env[ending.MARKER] = os.path.basename(self.folder.path)
+        assert self.output
+        stdin = self.folder.open(STDIN, os.O_RDONLY) if spec["stdin"] else os.open(os.devnull, os.O_RDONLY)
+        trouble, report = os.pipe()
+        keeper = os.getpid()
+        self.agent = os.fork()
+        if self.agent == 0:
+            try:
+                _become(argv, env, spec["cwd"], (stdin, self.output.stdout.fd, self.output.stderr.fd), keeper)
+            except OSError as error:
+                culprit = spec["cwd"] if error.filename == spec["cwd"] else argv[0]
+                os.write(report, f"{error.errno} {culprit}".encode(errors="surrogateescape"))
+            except BaseException as error:  # such as a NUL byte; nothing may return from here
+                os.write(report, f"{errno.EINVAL} {error}".encode(errors="replace"))
+            os._exit(127)
+        os.close(report)
+        os.close(stdin)
+        with os.fdopen(trouble, "rb") as pipe:
+            number, _, culprit = pipe.read().decode(errors="replace").partition(" ")  # its end is the agent's exec
+        if number:
+            os.waitpid(self.agent, 0)
+            self.agent = 0
+            raise OSError(int(number), os.strerror(int(number)), culprit)
+
+    def _watch(self, output: Output, limits: dict[str, Any]) -> str:
+        """Wait for the agent's end, or for a reason to end it."""
+        deadline = time.monotonic() + limits["timeout_s"]
+        idle_s = limits["idle_timeout_s"] or float("inf")
+        while True:
+            self._reap()
+            if self.status is not None:
+                return "exited"
+            if self.alarm.called:
+                self.alarm.called = False
+                if self.folder.has(CANCEL):
+                    return "canceled"
+            now = time.monotonic()
+            if now >= min(output.next_look, output.grown_at + idle_s):
+                output.look()
+            if not output.fits:
+                return "output_overflow"
+            if now >= deadline:
+                return "timeout"
+            if now >= output.grown_at + idle_s:
+                return "idle_timeout"
+            self.alarm.sleep(min(deadline, output.next_look, output.grown_at + idle_s))
+
+    def _end(self, steps: list[tuple[int, float]]) -> None:
+        """Ask the agent's group to end, step by step, for as long as somebody is left in it."""
+        for number, grace_s in steps:
+            ending.strike_group(self.agent, number)
+            if self._wait_until(self._is_group_gone, grace_s):
+                return
+
+    def _sweep(self, *, gentle: bool) -> None:
+        """End every descendant that is left, until there are no more children."""
+        if self._is_all_gone():
+            return
+        seen = {who.pid for who in self._left() if who.pid != self.agent}
+        if gentle:
+            self._strike_all(signal.SIGTERM)
+            if self._wait_until(self._is_all_gone, _GENTLE_S):
+                self.killed = len(seen)
+                return
+        deadline, pause = time.monotonic() + ending.PATIENCE_S, 0.005
+        while not self._is_all_gone():
+            if time.monotonic() > deadline:
+                self.details.append("Some of its processes could not be ended.")
+                break
+            seen.update(who.pid for who in self._left() if who.pid != self.agent)
+            self._strike_all(signal.SIGKILL)
+            self._wait_until(self._is_all_gone, pause)
+            pause = min(pause * 2, 0.2)
+        self.killed = len(seen)
+
+    def _left(self) -> list[identity.Identity]:
+        return ending.descendants(os.getpid())
+
+    def _strike_all(self, number: int) -> None:
+        if self.status is None or not self.reaper:
+            ending.strike_group(self.agent, number)
+        for who in self._left():
+            who.signal(number)
+
+    def _is_group_gone(self) -> bool:
+        return self.status is not None and ((self.childless and self.reaper) or not ending.strike_group(self.agent, 0))
+
+    def _is_all_gone(self) -> bool:
+        """Where orphans come to us, no children means nobody; elsewhere the group is all that can be asked."""
+        self._reap()
+        return self.childless if self.reaper or not self.agent else self._is_group_gone()
+
+    def _wait_until(self, condition: Any, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while True:
+            self._reap()
+            if condition():
+                return True
+            now = time.monotonic()
+            if now >= deadline:
+                return False
+            if self.output and now >= self.output.next_look:  # also who is asked to end may flood
+                self.output.look()
+            # A member of the group that is not our child ends without telling us.
+            self.alarm.sleep(min(deadline, now + (0.02 if self.status is not None else seconds)))
+
+    def _reap(self) -> None:
+        self.childless = False
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self.agent:
+                    self.status = status
+        except ChildProcessError:
+            self.childless = True
+
+    def _conclude(self, reason: str) -> None:
+        document: dict[str, Any] = {"reason": reason, "started_at": self.started_at, "killed_descendants": self.killed}
+        if self.status is not None:
+            code = os.waitstatus_to_exitcode(self.status)
+            document["exit_code" if code >= 0 else "signal"] = abs(code)
+        if self.output:
+            if trouble := self.output.finish():
+                self.details.append(trouble)
+            document["holes"] = {stream.name: stream.hole for stream in self.output.streams if stream.hole}
+        document["detail"] = " ".join(self.details)
+        conclude(self.folder, document, self.artifacts)
+
+
+def conclude(folder: Folder, document: dict[str, Any], artifacts: list[str]) -> None:
+    """Clear up after a run and write its `exit.json`, by which it is over. The caller holds the lock.
+
+    Tried for a while when the disk is full: a verdict should not be lost for a few bytes.
+    """
+    with suppress(OSError):  # they are handed over as empty then
+        folder.keep_artifacts(artifacts, RUN_FILES)
+    folder.remove(FILES)
+    document = {
+        **document,
+        "ended_at": _now(),
+        "stdout_bytes": folder.size(STDOUT),
+        "stderr_bytes": folder.size(STDERR),
+    }
+    deadline = time.monotonic() + _WRITE_S
+    while True:
+        with suppress(*([] if time.monotonic() > deadline else [OSError])):
+            folder.write_json(EXIT, document, durable=True)
+            return
+        time.sleep(0.5)
+
+
+def _become(argv: list[str], env: dict[str, str], cwd: str, streams: tuple[int, int, int], keeper: int) -> None:
+    """Turn a fresh fork into the agent. Answers only by raising."""
+    signal.set_wakeup_fd(-1)
+    os.setsid()
+    linux.die_with_parent()
+    if os.getppid() != keeper:
+        os._exit(127)
+    for target, source in enumerate(streams):
+        os.dup2(source, target)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.chdir(cwd)
+    os.execve(argv[0], argv, env)  # noqa: S606  argv is a list; no shell stands between
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat()

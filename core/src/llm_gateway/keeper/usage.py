@@ -1,0 +1,38 @@
+"""How much memory and processor a run uses, where /proc tells."""
+
+from __future__ import annotations
+
+import os
+
+from . import identity
+from .identity import Identity
+
+
+def usage_of(keeper: Identity) -> tuple[int, float] | None:
+    """Resident bytes and processor seconds of all that descends from a keeper; None: the system does not tell.
+
+    Walks down from the keeper instead of through all processes: it is asked often.
+    """
+    if not keeper.is_alive():
+        return None
+    line, rss, ticks = _children(keeper.pid), 0, 0
+    if line is None:
+        return None
+    for pid in line:  # grows while it is walked
+        try:
+            with open(f"{identity.PROC}/{pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        rss += int(fields[21])
+        ticks += sum(int(field) for field in fields[11:15])  # its own and that of the children it has reaped
+        line += [child for child in _children(pid) or () if child not in line]
+    return rss * os.sysconf("SC_PAGE_SIZE"), ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int] | None:
+    try:
+        with open(f"{identity.PROC}/{pid}/task/{pid}/children", "rb") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return None

@@ -1,0 +1,131 @@
+"""Notice that a run's files change, without looking at them: inotify, or a look four times a second where there is none."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from contextlib import suppress
+
+import anyio
+
+from .folder import EXIT, STATE, STDERR, STDOUT
+
+_IN_MODIFY, _IN_MOVED_TO, _IN_CREATE, _IN_CLOSE_WRITE = 0x2, 0x80, 0x100, 0x8
+_WANTED = _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE | _IN_CLOSE_WRITE
+_NAMES = {name.encode() for name in (STDOUT, STDERR, STATE, EXIT)}  # not the lock: whoever looks at it opens it
+_EVENT = struct.Struct("iIII")
+_LOOK_S = 0.25
+
+
+class Watcher:
+    """One inotify for all watches of an engine; used from one event loop.
+
+    Nobody but those who wait reads it: the first of them waits for the descriptor and wakes the others.
+    """
+
+    def __init__(self, *, inotify: bool = True) -> None:
+        self._libc = ctypes.CDLL(None) if inotify and sys.platform.startswith("linux") else None
+        self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC) if self._libc else -1
+        self._watches: dict[int, set[Watch]] = {}
+        self._followers: set[anyio.Event] = set()
+        self._led = False
+
+    def watch(self, path: str) -> Watch:
+        """Watch a job folder from now on. Close it in the end."""
+        number = -1
+        if self._fd >= 0 and self._libc:
+            number = self._libc.inotify_add_watch(self._fd, os.fsencode(path), _WANTED)
+        watch = Watch(self, path, number)
+        if number >= 0:
+            self._watches.setdefault(number, set()).add(watch)
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        """Stop a watch. Idempotent."""
+        left = self._watches.get(watch.number)
+        if left is not None:
+            left.discard(watch)
+            if not left and self._libc:
+                del self._watches[watch.number]
+                self._libc.inotify_rm_watch(self._fd, watch.number)
+
+    def close(self) -> None:
+        """Let go. Idempotent."""
+        fd, self._fd = self._fd, -1
+        self._watches.clear()
+        if fd >= 0:
+            os.close(fd)
+
+    async def turn(self) -> None:
+        """Wait until something may have been noticed, by this waiter or for it."""
+        if self._led:
+            follower = anyio.Event()
+            self._followers.add(follower)
+            try:
+                await follower.wait()
+            finally:
+                self._followers.discard(follower)
+            return
+        self._led = True
+        try:
+            await anyio.wait_readable(self._fd)
+            self._dispatch()
+        finally:
+            self._led = False
+            for follower in self._followers:  # also when this one was canceled: another must lead then
+                follower.set()
+
+    def _dispatch(self) -> None:
+        try:
+            data = os.read(self._fd, 1 << 16)
+        except BlockingIOError:
+            return
+        offset = 0
+        while offset < len(data):
+            number, _, _, length = _EVENT.unpack_from(data, offset)
+            offset += _EVENT.size
+            name = data[offset : offset + length].rstrip(b"\0")
+            offset += length
+            if number < 0:  # too much happened
+                for watches in self._watches.values():
+                    for watch in watches:
+                        watch.dirty = True
+            elif name in _NAMES:
+                for watch in self._watches.get(number, ()):
+                    watch.dirty = True
+
+
+class Watch:
+    """One follower of one job folder; many changes are one."""
+
+    __slots__ = ("_path", "_seen", "_watcher", "dirty", "number")
+
+    def __init__(self, watcher: Watcher, path: str, number: int) -> None:
+        self._watcher, self._path, self.number = watcher, path, number
+        self.dirty = False
+        self._seen = self._look()
+
+    async def changed(self) -> None:
+        """Wait until something changed since the last time."""
+        while not self.dirty:
+            if self.number >= 0:
+                await self._watcher.turn()
+            else:
+                await anyio.sleep(_LOOK_S)
+                before, self._seen = self._seen, self._look()
+                self.dirty = before != self._seen
+        self.dirty = False
+
+    def close(self) -> None:
+        """Stop to follow. Idempotent."""
+        self._watcher.forget(self)
+
+    def _look(self) -> list[tuple[str, int, int]]:
+        looks = []
+        for name in (STDOUT, STDERR, EXIT):
+            with suppress(OSError):
+                found = os.lstat(os.path.join(self._path, name))
+                looks.append((name, found.st_size, found.st_mtime_ns))
+        return looks
