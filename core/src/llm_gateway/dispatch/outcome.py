@@ -99,8 +99,11 @@ def _failure(run: FinishedRun, explain: Explain) -> Failure | None:
         return _named(code, words.format(**limits) if words else None)
     if end.reason is EndReason.SPAWN_FAILED:
         return _named("provider_failed", f"the program could not be started: {end.detail}")
-    if end.reason is EndReason.CANCELED:
-        return None
+    return None if end.reason is EndReason.CANCELED else _failure_of_its_own(run, explain)
+
+
+def _failure_of_its_own(run: FinishedRun, explain: Explain) -> Failure | None:
+    end, summary = run.end, run.summary
     asked = run.resume.native_id
     if not run.resume.fresh and not summary.failed and summary.native_id and summary.native_id != asked:
         return _named(

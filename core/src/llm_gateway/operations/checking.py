@@ -46,9 +46,11 @@ def _problem(detail: Any, names: list[str]) -> str:
 def _refuse_unspeakable(name: str, value: Any) -> None:
     if isinstance(value, str):
         if "\0" in value:
-            raise InvalidRequest(
-                f"{name} contains a NUL byte", recovery="Remove the NUL bytes; they cannot be passed on."
-            )
+            raise InvalidRequest(f"{name} contains a NUL byte", recovery="Remove it: it cannot be passed on.")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidRequest(f"{name} contains half a surrogate pair, which is no text") from None
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             _refuse_unspeakable(name, key)
