@@ -18,8 +18,9 @@ CREATE TABLE jobs (
     CHECK ((ended_at IS NULL) = (state IN ('queued', 'running')))
 );
 
--- Everything that admission asks is answered from this small index alone.
-CREATE INDEX jobs_unfinished ON jobs (state, provider, session_id, owner) WHERE ended_at IS NULL;
+-- Everything that admission asks is answered from this small index alone. ended_at stands in it, always NULL, because without it
+-- the planner takes a scan of the whole table for cheaper.
+CREATE INDEX jobs_unfinished ON jobs (ended_at, state, provider, session_id, owner) WHERE ended_at IS NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at, state) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_dedup ON jobs (principal, dedup_key, created_at) WHERE dedup_key IS NOT NULL;
 CREATE INDEX jobs_session ON jobs (session_id, created_at) WHERE session_id IS NOT NULL;
