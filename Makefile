@@ -59,5 +59,5 @@ pins: $(READY)
 	@UV='$(UV)' sh .ci/pins $(MANIFESTS)
 
 clean:
-	rm -rf $(VENV) .cache dist .mypy_cache .ruff_cache .hypothesis .pytest_cache
+	rm -rf '$(VENV)' .cache dist .mypy_cache .ruff_cache .hypothesis .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
