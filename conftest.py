@@ -24,7 +24,9 @@ GRACE_S = 5.0  # how long what a test has already ended may take to vanish
 LINUX = Path("/proc/self/environ").exists()
 KEY_ENDINGS = ("_API_KEY", "_AUTH_TOKEN", "_OAUTH_TOKEN")
 
-hypothesis.settings.register_profile("house", deadline=None, database=None, print_blob=True)
+# The speed of a busy machine is not what a property is about.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("house", deadline=None, database=None, print_blob=True, suppress_health_check=SLOW)
 hypothesis.settings.load_profile("house")
 
 
