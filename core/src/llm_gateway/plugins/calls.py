@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from llm_gateway import hookspecs
-from llm_gateway.errors import GatewayError, ProviderFailed
+from llm_gateway.errors import ERRORS, GatewayError, ProviderFailed
 from llm_gateway.model.engine import Engine
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
@@ -85,7 +85,12 @@ class HookCalls:
 
     def explain_failure(self, provider: str, run: FinishedRun) -> Failure | None:
         """Ask why a run failed."""
-        return self._consult(provider, "gateway_explain_failure", Failure, run=run)
+        failure = self._consult(provider, "gateway_explain_failure", Failure, run=run)
+        if failure is not None and failure.code not in ERRORS:
+            plugin = self._loaded[f"provider:{provider}"]
+            self._note(plugin, f"it answered gateway_explain_failure with the unknown error code {failure.code!r}")
+            return None
+        return failure
 
     def account_cache(self, provider: str, record: Record) -> CacheAccount | None:
         """Ask what a turn's cached tokens mean."""
@@ -224,7 +229,7 @@ class HookCalls:
         try:
             return self._demand(provider, hook, kind, none=None, **arguments)
         except GatewayError as error:
-            log.error("%s", error.message, exc_info=log.isEnabledFor(logging.DEBUG))
+            log.error("%s: %s", hook, error.message, exc_info=log.isEnabledFor(logging.DEBUG))
             return None
 
     def _gather(self, hook: str, kind: type[T]) -> Iterator[tuple[str, T]]:

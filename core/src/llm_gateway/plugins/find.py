@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -30,10 +30,8 @@ def find() -> list[EntryPoint]:
     """Find every installed plugin, from stevedore's cache; imports none of them."""
     from stevedore.named import NamedExtensionManager
 
-    try:  # no names: the manager lists and loads nothing
-        return [point for kind in KINDS for point in NamedExtensionManager(GROUP + kind, names=[]).list_entry_points()]
-    except Exception:  # one distribution with unreadable metadata; the others are still good
-        return [point for point, _, _ in _installed()]
+    # given no names, the manager lists and loads nothing
+    return [point for kind in KINDS for point in NamedExtensionManager(GROUP + kind, names=[]).list_entry_points()]
 
 
 def distributions_of(point: EntryPoint | None) -> list[tuple[str, str]]:
@@ -42,25 +40,21 @@ def distributions_of(point: EntryPoint | None) -> list[tuple[str, str]]:
         return []
     if (dist := getattr(point, "dist", None)) is not None:
         return [(dist.name, dist.version)]
-    wanted = (point.group, point.name, point.value)
-    return sorted({(name, version) for found, name, version in _installed() if _identity(found) == wanted})
-
-
-def _identity(point: EntryPoint) -> tuple[str, str, str]:
-    return point.group, point.name, point.value
+    return _installed().get((point.group, point.name, point.value), [])
 
 
 @lru_cache(maxsize=1)
-def _installed() -> tuple[tuple[EntryPoint, str, str], ...]:
+def _installed() -> dict[tuple[str, str, str], list[tuple[str, str]]]:
     from importlib_metadata import distributions
 
-    found: dict[tuple[str, ...], tuple[EntryPoint, str, str]] = {}
+    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
     for dist in distributions():
-        with suppress(Exception):  # a stranger's broken metadata is not ours to report
-            for point in dist.entry_points:
-                if point.group in {GROUP + kind for kind in KINDS}:
-                    found.setdefault((*_identity(point), dist.name), (point, dist.name, dist.version))
-    return tuple(found.values())
+        for point in dist.entry_points:
+            if point.group.startswith(GROUP):
+                names = found.setdefault((point.group, point.name, point.value), [])
+                if (dist.name, dist.version) not in names:  # one distribution may be met twice on sys.path
+                    names.append((dist.name, dist.version))
+    return found
 
 
 def load(point: EntryPoint) -> Any:

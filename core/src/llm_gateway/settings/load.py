@@ -88,7 +88,7 @@ class _Loading:
             raw = self.file.read_bytes()
             text = raw.decode("utf-8-sig")
             data = tomli.loads(text)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if self.environ.get("LLM_GATEWAY_CONFIG"):
                 self._problem("LLM_GATEWAY_CONFIG", f"there is no file {self.file}")
         except OSError as error:

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.request import McpServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +136,6 @@ class McpServerSection(Section):
         if bool(self.command) == bool(self.url):
             raise ValueError("give exactly one of command or url")
         return self
-
-    def named(self, name: str) -> McpServer:
-        """The noun that the rest of the kernel knows."""
-        return McpServer(name=name, command=self.command, args=self.args, env=self.env, url=self.url)
 
 
 class FileSettings(Section):

@@ -26,6 +26,7 @@ OTHER_NAMES = {
     "LLM_GATEWAY_CONFIG": "The settings file, instead of `config.toml` in the home. It must exist.",
     "LLM_GATEWAY_PLUGINS": "Providers, policies and extensions to load: names or `kind:name`, with commas; empty: none.",
     "LLM_GATEWAY_TRACE_HOOKS": "`1`: print every hook call with its time to stderr.",
+    "LLM_GATEWAY_LOG": "What is logged to stderr: `DEBUG`, `INFO`, `WARNING` (the default) or `ERROR`.",
     "LLM_GATEWAY_APPROVAL_ALLOW_BYPASS": "`1`: policies may let a run have the posture `bypass`.",
     "LLM_GATEWAY_DEPTH": "Set by the gateway for its runs: how many gateways stand above.",
     "LLM_GATEWAY_JOB": "Set by the gateway for its runs: the id of the job.",
