@@ -105,15 +105,19 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(environ: Mapping[str, str] | None = None) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    environ: Mapping[str, str] | None = None, found: tuple[PluginHost, Settings] | None = None
+) -> AsyncIterator[Gateway]:
     """Find plugins, read settings, open store and engine, adopt what was left behind; let go of all at the end.
+
+    :param found: what `find_plugins` answered for this environment, if it was asked already.
 
     Raises SettingsError, PluginError (no store or engine for the configured URL), StoreUnavailable.
     """
     from llm_gateway.settings import prepare_home
 
     surroundings = dict(os.environ if environ is None else environ)
-    host, settings = find_plugins(surroundings)
+    host, settings = found or find_plugins(surroundings)
     prepare_home(settings)
     host.load(("store",), (settings.store.url.partition(":")[0],))
     host.load(("engine",), (settings.engine.url.partition(":")[0],))

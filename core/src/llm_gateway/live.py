@@ -97,13 +97,18 @@ class LiveOutput:
                 self._text_chars -= len(self._texts.popleft())
 
 
-def write_reply_text(folder: Path, text: str) -> None:
-    """Lay the words of a reply into the job's folder, whole or not at all."""
+def lay_down(folder: Path, name: str, paper: bytes) -> None:
+    """Lay a paper into a job's folder, whole or not at all."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f"reply.{os.getpid()}.{threading.get_ident()}"
+    draft = folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(text.encode("utf-8", "surrogatepass"))
-    draft.replace(folder / "reply.txt")
+        file.write(paper)
+    draft.replace(folder / name)
+
+
+def write_reply_text(folder: Path, text: str) -> None:
+    """Keep the words of a reply."""
+    lay_down(folder, "reply.txt", text.encode("utf-8", "surrogatepass"))
 
 
 def read_reply_text(folder: Path) -> str | None:

@@ -12,7 +12,6 @@ and owner, so two gateways can never both conclude it. What happens when someone
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Collection
@@ -30,7 +29,7 @@ from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from llm_gateway.keeper.bells import Bell, ring
 from llm_gateway.keeper.lives import Life, is_alive
-from llm_gateway.live import LiveOutput, write_reply_text
+from llm_gateway.live import LiveOutput, lay_down, write_reply_text
 from llm_gateway.model.ask import Accepted
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import EndReason, RunEnd
@@ -68,6 +67,7 @@ class Supervisor:
         self._ended: dict[JobId, anyio.Event] = {}
         self._adopted: set[JobId] = set()
         self._queued: set[JobId] = set()
+        self._unlaunched: set[JobId] = set()
         self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose bells tell this gateway nothing new
         self._idle = anyio.Event()
         self._tasks: TaskGroup | None = None
@@ -100,7 +100,7 @@ class Supervisor:
         """Store an accepted request, durably, and start it if there is room. Raises SessionBusy or Saturated."""
         gateway = self._gateway
         paper = to_json(plan.accepted)
-        await to_thread.run_sync(_lay_down, self.folder(job.id), paper)
+        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", paper)
         self._plans[job.id] = plan
         try:
             admission = await gateway.store.admit(
@@ -131,6 +131,7 @@ class Supervisor:
     def _start(self, job: Job) -> None:
         if job.id not in self._driven and self._tasks is not None:
             self._driven.add(job.id)
+            self._unlaunched.add(job.id)
             self._known.append(job.id)
             if (begun := self._begun.pop(job.id, None)) is not None:
                 begun.set()
@@ -147,8 +148,8 @@ class Supervisor:
             self._start(job)
 
     async def drained(self) -> None:
-        """Wait until none of this gateway's jobs waits for a place."""
-        while self._queued:
+        """Wait until none of this gateway's jobs waits for a place or for its process."""
+        while self._queued or self._unlaunched:
             self._idle = anyio.Event()
             await self._idle.wait()
 
@@ -162,7 +163,7 @@ class Supervisor:
                 if plan is None:
                     end = await self._resume_drive(job)
                 else:
-                    await engine.launch(run_spec(self._gateway, job, plan))
+                    await self._launch(job, plan)
                     end = await engine.wait(job.id)
                 concluded, prompt = await self._conclude(job, end, plan.accepted if plan else None)
             except (GatewayError, OSError, ValueError) as error:
@@ -170,6 +171,7 @@ class Supervisor:
             await self._finish(job, concluded, outcome.record_of(concluded, prompt))
         finally:
             self._driven.discard(job.id)
+            self._unlaunched.discard(job.id)
             self._adopted.discard(job.id)
             self._lives.pop(job.id, None)
             if (event := self._ended.pop(job.id, None)) is not None:
@@ -201,9 +203,14 @@ class Supervisor:
                 f"the gateway that accepted this job ended before starting it, and this one's environment lacks "
                 f"{', '.join(sorted(lost))}"
             )
-        await to_thread.run_sync(_lay_down, self.folder(job.id), to_json(plan.accepted))
-        await engine.launch(run_spec(gateway, job, plan))
+        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", to_json(plan.accepted))
+        await self._launch(job, plan)
         return await engine.wait(job.id)
+
+    async def _launch(self, job: Job, plan: Plan) -> None:
+        await self._gateway.engine.launch(run_spec(self._gateway, job, plan))
+        self._unlaunched.discard(job.id)
+        self._idle.set()
 
     def accepted(self, job: Job) -> Accepted:
         """The request of a job, as it was accepted. Blocking. Raises Interrupted when its papers are gone."""
@@ -373,6 +380,7 @@ class Supervisor:
                 self._queued.add(job.id)
             else:
                 self._start(mine)
+                self._unlaunched.discard(job.id)  # it runs already, as a rule
 
     async def _prune(self) -> None:
         while True:
@@ -395,11 +403,3 @@ def _failed(job: Job, error: Exception) -> Job:
     failure = Failure(code=known.code, message=known.message, recovery=known.recovery)
     state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
     return outcome.conclude(job, state, Reply(failure=failure, empty=True), _now())
-
-
-def _lay_down(folder: Path, paper: bytes) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / "request.tmp"
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(paper)
-    draft.replace(folder / "request.json")

@@ -1,0 +1,34 @@
+"""The `llm-gateway` command. Each part is imported when it is used: `--version` costs little more than the interpreter."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from llm_gateway.cli.exits import Exit
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code. argparse ends the process itself for `--help` and wrong usage (2)."""
+    from llm_gateway.cli.parser import build_parser
+
+    arguments = build_parser().parse_args(argv)
+    try:
+        code = import_module(f"llm_gateway.cli.{arguments.module}").run(arguments)
+        sys.stdout.flush()
+        return int(code)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.FAILED
+    except Exception as error:
+        from llm_gateway.cli.failures import explain
+
+        told = explain(error)
+        if told is None:
+            raise
+        print(told.text, file=sys.stderr)
+        return told.code

@@ -1,0 +1,120 @@
+"""The command line: every subcommand and option. Says which module runs it, and imports none of them."""
+
+from __future__ import annotations
+
+import argparse
+
+import llm_gateway
+
+_EXITS = "Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not finished yet, 130 interrupted (jobs go on)."
+_STATES = ("queued", "running", "completed", "failed", "canceled", "interrupted")
+_POSTURES = ("read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass")
+
+Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers gives
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="llm-gateway",
+        description="Lets one assistant put other coding agents to work, and loses nothing.",
+        epilog=_EXITS,
+    )
+    parser.add_argument("--version", action="version", version=f"llm-gateway {llm_gateway.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _serve(commands)
+    _ask(commands)
+    _jobs(commands)
+    _looks(commands)
+    _demo(commands)
+    return parser
+
+
+def _add(commands: Subparsers[argparse.ArgumentParser], name: str, module: str, what: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=what[:1].lower() + what[1:].rstrip("."), description=what, epilog=_EXITS)
+    parser.set_defaults(module=module)
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _serve(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    serve = _add(commands, "serve", "serve", "Serve a client: MCP over stdin and stdout. The log goes to stderr.")
+    serve.add_argument("--transport", default="mcp", metavar="NAME", help="the transport plugin (default: mcp)")
+
+
+def _ask(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    ask = _add(commands, "ask", "ask", "Ask a provider and wait for the answer. Ctrl-C detaches: the job goes on.")
+    ask.add_argument("provider", metavar="PROVIDER")
+    ask.add_argument("prompt", metavar="PROMPT", help="the words; - reads them from stdin")
+    ask.add_argument("--model", metavar="NAME", help="leave out: the provider's own default")
+    ask.add_argument("--posture", choices=_POSTURES, help="what the run may do on its own")
+    which = ask.add_mutually_exclusive_group()
+    which.add_argument("--session", metavar="ID", help="continue this conversation: gw-… or the provider's own id")
+    which.add_argument(
+        "--resume-latest", action="store_true", help="continue the newest conversation of this directory"
+    )
+    which.add_argument("--new", action="store_true", help="begin a new conversation in any case")
+    ask.add_argument("--dir", metavar="PATH", help="where the run happens (default: here)")
+    ask.add_argument("--timeout", metavar="TIME", help="end the run after this time: 90, 90s, 10m, 2h")
+    ask.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other parameter of the request, such as addDirs='[\"/tmp\"]'; JSON, or a word as it stands",
+    )
+    ask.add_argument("--async", action="store_true", dest="detach", help="start the job, print its id, do not wait")
+    _json(ask)
+
+
+def _jobs(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    jobs = commands.add_parser("jobs", help="look at jobs, wait for them, end them", epilog=_EXITS)
+    verbs = jobs.add_subparsers(metavar="VERB", required=True)
+
+    def add(name: str, what: str, *, ids: str | None = None) -> argparse.ArgumentParser:
+        parser = _add(verbs, name, "jobs", what)
+        parser.set_defaults(verb=name)
+        if ids is not None:
+            parser.add_argument("job", metavar="ID", nargs=ids or None)
+        return parser
+
+    listed = add("list", "List jobs, newest first.")
+    listed.add_argument("--status", choices=_STATES)
+    listed.add_argument("--provider", metavar="NAME")
+    listed.add_argument("--limit", type=int, default=50, metavar="N")
+    shown = add("show", "Show how a job stands.", ids="")
+    add("tail", "Follow what a job does, then print its reply. Ctrl-C detaches.", ids="")
+    waited = add("wait", "Wait for jobs. 0: all completed; 1: one did not; 3: the time is over.", ids="+")
+    waited.add_argument("--any", action="store_true", help="return when the first one has ended")
+    waited.add_argument("--timeout", metavar="TIME", help="wait no longer: 90, 90s, 10m (default: as long as it takes)")
+    canceled = add("cancel", "End a job and everything it started. What it wrote stays.", ids="")
+    result = add("result", "Print a job's reply, or what its program printed.", ids="")
+    form = result.add_mutually_exclusive_group()
+    form.add_argument("--raw", choices=("stdout", "stderr"), help="the program's own output, byte for byte")
+    for parser in (listed, shown, waited, canceled):
+        _json(parser)
+    form.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _looks(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    _json(_add(commands, "plugins", "plugins", "List every installed plugin, and what is wrong with it."))
+    _json(_add(commands, "doctor", "doctor", "Look whether everything is in order. 1: something is broken."))
+    _json(_add(commands, "config", "config", "Show every setting, its value and where that came from."))
+
+
+def _demo(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    demo = _add(
+        commands,
+        "demo",
+        "demo",
+        "Three reviewers look at a diff at once; the gateway is killed in the middle, and nothing is lost. "
+        "Reviewers are imitations (echo) unless you name providers: those run for real and may cost money.",
+    )
+    demo.add_argument(
+        "--with", action="append", default=[], dest="named", metavar="NAME", help="give a seat to this provider"
+    )
+    demo.add_argument("--providers", metavar="A,B,C", help="who sits on the three seats")
+    demo.add_argument("--home", metavar="PATH", help="use this home and keep it (default: a temporary one)")

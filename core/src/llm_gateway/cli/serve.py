@@ -1,0 +1,30 @@
+"""`llm-gateway serve`: one client, until it closes its end or a signal comes. Runs go on in either case."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.running import log_to_stderr, run_async, tell_warnings
+from llm_gateway.gateway import find_plugins, open_gateway
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve."""
+    log_to_stderr()
+    found = find_plugins(os.environ)
+    host, settings = found
+    transport = host.open_transport(arguments.transport)
+    preload = getattr(transport, "preload", None)
+    if preload is not None:  # what the transport needs is imported while the gateway opens
+        preload()
+
+    async def serve() -> int:
+        async with open_gateway(os.environ, found) as gateway:
+            tell_warnings(settings)
+            await transport.serve(gateway)
+            await gateway.supervisor.drained()  # what was accepted is started before we leave
+        return Exit.OK
+
+    return run_async(serve, interrupted=Exit.OK)
