@@ -6,6 +6,8 @@ event loop or the process's end. Descriptors are read and written directly; no b
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 #: A prompt may have 10 MB, and JSON may spell each of its bytes with six.
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
+#: What a thread meets when it calls into an event loop that is over.
+_LOOP_ENDED = (RuntimeError, asyncio.CancelledError, concurrent.futures.CancelledError)
 
 
 class LineTooLong(Exception):
@@ -99,6 +103,7 @@ async def open_descriptors(read_fd: int, write_fd: int) -> AsyncIterator[Wire]:
         yield Wire(lines=_each(lines), send=writer.send)
     finally:
         writer.close()
+        incoming.close()
         lines.close()
 
 
@@ -110,7 +115,7 @@ async def _each(lines: MemoryObjectReceiveStream[bytes | LineTooLong]) -> AsyncI
 def _read(fd: int, incoming: MemoryObjectSendStream[bytes | LineTooLong], token: EventLoopToken) -> None:
     splitter = LineSplitter(MAX_LINE_BYTES)
     dropped = 0
-    with suppress(RuntimeError):  # the event loop has ended
+    with suppress(*_LOOP_ENDED):
         with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
             while chunk := os.read(fd, _CHUNK_BYTES):
                 for line in splitter.feed(chunk):
@@ -141,7 +146,7 @@ class _Writer:
         self._queue.put(None)
 
     def _work(self) -> None:
-        with suppress(RuntimeError):  # the event loop has ended
+        with suppress(*_LOOP_ENDED):
             while outgoing := self._queue.get():
                 rest = memoryview(outgoing.line)
                 try:
