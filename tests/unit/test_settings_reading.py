@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from llm_gateway import Posture
+from llm_gateway import McpServer, Posture
 from llm_gateway.settings import PluginSections, Settings, SettingsError, load_settings, prepare_home
 from llm_gateway.settings.lines import line_of, lines_of
 
@@ -118,7 +118,9 @@ def test_a_file_is_read_and_every_value_knows_its_line(tmp_path: Path) -> None:
     assert (parrot.env, parrot.env_pass) == ({"PARROT_MOOD": "good"}, ("LANG",))
     assert settings.own("parrot") == Feathers(colour="blue")
     assert settings.plugins["garden"] == Feathers(count=5)
-    assert settings.mcp_servers["search"].args == ("--fast",)
+    search = McpServer(name="search", command="search-mcp", args=("--fast",))
+    assert settings.mcp_servers["search"].named("search") == search
+    assert settings.mcp_servers["far"].url == "https://example.test/mcp"
     assert settings.source("sync_deadline_s") == f"{file}:2"
     assert settings.source("limits.running") == f"{file}:8"
     assert settings.source("providers.parrot.colour") == f"{file}:14"

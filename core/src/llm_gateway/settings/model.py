@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llm_gateway.model.posture import Posture
+from llm_gateway.model.request import McpServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,10 @@ class McpServerSection(Section):
         if bool(self.command) == bool(self.url):
             raise ValueError("give exactly one of command or url")
         return self
+
+    def named(self, name: str) -> McpServer:
+        """The noun that the rest of the kernel knows."""
+        return McpServer(name=name, command=self.command, args=self.args, env=self.env, url=self.url)
 
 
 class FileSettings(Section):
