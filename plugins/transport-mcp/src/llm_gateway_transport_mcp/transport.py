@@ -1,17 +1,18 @@
 """MCP over stdio.
 
     transport = McpTransport()
-    transport.preload()             # optional and early: takes stdin and stdout, imports the SDK in a thread
+    transport.preload()             # optional and early: from here on stray output cannot reach the client
     await transport.serve(gateway)  # returns when the client closes stdin
 
-The SDK takes about a second to import, and this module is imported without it. A front that wants to answer `initialize` sooner
-gives the transport a line source of its own, which answers what it can and yields the rest (and again what the SDK must have seen).
+The SDK takes half a second to import: this module does without, `serve` imports it in a thread, so that the gateway can work
+meanwhile. (Importing it while the gateway opens was measured and gains nothing: both want the same interpreter lock.) A front
+that wants to answer `initialize` sooner gives the transport a line source of its own, which answers what it can and yields the
+rest, and again what the SDK must have seen.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,8 @@ class McpTransport:
         self._source = source or Stdio()
 
     def preload(self) -> None:
-        """Take stdin and stdout for the protocol and begin to import the SDK, in a thread of its own."""
+        """Get ready before the gateway opens: take stdin and stdout for the protocol alone."""
         self._source.claim()
-        Thread(target=_import_sdk, name="mcp-sdk-import", daemon=True).start()
 
     async def serve(self, gateway: Gateway) -> None:
         """Serve the client until it closes its end."""
