@@ -1,0 +1,63 @@
+"""Every key of the settings does something."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import llm_gateway
+from llm_gateway.settings import PluginSections, SettingKey, load_settings, reference
+from llm_gateway.settings.reference import FIXED_NAMES, OTHER_NAMES, env_keys
+
+KERNEL = Path(llm_gateway.__file__).parent
+READERS = "\n".join(
+    path.read_text("utf-8") for path in KERNEL.rglob("*.py") if "settings" not in path.relative_to(KERNEL).parts
+)
+KEYS = reference()
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.key)
+def test_lesson_58_every_key_is_read_by_the_kernel(key: SettingKey) -> None:
+    if key.path[0] == "mcp_servers":  # a section becomes a noun in one piece
+        pattern = r"\.named\("
+    elif len(key.path) == 2:
+        pattern = rf"\w\.{key.path[0]}\.{key.path[1]}\b"
+    else:
+        pattern = rf"[\w\])]\.{key.path[-1]}\b"
+    assert re.findall(pattern, READERS) != []
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_every_other_variable_is_read_or_set_by_the_kernel(name: str) -> None:
+    everything = "\n".join(path.read_text("utf-8") for path in KERNEL.rglob("*.py") if path.name != "reference.py")
+    assert f'"{name}"' in everything
+
+
+VALUES = {"integer": "3", "number": "3", "boolean": "true", "string": "memory:", "path or none": "/x"}
+
+
+def some_value(key: SettingKey) -> str:
+    return VALUES.get(key.type) or key.type.partition('"')[2].partition('"')[0]
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key.env], ids=lambda key: key.key)
+def test_every_key_that_one_string_can_say_can_be_set_by_each_of_its_variables(key: SettingKey, tmp_path: Path) -> None:
+    named = ".".join(key.path).replace("<name>", "parrot")
+    for variable in key.env:
+        name = variable.replace("<NAME>", "PARROT")
+        value = "65536" if key.key == "limits.output_bytes" else some_value(key)
+        settings = load_settings(
+            {"LLM_GATEWAY_HOME": str(tmp_path), name: value}, PluginSections(providers={"parrot": None})
+        )
+        assert settings.source(named) == name
+        assert settings.warnings == ()
+
+
+def test_no_two_keys_share_a_variable() -> None:
+    names = [name for key in KEYS for name in key.env]
+    assert len(names) == len(set(names))
+    assert set(env_keys(PluginSections())) == {name for name in names if "<" not in name}
+    assert not set(names) & set(OTHER_NAMES)
+    assert set(FIXED_NAMES) < set(names)
