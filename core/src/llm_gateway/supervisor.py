@@ -25,21 +25,22 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from llm_gateway.dispatch import invocation, outcome
+from llm_gateway.dispatch.conclusion import conclude, failed, load_accepted, open_live
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
-from llm_gateway.keeper.bells import Bell, ring
+from llm_gateway.keeper.bells import MISSED, Bell, ring
 from llm_gateway.keeper.lives import Life, is_alive
-from llm_gateway.live import LiveOutput, lay_down, write_reply_text
+from llm_gateway.live import LiveOutput, lay_down
 from llm_gateway.model.ask import Accepted
 from llm_gateway.model.ids import JobId
-from llm_gateway.model.invocation import EndReason, RunEnd
+from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
-from llm_gateway.model.reply import Event, Failure, FinishedRun, Reply
+from llm_gateway.model.reply import Event
 from llm_gateway.model.request import Prompt
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
-from llm_gateway.model.stored import from_json, to_json
+from llm_gateway.model.stored import to_json
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -98,9 +99,13 @@ class Supervisor:
 
     async def admit(self, job: Job, plan: Plan, *, session: Session | None, queue_if_busy: bool) -> Admission:
         """Store an accepted request, durably, and start it if there is room. Raises SessionBusy or Saturated."""
+        with anyio.CancelScope(shield=True):  # a caller who goes away must not leave a stored job that nobody starts
+            admission = await self._admit(job, plan, session, queue_if_busy)
+        return admission
+
+    async def _admit(self, job: Job, plan: Plan, session: Session | None, queue_if_busy: bool) -> Admission:
         gateway = self._gateway
-        paper = to_json(plan.accepted)
-        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", paper)
+        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", to_json(plan.accepted))
         self._plans[job.id] = plan
         try:
             admission = await gateway.store.admit(
@@ -110,11 +115,11 @@ class Supervisor:
                 dedup_window_s=gateway.settings.dedup_window_s,
                 queue_if_busy=queue_if_busy,
             )
-        except BaseException:
-            self._discard(job.id)
+        except GatewayError:
+            await self._discard(job.id)
             raise
         if admission.deduplicated:
-            self._discard(job.id)
+            await self._discard(job.id)
             return admission
         gateway.host.job_changed(admission.job)
         if admission.job.state is JobState.RUNNING:
@@ -124,9 +129,9 @@ class Supervisor:
             await self._pump()  # a place may have become free meanwhile
         return admission
 
-    def _discard(self, job_id: JobId) -> None:
+    async def _discard(self, job_id: JobId) -> None:
         self._plans.pop(job_id, None)
-        self._gateway.engine.forget(job_id)
+        await to_thread.run_sync(self._gateway.engine.forget, job_id)
 
     def _start(self, job: Job) -> None:
         if job.id not in self._driven and self._tasks is not None:
@@ -141,11 +146,15 @@ class Supervisor:
         """Start what waits, as far as there is room."""
         if not self._queued:
             return
-        for job in await self._gateway.store.claim(self.owner, self._gateway.limits, _now()):
-            self._queued.discard(job.id)
-            self._plans.pop(job.id, None)  # what it was planned on (its conversation) may have changed since
-            self._gateway.host.job_changed(job)
-            self._start(job)
+        with anyio.CancelScope(shield=True):
+            claimed = await self._gateway.store.claim(self.owner, self._gateway.limits, _now())
+            for job in claimed:
+                self._queued.discard(job.id)
+                self._plans.pop(job.id, None)  # what it was planned on (its conversation) may have changed since
+                self._gateway.host.job_changed(job)
+                self._start(job)
+            if claimed:  # another gateway's job may have waited behind these
+                await to_thread.run_sync(ring, self._home, claimed[-1].id.encode())
 
     async def drained(self) -> None:
         """Wait until none of this gateway's jobs waits for a place or for its process."""
@@ -156,7 +165,6 @@ class Supervisor:
     # ---------------------------------------------------------------------------------------------------- following a run
 
     async def _drive(self, job: Job) -> None:
-        engine = self._gateway.engine
         try:
             try:
                 plan = self._plans.pop(job.id, None)
@@ -164,10 +172,12 @@ class Supervisor:
                     end = await self._resume_drive(job)
                 else:
                     await self._launch(job, plan)
-                    end = await engine.wait(job.id)
+                    end = await self._gateway.engine.wait(job.id)
                 concluded, prompt = await self._conclude(job, end, plan.accepted if plan else None)
-            except (GatewayError, OSError, ValueError) as error:
-                concluded, prompt = _failed(job, error), None
+            except Exception as error:  # one job's trouble must not become every job's
+                if not isinstance(error, GatewayError):
+                    log.exception("%s could not be looked after", job.id)
+                concluded, prompt = failed(job, error), None
             await self._finish(job, concluded, outcome.record_of(concluded, prompt))
         finally:
             self._driven.discard(job.id)
@@ -214,37 +224,13 @@ class Supervisor:
 
     def accepted(self, job: Job) -> Accepted:
         """The request of a job, as it was accepted. Blocking. Raises Interrupted when its papers are gone."""
-        try:
-            accepted = from_json(Accepted, (self.folder(job.id) / "request.json").read_bytes())
-        except (OSError, ValueError) as error:
-            raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
-        options = self._gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
-        return replace(accepted, request=replace(accepted.request, options=options))
+        return load_accepted(self._gateway, job)
 
     async def _conclude(self, job: Job, end: RunEnd, accepted: Accepted | None) -> tuple[Job, Prompt]:
         known = accepted if accepted is not None else await to_thread.run_sync(self.accepted, job)
-        live = self._lives.get(job.id) or self._open_live(job, known)
-        host = self._gateway.host
-
-        def read_and_judge() -> tuple[JobState, Reply]:
-            summary = live.finish(end)
-            run = FinishedRun(
-                request=known.request,
-                posture=known.posture,
-                resume=known.resume,
-                end=end,
-                summary=summary,
-                stderr_tail=live.stderr_tail,
-            )
-            if end.reason is EndReason.CANCELED or end.reason is EndReason.VANISHED:
-                summary = replace(summary, text=summary.text or live.partial_text)
-                run = replace(run, summary=summary)
-            write_reply_text(self.folder(job.id), summary.text)
-            explain = host.explain_failure
-            return outcome.judge(run, explain=lambda r: explain(job.provider, r), price=host.price)
-
-        state, reply = await to_thread.run_sync(read_and_judge)
-        return outcome.conclude(job, state, reply, end.ended_at), known.request.prompt
+        live = self._lives.get(job.id) or open_live(self._gateway, job, known)
+        concluded = await to_thread.run_sync(conclude, self._gateway, job, end, known, live)
+        return concluded, known.request.prompt
 
     async def _finish(self, job: Job, concluded: Job, record: Record) -> None:
         """Write the final state, as often as it takes: the run's own papers stay until it is written."""
@@ -263,16 +249,12 @@ class Supervisor:
             if not self._gateway.settings.jobs.keep_output:
                 await to_thread.run_sync(lambda: self._gateway.engine.forget(job.id, output_only=True))
 
-    def _open_live(self, job: Job, accepted: Accepted) -> LiveOutput:
-        reader = self._gateway.host.open_reader(job.provider, accepted.request)
-        return LiveOutput(self._gateway.engine, job.id, reader)
-
     async def live(self, job: Job) -> LiveOutput:
         """The output of a running job, opened on first use."""
         found = self._lives.get(job.id)
         if found is None:
             accepted = await to_thread.run_sync(self.accepted, job)
-            found = self._lives.setdefault(job.id, self._open_live(job, accepted))
+            found = self._lives.setdefault(job.id, open_live(self._gateway, job, accepted))
         return found
 
     async def watch(self, job: Job) -> AsyncIterator[Event]:
@@ -325,12 +307,7 @@ class Supervisor:
     async def cancel(self, job: Job) -> None:
         """End a job, whoever looks after it, and wait (a little) until it has ended."""
         if job.state is JobState.QUEUED and await self._gateway.store.cancel_queued(job.id, _now()):
-            self._queued.discard(job.id)
-            self._plans.pop(job.id, None)
-            self._idle.set()
-            for events in (self._begun, self._ended):
-                if (event := events.pop(job.id, None)) is not None:
-                    event.set()
+            self._forget_waiting(job.id)
             await to_thread.run_sync(ring, self._home, job.id.encode())
             return
         await self._gateway.engine.cancel(job.id)
@@ -340,19 +317,33 @@ class Supervisor:
 
     async def _listen(self) -> None:
         while True:
-            strange = await self._bell.heard() - set(self._known)
+            heard = await self._bell.heard()
+            strange = heard - set(self._known)
+            if MISSED in heard:
+                strange |= {*self._ended, *self._queued}
             try:
                 for name in strange:
-                    job_id = JobId(name)
-                    event = self._ended.get(job_id)
-                    if event is not None and (job := await self._gateway.store.get_job(job_id)) and job.state.ended:
-                        self._ended.pop(job_id, None)
-                        event.set()
+                    await self._look_at(JobId(name))
                 await self._pump()
                 if strange:
                     await self._adopt_orphans()
             except StoreUnavailable as error:
                 log.warning("could not look after the home: %s", error)
+
+    async def _look_at(self, job_id: JobId) -> None:
+        """Learn that a job has ended, if somebody here waits for it or counts it as waiting."""
+        if job_id in self._ended or job_id in self._queued:
+            job = await self._gateway.store.get_job(job_id)
+            if job is not None and job.state.ended:
+                self._forget_waiting(job_id)
+
+    def _forget_waiting(self, job_id: JobId) -> None:
+        self._queued.discard(job_id)
+        self._plans.pop(job_id, None)
+        self._idle.set()
+        for events in (self._begun, self._ended):
+            if (event := events.pop(job_id, None)) is not None:
+                event.set()
 
     async def _adopt_orphans(self) -> None:
         alive: dict[str, bool] = {self.owner: True}
@@ -372,7 +363,9 @@ class Supervisor:
     async def _adopt(self, job: Job) -> None:
         if job.provider not in self._gateway.providers:
             return  # its plugin is gone from this environment; another gateway may have it
-        if await self._gateway.store.take_over(job.id, from_owner=job.owner, to_owner=self.owner):
+        with anyio.CancelScope(shield=True):
+            if not await self._gateway.store.take_over(job.id, from_owner=job.owner, to_owner=self.owner):
+                return
             self._adopted.add(job.id)
             log.info("adopted %s from %s", job.id, job.owner)
             mine = replace(job, owner=self.owner)
@@ -396,10 +389,3 @@ class Supervisor:
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
-
-
-def _failed(job: Job, error: Exception) -> Job:
-    known = error if isinstance(error, GatewayError) else Interrupted(f"the run could not be looked after: {error}")
-    failure = Failure(code=known.code, message=known.message, recovery=known.recovery)
-    state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
-    return outcome.conclude(job, state, Reply(failure=failure, empty=True), _now())

@@ -92,7 +92,7 @@ def record_of(job: Job, prompt: Prompt | None) -> Record:
 
 
 def _failure(run: FinishedRun, explain: Explain) -> Failure | None:
-    end, summary = run.end, run.summary
+    end = run.end
     if end.reason in _OUR_ENDS:
         code, words = _OUR_ENDS[end.reason]
         limits = {"limit": run.request.timeout_s, "idle": run.request.idle_timeout_s or 0.0}

@@ -1,0 +1,65 @@
+"""Step 6, its I/O: read a run's papers and output, and conclude its job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from llm_gateway.dispatch import outcome
+from llm_gateway.errors import GatewayError, Interrupted, OutputUnreadable
+from llm_gateway.live import LiveOutput, write_reply_text
+from llm_gateway.model.ask import Accepted
+from llm_gateway.model.invocation import EndReason, RunEnd
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.reply import Failure, FinishedRun, Reply
+from llm_gateway.model.stored import from_json
+
+if TYPE_CHECKING:
+    from llm_gateway.gateway import Gateway
+
+
+def load_accepted(gateway: Gateway, job: Job) -> Accepted:
+    """The request of a job, as it was accepted. Blocking. Raises Interrupted when its papers are gone."""
+    try:
+        accepted = from_json(Accepted, (gateway.supervisor.folder(job.id) / "request.json").read_bytes())
+        options = gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
+    except (OSError, ValueError) as error:
+        raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
+    return replace(accepted, request=replace(accepted.request, options=options))
+
+
+def open_live(gateway: Gateway, job: Job, accepted: Accepted) -> LiveOutput:
+    """A fresh look at a run's output, from its first byte."""
+    return LiveOutput(gateway.engine, job.id, gateway.host.open_reader(job.provider, accepted.request))
+
+
+def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: LiveOutput) -> Job:
+    """Read to the end, lay the reply's words down, and judge. Blocking: linear in the output not yet read."""
+    try:
+        summary = live.finish(end)
+    except Exception as error:  # a reader is a plugin's: whatever it does, the output is kept and the gateway lives
+        failure = OutputUnreadable(f"the reader of {job.provider} failed: {type(error).__name__}: {error}")
+        return failed(job, failure, end.ended_at)
+    if end.reason in (EndReason.CANCELED, EndReason.VANISHED):
+        summary = replace(summary, text=summary.text or live.partial_text)
+    write_reply_text(gateway.supervisor.folder(job.id), summary.text)
+    run = FinishedRun(
+        request=accepted.request,
+        posture=accepted.posture,
+        resume=accepted.resume,
+        end=end,
+        summary=summary,
+        stderr_tail=live.stderr_tail,
+    )
+    host = gateway.host
+    state, reply = outcome.judge(run, explain=lambda r: host.explain_failure(job.provider, r), price=host.price)
+    return outcome.conclude(job, state, reply, end.ended_at)
+
+
+def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
+    """The job as it ends when it could not be carried out or followed."""
+    known = error if isinstance(error, GatewayError) else Interrupted(f"the run could not be looked after: {error}")
+    failure = Failure(code=known.code, message=known.message, recovery=known.recovery)
+    state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
+    return outcome.conclude(job, state, Reply(failure=failure, empty=True), now or datetime.now(timezone.utc))
