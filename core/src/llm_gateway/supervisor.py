@@ -101,7 +101,7 @@ class Supervisor:
         """Store an accepted request, durably, and start it if there is room. Raises SessionBusy or Saturated."""
         with anyio.CancelScope(shield=True):  # a caller who goes away must not leave a stored job that nobody starts
             admission = await self._admit(job, plan, session, queue_if_busy)
-        return admission
+        return admission  # noqa: RET504 - outside, because a scope may swallow a cancellation
 
     async def _admit(self, job: Job, plan: Plan, session: Session | None, queue_if_busy: bool) -> Admission:
         gateway = self._gateway
@@ -138,8 +138,6 @@ class Supervisor:
             self._driven.add(job.id)
             self._unlaunched.add(job.id)
             self._known.append(job.id)
-            if (begun := self._begun.pop(job.id, None)) is not None:
-                begun.set()
             self._tasks.start_soon(self._drive, job)
 
     async def _pump(self) -> None:
@@ -181,7 +179,7 @@ class Supervisor:
             await self._finish(job, concluded, outcome.record_of(concluded, prompt))
         finally:
             self._driven.discard(job.id)
-            self._unlaunched.discard(job.id)
+            self._is_launched(job.id)  # or never will be
             self._adopted.discard(job.id)
             self._lives.pop(job.id, None)
             if (event := self._ended.pop(job.id, None)) is not None:
@@ -219,7 +217,12 @@ class Supervisor:
 
     async def _launch(self, job: Job, plan: Plan) -> None:
         await self._gateway.engine.launch(run_spec(self._gateway, job, plan))
-        self._unlaunched.discard(job.id)
+        self._is_launched(job.id)
+
+    def _is_launched(self, job_id: JobId) -> None:
+        self._unlaunched.discard(job_id)
+        if (begun := self._begun.pop(job_id, None)) is not None:
+            begun.set()
         self._idle.set()
 
     def accepted(self, job: Job) -> Accepted:
@@ -259,9 +262,9 @@ class Supervisor:
 
     async def watch(self, job: Job) -> AsyncIterator[Event]:
         """What the agent does, as it does it, until its run is over."""
-        while job.state is JobState.QUEUED:
+        while job.state is JobState.QUEUED or job.id in self._unlaunched:
             begun = self._begun.setdefault(job.id, anyio.Event())
-            with anyio.move_on_after(None if job.id in self._queued else _LOOK_AGAIN_S):
+            with anyio.move_on_after(None if job.id in self._queued | self._unlaunched else _LOOK_AGAIN_S):
                 await begun.wait()
             job = await self._gateway.store.get_job(job.id) or job
         live = await self.live(job)
@@ -373,7 +376,7 @@ class Supervisor:
                 self._queued.add(job.id)
             else:
                 self._start(mine)
-                self._unlaunched.discard(job.id)  # it runs already, as a rule
+                self._is_launched(job.id)  # it runs already, as a rule
 
     async def _prune(self) -> None:
         while True:
