@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 from llm_gateway import errors, hookspecs
@@ -83,7 +84,7 @@ def hooks_page() -> str:
     return "\n".join(parts)
 
 
-def hook_functions() -> dict[str, object]:
+def hook_functions() -> dict[str, Callable[..., object]]:
     """Every hook, in the order of the source."""
     return {name: spec for name, spec in vars(hookspecs).items() if name.startswith("gateway_")}
 

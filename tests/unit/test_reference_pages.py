@@ -40,7 +40,7 @@ def test_every_hook_has_its_parameters_its_occasion_and_an_example_in_the_manual
 def test_every_hook_that_may_answer_none_says_what_that_means() -> None:
     for hook, spec in HOOKS.items():
         if inspect.signature(spec).return_annotation.endswith("| None"):
-            assert "\n    None: " in spec.__doc__, hook
+            assert "\nNone: " in inspect.cleandoc(spec.__doc__), hook
 
 
 def test_every_error_code_says_what_it_means_and_what_to_do() -> None:

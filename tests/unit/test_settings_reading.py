@@ -40,7 +40,7 @@ def read(
 
 def problems(tmp_path: Path, text: str | bytes = "", **environ: str) -> list[tuple[str, int | None, str]]:
     with pytest.raises(SettingsError) as caught:
-        read(tmp_path, text, **environ)
+        read(tmp_path, text, SECTIONS, **environ)
     return [(Path(found.file).name, found.line, found.message) for found in caught.value.problems]
 
 
@@ -298,7 +298,7 @@ def test_lesson_57_the_store_has_one_selector_and_two_names_for_one_key_are_an_e
     assert read(tmp_path, text).store.url == "memory:"
     assert read(tmp_path, text, LLM_GATEWAY_STORE_URL="sqlite:///x").store.url == "sqlite:///x"
     for stray in ("LLM_GATEWAY_STORE", "LLM_GATEWAY_DATABASE_URL", "LLM_GATEWAY_SQLITE_PATH", "DATABASE_URL"):
-        assert read(tmp_path, text, **{stray: "elsewhere"}).store.url == "memory:"
+        assert read(tmp_path, text, SECTIONS, **{stray: "elsewhere"}).store.url == "memory:"
     found = problems(tmp_path, LLM_GATEWAY_DEDUP_WINDOW_MS="1000", LLM_GATEWAY_DEDUP_WINDOW_S="2")
     assert found == [("LLM_GATEWAY_DEDUP_WINDOW_S", None, "LLM_GATEWAY_DEDUP_WINDOW_MS is set too, and means the same")]
 
