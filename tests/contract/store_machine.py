@@ -16,12 +16,14 @@ from llm_gateway.errors import GatewayError
 
 from .store_samples import a_job, a_record, a_session, at, ended
 
-LIMITS = Limits(running=3, per_provider=2, queued=3)
+LIMITS = Limits(running=3, per_provider=2, queued=4)
 
 owners = st.sampled_from(["gateway-a", "gateway-b"])
+numbers = st.integers(0, 9)
+rightful_owner = st.sampled_from([True, True, True, False])
 sessions = st.sampled_from([None, None, "gw-one", "gw-two"])
 native_ids = st.sampled_from([None, "n1", "n2"])
-ends = st.sampled_from([state for state in JobState if state.ended])
+ends = st.sampled_from([JobState.COMPLETED, *(state for state in JobState if state.ended)])
 
 
 class TwinStores(RuleBasedStateMachine):
@@ -54,7 +56,7 @@ class TwinStores(RuleBasedStateMachine):
         return first
 
     def some_job(self, number: int) -> Job:
-        return self.jobs[number % len(self.jobs)]
+        return self.jobs[-1 - number % len(self.jobs)]
 
     @rule(seconds=st.sampled_from([0.5, 5]))
     def time_passes(self, seconds: float) -> None:
@@ -63,8 +65,8 @@ class TwinStores(RuleBasedStateMachine):
     @rule(
         owner=owners,
         provider=st.sampled_from(["echo", "other"]),
-        principal=st.sampled_from(["ada", "ada", "bob"]),
-        key=st.sampled_from([None, None, "k1", "k2"]),
+        principal=st.sampled_from(["ada", "ada", "ada", "bob"]),
+        key=st.sampled_from([None, None, None, "k1", "k2"]),
         session_id=sessions,
         queue=st.booleans(),
         known=st.booleans(),
@@ -99,24 +101,24 @@ class TwinStores(RuleBasedStateMachine):
             assert job.owner == owner
 
     @precondition(lambda self: self.jobs)
-    @rule(number=st.integers(0, 30), owner=owners, state=ends, native=native_ids)
-    def finish(self, number: int, owner: str, state: JobState, native: str | None) -> None:
-        job = self.some_job(number)
+    @rule(number=numbers, rightful=rightful_owner, state=ends, native=native_ids)
+    def finish(self, number: int, rightful: bool, state: JobState, native: str | None) -> None:
+        job = self.same("get_job", self.some_job(number).id) or self.some_job(number)
         over = ended(job, state, after_s=self.seconds, native=native)
-        self.same("finish_job", over, owner=owner, record=a_record(job))
+        self.same("finish_job", over, owner=job.owner if rightful else "gateway-z", record=a_record(job))
 
     @precondition(lambda self: self.jobs)
-    @rule(number=st.integers(0, 30))
+    @rule(number=numbers)
     def cancel(self, number: int) -> None:
         self.same("cancel_queued", self.some_job(number).id, at(self.seconds))
 
     @precondition(lambda self: self.jobs)
-    @rule(number=st.integers(0, 30), from_owner=owners, to_owner=owners)
+    @rule(number=numbers, from_owner=owners, to_owner=owners)
     def take_over(self, number: int, from_owner: str, to_owner: str) -> None:
         self.same("take_over", self.some_job(number).id, from_owner=from_owner, to_owner=to_owner)
 
     @precondition(lambda self: self.jobs)
-    @rule(number=st.integers(0, 30))
+    @rule(number=numbers)
     def fetch(self, number: int) -> None:
         self.same("mark_fetched", self.some_job(number).id, at(self.seconds))
 
