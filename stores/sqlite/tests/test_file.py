@@ -284,3 +284,20 @@ def test_the_entry_point_is_cheap_to_import() -> None:
     script = "import sys, llm_gateway_store_sqlite.plugin; print(sorted({'sqlite3', 'pydantic', 'anyio'} & set(sys.modules)))"
     told = subprocess.run((sys.executable, "-c", script), capture_output=True, text=True, timeout=30, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_a_document_of_another_version_is_the_stores_failure_and_not_the_callers(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = SqliteStore(str(tmp_path / "gateway.db"))
+        await store.aopen()
+        job = await let_in(store, a_job())
+        database = sqlite3.connect(tmp_path / "gateway.db")
+        database.execute("UPDATE jobs SET doc = ?", (b'{"schema":99}',))
+        database.commit()
+        database.close()
+        with pytest.raises(StoreUnavailable, match="job that this version cannot read"):
+            await store.get_job(job.id)
+        assert list(await store.prune(NOON)) == []
+        await store.aclose()
+
+    anyio.run(main)
