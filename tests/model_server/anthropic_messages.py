@@ -51,12 +51,14 @@ class Messages:
             await _refuse(answer, action.fail)
             return
         if action.hang:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         counted = self._prefixes.count(f"{key} {talk.model}", blocks, [index for index, _ in marks])
         note["usage"] = _usage(counted, marks, 0)
         message = _message(talk.model, action, _usage(counted, marks, _spent(action)))
         if body.get("stream"):
             await _stream(answer, message, action, _usage(counted, marks, 1))
+        elif action.drop:
+            answer.cut()
         else:
             await answer.send(200, message, {"request-id": f"req_{uuid4().hex}"})
 
@@ -192,4 +194,10 @@ async def _pieces(text: str, seconds: float) -> Any:
     for part in parts:
         yield part
         if seconds:
-            await asyncio.sleep(seconds / len(parts))
+            await _take(seconds / len(parts))
+
+
+async def _take(seconds: float) -> None:
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()

@@ -70,6 +70,7 @@ def test_lesson_22_a_prompt_of_100000_characters_travels_by_stdin() -> None:
 def test_retries_updates_and_telemetry_are_bounded_by_environment() -> None:
     assert build(request(), Posture.PROMPTED, FRESH, root=False).env == {
         "CLAUDE_CODE_MAX_RETRIES": "2",
+        "CLAUDE_CODE_PROMPT_CACHE_TTL": "5m",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
     }

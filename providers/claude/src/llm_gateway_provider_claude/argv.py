@@ -88,15 +88,14 @@ def build(request: Request, posture: Posture, resume: Resume, *, root: bool | No
     if posture is Posture.BYPASS and root:
         env["IS_SANDBOX"] = "1"  # bypass is refused to root without it
 
+    # Said on every turn: the service refuses a mark that lives longer than one before it, and marks stay in a conversation.
+    env["CLAUDE_CODE_PROMPT_CACHE_TTL"] = options.cache_ttl
     ttl = None
     if request.prompt.cache_control and request.prompt.prefix:
         if resume.fresh:
-            ttl = options.cache_ttl or "5m"
+            ttl = options.cache_ttl
         else:
             notices.append(Notice(code="cache_control_unsupported", message=_MARKED_ONCE))
-    if ttl or options.cache_ttl:
-        # The CLI's own marks must live as long as ours: the service refuses a longer one after a shorter one.
-        env["CLAUDE_CODE_PROMPT_CACHE_TTL"] = ttl or options.cache_ttl or ""
     stdin = message(request.prompt, mark_ttl=ttl)
     return Invocation(argv=tuple(argv), stdin=stdin, env=env, files=files, warnings=tuple(notices))
 

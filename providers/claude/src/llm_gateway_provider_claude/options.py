@@ -32,7 +32,7 @@ class ClaudeOptions(BaseModel):
     fallback_model: str | None = Field(
         None, min_length=1, description="Used when the model is overloaded or unknown; comma-separated."
     )
-    cache_ttl: Literal["5m", "1h"] | None = Field(None, description="How long the prompt cache lives.")
+    cache_ttl: Literal["5m", "1h"] = Field("5m", description="How long the prompt cache lives.")
 
 
 def posture_of(options: object) -> Posture | None:
