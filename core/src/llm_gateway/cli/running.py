@@ -16,6 +16,8 @@ from llm_gateway.gateway import Gateway, open_gateway
 from llm_gateway.settings import Settings
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+#: How long an interrupted command waits until the job that it has just handed in runs.
+_LEAVE_S = 2.0
 log = logging.getLogger("llm_gateway.cli")
 
 
@@ -33,38 +35,50 @@ def tell_warnings(settings: Settings) -> None:
         log.warning("settings: %s", warning)
 
 
-def run_async(work: Callable[[], Awaitable[int]], *, interrupted: int = Exit.INTERRUPTED) -> int:
-    """Run to the end, or to SIGINT or SIGTERM, which cancel the work; more signals change nothing.
+Scopes = list[anyio.CancelScope]
 
-    :param interrupted: the exit code then.
+
+def run_async(work: Callable[[Scopes], Awaitable[int]], *, interrupted: int = Exit.INTERRUPTED) -> int:
+    """Run to the end, or to SIGINT or SIGTERM; more signals change nothing.
+
+    :param work: given the scopes of which a signal cancels the last; it may add an inner one.
+    :param interrupted: the exit code after a signal.
     """
 
     async def whole() -> int:
         code = interrupted
-        async with anyio.create_task_group() as tasks:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with anyio.create_task_group() as tasks:
+                scopes = [tasks.cancel_scope]
 
                 async def listen() -> None:
                     async for _ in signals:
-                        tasks.cancel_scope.cancel()
+                        scopes[-1].cancel()
 
                 tasks.start_soon(listen)
-                code = await work()
+                code = await work(scopes)
                 tasks.cancel_scope.cancel()
-        if tasks.cancel_scope.cancelled_caught and code == interrupted:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not tear the last words
         return code
 
-    return anyio.run(whole, backend="asyncio")
+    code = anyio.run(whole, backend="asyncio")
+    if code == Exit.INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not tear the last words
+    return code
 
 
 def with_gateway(work: Callable[[Gateway], Awaitable[int]]) -> int:
     """Open the gateway of this home and work with it."""
     log_to_stderr()
 
-    async def whole() -> int:
+    async def whole(scopes: Scopes) -> int:
+        code: int = Exit.INTERRUPTED
         async with open_gateway() as gateway:
             tell_warnings(gateway.settings)
-            return await work(gateway)
+            with anyio.CancelScope() as scope:  # a signal ends the work alone, so that the gateway can be left in order
+                scopes.append(scope)
+                code = await work(gateway)
+            with anyio.move_on_after(_LEAVE_S if scope.cancelled_caught else 0):
+                await gateway.supervisor.drained()  # what was accepted a moment ago gets its process
+        return code
 
     return run_async(whole)

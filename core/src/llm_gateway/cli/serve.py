@@ -6,7 +6,7 @@ import argparse
 import os
 
 from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.running import log_to_stderr, run_async, tell_warnings
+from llm_gateway.cli.running import Scopes, log_to_stderr, run_async, tell_warnings
 from llm_gateway.gateway import find_plugins, open_gateway
 
 
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     if preload is not None:  # what the transport needs is imported while the gateway opens
         preload()
 
-    async def serve() -> int:
+    async def serve(_scopes: Scopes) -> int:
         async with open_gateway(os.environ, found) as gateway:
             tell_warnings(settings)
             await transport.serve(gateway)

@@ -1,0 +1,52 @@
+"""Showing the answer of a job."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.following import exit_of_status
+from llm_gateway.cli.screen import looked_at, say, shown, state, styled
+
+
+def show_answer(result: dict[str, Any]) -> Exit:
+    """Print a reply's text to stdout, all else to stderr; the exit code."""
+    if result.get("text"):
+        say(shown(result["text"], sys.stdout))
+    error = result.get("error")
+    if error:
+        say(f"llm-gateway: {error['message']} ({error['code']})", sys.stderr)
+        if error.get("providerMessage"):
+            say(shown(f"The provider said: {error['providerMessage']}", sys.stderr), sys.stderr)
+        if error.get("recovery"):
+            say(error["recovery"], sys.stderr)
+    elif result["status"] != "completed" and not looked_at(sys.stderr):
+        say(f"llm-gateway: {result['jobId']} is {result['status']}", sys.stderr)
+    if looked_at(sys.stderr):
+        for warning in result.get("warnings", ()):
+            say(styled(f"note: {warning.get('message', warning.get('code'))}", "yellow", sys.stderr), sys.stderr)
+        say(_foot(result), sys.stderr)
+    return exit_of_status(result["status"])
+
+
+def _foot(result: dict[str, Any]) -> str:
+    parts = [state(result["status"], sys.stderr), *facts(result), result["jobId"]]
+    if result.get("deduplicated"):
+        parts.append("the same request was answered before")
+    if result.get("resumable"):
+        parts.append(f"go on with --session {result['gatewaySessionId']}")
+    return styled(" · ", "dim", sys.stderr).join(parts)
+
+
+def facts(result: dict[str, Any]) -> list[str]:
+    """Model, time, tokens and cost, as far as they are known."""
+    usage = result.get("usage") or {}
+    found = [result["model"]] if result.get("model") else []
+    if result.get("durationMs") is not None:
+        found.append(f"{result['durationMs'] / 1000:.1f} s")
+    if "inputTokens" in usage or "outputTokens" in usage:
+        found.append(f"{usage.get('inputTokens', '?')} tokens in, {usage.get('outputTokens', '?')} out")
+    if result.get("costUsd") is not None:
+        found.append(f"${result['costUsd']:.4f}")
+    return found

@@ -1,0 +1,111 @@
+"""`llm-gateway ask`: one request, as a client would send it, and its answer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from difflib import get_close_matches
+from typing import Any
+
+import anyio
+
+from llm_gateway.cli.answers import show_answer
+from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.failures import UsageError, exit_of
+from llm_gateway.cli.following import exit_of_status, follow
+from llm_gateway.cli.running import with_gateway
+from llm_gateway.cli.screen import looked_at, say, say_json
+from llm_gateway.cli.words import duration_s, parameters
+from llm_gateway.errors import GatewayError
+from llm_gateway.gateway import Gateway
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.operation import CallContext
+
+#: More than any prompt may have, so that the gateway can say that it is too long.
+_MAX_STDIN = 11_000_000
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask."""
+    arguments = request_arguments(options)
+    return with_gateway(lambda gateway: _ask(gateway, options, arguments))
+
+
+def request_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The request, as it would come over the wire. Raises UsageError."""
+    given = {
+        "prompt": _stdin() if options.prompt == "-" else options.prompt,
+        "model": options.model,
+        "posture": options.posture,
+        "sessionId": options.session,
+        "resumeLatest": options.resume_latest or None,
+        "createNewSession": options.new or None,
+        "workingDir": options.dir,
+        "timeoutMs": max(1, round(duration_s(options.timeout) * 1000)) if options.timeout else None,
+    }
+    arguments = {name: value for name, value in given.items() if value is not None}
+    for name, value in parameters(options.param).items():
+        if name == "promptParts":
+            arguments.pop("prompt", None)
+        if name in arguments:
+            raise UsageError(f"{name} is given twice, as an option and as --param")
+        arguments[name] = value
+    return arguments
+
+
+async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[str, Any]) -> int:
+    provider = options.provider
+    if provider not in gateway.providers:
+        near = get_close_matches(provider, list(gateway.providers), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"no provider {provider} is installed{hint} (installed: {', '.join(gateway.providers) or 'none'})"
+        )
+    context = CallContext()
+    try:
+        accepted = _data(await gateway.call(f"{provider}_request_async", arguments, context))
+    except GatewayError as error:
+        if options.json:
+            say_json({"status": "failed", "error": error.to_wire()})
+            return exit_of(error)
+        raise
+    job_id = accepted["job"]["id"]
+    try:
+        if options.detach:
+            return await _detach(gateway, accepted, as_json=options.json)
+        job = await gateway.store.get_job(JobId(job_id))
+        if job is not None:
+            await follow(gateway, job, show=looked_at(sys.stderr) and not options.json)
+    except anyio.get_cancelled_exc_class():
+        say(f"\ndetached; the job goes on: llm-gateway jobs wait {job_id}", sys.stderr)
+        raise
+    result = _data(await gateway.call("llm_job_result", {"jobId": job_id}, context))
+    if accepted["deduplicated"]:
+        result |= {"deduplicated": True, "originalStartedAt": accepted["job"]["createdAt"]}
+    if options.json:
+        say_json(result)
+        return exit_of_status(result["status"])
+    return show_answer(result)
+
+
+async def _detach(gateway: Gateway, accepted: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        say_json(accepted)
+    else:
+        say(accepted["job"]["id"])
+    if accepted["job"]["status"] == "queued" and looked_at(sys.stderr):
+        say("waiting for a place; Ctrl-C leaves the start to the next gateway of this home", sys.stderr)
+    await gateway.supervisor.drained()
+    return Exit.OK
+
+
+def _data(result: Any) -> dict[str, Any]:
+    found: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return found
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.buffer.read(_MAX_STDIN).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("the prompt on stdin is not UTF-8") from None

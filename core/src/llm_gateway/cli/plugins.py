@@ -1,0 +1,36 @@
+"""`llm-gateway plugins`: every installed plugin. Reads no settings, opens no store and no engine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import asdict
+
+from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.running import log_to_stderr
+from llm_gateway.cli.screen import say, say_json, table
+from llm_gateway.operations.requests import RESERVED
+from llm_gateway.plugins import PluginHost
+from llm_gateway.plugins.find import KINDS
+
+
+def run(options: argparse.Namespace) -> int:
+    """List them. Each one is loaded, so that what is wrong with it comes to light."""
+    log_to_stderr()
+    host = PluginHost.discover(os.environ, reserved=RESERVED)
+    host.load(KINDS)
+    if options.json:
+        say_json({"plugins": [asdict(record) for record in host.records], "problems": list(host.problems)})
+        return Exit.OK
+    rows = [
+        (record.kind, record.name, record.state.value, record.distribution, record.version, _hooks(record.hooks))
+        for record in host.records
+    ]
+    table(("KIND", "NAME", "STATE", "DISTRIBUTION", "VERSION", "HOOKS"), rows, state_column=2)
+    for problem in host.problems:
+        say(f"problem: {problem}")
+    return Exit.OK
+
+
+def _hooks(names: tuple[str, ...]) -> str:
+    return " ".join(name.removeprefix("gateway_") for name in names) or "-"
