@@ -11,7 +11,7 @@ import pytest
 from llm_gateway import Admission, JobState, Limits, NativeSessionId, Store
 from llm_gateway.errors import Saturated, SessionBusy
 
-from .store_samples import NOON, ROOMY, a_job, a_session, at, finish, let_in
+from .store_samples import NOON, ONE, ROOMY, TWO, a_job, a_session, at, finish, let_in
 
 ONE_PLACE = Limits(running=1, per_provider=1, queued=10)
 
@@ -76,9 +76,9 @@ class AdmissionContract:
         assert await store.find_duplicate("bob", "k", 10, at(9)) is None
 
     async def test_a_duplicate_is_found_before_the_session_is_busy_or_the_house_is_full(self, store: Store) -> None:
-        first = await let_in(store, a_job(dedup_key="k", session_id="gw-one"), session=a_session())
+        first = await let_in(store, a_job(dedup_key="k", session_id=ONE), session=a_session())
         full = Limits(running=1, per_provider=1, queued=0)
-        assert (await let_in(store, a_job(dedup_key="k", session_id="gw-one"), full)).id == first.id
+        assert (await let_in(store, a_job(dedup_key="k", session_id=ONE), full)).id == first.id
 
     async def test_lesson_16_limits_hold_across_two_handles_on_one_store(self, store: Store, sibling: Store) -> None:
         two = Limits(running=2, per_provider=2, queued=1)
@@ -92,12 +92,12 @@ class AdmissionContract:
 
     async def test_lesson_16_what_is_refused_leaves_nothing_behind(self, store: Store) -> None:
         none = Limits(running=0, per_provider=0, queued=0)
-        job = a_job(session_id="gw-one")
+        job = a_job(session_id=ONE)
         with pytest.raises(Saturated) as refusal:
             await let_in(store, job, none, session=a_session())
         assert refusal.value.retryable
         assert await store.get_job(job.id) is None
-        assert await store.get_session("gw-one") is None
+        assert await store.get_session(ONE) is None
 
     async def test_the_queue_is_first_come_first_served(self, store: Store) -> None:
         jobs = [await let_in(store, a_job(created_at=at(number)), ONE_PLACE) for number in range(4)]
@@ -145,17 +145,17 @@ class AdmissionContract:
         assert [job.provider for job in claimed] == ["a", "a", "b"]
 
     async def test_lesson_74_a_session_has_one_turn_at_a_time(self, store: Store, sibling: Store) -> None:
-        first = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        first = await let_in(store, a_job(session_id=ONE), session=a_session())
         with pytest.raises(SessionBusy):
-            await let_in(sibling, a_job(session_id="gw-one", owner="gateway-b"))
+            await let_in(sibling, a_job(session_id=ONE, owner="gateway-b"))
         assert len(await store.unfinished()) == 1
         await finish(store, first)
-        assert (await let_in(sibling, a_job(session_id="gw-one", owner="gateway-b"))).state is JobState.RUNNING
+        assert (await let_in(sibling, a_job(session_id=ONE, owner="gateway-b"))).state is JobState.RUNNING
 
     async def test_a_turn_may_queue_behind_the_running_one_and_keeps_its_place(self, store: Store) -> None:
-        first = await let_in(store, a_job(session_id="gw-one"), session=a_session())
-        second = await let_in(store, a_job(session_id="gw-one"), queue_if_busy=True)
-        third = await let_in(store, a_job(session_id="gw-one"), queue_if_busy=True)
+        first = await let_in(store, a_job(session_id=ONE), session=a_session())
+        second = await let_in(store, a_job(session_id=ONE), queue_if_busy=True)
+        third = await let_in(store, a_job(session_id=ONE), queue_if_busy=True)
         assert (second.state, third.state) == (JobState.QUEUED, JobState.QUEUED)
         assert list(await store.claim("gateway-a", ROOMY, NOON)) == []
         await finish(store, first)
@@ -164,32 +164,30 @@ class AdmissionContract:
         assert [job.id for job in await store.claim("gateway-a", ROOMY, NOON)] == [third.id]
 
     async def test_a_turn_that_waits_for_its_session_holds_up_nobody_else(self, store: Store) -> None:
-        await let_in(store, a_job(session_id="gw-one", owner="gateway-b"), session=a_session())
-        await let_in(store, a_job(session_id="gw-one", owner="gateway-b"), queue_if_busy=True)
+        await let_in(store, a_job(session_id=ONE, owner="gateway-b"), session=a_session())
+        await let_in(store, a_job(session_id=ONE, owner="gateway-b"), queue_if_busy=True)
         assert (await let_in(store, a_job())).state is JobState.RUNNING
         queued = await let_in(store, a_job(), Limits(running=2, per_provider=2, queued=10))
         assert [job.id for job in await store.claim("gateway-a", ROOMY, NOON)] == [queued.id]
 
     async def test_a_turn_behind_a_busy_session_counts_in_the_queue(self, store: Store) -> None:
-        await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        await let_in(store, a_job(session_id=ONE), session=a_session())
         with pytest.raises(Saturated):
-            await let_in(
-                store, a_job(session_id="gw-one"), Limits(running=5, per_provider=5, queued=0), queue_if_busy=True
-            )
+            await let_in(store, a_job(session_id=ONE), Limits(running=5, per_provider=5, queued=0), queue_if_busy=True)
 
     async def test_the_session_is_kept_with_the_job_unless_it_is_there(self, store: Store) -> None:
-        first = await let_in(store, a_job(session_id="gw-one"), session=a_session())
-        assert await store.get_session("gw-one") == a_session()
+        first = await let_in(store, a_job(session_id=ONE), session=a_session())
+        assert await store.get_session(ONE) == a_session()
         await finish(store, first)
-        await let_in(store, a_job(session_id="gw-one"), session=a_session(description="too late"))
-        kept = await store.get_session("gw-one")
+        await let_in(store, a_job(session_id=ONE), session=a_session(description="too late"))
+        kept = await store.get_session(ONE)
         assert kept is not None
         assert kept.description == a_session().description
 
     async def test_lesson_74_two_sessions_never_hold_one_conversation(self, store: Store, sibling: Store) -> None:
         native = NativeSessionId("conversation")
-        await let_in(store, a_job(session_id="gw-one"), session=a_session(native_id=native))
-        late = a_job(session_id="gw-two")
+        await let_in(store, a_job(session_id=ONE), session=a_session(native_id=native))
+        late = a_job(session_id=TWO)
         with pytest.raises(SessionBusy):
             await let_in(sibling, late, session=a_session("two", native_id=native))
         assert await store.get_job(late.id) is None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
 
 from llm_gateway import JobId, JobState, Limits, NativeSessionId, Store
 
-from .store_samples import NOON, a_job, a_record, a_session, a_verdict, at, ended, finish, let_in
+from .store_samples import NOON, ONE, a_job, a_record, a_session, a_verdict, at, ended, finish, let_in
 
 SHUT = Limits(running=0, per_provider=0, queued=100)
 
@@ -34,10 +35,10 @@ class LifeContract:
         assert list(await store.list_records()) == []
 
     async def test_lesson_3_nobody_but_the_owner_writes_the_end(self, store: Store) -> None:
-        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        job = await let_in(store, a_job(session_id=ONE), session=a_session())
         assert not await store.finish_job(ended(job, native="n"), owner="gateway-b", record=a_record(job))
         assert await store.get_job(job.id) == job
-        assert await store.get_session("gw-one") == a_session()
+        assert await store.get_session(ONE) == a_session()
 
     async def test_a_stale_copy_ends_the_job_without_undoing_what_changed_meanwhile(self, store: Store) -> None:
         stale = await let_in(store, a_job(), SHUT)
@@ -105,31 +106,31 @@ class LifeContract:
         assert {job.id for job in await store.unfinished()} == claimed
 
     async def test_the_first_hand_out_is_noted_once_and_makes_a_turn(self, store: Store) -> None:
-        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        job = await let_in(store, a_job(session_id=ONE), session=a_session())
         await store.mark_fetched(job.id, at(1))
         assert await store.get_job(job.id) == job, "nothing was handed out before the end"
         await finish(store, job)
         await store.mark_fetched(job.id, at(70))
         await store.mark_fetched(job.id, at(80))
         assert await store.get_job(job.id) == replace(ended(job), fetched_at=at(70))
-        session = await store.get_session("gw-one")
+        session = await store.get_session(ONE)
         assert session is not None
         assert session.turns == 1
 
     async def test_a_failed_job_makes_no_turn(self, store: Store) -> None:
-        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        job = await let_in(store, a_job(session_id=ONE), session=a_session())
         await finish(store, job, JobState.FAILED)
         await store.mark_fetched(job.id, at(70))
-        session = await store.get_session("gw-one")
+        session = await store.get_session(ONE)
         assert session is not None
         assert session.turns == 0
 
     async def test_the_native_id_is_bound_once(self, store: Store) -> None:
         for native in ("first", "second"):
-            job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+            job = await let_in(store, a_job(session_id=ONE), session=a_session())
             await finish(store, job, native=native, after_s=60)
         bound = a_session(native_id=NativeSessionId("first"), last_used_at=at(60))
-        assert await store.get_session("gw-one") == bound
+        assert await store.get_session(ONE) == bound
         assert await store.find_session("echo", NativeSessionId("first"), "ada") == bound
         assert await store.find_session("echo", NativeSessionId("second"), "ada") is None
 
@@ -137,34 +138,34 @@ class LifeContract:
         self, store: Store
     ) -> None:
         await store.put_session(a_session("holder", native_id=NativeSessionId("n")))
-        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        job = await let_in(store, a_job(session_id=ONE), session=a_session())
         assert await finish(store, job, native="n")
-        assert await store.get_session("gw-one") == a_session(last_used_at=at(60))
+        assert await store.get_session(ONE) == a_session(last_used_at=at(60))
         assert await store.find_session("echo", NativeSessionId("n"), "ada") == a_session(
             "holder", native_id=NativeSessionId("n")
         )
 
     async def test_lesson_31_a_forgotten_session_is_not_brought_back_by_a_late_turn(self, store: Store) -> None:
-        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
-        await store.delete_session("gw-one")
+        job = await let_in(store, a_job(session_id=ONE), session=a_session())
+        await store.delete_session(ONE)
         assert await finish(store, job, native="n")
         await store.mark_fetched(job.id, at(61))
-        assert await store.get_session("gw-one") is None
+        assert await store.get_session(ONE) is None
 
     async def test_jobs_are_listed_newest_first_and_filtered(self, store: Store) -> None:
         jobs = [await let_in(store, a_job(created_at=at(number), provider=f"p{number % 2}")) for number in range(4)]
-        bobs = await let_in(store, a_job(created_at=at(9), principal="bob", session_id="gw-one"), session=a_session())
+        bobs = await let_in(store, a_job(created_at=at(9), principal="bob", session_id=ONE), session=a_session())
         await finish(store, jobs[0])
 
-        async def listed(**filters: object) -> list[JobId]:
+        async def listed(**filters: Any) -> list[JobId]:
             return [job.id for job in await store.list_jobs(**filters)]
 
         newest_first = [job.id for job in reversed([*jobs, bobs])]
         assert await listed() == newest_first
         assert await listed(limit=2) == newest_first[:2]
         assert await listed(principal="bob") == [bobs.id]
-        assert await listed(session_id="gw-one") == [bobs.id]
-        assert await listed(principal="ada", session_id="gw-one") == []
+        assert await listed(session_id=ONE) == [bobs.id]
+        assert await listed(principal="ada", session_id=ONE) == []
         assert await listed(provider="p0") == [jobs[2].id, jobs[0].id]
         assert await listed(states=[JobState.COMPLETED]) == [jobs[0].id]
         assert await listed(states=[JobState.RUNNING, JobState.QUEUED], principal="ada") == newest_first[1:4]

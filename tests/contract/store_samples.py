@@ -28,6 +28,7 @@ from llm_gateway import (
 )
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
+ONE, TWO = SessionId("gw-one"), SessionId("gw-two")
 ROOMY = Limits(running=10, per_provider=10, queued=10)
 
 _numbers = count(1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from llm_gateway import JobState, NativeSessionId, Store
+from llm_gateway import JobState, NativeSessionId, SessionId, Store
 from llm_gateway.errors import SessionBusy, SessionNotFound
 
-from .store_samples import a_job, a_record, a_session, a_verdict, at, finish, let_in
+from .store_samples import ONE, TWO, a_job, a_record, a_session, a_verdict, at, finish, let_in
 
 ODD_FOLDER = "/work/\udcff odd"
 
@@ -24,7 +25,7 @@ class SessionContract:
         changed = replace(session, description="new", settings={}, last_used_at=at(5), native_id=None)
         await store.put_session(changed)
         assert await store.get_session(session.id) == changed
-        assert await store.get_session("gw-unknown") is None
+        assert await store.get_session(SessionId("gw-unknown")) is None
 
     async def test_lesson_28_a_native_id_is_found_for_its_principal_and_provider_alone(self, store: Store) -> None:
         native = NativeSessionId("n")
@@ -40,7 +41,7 @@ class SessionContract:
         await store.put_session(a_session(native_id=NativeSessionId("n")))
         with pytest.raises(SessionBusy):
             await store.put_session(a_session("two", native_id=NativeSessionId("n")))
-        assert await store.get_session("gw-two") is None
+        assert await store.get_session(TWO) is None
 
     async def test_sessions_are_listed_last_used_first_and_filtered(self, store: Store) -> None:
         await store.put_session(a_session("old"))
@@ -48,7 +49,7 @@ class SessionContract:
         await store.put_session(a_session("other", last_used_at=at(3), provider="other"))
         await store.put_session(a_session("bobs", principal="bob"))
 
-        async def listed(**filters: object) -> list[str]:
+        async def listed(**filters: Any) -> list[str]:
             return [session.id for session in await store.list_sessions(**{"principal": "ada", **filters})]
 
         assert await listed() == ["gw-new", "gw-other", "gw-old"]
@@ -59,7 +60,7 @@ class SessionContract:
 
     async def test_a_session_used_again_moves_to_the_top(self, store: Store) -> None:
         await store.put_session(a_session("new", last_used_at=at(5)))
-        job = await let_in(store, a_job(session_id="gw-one"), session=a_session())
+        job = await let_in(store, a_job(session_id=ONE), session=a_session())
         await finish(store, job, JobState.FAILED, after_s=9)
         assert [session.id for session in await store.list_sessions(principal="ada")] == ["gw-one", "gw-new"]
 
@@ -102,8 +103,8 @@ class SessionContract:
         assert list(await store.list_records()) == records[::-1]
         assert list(await store.list_records(limit=1)) == [records[2]]
         assert list(await store.list_records(principal="ada")) == [records[2], records[0]]
-        assert list(await store.list_records(session_id="gw-1")) == [records[1]]
-        assert list(await store.list_records(principal="ada", session_id="gw-1")) == []
+        assert list(await store.list_records(session_id=SessionId("gw-1"))) == [records[1]]
+        assert list(await store.list_records(principal="ada", session_id=SessionId("gw-1"))) == []
 
     async def test_verdicts_come_back_newest_first_and_filtered(self, store: Store) -> None:
         verdicts = [

@@ -11,9 +11,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from llm_gateway import Store
 from llm_gateway_store_memory.store import MemoryStore
 from llm_gateway_store_sqlite.store import SqliteStore
-
-from .store_contract import StoreContract
-from .store_machine import TwinStores
+from tests.contract.store_contract import StoreContract
+from tests.contract.store_machine import TwinStores
 
 
 class TestMemoryStore(StoreContract):

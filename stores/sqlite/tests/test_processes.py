@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -79,7 +80,7 @@ def a_gateway(path: Path, name: str, what: str) -> subprocess.Popen[str]:
     )
 
 
-def four_at_once(path: Path, what: str) -> list[object]:
+def four_at_once(path: Path, what: str) -> list[Any]:
     """What four processes say that begin together."""
     gateways = [a_gateway(path, f"gateway-{number}", what) for number in range(4)]
     try:
