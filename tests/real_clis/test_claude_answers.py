@@ -16,9 +16,8 @@ from llm_gateway_provider_claude.options import ClaudeOptions
 from llm_gateway_provider_claude.plugin import gateway_describe_provider
 
 if TYPE_CHECKING:
-    from real_clis.conftest import ClaudeAgent
-
     from tests.conftest import ModelServer
+    from tests.real_clis.conftest import ClaudeAgent
 
 
 def test_a_question_is_answered(claude: ClaudeAgent) -> None:
@@ -110,6 +109,12 @@ def test_lesson_12b_a_long_answer_arrives_whole(claude: ClaudeAgent) -> None:
     assert len(outcome.text) == 2_000_000
     assert outcome.text.startswith("000000000000 ")
     assert outcome.text.rstrip().endswith("x" * 86)
+
+
+def test_a_watched_run_prints_pieces_and_gives_the_same_answer(claude: ClaudeAgent) -> None:
+    outcome = claude.ask("SAY:the words", idle_timeout_s=60.0)
+    assert outcome.text == "the words"
+    assert [event.text for event in outcome.events if event.kind is EventKind.TEXT] == ["the words"]
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,8 @@ import pytest
 from llm_gateway import EventKind, McpServer, Posture
 
 if TYPE_CHECKING:
-    from real_clis.conftest import ClaudeAgent
-
     from tests.conftest import ModelServer
+    from tests.real_clis.conftest import ClaudeAgent
 
 LOWER = [Posture.READ_ONLY, Posture.PLAN, Posture.PROMPTED]
 UNSANDBOXED = [posture for posture in Posture if posture is not Posture.WORKSPACE_WRITE]
@@ -141,7 +140,9 @@ def test_lesson_83_a_hostile_project_runs_nothing(
     trap = claude.folder / "trap.sh"
     trap.write_text(f"#!/bin/sh\ntouch {ran}\necho stolen\n")
     trap.chmod(trap.stat().st_mode | stat.S_IXUSR)
-    hooks = {event: [{"hooks": [{"type": "command", "command": str(trap)}]}] for event in ("SessionStart", "Stop")}
+    hooks: dict[str, Any] = {
+        event: [{"hooks": [{"type": "command", "command": str(trap)}]}] for event in ("SessionStart", "Stop")
+    }
     hooks |= {"PreToolUse": [{"matcher": "*", "hooks": [{"type": "command", "command": str(trap)}]}]}
     settings = {
         "hooks": hooks,

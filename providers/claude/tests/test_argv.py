@@ -103,6 +103,11 @@ def test_lesson_83_no_setting_or_server_of_a_project_loads_on_any_rung(posture: 
     assert "--strict-mcp-config" in argv
 
 
+def test_a_run_that_may_not_be_silent_speaks_while_it_writes() -> None:
+    assert "--include-partial-messages" in argv_of(idle_timeout_s=60.0)
+    assert "--include-partial-messages" not in argv_of()
+
+
 def test_limits_become_flags() -> None:
     argv = argv_of(max_turns=3, max_budget_usd=0.5, effort="high", model="opus", add_dirs=("/tmp/x y", "/var"))
     assert {"--max-turns=3", "--max-budget-usd=0.5", "--effort=high", "--model=opus"} <= set(argv)
@@ -145,7 +150,12 @@ def test_what_claude_code_would_misread_or_ignore_is_refused(asked: dict[str, An
 def test_no_value_is_ever_read_as_a_flag_or_swallows_another(
     names: list[str], model: str | None, schema: dict[str, str] | None, words: str | None, posture: Posture
 ) -> None:
-    asked = {"allowed_tools": tuple(names), "disallowed_tools": tuple(names), "model": model, "output_schema": schema}
+    asked: dict[str, Any] = {
+        "allowed_tools": tuple(names),
+        "disallowed_tools": tuple(names),
+        "model": model,
+        "output_schema": schema,
+    }
     try:
         argv = argv_of(posture, options=ClaudeOptions(appendSystemPrompt=words), **asked)
     except InvalidRequest:
@@ -184,7 +194,7 @@ def test_mcp_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
 
 
 def test_a_server_that_is_given_may_be_used_except_on_the_rungs_that_only_look() -> None:
-    given = {"mcp_servers": (McpServer(name="search", command="x"),)}
+    given: dict[str, Any] = {"mcp_servers": (McpServer(name="search", command="x"),)}
     assert "--allowedTools=mcp__search" in argv_of(Posture.PROMPTED, **given)
     assert "--allowedTools=mcp__search" not in argv_of(Posture.READ_ONLY, **given)
 

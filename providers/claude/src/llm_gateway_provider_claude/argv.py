@@ -74,6 +74,8 @@ def build(request: Request, posture: Posture, resume: Resume, *, root: bool | No
     root = os.geteuid() == 0 if root is None else root
     env, files, notices = dict(ENV), {}, []
     argv = [EXECUTABLE, *BASE, f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}", *RUNGS[posture]]
+    if request.idle_timeout_s is not None:
+        argv.append("--include-partial-messages")  # else a long answer is silent until its end
     argv += _limits(request, options)
     argv += _tools(request, posture)
 
