@@ -37,6 +37,7 @@ class Operation:
     text: Callable[[Any], str] | None = None  #: a result's words; None: the result as JSON
     failed: Callable[[Any], bool] = lambda result: False  #: whether a result reports a failure
     hidden: frozenset[str] = frozenset()  #: parameters understood but not shown (refused with a reason)
+    brief: bool = False  #: its parameters are shown without words: another operation's, of the same model, have them
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 from pydantic import Field
@@ -11,6 +11,7 @@ from pydantic import Field
 from llm_gateway.errors import error_for
 from llm_gateway.live import read_reply_text
 from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.reply import Reply
 from llm_gateway.model.usage import Usage
 from llm_gateway.operations.checking import Wire
 
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
 #: A longer reply is cut in the answer (and says so); llm_job_result pages through the rest.
 MAX_INLINE_CHARS = 1_000_000
 
-Status = Literal["queued", "running", "completed", "failed", "deferred", "canceled", "interrupted"]
-
 
 class RequestResult(Wire):
     """The answer to a request, and of llm_job_result."""
 
-    status: Status
+    status: str  #: a job's state, or `deferred`
     job_id: str
     provider: str
     text: str = ""
@@ -86,9 +85,9 @@ async def answer(
         "mcp_servers": dict(job.mcp_servers) or None,
         "correlation_id": job.correlation_id,
     }
-    if not job.state.ended or job.reply is None:
+    if not job.state.ended:
         return await _unfinished(gateway, job, shared, offset, max_chars, deferred=deferred)
-    reply = job.reply
+    reply = job.reply or Reply(empty=True)  # canceled before it ran
     if job.fetched_at is None:
         await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
     whole = await to_thread.run_sync(read_reply_text, gateway.supervisor.folder(job.id)) or ""

@@ -56,9 +56,9 @@ class RequestParams(Wire):
 
     prompt: str | None = None
     prompt_parts: PromptParts | None = None
-    model: _NoFlag | None = Field(None, description="Leave out: the CLI's default is best")
-    session_id: _NoFlag | None = Field(None, description="Continue: gw-… or the CLI's own id")
-    resume_latest: bool = Field(False, description="Continue the newest of this directory")
+    model: _NoFlag | None = Field(None, description="Best left out")
+    session_id: _NoFlag | None = Field(None, description="gw-… or the CLI's own id")
+    resume_latest: bool = Field(False, description="Newest of this directory")
     create_new_session: bool = False
     on_busy: Literal["refuse", "queue"] = "refuse"
     approval_strategy: str = Field("legacy", description="legacy, mcp_managed, …")
@@ -121,7 +121,9 @@ def request_operations(info: ProviderInfo) -> list[Operation]:
         Operation(
             name=f"{info.name}_request_async",
             title=f"Start {info.title}",
-            description=f"As {info.name}_request, but answers a job at once. Then llm_job_wait, llm_job_result.",
+            description=f"As {info.name}_request (see its parameters), but answers a job at once. Then llm_job_wait, "
+            "llm_job_result.",
+            brief=True,
             result=AsyncResult,
             handler=_async(info),
             **shared,

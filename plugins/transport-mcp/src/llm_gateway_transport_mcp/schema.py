@@ -29,8 +29,11 @@ class UnusableSchema(Exception):
     """A model has no schema that a tool can have."""
 
 
-def input_schema(model: type[BaseModel], hidden: Collection[str] = ()) -> Schema:
-    """Give the schema of a tool's arguments, without the hidden fields (named as in Python or as on the wire)."""
+def input_schema(model: type[BaseModel], hidden: Collection[str] = (), *, brief: bool = False) -> Schema:
+    """Give the schema of a tool's arguments, without the hidden fields (named as in Python or as on the wire).
+
+    :param brief: leave out the words and the insides of nested objects; names, types and choices stay.
+    """
     schema = _root(model.model_json_schema(by_alias=True))
     shown = schema.get("properties", {})
     names = {model.model_fields[name].alias or name if name in model.model_fields else name for name in hidden}
@@ -39,12 +42,21 @@ def input_schema(model: type[BaseModel], hidden: Collection[str] = ()) -> Schema
     if "required" in schema:
         schema["required"] = [name for name in schema["required"] if name in shown]
     closed = {"additionalProperties": False} if schema.get("additionalProperties") is False else {}
-    return {**_compact(schema, output=False), **closed}
+    compact = _compact(schema, output=False)
+    return {**(_brief(compact) if brief else compact), **closed}
 
 
 def output_schema(model: type[BaseModel]) -> Schema:
     """Give the schema of a tool's structured content, failures included: nothing is required or excluded."""
     return _shallow(_compact(_root(model.model_json_schema(mode="serialization", by_alias=True)), output=True))
+
+
+def _brief(schema: Schema) -> Schema:
+    shown = {}
+    for name, field in schema.get("properties", {}).items():
+        kept = {key: value for key, value in field.items() if key != "description"}
+        shown[name] = {"type": "object"} if "properties" in kept else kept
+    return _drop_unused({**schema, "properties": shown})
 
 
 def _shallow(schema: Schema) -> Schema:
@@ -115,8 +127,8 @@ def _slim(schema: Schema, *, output: bool) -> Schema:
         slim.pop("default", None)
         for bound in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"):
             slim.pop(bound, None)
-        if "enum" in slim or "const" in slim:
-            slim.pop("type", None)
+    if "enum" in slim or "const" in slim:
+        slim.pop("type", None)
     if isinstance(slim.get("additionalProperties"), bool):
         del slim["additionalProperties"]
     for bound in ("pattern", "minLength", "maxLength"):

@@ -88,7 +88,7 @@ def _tool(operation: Operation) -> types.Tool:
         name=operation.name,
         title=operation.title,
         description=operation.description,
-        input_schema=input_schema(operation.params, operation.hidden),
+        input_schema=input_schema(operation.params, operation.hidden, brief=operation.brief),
         output_schema=output_schema(operation.result),
         annotations=types.ToolAnnotations(
             read_only_hint=operation.read_only,

@@ -26,13 +26,11 @@ class ClaudeOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
     permission_mode: Literal["plan", "default", "manual", "dontAsk", "acceptEdits", "bypassPermissions"] | None = Field(
-        None, description="Claude's own word for posture."
+        None, description="Claude's word for posture"
     )
-    append_system_prompt: str | None = Field(None, min_length=1, description="Added to the system prompt.")
-    fallback_model: str | None = Field(
-        None, min_length=1, description="Used when the model is overloaded or unknown; comma-separated."
-    )
-    cache_ttl: Literal["5m", "1h"] = Field("5m", description="How long the prompt cache lives.")
+    append_system_prompt: str | None = Field(None, min_length=1, description="Added to the system prompt")
+    fallback_model: str | None = Field(None, min_length=1, description="If overloaded; comma-separated")
+    cache_ttl: Literal["5m", "1h"] = Field("5m", description="Life of the prompt cache")
 
 
 def posture_of(options: object) -> Posture | None:

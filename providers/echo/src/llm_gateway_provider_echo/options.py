@@ -17,9 +17,7 @@ class EchoOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    scenario: Scenario = Field("echo", description="How to behave; for tests.")
-    amount: int = Field(
-        0, ge=0, le=10**9, description="How many (steps, bytes, letters, lines, s); 0: the scenario's own."
-    )
-    delay_ms: int = Field(0, ge=0, le=86_400_000, description="Pause before the answer, or after each step.")
-    on_term: Literal["exit", "ignore", "flush"] = Field("exit", description="What SIGTERM does.")
+    scenario: Scenario = Field("echo", description="How to behave")
+    amount: int = Field(0, ge=0, le=10**9, description="How many; 0: its own number")
+    delay_ms: int = Field(0, ge=0, le=86_400_000, description="Pause before the answer")
+    on_term: Literal["exit", "ignore", "flush"] = Field("exit", description="On SIGTERM")
