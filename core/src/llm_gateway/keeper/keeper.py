@@ -8,8 +8,9 @@ Why nothing is run twice, lost or left behind:
   `state.json` to find whom to wake. So either it is found here, or it finds us, whose handler has stood since before the lock.
 - The agent starts in a session of its own, its output goes to files, and this process is the subreaper of all its descendants: that
   `waitpid` knows of no more children means that nobody is left to write. Only then the output is measured and `exit.json` written.
-- Between fork and exec the agent asks to be killed with its keeper (Linux), so a keeper that is killed leaves no agent at work;
-  what that one had started is killed by whoever finds the lock free and no `exit.json`.
+- Between fork and exec the agent waits until its identity stands in `state.json`, and asks to be killed with its keeper (Linux): a
+  keeper that is killed leaves no agent at work. What else the run had started is killed by whoever finds the lock free and no
+  `exit.json`.
 """
 
 from __future__ import annotations
@@ -112,19 +113,18 @@ class _Keeper:
             self.artifacts = spec["artifacts"]
             self.output = Output(self.folder, spec["limits"]["output_bytes"])
             self.folder.make_files(files)
-            self._spawn(spec, env)
+            self._spawn(spec, env, state)
         except (OSError, ValueError, KeyError) as error:
-            self.details.append(f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error))
+            named = isinstance(error, OSError) and error.filename
+            self.details.append(f"{error.strerror}: {error.filename}" if named else str(error))
             return "spawn_failed"
-        agent = identity.identify(self.agent)
-        self.folder.write_json(STATE, {**state, "phase": "running", "agent": agent.to_dict() if agent else None})
         reason = self._watch(self.output, spec["limits"])
         if reason != "exited":
             self._end(spec["end_steps"])
         self._sweep(gentle=self.status is not None)
         return reason
 
-    def _spawn(self, spec: dict[str, Any], env: dict[str, str]) -> None:
+    def _spawn(self, spec: dict[str, Any], env: dict[str, str], state: dict[str, Any]) -> None:
         run_files = os.path.join(self.folder.path, FILES)
         argv = [word.replace(RUN_FILES, run_files) for word in spec["argv"]]
         env = {name: value.replace(RUN_FILES, run_files) for name, value in env.items()}
@@ -132,19 +132,26 @@ class _Keeper:
         assert self.output
         stdin = self.folder.open(STDIN, os.O_RDONLY) if spec["stdin"] else os.open(os.devnull, os.O_RDONLY)
         trouble, report = os.pipe()
-        keeper = os.getpid()
+        gate, key = os.pipe()
         self.agent = os.fork()
         if self.agent == 0:
+            os.close(key)
             try:
-                _become(argv, env, spec["cwd"], (stdin, self.output.stdout.fd, self.output.stderr.fd), keeper)
+                _become(argv, env, spec["cwd"], (stdin, self.output.stdout.fd, self.output.stderr.fd), gate)
             except OSError as error:
                 culprit = spec["cwd"] if error.filename == spec["cwd"] else argv[0]
                 os.write(report, f"{error.errno} {culprit}".encode(errors="surrogateescape"))
             except BaseException as error:  # such as a NUL byte; nothing may return from here
                 os.write(report, f"{errno.EINVAL} {error}".encode(errors="replace"))
             os._exit(127)
-        os.close(report)
-        os.close(stdin)
+        for fd in (report, stdin, gate):
+            os.close(fd)
+        try:
+            agent = identity.identify(self.agent)
+            self.folder.write_json(STATE, {**state, "phase": "running", "agent": agent.to_dict() if agent else None})
+            os.write(key, b"!")
+        finally:
+            os.close(key)
         with os.fdopen(trouble, "rb") as pipe:
             number, _, culprit = pipe.read().decode(errors="replace").partition(" ")  # its end is the agent's exec
         if number:
@@ -281,12 +288,12 @@ def conclude(folder: Folder, document: dict[str, Any], artifacts: list[str]) -> 
         time.sleep(0.5)
 
 
-def _become(argv: list[str], env: dict[str, str], cwd: str, streams: tuple[int, int, int], keeper: int) -> None:
+def _become(argv: list[str], env: dict[str, str], cwd: str, streams: tuple[int, int, int], gate: int) -> None:
     """Turn a fresh fork into the agent. Answers only by raising."""
     signal.set_wakeup_fd(-1)
     os.setsid()
     linux.die_with_parent()
-    if os.getppid() != keeper:
+    if not os.read(gate, 1):  # the keeper is gone, or could not write down who we are
         os._exit(127)
     for target, source in enumerate(streams):
         os.dup2(source, target)

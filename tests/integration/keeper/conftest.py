@@ -1,0 +1,136 @@
+"""Real processes, small scripts as agents, and a look afterwards whether anything is left of them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from llm_gateway.keeper.client import LocalEngine
+from llm_gateway.keeper.starter import Starter
+from llm_gateway.model.engine import RunSpec
+from llm_gateway.model.ids import JobId, new_job_id
+
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    jobs = [folder for folder in tmp_path.glob("*/jobs/*") if folder.is_dir()]
+    deadline = time.monotonic() + 5
+    while (left := [*_marked({job.name for job in jobs}), *_held(jobs)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not left, f"the test left behind {left}"
+
+
+def _marked(ids: set[str]) -> list[str]:
+    left = []
+    for pid in (name for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        left += [f"{pid} of {word}" for word in environ if word.removeprefix("LLM_GATEWAY_JOB=") in ids]
+    return left
+
+
+def _held(jobs: list[Path]) -> list[str]:
+    left = []
+    for lock in (job / "lock" for job in jobs if (job / "lock").exists()):
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                left.append(str(lock))
+    return left
+
+
+@pytest.fixture
+def play(home: Path) -> Callable[..., Any]:
+    """Run an async scene with an open engine."""
+
+    def play(scene: Callable[[LocalEngine], Awaitable[Any]], **options: Any) -> Any:
+        async def main() -> Any:
+            engine = LocalEngine(home, **options)
+            await engine.aopen()
+            try:
+                with anyio.fail_after(PATIENCE_S):
+                    return await scene(engine)
+            finally:
+                await engine.aclose()
+
+        return anyio.run(main)
+
+    return play
+
+
+@pytest.fixture(params=["nursery", "alone"])
+def starter(request: pytest.FixtureRequest) -> Starter:
+    """Both ways in which keepers are started."""
+    return Starter(nursery=request.param == "nursery")
+
+
+@pytest.fixture
+def make_spec(tmp_path: Path) -> Callable[..., RunSpec]:
+    """A run of a piece of Python (`py`), shell (`sh`) or any argv."""
+
+    def make(*, py: str = "", sh: str = "", **changes: Any) -> RunSpec:
+        argv = (sys.executable, "-I", "-S", "-u", "-c", py) if py else ("/bin/sh", "-c", sh)
+        values: dict[str, Any] = {
+            "job_id": new_job_id(),
+            "argv": argv,
+            "cwd": str(tmp_path),
+            "env": {"PATH": "/usr/bin:/bin"},
+            "timeout_s": 60.0,
+            "output_bytes": 1 << 20,
+        }
+        return RunSpec(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def saw() -> Callable[..., Awaitable[bytes]]:
+    """Wait until a run has said something."""
+
+    async def saw(engine: LocalEngine, job_id: JobId, text: bytes) -> bytes:
+        output = b""
+        async for _ in engine.changes(job_id):
+            output = engine.read_output(job_id, "stdout", 0, 1 << 20)
+            if text in output and output.endswith(b"\n"):
+                break
+        assert text in output
+        return output
+
+    return saw
+
+
+@pytest.fixture
+def gone() -> Callable[[int], Awaitable[None]]:
+    """Wait until a process is dead."""
+
+    async def gone(pid: int) -> None:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            with anyio.fail_after(PATIENCE_S):
+                await anyio.wait_readable(fd)
+        finally:
+            os.close(fd)
+
+    return gone
