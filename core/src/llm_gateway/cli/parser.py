@@ -118,3 +118,4 @@ def _demo(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     demo.add_argument("--providers", metavar="A,B,C", help="who sits on the three seats")
     demo.add_argument("--home", metavar="PATH", help="use this home and keep it (default: a temporary one)")
+    _json(demo)

@@ -1,0 +1,56 @@
+"""What the demo's reviewers look at: the last change of the repository that we stand in, or a small one of our own."""
+
+from __future__ import annotations
+
+import subprocess
+
+MAX_BYTES = 50_000
+_GIT = ("git", "-c", "core.fsmonitor=false", "--no-pager")
+_SHOW = ("show", "--format=%h %s", "--first-parent", "-m", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD")
+_TIMEOUT_S = 10.0
+
+_SAMPLE = """\
+diff --git a/basket.py b/basket.py
+--- a/basket.py
++++ b/basket.py
+@@ -4,9 +4,13 @@ class Basket:
+     def __init__(self):
+         self.items = []
+
+-    def total(self):
+-        return sum(item.price for item in self.items)
++    def total(self, discount=0):
++        total = 0
++        for item in self.items:
++            total += item.price * item.count
++        return total - total * discount / 100
+
+-    def add(self, item):
+-        self.items.append(item)
++    def add(self, item, seen=[]):
++        if item.id not in seen:
++            seen.append(item.id)
++            self.items.append(item)
+"""
+
+
+def change_to_review() -> tuple[str, str]:
+    """A title and a diff, at most 50 kB. Blocking."""
+    try:
+        shown = subprocess.run(
+            [*_GIT, *_SHOW], capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        shown = b""
+    title, _, diff = shown.replace(b"\0", b"").decode("utf-8", "replace").partition("\n")
+    if not diff.strip():
+        return "a small change as an example", _SAMPLE
+    return title, _bounded(diff.lstrip("\n"))
+
+
+def _bounded(diff: str) -> str:
+    whole = diff.encode()
+    if len(whole) <= MAX_BYTES:
+        return diff
+    kept = whole[:MAX_BYTES].decode("utf-8", "ignore").rpartition("\n")[0]
+    return f"{kept}\n[cut here: {len(whole) - len(kept.encode()):,} more bytes]\n"
