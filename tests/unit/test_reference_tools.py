@@ -1,0 +1,40 @@
+"""The page of the tools names every tool, every parameter and every field of an answer."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from llm_gateway.operations.answers import AsyncResult, RequestResult
+from llm_gateway.operations.health import HEALTH_OPERATIONS
+from llm_gateway.operations.jobs import JOB_OPERATIONS, JOB_RESOURCES, RawPage
+from llm_gateway.operations.requests import RequestParams
+from llm_gateway_provider_claude.options import ClaudeOptions
+from llm_gateway_provider_echo.options import EchoOptions
+
+PAGE = (Path(__file__).parents[2] / "docs/reference/tools.md").read_text("utf-8")
+OPERATIONS = [*JOB_OPERATIONS, *HEALTH_OPERATIONS]
+
+
+def missing(model: type[BaseModel], text: str) -> list[str]:
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return [name for name in names if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("model", [RequestParams, RequestResult, AsyncResult, RawPage, ClaudeOptions, EchoOptions])
+def test_every_parameter_and_field_is_explained(model: type[BaseModel]) -> None:
+    assert missing(model, PAGE) == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_every_operation_is_explained_with_what_it_takes_and_answers(operation: object) -> None:
+    _, found, entry = PAGE.partition(f"## `{operation.name}`\n")  # type: ignore[attr-defined]
+    entry = entry.partition("\n## ")[0]
+    assert found
+    assert missing(operation.params, entry) == []  # type: ignore[attr-defined]
+    if "As `llm_job_status`" not in entry and "fields of a request's answer" not in entry:
+        assert missing(operation.result, entry) == []  # type: ignore[attr-defined]
+
+
+def test_every_resource_is_named() -> None:
+    assert [resource.uri for resource in JOB_RESOURCES if f"`{resource.uri}`" not in PAGE] == []
