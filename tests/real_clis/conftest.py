@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import select
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -34,6 +33,7 @@ from llm_gateway import (
 )
 from llm_gateway.dispatch.invocation import run_environment
 from llm_gateway_provider_claude import plugin
+from tests.real_clis.installing import FOLDER, install
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
@@ -41,24 +41,12 @@ if TYPE_CHECKING:
 RUN_S = 120.0
 
 
-def _installing() -> Any:
-    spec = importlib.util.spec_from_file_location("installing", Path(__file__).with_name("installing.py"))
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["installing"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def claude_cli() -> Path:
     """The real Claude Code at the pinned version. Skipped only where there is no npm, and never in CI."""
-    installing = _installing()
-    if shutil.which("npm") is None and not (installing.FOLDER / "claude").exists() and not os.environ.get("CI"):
+    if shutil.which("npm") is None and not (FOLDER / "claude").exists() and not os.environ.get("CI"):
         pytest.skip("npm is not installed")
-    program: Path = installing.install("claude")
-    return program
+    return install("claude")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,3 +188,25 @@ def claude(claude_cli: Path, model_server: ModelServer, tmp_path: Path) -> Claud
         "ANTHROPIC_API_KEY": "any",
     }
     return ClaudeAgent(program=claude_cli, folder=tmp_path, environ=environ)
+
+
+class Bell:
+    """A pipe with a name: what an agent's command says into it is heard at once."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self.ring = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def wait(self, seconds: float = 60.0) -> str:
+        """The words that came."""
+        assert select.select([self.ring], [], [], seconds)[0], "nobody rang"
+        return os.read(self.ring, 1000).decode().strip()
+
+
+@pytest.fixture
+def bell(tmp_path: Path) -> Iterator[Bell]:
+    """A bell for one test."""
+    bell = Bell(tmp_path / "bell")
+    yield bell
+    os.close(bell.ring)

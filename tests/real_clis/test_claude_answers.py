@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +12,21 @@ import pytest
 
 from llm_gateway import CostBasis, EventKind, Posture, Prompt
 from llm_gateway_provider_claude.options import ClaudeOptions
-from llm_gateway_provider_claude.plugin import gateway_describe_provider
+from llm_gateway_provider_claude.plugin import gateway_describe_provider, gateway_list_models, gateway_upgrade_plan
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
-    from tests.real_clis.conftest import ClaudeAgent
+    from tests.real_clis.conftest import Bell, ClaudeAgent
+
+
+def test_models_and_upgrade_are_told_by_the_installation(claude: ClaudeAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{claude.program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", claude.environ["CLAUDE_CONFIG_DIR"])
+    assert {model.id for model in gateway_list_models()} >= {"opus", "sonnet"}
+    plan = gateway_upgrade_plan("2.1.330")
+    assert plan
+    assert plan.argv[:3] == ("npm", "install", "--prefix")
+    assert plan.argv[-1] == "@anthropic-ai/claude-code@2.1.330"
 
 
 def test_a_question_is_answered(claude: ClaudeAgent) -> None:
@@ -209,15 +218,10 @@ def test_a_run_waits_for_its_background_work(claude: ClaudeAgent) -> None:
     assert (claude.work / "late.txt").read_text() == "late\n"
 
 
-def test_an_interrupted_run_ends_soon_keeps_its_words_and_leaves_no_child(claude: ClaudeAgent) -> None:
-    bell = claude.folder / "bell"
-    os.mkfifo(bell)
-    ring = os.open(bell, os.O_RDONLY | os.O_NONBLOCK)
-    command = json.dumps({"command": f"echo $$ > {bell}; sleep 300", "description": "x"})
+def test_an_interrupted_run_ends_soon_keeps_its_words_and_leaves_no_child(claude: ClaudeAgent, bell: Bell) -> None:
+    command = json.dumps({"command": f"echo $$ > {bell.path}; sleep 300", "description": "x"})
     running = claude.start(f"TOOL:Bash {command}", Posture.BYPASS)
-    assert select.select([ring], [], [], 60)[0], "the command did not begin"
-    shell = int(os.read(ring, 100))
-    os.close(ring)
+    shell = bell.wait()
     step = gateway_describe_provider().end_steps[0]
     os.killpg(running.process.pid, step.signal)
     asked_at = time.monotonic()

@@ -153,6 +153,14 @@ def test_a_run_that_was_killed_has_unknown_usage(recorded: Open) -> None:
     assert summary.native_id
 
 
+def test_an_error_that_was_overcome_is_not_the_cause_of_a_later_failure(read: Read) -> None:
+    inner = line(type="assistant", message={}, parent_tool_use_id="t1", error="rate_limit")
+    outer = line(type="assistant", message={}, parent_tool_use_id=None, error="rate_limit")
+    ended = result(is_error=True, subtype="error_max_turns", terminal_reason="max_turns")
+    for stream in (inner + ended, outer + said("on it") + ended):
+        assert read(stream)[1].failure["category"] == ""
+
+
 def test_a_sub_agents_words_are_not_the_answer(read: Read) -> None:
     inner = {"model": "claude-small", "content": [{"type": "text", "text": "inner"}]}
     stream = said("outer") + line(type="assistant", message=inner, parent_tool_use_id="t1")

@@ -54,7 +54,7 @@ class ClaudeReader:
         failed = bool(self._last.get("is_error")) or (not self._results and end.exit_code == 0)
         texts = self._texts
         if failed or not self._results:  # what it said before it failed is kept; the failure's words are no answer
-            texts = [*texts, "".join(self._said)]
+            texts = [*texts, *self._said]
         notices = []
         if self._denied:
             tools = sorted(set(self._denied.values()))
@@ -112,16 +112,17 @@ class ClaudeReader:
             yield Event(kind=EventKind.STATUS, text=f"not allowed: {event.get('tool_name')}")
 
     def _assistant(self, event: dict[str, Any]) -> Iterator[Event]:
+        own = event.get("parent_tool_use_id") is None  # else a sub-agent speaks
         if event.get("error") or event.get("is_api_error_message"):
-            self._error = _text(event.get("error")) or "unknown"
+            if own:
+                self._error = _text(event.get("error")) or "unknown"
             return
         message = event.get("message")
         if not isinstance(message, dict):
             return
-        own = event.get("parent_tool_use_id") is None  # else a sub-agent speaks
         model = _text(message.get("model"))
         if own and model and not model.startswith("<"):
-            self._answering = model
+            self._answering, self._error = model, ""
         for block in _dicts(message.get("content")):
             text = _text(block.get("text"))
             if block.get("type") == "text" and text and own:
