@@ -114,9 +114,8 @@ class _Keeper:
             self.output = Output(self.folder, spec["limits"]["output_bytes"])
             self.folder.make_files(files)
             self._spawn(spec, env, state)
-        except (OSError, ValueError, KeyError) as error:
-            named = isinstance(error, OSError) and error.filename
-            self.details.append(f"{error.strerror}: {error.filename}" if named else str(error))
+        except OSError as error:
+            self.details.append(f"{error.strerror}: {error.filename}" if error.filename else str(error))
             return "spawn_failed"
         reason = self._watch(self.output, spec["limits"])
         if reason != "exited":
