@@ -25,7 +25,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from llm_gateway.dispatch import invocation, outcome
-from llm_gateway.dispatch.conclusion import conclude, failed, load_accepted, open_live
+from llm_gateway.dispatch.conclusion import conclude, failed, load_accepted, open_live, unlearn
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from llm_gateway.keeper.bells import MISSED, Bell, ring
@@ -247,6 +247,7 @@ class Supervisor:
                 await anyio.sleep(delay)
                 delay = min(delay * 2, 5.0)
         if won:
+            await unlearn(self._gateway, concluded)
             self._gateway.host.job_changed(concluded)
             self._gateway.host.turn_recorded(record)
             if not self._gateway.settings.jobs.keep_output:

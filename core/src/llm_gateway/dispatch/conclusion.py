@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from llm_gateway.dispatch import outcome
-from llm_gateway.errors import GatewayError, Interrupted, OutputUnreadable
+from llm_gateway.errors import GatewayError, Interrupted, OutputUnreadable, SessionNotFound, StoreUnavailable
 from llm_gateway.live import LiveOutput, write_reply_text
 from llm_gateway.model.ask import Accepted
 from llm_gateway.model.invocation import EndReason, RunEnd
@@ -63,3 +64,12 @@ def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
     failure = Failure(code=known.code, message=known.message, recovery=known.recovery)
     state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
     return outcome.conclude(job, state, Reply(failure=failure, empty=True), now or datetime.now(timezone.utc))
+
+
+async def unlearn(gateway: Gateway, job: Job) -> None:
+    """Forget a conversation that a caller named, that began here with this job, and that turned out not to exist."""
+    if job.error_code == SessionNotFound.code and job.session_id is not None:
+        with suppress(StoreUnavailable):  # then it stays, and answers session_not_found again
+            session = await gateway.store.get_session(job.session_id)
+            if session is not None and session.created_at == job.created_at:
+                await gateway.store.delete_session(session.id)
