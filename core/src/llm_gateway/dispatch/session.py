@@ -56,9 +56,12 @@ async def choose_session(store: Store, info: ProviderInfo, ask: Ask, now: dateti
 
 
 def continue_request(ask: Ask, place: Place, info: ProviderInfo) -> tuple[Request, Posture | None]:
-    """Fill what the caller left out from the conversation's first turn, so that a resume says it again byte for byte."""
+    """Fill what the caller left out from the conversation's first turn, so that a resume says it again byte for byte.
+
+    With the request comes the first turn's posture, for a turn that names none.
+    """
     if not place.begun:
-        return ask.request, ask.posture
+        return ask.request, None
     said: Mapping[str, Any] = place.session.settings
     request = replace(
         ask.request,
@@ -67,8 +70,7 @@ def continue_request(ask: Ask, place: Place, info: ProviderInfo) -> tuple[Reques
         working_dir=ask.request.working_dir if ask.dir_given else place.session.working_dir,
         options=info.options_model.model_validate({**said.get("options", {}), **ask.options_given}),
     )
-    posture = ask.posture or (Posture(said["posture"]) if said.get("posture") else None)
-    return request, posture
+    return request, Posture(said["posture"]) if said.get("posture") else None
 
 
 def remember(session: Session, request: Request, posture: Posture, options_given: Mapping[str, Any]) -> Session:

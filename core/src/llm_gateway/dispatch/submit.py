@@ -59,7 +59,7 @@ async def submit(gateway: Gateway, ask: Ask) -> Ticket:
     own = gateway.settings.provider(info.name)
     program = invocation.require_program(info, own.executable, gateway.environ)
     place = await session.choose_session(gateway.store, info, ask, now)
-    request, wanted = session.continue_request(ask, place, info)
+    request, held_so_far = session.continue_request(ask, place, info)
     invocation.check_directories(request.working_dir, request.add_dirs)
     given, report = servers.choose_servers(
         ask.mcp_server_names,
@@ -69,7 +69,10 @@ async def submit(gateway: Gateway, ask: Ask) -> Ticket:
     )
     request = replace(request, mcp_servers=given)
     wanted_rung = approval.asked_posture(
-        info, given=wanted, spelled=info.posture_of(request.options), default=own.default_posture
+        info,
+        given=ask.posture,
+        spelled=info.posture_of(ask.request.options),  # this turn's own words; the first turn's are no contradiction
+        default=held_so_far or own.default_posture,
     )
     proposal = Proposal(
         request=request,
@@ -93,7 +96,7 @@ async def submit(gateway: Gateway, ask: Ask) -> Ticket:
                 plan.invocation,
                 program=program.identity,
                 session=conversation,
-                set_environment=own.env,
+                set_environment={**own.env, "LLM_GATEWAY_DEPTH": str(settings.depth)},
                 tree=tree,
             )
             earlier = await gateway.store.find_duplicate(request.principal, key, settings.dedup_window_s, now)
