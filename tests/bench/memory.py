@@ -1,0 +1,70 @@
+"""What the processes hold in memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.bench.report import Report
+from tests.bench.world import World
+
+
+def measure(world: World, report: Report) -> None:
+    """The gateway idle after its first answers, then with one run: its nursery and its keeper."""
+    with world.serve() as client:
+        client.begin()
+        client.ask("tools/list")
+        report.add("memory of the idle gateway (resident)", resident(client.pid), "MB", aim="< 85", reference="118")
+        report.add("memory of the idle gateway (private)", private(client.pid), "MB")
+        started, _ = client.call("tiny_request_async", {"prompt": "hang", "work": "hang", "amount": 60})
+        job = started["job"]["id"]
+        while "agent" not in (state := _state(world, job)):
+            client.call("llm_job_status", {"jobId": job})
+        for child in children(client.pid):
+            report.add("memory of the nursery (resident)", resident(child), "MB")
+        report.add("memory of a keeper (private)", private(state["keeper"]["pid"]), "MB")
+        report.add("memory of a keeper (resident, most of it shared)", resident(state["keeper"]["pid"]), "MB")
+        client.call("llm_job_cancel", {"jobId": job})
+
+
+def resident(pid: int) -> float:
+    """Megabytes."""
+    return _field(pid, "status", "VmRSS")
+
+
+def peak(pid: int) -> float:
+    """The highest resident megabytes since `forget_peak`."""
+    return _field(pid, "status", "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """Begin to look for the highest anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def private(pid: int) -> float:
+    """Megabytes that no other process shares."""
+    return _field(pid, "smaps_rollup", "Private_Clean") + _field(pid, "smaps_rollup", "Private_Dirty")
+
+
+def children(pid: int) -> list[int]:
+    """Processes that it started and that are still there."""
+    return [
+        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
+    ]
+
+
+def _field(pid: int, file: str, name: str) -> float:
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key == name:
+            return int(value.split()[0]) * 1024 / 1e6
+    raise LookupError(name)
+
+
+def _state(world: World, job: str) -> dict[str, dict[str, int]]:
+    try:
+        state: dict[str, dict[str, int]] = json.loads((world.job(job) / "state.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    return state

@@ -1,0 +1,108 @@
+"""What was measured, as rows; as the reference page; as a file to compare with later."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/reference/performance.md"
+FIGURES = ROOT / ".cache/bench.json"
+COMMAND = "make bench"
+
+_HEAD = """\
+# Performance
+
+Written by `{command}` on {date}; do not edit. {cores} cores ({model}), {memory} GB of memory, Linux {kernel}, Python {python}.
+Load average when it began: {load_before}, when it ended: {load_after} (each core that others keep busy adds 1).
+
+Each figure is a median, and stands beside a bare run of the same program in the same run and the same process tree. The program
+is `/bin/echo`, which ends within a millisecond: what remains is the gateway. "Reference" is the system whose behaviour this one was
+asked to surpass, measured on a machine of the same kind. Figures move by a third with what else a machine does; the ratios less so.
+
+| what | measured | bare | ratio | aim | reference |
+|---|--:|--:|--:|--:|--:|
+"""
+
+_TAIL = """
+How it is measured: [tests/bench](../../tests/bench). The wire is MCP over stdio, in frames written by hand; "SDK client" is the MCP
+SDK's own client against the same process. Bytecode is compiled, as after an installation. Growth of memory is the highest resident
+set since before the call, less the resident set then.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    value: float
+    unit: str
+    bare: float | None = None
+    aim: str = ""
+    reference: str = ""
+
+
+@dataclass
+class Report:
+    """Collects rows."""
+
+    rows: list[Row] = field(default_factory=list)
+    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
+
+    def add(
+        self, what: str, value: float, unit: str, *, bare: float | None = None, aim: str = "", reference: str = ""
+    ) -> None:
+        """Add a row, and show it."""
+        row = Row(what, value, unit, bare, aim, reference)
+        self.rows.append(row)
+        print("  ".join(cell for cell in _cells(row) if cell), flush=True)
+
+    def write(self, *, page: bool) -> None:
+        """Keep the figures; with `page`, write them into the documentation too."""
+        facts = _facts() | {"load_before": f"{self.load_before:.1f}", "load_after": f"{os.getloadavg()[0]:.1f}"}
+        FIGURES.parent.mkdir(exist_ok=True)
+        FIGURES.write_text(json.dumps({"facts": facts, "rows": [asdict(row) for row in self.rows]}, indent=1) + "\n")
+        if page:
+            lines = [f"| {' | '.join(_cells(row))} |" for row in self.rows]
+            PAGE.write_text(_HEAD.format(command=COMMAND, **facts) + "\n".join(lines) + "\n" + _TAIL)
+
+
+def _cells(row: Row) -> list[str]:
+    ratio = (
+        ""
+        if not row.bare
+        else f"{row.value / row.bare:.1f}"
+        if row.value >= row.bare
+        else f"1/{row.bare / row.value:.1f}"
+    )
+    plain = "" if row.bare is None else _number(row.bare, row.unit)
+    return [row.what, _number(row.value, row.unit), plain, ratio, row.aim, row.reference]
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f} {unit}"
+
+
+def _facts() -> dict[str, str]:
+    return {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "cores": str(os.cpu_count()),
+        "model": _line_of("/proc/cpuinfo", "model name"),
+        "memory": f"{int(_line_of('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.0f}",
+        "kernel": ".".join(platform.release().split("-")[0].split(".")[:2]),
+        "python": platform.python_version(),
+    }
+
+
+def _line_of(path: str, name: str) -> str:
+    for line in Path(path).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return "unknown"

@@ -1,0 +1,54 @@
+"""How long a client waits for its first answers, and how long these are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from statistics import median
+
+from tests.bench.report import Report
+from tests.bench.world import World, times
+
+
+def measure(world: World, report: Report) -> None:
+    """From starting the process to its answers. The first start compiles and fills the plugin cache; it does not count."""
+    answers, lists, imports, bares = [], [], [], []
+    listing = {"tools": []}
+    for number in range(times(20) + 1):
+        began = time.perf_counter()
+        with world.serve() as client:
+            client.begin()
+            answered = time.perf_counter()
+            listing, size, _ = client.ask_raw("tools/list")
+            listed = time.perf_counter()
+        if number:
+            answers.append(answered - began)
+            lists.append(listed - began)
+            bares.append(_python("pass", world))
+            imports.append(_python("import mcp.server.lowlevel", world))
+    plain = median(bares) * 1000
+    report.add(
+        "start to the `initialize` answer", median(answers) * 1000, "ms", bare=plain, aim="< 875", reference="875"
+    )
+    report.add("start to the `tools/list` answer", median(lists) * 1000, "ms", bare=plain)
+    report.add(
+        "of that: Python with the MCP SDK's server imported, nothing else", median(imports) * 1000, "ms", bare=plain
+    )
+    report.add("`tools/list`, whole frame", size / 1000, "kB", reference="191")
+    providers = {
+        tool["name"].removesuffix("_request_async")
+        for tool in listing["tools"]
+        if tool["name"].endswith("_request_async")
+    }
+    for provider in sorted(providers):
+        own = [tool for tool in listing["tools"] if tool["name"].startswith(f"{provider}_request")]
+        size = len(json.dumps(own, separators=(",", ":"), ensure_ascii=False).encode())
+        report.add(f"`tools/list`, the tools of {provider}", size / 1000, "kB", aim="< 5")
+
+
+def _python(words: str, world: World) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", words], env=world.environ, cwd=world.place, check=True)
+    return time.perf_counter() - began

@@ -1,0 +1,50 @@
+"""The measured claims, one subject after the other. Nothing is asserted about time: the figures are printed and written down.
+
+`make bench` writes docs/reference/performance.md and .cache/bench.json; with BENCH_QUICK=1 (seconds, not minutes) it only
+proves that the bench works, and leaves the page alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench import latency, memory, output, startup, throughput
+from tests.bench.report import Report
+from tests.bench.world import QUICK, World
+
+if not Path("/proc/self/status").exists():
+    pytest.skip("reads /proc", allow_module_level=True)
+
+SUBJECTS = [
+    latency.measure_inside,
+    latency.measure_wire,
+    throughput.measure,
+    startup.measure,
+    memory.measure,
+    output.measure,
+]
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[Report]:
+    found = Report()
+    print(f"\nload average {found.load_before:.1f}")
+    yield found
+    whole = {row.what for row in found.rows}
+    if len(whole) > 20:  # not when only some subjects were chosen
+        found.write(page=not QUICK and "CI" not in os.environ)
+
+
+@pytest.mark.parametrize(
+    "subject", SUBJECTS, ids=lambda measure: f"{measure.__module__.rpartition('.')[2]}.{measure.__name__}"
+)
+def test_measure(subject: object, tmp_path: Path, report: Report) -> None:
+    assert callable(subject)
+    already = len(report.rows)
+    subject(World.make(tmp_path), report)
+    assert all(row.value == row.value for row in report.rows[already:])
+    assert len(report.rows) > already
