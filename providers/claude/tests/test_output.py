@@ -4,11 +4,15 @@ import json
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, strategies as st
 
-from llm_gateway import CostBasis, EventKind
+from llm_gateway import CostBasis, EndReason, EventKind, FinishedRun, Posture, Prompt, Request, Resume, RunEnd
+from llm_gateway_provider_claude.failures import explain
+from llm_gateway_provider_claude.output import ClaudeReader
 
 if TYPE_CHECKING:
     from conftest import Recorded
@@ -16,6 +20,24 @@ if TYPE_CHECKING:
     Open = Callable[[str], Recorded]
     Read = Callable[..., Any]
 
+NAMES = [
+    *(
+        "subtype",
+        "is_error",
+        "result",
+        "errors",
+        "message",
+        "content",
+        "text",
+        "name",
+        "input",
+        "model",
+        "error",
+        "type",
+    ),
+    *("permission_denials", "usage", "modelUsage", "model_usage_since_last_result", "costUSD", "inputTokens", "status"),
+    *("session_id", "mcp_servers", "api_error_status", "parent_tool_use_id", "structured_output", "terminal_reason"),
+]
 ONE_MODEL = {"inputTokens": 10, "outputTokens": 2, "cacheReadInputTokens": 100, "cacheCreationInputTokens": 5}
 
 
@@ -75,7 +97,7 @@ def test_a_denied_tool_is_a_notice_and_no_failure(recorded: Open) -> None:
 
 
 def test_a_server_that_did_not_start_is_a_notice(recorded: Open) -> None:
-    assert recorded("mcp_server_dead").summary.notices[0].details == {"dead": "failed"}
+    assert recorded("mcp_server_dead").summary.notices[0].details == {"servers": {"dead": "failed"}}
 
 
 def test_structured_output_is_handed_on_and_its_absence_is_seen(recorded: Open) -> None:
@@ -210,3 +232,22 @@ def test_bad_lines_are_passed_over(noise: bytes, read: Read) -> None:
 
 def test_a_last_line_without_an_end_counts(read: Read) -> None:
     assert read(result("fine").rstrip())[1].text == "fine"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(events=st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1), max_size=4), data=st.data())
+def test_no_event_however_strange_raises(events: list[dict[str, Any]], data: st.DataObject) -> None:
+    kinds = st.sampled_from(["assistant", "system", "result"])
+    stream = b"".join(line(**{**event, "type": data.draw(kinds)}) for event in events)
+    reader = ClaudeReader()
+    list(reader.feed("stdout", stream))
+    end = RunEnd(reason=EndReason.EXITED, exit_code=1, ended_at=datetime.now(timezone.utc))
+    summary = reader.finish(end)
+    request = Request(provider="claude", prompt=Prompt(text="x"), working_dir="/")
+    explain(FinishedRun(request=request, posture=Posture.PLAN, resume=Resume(), end=end, summary=summary))

@@ -142,7 +142,7 @@ RULES = (
         message="The model service failed.",
         recovery=_LATER,
         holds=lambda facts: (
-            int(facts.get("api_error_status") or 0) >= 500
+            _status(*range(500, 600))(facts)
             or _category("server_error", "overloaded")(facts)
             or _said(r"server error mid-response")(facts)
         ),

@@ -62,7 +62,9 @@ class ClaudeReader:
             notices.append(Notice(code="permission_denied", message=message, details={"tools": tools}))
         if self._dead_servers:
             message = f"these MCP servers did not start: {', '.join(sorted(self._dead_servers))}"
-            notices.append(Notice(code="mcp_server_failed", message=message, details=dict(self._dead_servers)))
+            notices.append(
+                Notice(code="mcp_server_failed", message=message, details={"servers": dict(self._dead_servers)})
+            )
         return Summary(
             text="\n\n".join(text for text in texts if text),
             native_id=NativeSessionId(self._native_id) if self._native_id else None,

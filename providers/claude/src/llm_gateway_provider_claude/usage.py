@@ -7,6 +7,7 @@ if the session's totals show that nothing went before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,10 +84,10 @@ def _over_models(models: Mapping[str, Any]) -> list[int]:
 
 def _cost(models: Any) -> float | None:
     prices = [model.get("costUSD") for model in models.values() if isinstance(model, Mapping)]
-    known = [float(price) for price in prices if isinstance(price, (int, float))]
+    known = [float(price) for price in prices if isinstance(price, (int, float)) and math.isfinite(price)]
     return sum(known) if len(known) == len(prices) else None
 
 
 def _count(numbers: Mapping[str, Any], name: str) -> int:
     value = numbers.get(name)
-    return int(value) if isinstance(value, (int, float)) else 0
+    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0
