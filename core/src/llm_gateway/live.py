@@ -31,22 +31,35 @@ class LiveOutput:
         self._stderr = b""
         self._texts: deque[str] = deque()
         self._text_chars = 0
-        #: The newest event, for "what is it doing?".
-        self.latest: Event | None = None
+        self._recent: deque[Event] = deque(maxlen=1000)
+        self._events = 0
 
-    def advance(self) -> list[Event]:
-        """Read what has been written since the last time; the newest events, at most 1 000."""
-        events: deque[Event] = deque(maxlen=1000)
+    def advance(self) -> None:
+        """Read what has been written since the last time."""
         with self._guard:
             for stream in _STREAMS:
-                self._read_on(stream, None, events)
-        return list(events)
+                self._read_on(stream, None)
+
+    def since(self, number: int) -> tuple[int, list[Event]]:
+        """Read on; how many events there have been, and those after the first `number`, at most the newest 1 000.
+
+        Everyone who watches counts for himself: whoever makes the output be read takes nothing away from the others.
+        """
+        self.advance()
+        with self._guard:
+            fresh = min(self._events - number, len(self._recent))
+            return self._events, list(self._recent)[len(self._recent) - fresh :]
+
+    @property
+    def latest(self) -> Event | None:
+        """The newest event, for "what is it doing?"."""
+        return self._recent[-1] if self._recent else None
 
     def finish(self, end: RunEnd) -> Summary:
         """Read to the end, over the holes, and sum up."""
         with self._guard:
             for stream in _STREAMS:
-                self._read_on(stream, end.holes.get(stream), deque(maxlen=1))
+                self._read_on(stream, end.holes.get(stream))
             return self._reader.finish(end)
 
     @property
@@ -60,7 +73,7 @@ class LiveOutput:
         with self._guard:
             return "".join(self._texts)
 
-    def _read_on(self, stream: str, hole: tuple[int, int] | None, events: deque[Event]) -> None:
+    def _read_on(self, stream: str, hole: tuple[int, int] | None) -> None:
         while True:
             offset = self._offsets[stream]
             size = _PIECE
@@ -74,9 +87,9 @@ class LiveOutput:
             if not data:
                 return
             self._offsets[stream] = offset + len(data)
-            self._take(stream, data, events)
+            self._take(stream, data)
 
-    def _take(self, stream: str, data: bytes, events: deque[Event]) -> None:
+    def _take(self, stream: str, data: bytes) -> None:
         if stream == "stderr":
             self._stderr = (self._stderr + data)[-_STDERR_TAIL:]
         # A hole that was made while we read shows as zero bytes, which no CLI prints.
@@ -85,11 +98,11 @@ class LiveOutput:
                 self._reader.gap(stream)
             if piece:
                 for event in self._reader.feed(stream, piece):
-                    events.append(event)
                     self._remember(event)
 
     def _remember(self, event: Event) -> None:
-        self.latest = event
+        self._recent.append(event)
+        self._events += 1
         if event.kind is EventKind.TEXT:
             self._texts.append(event.text)
             self._text_chars += len(event.text)

@@ -25,12 +25,12 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from llm_gateway.dispatch import invocation, outcome
-from llm_gateway.dispatch.conclusion import conclude, failed, load_accepted, open_live, unlearn
+from llm_gateway.dispatch.conclusion import conclude, failed, let_go, load_accepted, open_live, unlearn
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from llm_gateway.keeper.bells import MISSED, Bell, ring
 from llm_gateway.keeper.lives import Life, is_alive
-from llm_gateway.live import LiveOutput, lay_down
+from llm_gateway.live import LiveOutput, lay_down, write_reply_text
 from llm_gateway.model.ask import Accepted
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
@@ -171,12 +171,12 @@ class Supervisor:
                 else:
                     await self._launch(job, plan)
                     end = await self._gateway.engine.wait(job.id)
-                concluded, prompt = await self._conclude(job, end, plan.accepted if plan else None)
+                concluded, text, prompt = await self._conclude(job, end, plan.accepted if plan else None)
             except Exception as error:  # one job's trouble must not become every job's
                 if not isinstance(error, GatewayError):
                     log.exception("%s could not be looked after", job.id)
-                concluded, prompt = failed(job, error), None
-            await self._finish(job, concluded, outcome.record_of(concluded, prompt))
+                concluded, text, prompt = failed(job, error), "", None
+            await self._finish(job, concluded, text, outcome.record_of(concluded, prompt))
         finally:
             self._driven.discard(job.id)
             self._is_launched(job.id)  # or never will be
@@ -229,20 +229,21 @@ class Supervisor:
         """The request of a job, as it was accepted. Blocking. Raises Interrupted when its papers are gone."""
         return load_accepted(self._gateway, job)
 
-    async def _conclude(self, job: Job, end: RunEnd, accepted: Accepted | None) -> tuple[Job, Prompt]:
+    async def _conclude(self, job: Job, end: RunEnd, accepted: Accepted | None) -> tuple[Job, str, Prompt]:
         known = accepted if accepted is not None else await to_thread.run_sync(self.accepted, job)
         live = self._lives.get(job.id) or open_live(self._gateway, job, known)
-        concluded = await to_thread.run_sync(conclude, self._gateway, job, end, known, live)
-        return concluded, known.request.prompt
+        concluded, text = await to_thread.run_sync(conclude, self._gateway, job, end, known, live)
+        return concluded, text, known.request.prompt
 
-    async def _finish(self, job: Job, concluded: Job, record: Record) -> None:
-        """Write the final state, as often as it takes: the run's own papers stay until it is written."""
+    async def _finish(self, job: Job, concluded: Job, text: str, record: Record) -> None:
+        """Write reply and final state, as often as it takes: the run's own papers stay until they are written."""
         delay = 0.1
         while True:
             try:
+                await to_thread.run_sync(write_reply_text, self.folder(job.id), text)
                 won = await self._gateway.store.finish_job(concluded, owner=self.owner, record=record)
                 break
-            except StoreUnavailable as error:
+            except (StoreUnavailable, OSError) as error:
                 log.warning("the end of %s could not be stored yet: %s", job.id, error)
                 await anyio.sleep(delay)
                 delay = min(delay * 2, 5.0)
@@ -251,14 +252,14 @@ class Supervisor:
             self._gateway.host.job_changed(concluded)
             self._gateway.host.turn_recorded(record)
             if not self._gateway.settings.jobs.keep_output:
-                await to_thread.run_sync(lambda: self._gateway.engine.forget(job.id, output_only=True))
+                await to_thread.run_sync(let_go, self._gateway, job)
 
     async def live(self, job: Job) -> LiveOutput:
         """The output of a running job, opened on first use."""
-        found = self._lives.get(job.id)
-        if found is None:
-            accepted = await to_thread.run_sync(self.accepted, job)
-            found = self._lives.setdefault(job.id, open_live(self._gateway, job, accepted))
+        if (found := self._lives.get(job.id)) is None:
+            found = open_live(self._gateway, job, await to_thread.run_sync(self.accepted, job))
+            if job.id in self._driven or job.owner != self.owner:  # it may have ended meanwhile
+                found = self._lives.setdefault(job.id, found)
         return found
 
     async def watch(self, job: Job) -> AsyncIterator[Event]:
@@ -268,9 +269,10 @@ class Supervisor:
             with anyio.move_on_after(None if job.id in self._queued | self._unlaunched else _LOOK_AGAIN_S):
                 await begun.wait()
             job = await self._gateway.store.get_job(job.id) or job
-        live = await self.live(job)
+        live, seen = await self.live(job), 0
         async for _ in self._gateway.engine.changes(job.id):
-            for event in await to_thread.run_sync(live.advance):
+            seen, events = await to_thread.run_sync(live.since, seen)
+            for event in events:
                 yield event
 
     # ------------------------------------------------------------------------------------------------------------ callers
@@ -324,7 +326,7 @@ class Supervisor:
             heard = await self._bell.heard()
             strange = heard - set(self._known)
             if MISSED in heard:
-                strange |= {*self._ended, *self._queued}
+                strange |= {*self._ended, *self._queued, *self._lives}
             try:
                 for name in strange:
                     await self._look_at(JobId(name))
@@ -335,8 +337,8 @@ class Supervisor:
                 log.warning("could not look after the home: %s", error)
 
     async def _look_at(self, job_id: JobId) -> None:
-        """Learn that a job has ended, if somebody here waits for it or counts it as waiting."""
-        if job_id in self._ended or job_id in self._queued:
+        """Learn that a job has ended, if somebody here waits for it, looks at it or counts it as waiting."""
+        if job_id in self._ended or job_id in self._queued or job_id in self._lives:
             job = await self._gateway.store.get_job(job_id)
             if job is not None and job.state.ended:
                 self._forget_waiting(job_id)
@@ -344,6 +346,7 @@ class Supervisor:
     def _forget_waiting(self, job_id: JobId) -> None:
         self._queued.discard(job_id)
         self._plans.pop(job_id, None)
+        self._lives.pop(job_id, None)
         self._idle.set()
         for events in (self._begun, self._ended):
             if (event := events.pop(job_id, None)) is not None:

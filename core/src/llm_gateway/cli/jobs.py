@@ -16,8 +16,8 @@ from llm_gateway.cli.running import with_gateway
 from llm_gateway.cli.screen import say, say_json, shown, table
 from llm_gateway.cli.words import duration_s
 from llm_gateway.gateway import Gateway
-from llm_gateway.model.ids import JobId
 from llm_gateway.model.operation import CallContext
+from llm_gateway.operations.jobs import own_job
 
 _WAIT_MS = 50_000
 _PAGE_BYTES = 1_000_000
@@ -55,10 +55,7 @@ async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
 
 
 async def _tail(gateway: Gateway, options: argparse.Namespace) -> int:
-    await _call(gateway, "llm_job_status", {"jobId": options.job})  # says so if it is not ours
-    job = await gateway.store.get_job(JobId(options.job))
-    assert job is not None
-    await follow(gateway, job, show=True)
+    await follow(gateway, await own_job(gateway, options.job, CallContext()), show=True)
     return show_answer(await _call(gateway, "llm_job_result", {"jobId": options.job}))
 
 
