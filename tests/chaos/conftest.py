@@ -1,0 +1,34 @@
+"""The home that is attacked, and the seed of the attacks.
+
+`CHAOS_ROUNDS` asks for more rounds than usual, `CHAOS_SEED` and `CHAOS_FIRST` for those of a failure again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.world import World
+
+
+@pytest.fixture
+def seed() -> int:
+    return int(os.environ.get("CHAOS_SEED") or secrets.randbelow(1_000_000))
+
+
+@pytest.fixture
+def numbers(request: pytest.FixtureRequest) -> range:
+    """The numbers of the rounds; a test says its usual count by `parametrize(..., indirect=True)`."""
+    first = int(os.environ.get("CHAOS_FIRST") or 0)
+    return range(first, first + int(os.environ.get("CHAOS_ROUNDS") or request.param))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()

@@ -1,0 +1,109 @@
+"""Gateways of one home in processes of their own, and what they answer, in one thread and without waiting longer than told."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+DRIVER = str(Path(__file__).with_name("driver.py"))
+PATIENCE_S = 60.0
+Answer = dict[str, Any]
+
+
+class Driven:
+    """One gateway."""
+
+    def __init__(self, env: Mapping[str, str], errors: Path) -> None:
+        with errors.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, DRIVER], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+        assert self.process.stdin
+        assert self.process.stdout
+        self._in, self.out = self.process.stdin.fileno(), self.process.stdout.fileno()
+        os.set_blocking(self.out, False)
+        self._rest = b""
+        self._calls = 0
+        self.ended = False
+        self.events: dict[str, Answer] = {}
+        self.answers: dict[int, tuple[Answer, float]] = {}  #: by the call's number: the answer, and when it came
+
+    def open(self) -> None:
+        """Let it open its home."""
+        os.write(self._in, b"\n")
+
+    def call(self, name: str, **arguments: Any) -> int:
+        """Send a call; its number."""
+        self._calls += 1
+        with suppress(BrokenPipeError):  # it is dead: nobody will answer
+            os.write(self._in, json.dumps({"id": self._calls, "name": name, "arguments": arguments}).encode() + b"\n")
+        return self._calls
+
+    def kill(self) -> None:
+        """SIGKILL; its last answers can still be read."""
+        self.process.kill()
+        self.process.wait()
+
+    def leave(self) -> None:
+        """Go away as a client does."""
+        assert self.process.stdin
+        self.process.stdin.close()
+
+    def read(self) -> None:
+        """Take in what it said."""
+        try:
+            data = os.read(self.out, 1 << 20)
+        except BlockingIOError:
+            return
+        self.ended = not data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for message in map(json.loads, lines):
+            if "event" in message:
+                self.events[message["event"]] = message
+            else:
+                self.answers[message["id"]] = (message, time.monotonic())
+
+    def close(self) -> None:
+        """Make sure that nothing of it is left."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
+def listen(gateways: list[Driven], until: Callable[[], bool], deadline: float) -> bool:
+    """Take in what gateways say until something holds (True) or the time has come (False)."""
+    with selectors.DefaultSelector() as selector:
+        for gateway in gateways:
+            if not gateway.ended:
+                selector.register(gateway.out, selectors.EVENT_READ, gateway)
+        while not until():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            for key, _ in selector.select(left):
+                key.data.read()
+                if key.data.ended:
+                    selector.unregister(key.fd)
+        return True
+
+
+def ask(gateway: Driven, name: str, **arguments: Any) -> tuple[Answer, float]:
+    """Call and wait; the result, and when it came. Fails for an error."""
+    number = gateway.call(name, **arguments)
+    come = listen([gateway], lambda: number in gateway.answers or gateway.ended, time.monotonic() + PATIENCE_S)
+    assert come, f"no answer to {name} {arguments} after {PATIENCE_S:g} s"
+    assert number in gateway.answers, f"the gateway died of {name} {arguments}"
+    answer, at = gateway.answers[number]
+    assert "result" in answer, f"{name} {arguments}: {answer}"
+    return answer["result"], at

@@ -1,0 +1,54 @@
+"""A gateway in a process of its own, in the hands of a test: JSON lines in, JSON lines out, the end of stdin is its end.
+
+It imports everything and says `warm`; it opens at the first line, so that what a test measures is the gateway and not the
+interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import anyio
+
+from llm_gateway.errors import GatewayError
+from llm_gateway.gateway import Gateway, find_plugins, open_gateway
+from llm_gateway.model.operation import CallContext
+
+
+async def answer(gateway: Gateway, call: dict[str, Any]) -> None:
+    told: dict[str, Any]
+    try:
+        result = await gateway.call(call["name"], call["arguments"], CallContext())
+        told = {"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    except GatewayError as error:
+        told = {"error": error.to_wire()}
+    tell({"id": call["id"], **told})
+
+
+def tell(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+async def main() -> None:
+    found = find_plugins(os.environ)
+    tell({"event": "warm"})
+    lines = anyio.wrap_file(sys.stdin)
+    if not await lines.readline():
+        return
+    begun = time.monotonic()
+    async with open_gateway(found=found) as gateway:
+        tell({"event": "open", "owner": gateway.supervisor.owner, "took_s": time.monotonic() - begun})
+        async with anyio.create_task_group() as tasks:
+            async for line in lines:
+                tasks.start_soon(answer, gateway, json.loads(line))
+            tasks.cancel_scope.cancel()
+        await gateway.supervisor.drained()  # as `serve` does: what was accepted is started before we leave
+
+
+if __name__ == "__main__":
+    anyio.run(main)
