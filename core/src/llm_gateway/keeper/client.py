@@ -196,7 +196,7 @@ class LocalEngine:
             try:
                 if who and (fd := who.open()) is not None:
                     return fd
-            except NotImplementedError:
+            except OSError:  # no pidfds here
                 pass
             return _wait_for_lock(folder) if folder.is_held() else None
 
@@ -258,7 +258,8 @@ class LocalEngine:
             return
         await anyio.sleep(0.01 * 4 ** (launched.launches - 1))  # the machine may be out of processes: up to 2.5 s
         launched.launches += 1
-        fd = await self._in_thread(lambda: self._starter.start(launched.message))
+        alone = launched.launches > _LAUNCHES // 2
+        fd = await self._in_thread(lambda: self._starter.start(launched.message, alone=alone))
         launched.close()
         launched.fd = fd
 

@@ -6,6 +6,7 @@ again within that second cannot be told apart there.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
@@ -39,15 +40,13 @@ class Identity:
         return found is not None and found[1] != "Z" and found[2] == self.start and boot_id() == self.boot
 
     def open(self) -> int | None:
-        """Open a pidfd of this very process. None: it is gone. Raises NotImplementedError where there are none."""
+        """Open a pidfd of this very process. None: it is gone. OSError: none can be had here."""
         try:
             fd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return None
         except (AttributeError, ValueError) as error:
-            raise NotImplementedError from error
-        except OSError as error:
-            if isinstance(error, ProcessLookupError):
-                return None
-            raise NotImplementedError from error
+            raise OSError(errno.ENOSYS, "no pidfd") from error
         if self.is_alive():
             return fd
         os.close(fd)
@@ -60,7 +59,7 @@ class Identity:
         try:
             try:
                 fd = self.open()
-            except NotImplementedError:
+            except OSError:  # by its number, then
                 if not self.is_alive():
                     return False
                 os.kill(self.pid, number)

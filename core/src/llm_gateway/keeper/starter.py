@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-_SEND_S = 10.0
+_SEND_S = 5.0
 
 
 class Starter:
@@ -30,12 +30,16 @@ class Starter:
         """The nursery's, once there is one."""
         return self._process.pid if self._process else None
 
-    def start(self, message: bytes) -> int:
-        """Start a keeper; the answered descriptor reads end-of-file when it is gone, or when it never came to be."""
+    def start(self, message: bytes, *, alone: bool = False) -> int:
+        """Start a keeper; the answered descriptor reads end-of-file when it is gone, or when it never came to be.
+
+        :param alone: without the nursery, because messages were lost with it.
+        """
         reader, writer = os.pipe()
         try:
             with self._lock:
-                if not (self._wanted and (self._send(message, writer) or self._send(message, writer))):
+                nursery = self._wanted and not alone
+                if not (nursery and (self._send(message, writer) or self._send(message, writer))):
                     self._start_alone(message, writer)
         except BaseException:
             os.close(reader)
