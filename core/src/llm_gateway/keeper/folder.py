@@ -94,6 +94,12 @@ class Folder:
         if durable:
             os.fsync(self.fd)
 
+    def remove_drafts(self, *names: str) -> None:
+        """Delete what a killed writer of these left. Nobody else may be about to write them."""
+        for entry in os.listdir(self.fd):
+            if entry.startswith(tuple(f".{name}." for name in names)):
+                self.remove(entry)
+
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Read a document; None: there is none. Raises ValueError for another schema."""
         data = self.read(name)
