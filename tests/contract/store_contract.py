@@ -7,6 +7,7 @@ class TestMyStore(StoreContract):
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,12 +21,12 @@ from .store_sessions import SessionContract
 
 
 @pytest.mark.anyio
-class StoreContract(AdmissionContract, LifeContract, SessionContract):
+class StoreContract(AdmissionContract, LifeContract, SessionContract, ABC):
     """All that every store must do."""
 
+    @abstractmethod
     def make_store(self, folder: Path) -> Store:
         """A store, unopened, that keeps what it must keep in this folder."""
-        raise NotImplementedError
 
     def make_sibling(self, store: Store, folder: Path) -> Store:
         """A second handle on the same data, as another gateway has it; the same one, if there can be no other."""

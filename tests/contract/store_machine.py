@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -38,9 +39,9 @@ class TwinStores(RuleBasedStateMachine):
         for store in self.stores:
             self.loop.run_until_complete(store.aopen())
 
+    @abstractmethod
     def open_stores(self) -> tuple[Store, Store]:
         """The two stores, unopened and empty."""
-        raise NotImplementedError
 
     def teardown(self) -> None:
         for store in self.stores:

@@ -12,7 +12,7 @@ from llm_gateway.errors import SessionBusy, SessionNotFound
 
 from .store_samples import ONE, TWO, a_job, a_record, a_session, a_verdict, at, finish, let_in
 
-ODD_FOLDER = "/work/\udcff odd"
+ODD_FOLDER = "/odd/\udcff folder"
 
 
 class SessionContract:

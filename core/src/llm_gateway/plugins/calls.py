@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ class PluginError(Exception):
     """A plugin that this process cannot do without is missing or broken."""
 
 
-class HookCalls:
+class HookCalls(ABC):
     """The loaded plugins, and the hooks as methods."""
 
     def __init__(self, *, trace: bool = False) -> None:
@@ -160,8 +161,9 @@ class HookCalls:
 
     # how they are asked
 
+    @abstractmethod
     def _need(self, kind: str, name: str) -> Plugin:
-        raise NotImplementedError
+        """Load the one that is asked for, or raise PluginError."""
 
     def _ask(self, plugin: Plugin, hook: str, arguments: dict[str, Any]) -> Any:
         """Ask one plugin; the others of its kind are out of the call, wrappers of other kinds are in it."""
