@@ -240,7 +240,8 @@ class Supervisor:
         delay = 0.1
         while True:
             try:
-                await to_thread.run_sync(write_reply_text, self.folder(job.id), text)
+                if text:
+                    await to_thread.run_sync(write_reply_text, self.folder(job.id), text)
                 won = await self._gateway.store.finish_job(concluded, owner=self.owner, record=record)
                 break
             except (StoreUnavailable, OSError) as error:

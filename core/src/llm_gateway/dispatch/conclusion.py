@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_gateway.dispatch import outcome
 from llm_gateway.errors import GatewayError, Interrupted, OutputUnreadable, SessionNotFound, StoreUnavailable
-from llm_gateway.live import LiveOutput, write_reply_text
+from llm_gateway.live import LiveOutput
 from llm_gateway.model.ask import Accepted
 from llm_gateway.model.invocation import EndReason, RunEnd
 from llm_gateway.model.job import Job, JobState
@@ -35,16 +35,15 @@ def open_live(gateway: Gateway, job: Job, accepted: Accepted) -> LiveOutput:
     return LiveOutput(gateway.engine, job.id, gateway.host.open_reader(job.provider, accepted.request))
 
 
-def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: LiveOutput) -> Job:
-    """Read to the end, lay the reply's words down, and judge. Blocking: linear in the output not yet read."""
+def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: LiveOutput) -> tuple[Job, str]:
+    """Read to the end, and judge: the ended job and the reply's words. Blocking: linear in the output not yet read."""
     try:
         summary = live.finish(end)
     except Exception as error:  # a reader is a plugin's: whatever it does, the output is kept and the gateway lives
         failure = OutputUnreadable(f"the reader of {job.provider} failed: {type(error).__name__}: {error}")
-        return failed(job, failure, end.ended_at)
+        return failed(job, failure, end.ended_at), ""
     if end.reason in (EndReason.CANCELED, EndReason.VANISHED):
         summary = replace(summary, text=summary.text or live.partial_text)
-    write_reply_text(gateway.supervisor.folder(job.id), summary.text)
     run = FinishedRun(
         request=accepted.request,
         posture=accepted.posture,
@@ -55,7 +54,7 @@ def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: 
     )
     host = gateway.host
     state, reply = outcome.judge(run, explain=lambda r: host.explain_failure(job.provider, r), price=host.price)
-    return outcome.conclude(job, state, reply, end.ended_at)
+    return outcome.conclude(job, state, reply, end.ended_at), summary.text
 
 
 def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
@@ -73,3 +72,9 @@ async def unlearn(gateway: Gateway, job: Job) -> None:
             session = await gateway.store.get_session(job.session_id)
             if session is not None and session.created_at == job.created_at:
                 await gateway.store.delete_session(session.id)
+
+
+def let_go(gateway: Gateway, job: Job) -> None:
+    """Delete an ended job's prompt and output; the reply stays. Blocking."""
+    gateway.engine.forget(job.id, output_only=True)
+    (gateway.supervisor.folder(job.id) / "request.json").unlink(missing_ok=True)
