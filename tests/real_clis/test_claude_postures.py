@@ -110,11 +110,11 @@ def test_lesson_84_a_sandbox_that_is_missing_refuses_the_run(claude: ClaudeAgent
     assert model_server.log() == []
 
 
-@pytest.mark.skipif(not (shutil.which("bwrap") and shutil.which("socat")), reason="needs bubblewrap and socat")
-def test_a_sandbox_keeps_programs_inside(claude: ClaudeAgent) -> None:
+def test_programs_stay_inside_of_the_sandbox_or_do_not_run_at_all(claude: ClaudeAgent) -> None:
     inside, outside = claude.work / "run.txt", claude.folder / "out.txt"
-    claude.ask("\n".join([python(inside), python(outside)]), Posture.WORKSPACE_WRITE)
-    assert inside.exists()
+    outcome = claude.ask("\n".join([python(inside), python(outside)]), Posture.WORKSPACE_WRITE)
+    has_sandbox = shutil.which("bwrap") and shutil.which("socat") and outcome.error is None
+    assert inside.exists() == bool(has_sandbox)
     assert not outside.exists()
 
 
