@@ -9,6 +9,7 @@ import sys
 import time
 
 import anyio
+import anyio.lowlevel
 
 from llm_gateway.keeper import ending
 from llm_gateway.keeper.identity import Identity, identify
@@ -198,18 +199,19 @@ def test_a_cancel_at_any_moment_of_the_start_is_heard(play, make_spec):
     async def scene(engine):
         reasons = []
 
-        async def run(spec, delay):
+        async def run(spec, steps):
             async def launch():
                 await engine.launch(spec)
 
             async with anyio.create_task_group() as group:
                 group.start_soon(launch)
-                await anyio.sleep(delay)
+                for _ in range(steps):
+                    await anyio.lowlevel.checkpoint()
                 await engine.cancel(spec.job_id)
             reasons.append((await engine.wait(spec.job_id)).reason)
 
         for number, spec in enumerate(specs):
-            await run(spec, number / 3000)
+            await run(spec, number * 150)
         return reasons
 
     assert play(scene) == [EndReason.CANCELED] * 30
