@@ -26,7 +26,7 @@ _ERRORS = {
 }
 _PIECE = 4096
 #: Words that an agent puts around the user's own.
-_FRAMES = ("<system-reminder>", "[Your previous response had no visible output")
+_FRAMES = ("<system-reminder>", "[Your previous response had no visible output", "Your response above was ")
 
 
 class Messages:
