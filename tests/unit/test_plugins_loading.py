@@ -5,93 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from llm_gateway import Invocation, NoOptions, Posture, ProviderInfo, Resume, hookimpl
+from llm_gateway import hookimpl
 from llm_gateway.plugins import PluginError, PluginHost, PluginRecord, PluginState
-
-
-@dataclass
-class Point:
-    """An entry point that was never installed."""
-
-    name: str
-    target: Callable[[], Any]
-    kind: str = "provider"
-    dist: Any = field(default_factory=lambda: SimpleNamespace(name="parrot-dist", version="1.2"))
-
-    @property
-    def group(self) -> str:
-        return f"llm_gateway.{self.kind}"
-
-    @property
-    def value(self) -> str:
-        return f"{self.name}.plugin"
-
-    def load(self) -> Any:
-        return self.target()
-
-
-INFO = ProviderInfo(name="parrot", title="Parrot", executable="parrot", postures=tuple(Posture))
-
-
-class Parrot:
-    def __init__(self, info: Any = INFO) -> None:
-        self.info = info
-
-    @hookimpl
-    def gateway_describe_provider(self) -> Any:
-        if isinstance(self.info, BaseException):
-            raise self.info
-        return self.info
-
-    @hookimpl
-    def gateway_build_argv(self) -> Invocation:
-        return Invocation(argv=(self.info.executable,))
-
-    @hookimpl
-    def gateway_resume_session(self) -> Resume:
-        return Resume()
-
-    @hookimpl
-    def gateway_open_reader(self) -> Any:
-        return None
-
-
-class Watcher:
-    @hookimpl
-    def gateway_job_changed(self, job: Any) -> None: ...
-
-
-class House:
-    @hookimpl
-    def gateway_open_store(self, url: str) -> None:
-        return None
-
-
-def raising(error: BaseException) -> Callable[[], Any]:
-    def load() -> Any:
-        raise error
-
-    return load
-
-
-def record_of(
-    plugin: object, *, kind: str = "provider", name: str = "parrot", host: PluginHost | None = None
-) -> PluginRecord:
-    return (host or PluginHost()).register(plugin, kind=kind, name=name)
-
-
-def only(host: PluginHost) -> PluginRecord:
-    (record,) = host.records
-    return record
+from tests.unit.plugin_samples import INFO, House, Parrot, Point, Watcher, only, raising, record_of
 
 
 def test_a_good_provider_is_loaded_and_described() -> None:
@@ -163,78 +86,6 @@ def test_what_a_plugin_prints_while_loading_goes_to_stderr(capsys: pytest.Captur
     assert captured.err == "importing\ndescribing\n"
 
 
-def test_a_misspelt_hook_is_named_with_the_nearest_good_one() -> None:
-    class Misspelt(Parrot):
-        @hookimpl
-        def gateway_bild_argv(self) -> None: ...
-
-    host = PluginHost()
-    record = record_of(Misspelt(), host=host)
-    assert record.problem == "unknown hook gateway_bild_argv; did you mean gateway_build_argv?"
-    assert record_of(Parrot(), host=host).state is PluginState.LOADED
-
-
-def test_a_hook_of_a_newer_kernel_is_no_problem_when_it_is_optional() -> None:
-    class Newer(Parrot):
-        @hookimpl(optionalhook=True)
-        def gateway_dream(self) -> None: ...
-
-    assert record_of(Newer()).state is PluginState.LOADED
-
-
-def test_a_wrong_parameter_name_is_reported() -> None:
-    class Wrong(Parrot):
-        @hookimpl
-        def gateway_list_models(self, colour: str) -> None: ...
-
-    record = record_of(Wrong())
-    assert record.state is PluginState.FAILED
-    assert "colour" in record.problem
-
-
-def test_a_forgotten_mark_is_reported() -> None:
-    class Forgetful(Watcher):
-        def gateway_approve(self, proposal: Any) -> None: ...
-
-    assert record_of(Forgetful(), kind="policy").problem == "gateway_approve is not marked with @hookimpl"
-
-
-def test_a_hook_under_another_name_is_refused() -> None:
-    class Renamed(Watcher):
-        @hookimpl(specname="gateway_turn_recorded")
-        def turned(self, record: Any) -> None: ...
-
-    assert "gateway_turn_recorded must have the hook's name" in record_of(Renamed(), kind="extension").problem
-
-
-@pytest.mark.parametrize("thing", [None, Parrot, [], SimpleNamespace(), ModuleType("empty")], ids=repr)
-def test_what_is_no_plugin_is_refused(thing: object) -> None:
-    assert record_of(thing, kind="extension").state is PluginState.FAILED
-
-
-def test_a_provider_without_a_needed_hook_is_refused() -> None:
-    class Half:
-        @hookimpl
-        def gateway_describe_provider(self) -> ProviderInfo:
-            return INFO
-
-    assert "must implement gateway_build_argv" in record_of(Half()).problem
-
-
-def test_only_a_provider_may_answer_a_providers_hook_but_others_may_wrap_it() -> None:
-    class Hijacker:
-        @hookimpl
-        def gateway_build_argv(self) -> Any: ...
-
-    class Wrapper:
-        @hookimpl(wrapper=True)
-        def gateway_build_argv(self) -> Any:
-            return (yield)
-
-    assert "may only wrap it" in record_of(Hijacker(), kind="extension").problem
-    assert record_of(Wrapper(), kind="policy").state is PluginState.LOADED
-
-
 def test_a_duplicate_name_is_an_error_that_names_both_distributions_and_loads_neither() -> None:
     other = SimpleNamespace(name="other-dist", version="7")
     host = PluginHost(
@@ -260,116 +111,6 @@ def test_one_object_is_registered_once() -> None:
     host, plugin = PluginHost(), Watcher()
     assert record_of(plugin, kind="policy", host=host).state is PluginState.LOADED
     assert "policy:parrot already" in record_of(plugin, kind="extension", host=host).problem
-
-
-class Taking(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    working_dir: str = Field(default="", alias="workingDir")
-
-
-class TakingByChoice(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    folder: str = Field(default="", validation_alias=AliasChoices("folder", "workingDir"))
-
-
-class TakingByName(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    prompt: str = Field(default="", alias="parrotPrompt")
-
-
-class Loose(BaseModel):
-    pass
-
-
-@pytest.mark.parametrize(
-    ("info", "problem"),
-    [
-        (RuntimeError("no feathers"), "RuntimeError: no feathers"),
-        (SystemExit(1), "SystemExit"),
-        (None, "answered NoneType, not ProviderInfo"),
-        ({"name": "parrot"}, "answered dict, not ProviderInfo"),
-        (replace(INFO, name="Parrot"), "does not match"),
-        (replace(INFO, name="../x"), "does not match"),
-        (replace(INFO, name="macaw"), "calls itself 'macaw'"),
-        (replace(INFO, postures=(Posture.PLAN,)), "default posture prompted is not among"),
-        (replace(INFO, supports=frozenset({"wings"})), "supports names no common parameter: wings"),
-        (replace(INFO, env=("PARROT_*", "*")), "env may not be"),
-        (replace(INFO, native_id_pattern="("), "no regular expression"),
-        (replace(INFO, options_model=dict), "options_model is not a pydantic model"),  # type: ignore[arg-type]  # that is the point
-        (replace(INFO, options_model=Loose), 'options_model must have extra="forbid"'),
-        (replace(INFO, options_model=Taking), "collide with common ones: workingDir"),
-        (replace(INFO, options_model=TakingByChoice), "collide with common ones: workingDir"),
-        (replace(INFO, options_model=TakingByName), "collide with common ones: prompt"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_provider_whose_description_does_not_hold_is_refused(info: Any, problem: str) -> None:
-    host = PluginHost(reserved=["prompt", "workingDir"])
-    record = record_of(Parrot(info), host=host)
-    assert record.state is PluginState.FAILED
-    assert problem in record.problem
-    assert dict(host.providers) == {}
-    assert record_of(Parrot(), host=host).state is PluginState.LOADED, "the broken one left nothing behind"
-
-
-def settings_plugin(sections: Any, plugin: type = Watcher) -> Any:
-    class Bringing(plugin):  # type: ignore[misc]  # the base is a parameter
-        @hookimpl
-        def gateway_settings(self) -> Any:
-            if isinstance(sections, BaseException):
-                raise sections
-            return sections
-
-    return Bringing()
-
-
-class Feathers(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    colour: str = "green"
-
-
-class Needing(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    colour: str
-
-
-class Grabbing(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    executable: str = ""
-
-
-def test_settings_sections_come_from_loaded_plugins() -> None:
-    host = PluginHost([Point("sleeper", House, kind="store")])
-    record_of(settings_plugin({"parrot": Feathers, "cage": Feathers}, Parrot), host=host)
-    record_of(settings_plugin({"garden": Feathers}), kind="extension", name="garden", host=host)
-    sections = host.settings_sections()
-    assert dict(sections.providers) == {"parrot": Feathers}
-    assert dict(sections.top) == {"cage": Feathers, "garden": Feathers}
-    assert sections.unread == {"sleeper"}
-
-
-@pytest.mark.parametrize(
-    ("sections", "problem"),
-    [
-        (ValueError("no settings today"), "no settings today"),
-        ([Feathers], "not a mapping"),
-        ({"Bad Name": Feathers}, "does not match"),
-        ({"cage": NoOptions()}, "not a pydantic model"),
-        ({"cage": Loose}, 'extra="forbid"'),
-        ({"cage": Needing}, "colour"),
-        ({"limits": Feathers}, "the kernel's own"),
-        ({"parrot": Grabbing}, "the kernel has already: executable"),
-        ({"garden": Feathers}, "is brought by plugin garden already"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_plugin_whose_settings_cannot_be_read_is_refused(sections: Any, problem: str) -> None:
-    host = PluginHost()
-    record_of(settings_plugin({"garden": Feathers}), kind="extension", name="garden", host=host)
-    record = record_of(settings_plugin(sections, Parrot), host=host)
-    assert record.state is PluginState.FAILED
-    assert problem in record.problem
-    assert list(host.settings_sections().top) == ["garden"]
 
 
 def three(environ: dict[str, str]) -> dict[str, PluginState]:

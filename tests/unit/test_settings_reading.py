@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from llm_gateway import McpServer, Posture
-from llm_gateway.settings import PluginSections, Settings, SettingsError, load_settings, prepare_home
-from llm_gateway.settings.lines import line_of, lines_of
+from llm_gateway.settings import PluginSections, Settings, SettingsError, load_settings
 
 
 class Feathers(BaseModel):
@@ -75,12 +71,6 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
     assert settings.own("parrot") == Feathers()
     assert settings.own("macaw") is None
     assert settings.source("limits.running") == "default"
-
-
-def test_the_home_is_in_the_users_home_unless_moved(tmp_path: Path) -> None:
-    assert load_settings({"HOME": str(tmp_path)}).home == tmp_path / ".llm-cli-gateway"
-    assert load_settings({"HOME": str(tmp_path), "LLM_GATEWAY_HOME": "~/here"}).home == tmp_path / "here"
-    assert load_settings({"HOME": str(tmp_path), "LLM_GATEWAY_HOME": ""}).home == tmp_path / ".llm-cli-gateway"
 
 
 GOOD = """
@@ -344,64 +334,3 @@ def test_settings_do_not_change(tmp_path: Path) -> None:
     for holder, key in ((settings, "sync_deadline_s"), (settings.limits, "running"), (settings, "allow_bypass")):
         with pytest.raises(ValueError, match="frozen"):
             setattr(holder, key, 1)
-
-
-def test_the_line_of_a_key_is_found_past_multi_line_strings_and_quotes() -> None:
-    text = 'a = """\nb = 1\n[c]\n"""\nb = 2 # [d]\n[ "x.y" . z ]\n"q r" = 1\n[[many]]\nk = 1\n'
-    lines = lines_of(text)
-    assert lines[("b",)] == 5
-    assert lines[("x.y", "z")] == 6
-    assert lines[("x.y", "z", "q r")] == 7
-    assert lines[("many", "k")] == 9
-    assert line_of(("x.y", "z", "nowhere", "deep"), lines) == 6
-    assert line_of(("nowhere",), lines) is None
-
-
-@given(st.text())
-def test_no_text_makes_the_search_for_lines_fail(text: str) -> None:
-    assert all(1 <= line <= len(text.splitlines()) for line in lines_of(text).values())
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def home_at(path: Path) -> Any:
-    return load_settings({"LLM_GATEWAY_HOME": str(path)})
-
-
-def test_the_home_is_made_for_us_alone(tmp_path: Path) -> None:
-    home = prepare_home(home_at(tmp_path / "a/b"))
-    assert mode(home) == 0o700
-    home.chmod(0o755)
-    assert mode(prepare_home(home_at(home))) == 0o700
-
-
-def test_a_home_that_everybody_can_write_to_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    with pytest.raises(SettingsError, match="writable for everybody"):
-        prepare_home(home_at(tmp_path))
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path)
-    with pytest.raises(SettingsError, match="writable for everybody"):
-        prepare_home(home_at(link))
-
-
-def test_a_home_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with pytest.raises(SettingsError, match="belongs to another user"):
-        prepare_home(home_at(tmp_path))
-
-
-def test_a_home_that_is_no_directory_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    for place in (file, file / "below"):
-        with pytest.raises(SettingsError, match="the home cannot be used"):
-            prepare_home(home_at(place))
-
-
-def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "access", lambda path, wanted: False)
-    with pytest.raises(SettingsError, match="not writable"):
-        prepare_home(home_at(tmp_path))

@@ -1,0 +1,76 @@
+"""The settings that plugins bring, and when they are refused for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from llm_gateway import NoOptions, hookimpl
+from llm_gateway.plugins import PluginHost, PluginState
+from tests.unit.plugin_samples import House, Parrot, Point, Watcher, record_of
+
+
+class Loose(BaseModel):
+    pass
+
+
+def settings_plugin(sections: Any, plugin: type = Watcher) -> Any:
+    class Bringing(plugin):  # type: ignore[misc]  # the base is a parameter
+        @hookimpl
+        def gateway_settings(self) -> Any:
+            if isinstance(sections, BaseException):
+                raise sections
+            return sections
+
+    return Bringing()
+
+
+class Feathers(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    colour: str = "green"
+
+
+class Needing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    colour: str
+
+
+class Grabbing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    executable: str = ""
+
+
+def test_settings_sections_come_from_loaded_plugins() -> None:
+    host = PluginHost([Point("sleeper", House, kind="store")])
+    record_of(settings_plugin({"parrot": Feathers, "cage": Feathers}, Parrot), host=host)
+    record_of(settings_plugin({"garden": Feathers}), kind="extension", name="garden", host=host)
+    sections = host.settings_sections()
+    assert dict(sections.providers) == {"parrot": Feathers}
+    assert dict(sections.top) == {"cage": Feathers, "garden": Feathers}
+    assert sections.unread == {"sleeper"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "problem"),
+    [
+        (ValueError("no settings today"), "no settings today"),
+        ([Feathers], "not a mapping"),
+        ({"Bad Name": Feathers}, "does not match"),
+        ({"cage": NoOptions()}, "not a pydantic model"),
+        ({"cage": Loose}, 'extra="forbid"'),
+        ({"cage": Needing}, "colour"),
+        ({"limits": Feathers}, "the kernel's own"),
+        ({"parrot": Grabbing}, "the kernel has already: executable"),
+        ({"garden": Feathers}, "is brought by plugin garden already"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_plugin_whose_settings_cannot_be_read_is_refused(sections: Any, problem: str) -> None:
+    host = PluginHost()
+    record_of(settings_plugin({"garden": Feathers}), kind="extension", name="garden", host=host)
+    record = record_of(settings_plugin(sections, Parrot), host=host)
+    assert record.state is PluginState.FAILED
+    assert problem in record.problem
+    assert list(host.settings_sections().top) == ["garden"]
