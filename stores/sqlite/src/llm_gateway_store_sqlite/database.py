@@ -125,7 +125,12 @@ class Database:
 
     def _prepare(self) -> None:
         connection = self.connection
-        self._check_ours(connection)
+        connection.execute("BEGIN")  # one snapshot: another gateway may be making the file's first tables just now
+        try:
+            self._check_ours(connection)
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
