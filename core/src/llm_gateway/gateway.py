@@ -122,8 +122,8 @@ async def open_gateway(
     host.load(("store",), (settings.store.url.partition(":")[0],))
     host.load(("engine",), (settings.engine.url.partition(":")[0],))
     gateway = Gateway(settings, host, surroundings)
+    await gateway.store.aopen()  # leaves nothing open when it fails
     try:
-        await gateway.store.aopen()
         await gateway.engine.aopen()
         async with anyio.create_task_group() as tasks:
             await gateway.supervisor.run(tasks)
