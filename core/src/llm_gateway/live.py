@@ -33,6 +33,7 @@ class LiveOutput:
         self._text_chars = 0
         self._recent: deque[Event] = deque(maxlen=1000)
         self._events = 0
+        self._trouble: Exception | None = None  #: what the reader raised; it is asked nothing more then
 
     def advance(self) -> None:
         """Read what has been written since the last time."""
@@ -56,10 +57,12 @@ class LiveOutput:
         return self._recent[-1] if self._recent else None
 
     def finish(self, end: RunEnd) -> Summary:
-        """Read to the end, over the holes, and sum up."""
+        """Read to the end, over the holes, and sum up. Raises what the reader raised, now or before."""
         with self._guard:
             for stream in _STREAMS:
                 self._read_on(stream, end.holes.get(stream))
+            if self._trouble is not None:
+                raise self._trouble
             return self._reader.finish(end)
 
     @property
@@ -87,7 +90,11 @@ class LiveOutput:
             if not data:
                 return
             self._offsets[stream] = offset + len(data)
-            self._take(stream, data)
+            if self._trouble is None:
+                try:
+                    self._take(stream, data)
+                except Exception as error:  # a reader is a plugin's; `finish` tells, for a look it does not matter
+                    self._trouble = error
 
     def _take(self, stream: str, data: bytes) -> None:
         if stream == "stderr":
@@ -112,7 +119,8 @@ class LiveOutput:
 
 def lay_down(folder: Path, name: str, paper: bytes) -> None:
     """Lay a paper into a job's folder, whole or not at all."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in (folder.parent, folder):  # each with its mode: `parents=True` would leave the upper one open
+        place.mkdir(mode=0o700, exist_ok=True)
     draft = folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
         file.write(paper)

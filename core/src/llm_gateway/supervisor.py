@@ -25,7 +25,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from llm_gateway.dispatch import invocation, outcome
-from llm_gateway.dispatch.conclusion import conclude, failed, let_go, load_accepted, open_live, unlearn
+from llm_gateway.dispatch.conclusion import conclude, failed, let_go, load_accepted, open_live, papers, unlearn
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from llm_gateway.keeper.bells import MISSED, Bell, ring
@@ -40,7 +40,6 @@ from llm_gateway.model.reply import Event
 from llm_gateway.model.request import Prompt
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
-from llm_gateway.model.stored import to_json
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -105,7 +104,7 @@ class Supervisor:
 
     async def _admit(self, job: Job, plan: Plan, session: Session | None, queue_if_busy: bool) -> Admission:
         gateway = self._gateway
-        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", to_json(plan.accepted))
+        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", papers(plan.accepted))
         self._plans[job.id] = plan
         try:
             admission = await gateway.store.admit(
@@ -211,7 +210,7 @@ class Supervisor:
                 f"the gateway that accepted this job ended before starting it, and this one's environment lacks "
                 f"{', '.join(sorted(lost))}"
             )
-        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", to_json(plan.accepted))
+        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", papers(plan.accepted))
         await self._launch(job, plan)
         return await engine.wait(job.id)
 
@@ -284,7 +283,8 @@ class Supervisor:
         left = set(job_ids)
 
         async def one(job_id: JobId) -> None:
-            await self._until_ended(job_id)
+            while not await self._has_ended(job_id):
+                pass
             left.discard(job_id)
             if not left or not until_all:
                 done.set()
@@ -296,20 +296,20 @@ class Supervisor:
                 await done.wait()
                 tasks.cancel_scope.cancel()
 
-    async def _until_ended(self, job_id: JobId) -> None:
-        while True:
-            event = self._ended.setdefault(job_id, anyio.Event())
+    async def _has_ended(self, job_id: JobId) -> bool:
+        """Look whether a job has ended; if not, wait until it is worth another look."""
+        event = self._ended.setdefault(job_id, anyio.Event())
+        try:
             job = await self._gateway.store.get_job(job_id)
             if job is None or job.state.ended:
-                self._ended.pop(job_id, None)
-                event.set()
-                return
+                self._forget_waiting(job_id)
+                return True
             await self.look_after(job)
-            if job.id in self._driven or job.id in self._queued:
-                await event.wait()
-            else:
-                with anyio.move_on_after(_LOOK_AGAIN_S):
-                    await event.wait()
+        except StoreUnavailable as error:
+            log.warning("could not look at %s: %s", job_id, error)
+        with anyio.move_on_after(None if job_id in self._driven | self._queued else _LOOK_AGAIN_S):
+            await event.wait()
+        return False
 
     async def cancel(self, job: Job) -> None:
         """End a job, whoever looks after it, and wait (a little) until it has ended."""

@@ -14,10 +14,17 @@ from llm_gateway.model.ask import Accepted
 from llm_gateway.model.invocation import EndReason, RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Failure, FinishedRun, Reply
-from llm_gateway.model.stored import from_json
+from llm_gateway.model.request import McpServer
+from llm_gateway.model.stored import from_json, to_json
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
+
+
+def papers(accepted: Accepted) -> bytes:
+    """An accepted request, to be read by `load_accepted`. Of MCP servers only the names are kept: the rest may be secret."""
+    named = tuple(McpServer(name=server.name) for server in accepted.request.mcp_servers)
+    return to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named)))
 
 
 def load_accepted(gateway: Gateway, job: Job) -> Accepted:
@@ -27,7 +34,8 @@ def load_accepted(gateway: Gateway, job: Job) -> Accepted:
         options = gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
     except (OSError, ValueError) as error:
         raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
-    return replace(accepted, request=replace(accepted.request, options=options))
+    servers = tuple(gateway.mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
+    return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
 
 
 def open_live(gateway: Gateway, job: Job, accepted: Accepted) -> LiveOutput:
