@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field, create_model
 
 from llm_gateway.dispatch.prompt import join_prompt
 from llm_gateway.dispatch.submit import submit
-from llm_gateway.errors import InvalidRequest
+from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.ask import Ask
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.operation import CallContext, Operation
@@ -179,9 +180,10 @@ async def _tell(gateway: Gateway, job: Job, context: CallContext) -> None:
     assert context.progress is not None
     if job.state is JobState.QUEUED:
         await context.progress("waiting for a place")
-    async for event in gateway.supervisor.watch(job):
-        if event.kind is not EventKind.SESSION:
-            await context.progress(event.text[:200] or _BLANK)
+    with suppress(GatewayError):  # who cannot be told what goes on is still told how it ended
+        async for event in gateway.supervisor.watch(job):
+            if event.kind is not EventKind.SESSION:
+                await context.progress(event.text[:200] or _BLANK)
 
 
 def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: CallContext) -> Ask:
