@@ -47,7 +47,7 @@ def rule(info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[
         if strategy != LEGACY:
             raise InvalidRequest(
                 f"no policy is installed for approvalStrategy {strategy!r}",
-                recovery="Install a policy plugin (llm-gateway-policy-managed brings mcp_managed), or leave it out.",
+                recovery="Install a policy plugin that brings it, or leave it out.",
             )
         return Ruling(decision=Decision.ALLOW, posture=wanted, verdict=None)
     strictest = max(verdicts, key=lambda verdict: _STRICTNESS.index(verdict.decision))

@@ -62,7 +62,7 @@ class RequestParams(Wire):
     resume_latest: bool = Field(False, description="Newest of this directory")
     create_new_session: bool = False
     on_busy: Literal["refuse", "queue"] = "refuse"
-    approval_strategy: str = Field("legacy", description="legacy, mcp_managed, …")
+    approval_strategy: str = Field("legacy", description="legacy, or a policy plugin's")
     approval_policy: Literal["strict", "balanced", "permissive"] = "balanced"
     posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] | None = None
     allowed_tools: list[_NoFlag] | None = None

@@ -84,7 +84,7 @@ RULES = (
     Rule(
         code="bad_model",
         message="The model does not exist, or this account may not use it.",
-        recovery="Leave model out: Claude Code's own default is used. `list_models` shows what is configured.",
+        recovery="Leave model out: Claude Code's own default is used.",
         holds=lambda facts: _status(404)(facts) or _category("model_not_found")(facts),
     ),
     Rule(

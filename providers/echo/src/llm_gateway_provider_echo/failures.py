@@ -9,7 +9,7 @@ FAILURES: dict[str, tuple[str, str, str | None]] = {
     "auth": ("auth_required", "Echo is not logged in.", "It needs no login: leave the scenario out."),
     "quota": ("quota_exhausted", "Echo's quota is used up.", "Wait until resetAt, or leave the scenario out."),
     "overloaded": ("overloaded", "Echo is overloaded.", "Try again in a minute."),
-    "bad_model": ("bad_model", "Echo does not know this model.", "Leave model out, or take one from list_models."),
+    "bad_model": ("bad_model", "Echo does not know this model.", "Leave model out, or take echo-1 or echo-1-mini."),
     "tool_denied": ("tool_denied", "Echo needed a tool that it may not use.", "Ask for a higher posture."),
     "session_not_found": ("session_not_found", "Echo has no such conversation.", None),
     "session_exists": (
