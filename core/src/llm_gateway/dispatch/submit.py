@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,11 @@ from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.ask import Accepted, Ask
 from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.ids import JobId
-from llm_gateway.model.invocation import Invocation
+from llm_gateway.model.invocation import Invocation, Notice
 from llm_gateway.model.job import Job
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.record import Verdict, VerdictRecord
-from llm_gateway.model.request import Proposal
+from llm_gateway.model.request import Proposal, Request
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -111,7 +111,7 @@ async def submit(gateway: Gateway, ask: Ask) -> Ticket:
         session=place.session,
         approval=approval.as_wire(ask.strategy, ruling),
         mcp_servers=report,
-        notices=tuple(notice_wire(notice) for notice in plan.invocation.warnings),
+        notices=tuple(notice_wire(notice) for notice in (*plan.invocation.warnings, *_unheld(info, request))),
         now=now,
     )
     admitted = await gateway.supervisor.admit(job, plan, session=new_session, queue_if_busy=ask.queue_if_busy)
@@ -166,6 +166,11 @@ def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
 def notice_wire(notice: Any) -> Mapping[str, Any]:
     """A notice as an answer's warning."""
     return {"code": notice.code, "message": notice.message, **notice.details}
+
+
+def _unheld(info: ProviderInfo, request: Request) -> Iterator[Notice]:
+    if request.prompt.cache_control and "cacheControl" not in info.supports:
+        yield Notice(code="cache_control_unsupported", message=f"{info.name} takes no marks: cacheControl was left out")
 
 
 async def _judge(gateway: Gateway, proposal: Proposal, info: ProviderInfo) -> tuple[approval.Ruling, list[Verdict]]:

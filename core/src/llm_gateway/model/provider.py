@@ -40,7 +40,8 @@ class ProviderInfo:
     postures: tuple[Posture, ...]  #: the rungs it can hold
     default_posture: Posture = Posture.PROMPTED
     #: Common parameters it can hold: allowedTools disallowedTools addDirs mcpServers maxTurns maxBudgetUsd effort
-    #: outputSchema sessionId. `model` and the rest are for every provider. Others are refused, never ignored.
+    #: outputSchema sessionId. `model` and the rest are for every provider. Others are refused, never ignored. Without
+    #: cacheControl (marks in promptParts) a request goes on with a warning.
     supports: frozenset[str] = frozenset()
     silent: bool = False  #: True: prints only at its end, so silence says nothing and idleTimeoutMs is refused
     end_steps: tuple[EndStep, ...] = (EndStep(),)  #: SIGKILL to every descendant follows by itself

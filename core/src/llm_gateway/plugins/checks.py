@@ -56,6 +56,7 @@ SUPPORTABLE = frozenset(
         "effort",
         "outputSchema",
         "sessionId",
+        "cacheControl",
     ]
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

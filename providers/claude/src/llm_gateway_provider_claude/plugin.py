@@ -47,7 +47,7 @@ ENV = (
 SUPPORTS = frozenset(
     {
         *("allowedTools", "disallowedTools", "addDirs", "mcpServers", "maxTurns", "maxBudgetUsd", "effort"),
-        *("outputSchema", "sessionId"),
+        *("outputSchema", "sessionId", "cacheControl"),
     }
 )
 _CACHE_TTL_S = 300.0
