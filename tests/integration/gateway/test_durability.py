@@ -189,3 +189,55 @@ async def test_results_outlive_the_gateway(home: Home) -> None:
     async with home.open() as caller:
         told = await caller.result(first["jobId"])
     assert {**told, "deduplicated": False} == first
+
+
+async def test_a_store_that_fails_for_a_moment_fails_no_call_that_waits(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = []
+
+    async with home.open() as caller:
+        get = caller.gateway.store.get_job
+
+        async def get_job(job_id: JobId) -> Any:
+            if len(failures) < 2:
+                failures.append(1)
+                raise StoreUnavailable("database is locked")
+            return await get(job_id)
+
+        async def listen(_message: str) -> None:
+            pass
+
+        monkeypatch.setattr(caller.gateway.store, "get_job", get_job)
+        asked = home.asking("patience", {"scenario": "silent", "delayMs": 300})
+        told = await caller.call("echo_request", progress=listen, **asked)
+        assert len(failures) == 2
+    assert told["text"] == "echo: patience"
+
+
+async def test_a_reader_that_fails_costs_neither_the_output_nor_the_gateway(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def feed(self, stream: str, data: bytes) -> list[Any]:
+            raise RuntimeError("this line was unheard of")
+
+        def gap(self, stream: str) -> None: ...
+
+        def finish(self, end: Any) -> Any: ...
+
+    async def listen(_message: str) -> None:
+        pass
+
+    async with home.open() as caller:
+        with monkeypatch.context() as patch:
+            patch.setattr(caller.gateway.host, "open_reader", lambda *_: Broken())
+            asked = home.asking("unheard", {"scenario": "steps", "delayMs": 100})
+            job = await caller.start(**asked)
+            await caller.said(job)
+            assert (await caller.call("llm_job_status", jobId=job))["job"]["status"] == "running"
+            told = await caller.call("echo_request", progress=listen, **asked)
+        assert (told["status"], told["error"]["code"]) == ("failed", "output_unreadable")
+        assert "unheard of" in told["error"]["message"]
+        assert "echo: unheard" in (await caller.result(told["jobId"], raw="stdout"))["page"]["text"]
+        assert (await caller.ask("next"))["text"] == "echo: next"

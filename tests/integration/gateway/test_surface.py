@@ -1,0 +1,135 @@
+"""What a gateway shows, and that nothing it does holds up its event loop."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+import tomli
+
+from llm_gateway.gateway import open_gateway
+from llm_gateway.model.operation import CallContext
+from llm_gateway.settings import SettingsError
+from llm_gateway_transport_mcp.tools import listing_bytes
+from tests.integration.gateway.world import Home
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).parents[3]
+#: What the built-in distributions may bring in from outside. All of it comes with the protocol's own kit or is pure Python.
+CHOSEN = {"anyio", "importlib-metadata", "mcp", "pluggy", "pydantic", "stevedore", "tomli", "typing-extensions", "rich"}
+
+
+async def test_lesson_60_waiting_and_async_calls_have_one_schema(home: Home) -> None:
+    async with home.open() as caller:
+        operations = caller.gateway.operations
+        pairs = [(name, f"{name}_async") for name in operations if name.endswith("_request")]
+        assert ("echo_request", "echo_request_async") in pairs
+        for waiting, background in pairs:
+            assert operations[waiting].params is operations[background].params
+            assert operations[waiting].hidden == operations[background].hidden
+
+
+async def test_lesson_61_everything_that_is_listed_can_be_read(home: Home) -> None:
+    async with home.open() as caller:
+        told = await caller.ask()
+        values = {"jobId": told["jobId"], "sessionId": told["gatewaySessionId"], "hash": "0" * 64}
+        assert caller.gateway.resources
+        for resource in caller.gateway.resources:
+            uri = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], resource.uri)
+            kind, text = await caller.gateway.read(uri, CallContext())
+            assert kind == resource.mime_type
+            assert json.loads(text)
+        with pytest.raises(LookupError):
+            await caller.gateway.read("jobs://a/b/c", CallContext())
+
+
+async def test_lesson_70_the_tools_of_one_provider_cost_little(home: Home) -> None:
+    home.env["LLM_GATEWAY_PLUGINS"] = "echo"
+    async with home.open() as caller:
+        own = [operation for operation in caller.gateway.operations.values() if operation.name.startswith("echo")]
+        assert len(own) == 2
+        assert listing_bytes(own, for_models=True) < 6_000
+
+
+def test_lesson_67_only_chosen_packages_are_needed() -> None:
+    needed = set()
+    for path in [ROOT / "pyproject.toml", *ROOT.glob("*/pyproject.toml"), *ROOT.glob("*/*/pyproject.toml")]:
+        for dependency in tomli.loads(path.read_text())["project"].get("dependencies", []):
+            needed.add(re.split(r"[^A-Za-z0-9_-]", dependency, maxsplit=1)[0])
+    assert {name for name in needed if not name.startswith("llm-gateway")} <= CHOSEN
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["[limits\nqueued = 1\n", "[limits]\nruning = 1\n", '[limits]\nqueued = "many"\n', "[providers.nobody]\n"],
+    ids=["broken", "unknown key", "bad value", "unknown provider"],
+)
+async def test_lesson_59_settings_that_cannot_be_used_stop_the_start_and_name_the_line(home: Home, broken: str) -> None:
+    home.write_config(broken)
+    with pytest.raises(SettingsError) as caught:
+        async with open_gateway(home.env):
+            pytest.fail("it was opened")
+    assert "config.toml, line " in str(caught.value)
+
+
+async def test_lesson_57_two_names_for_one_setting_are_a_conflict(home: Home) -> None:
+    home.env |= {"LLM_GATEWAY_DEDUP_WINDOW_MS": "1000", "LLM_GATEWAY_DEDUP_WINDOW_S": "2"}
+    with pytest.raises(SettingsError, match="means the same"):
+        async with open_gateway(home.env):
+            pytest.fail("it was opened")
+
+
+async def test_lesson_57_one_selector_says_where_the_store_is(home: Home) -> None:
+    home.set(store__url=f"sqlite:///{home.path}/elsewhere.db")
+    async with home.open() as caller:
+        await caller.ask()
+    assert (home.path / "elsewhere.db").exists()
+    assert not (home.path / "gateway.db").exists()
+
+
+@asynccontextmanager
+async def lag() -> AsyncIterator[list[float]]:
+    """Measure how late the event loop is for a task that wants to run all the time."""
+    late = [0.0]
+
+    async def watch() -> None:
+        while True:
+            begun = anyio.current_time()
+            await anyio.lowlevel.checkpoint()
+            late.append(anyio.current_time() - begun)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        yield late
+        tasks.cancel_scope.cancel()
+
+
+async def test_lesson_39_no_operation_holds_up_the_event_loop(home: Home, repository: Path) -> None:
+    async with home.open() as caller:
+        await caller.ask("warm up")
+        slowest = {}
+
+        async def measured(name: str, call: object) -> dict[str, object]:
+            async with lag() as late:
+                told = await call  # type: ignore[misc]
+            slowest[name] = max(late)
+            return dict(told)
+
+        told = await measured("request", caller.ask("hello", scenario="steps", amount=3000))
+        await measured("large prompt", caller.ask("x" * 9_000_000))
+        flood = await caller.start("flood", scenario="flood", amount=50_000_000)
+        await measured("status", caller.call("llm_job_status", jobId=flood))
+        await measured("wait", caller.wait(flood))
+        await measured("result", caller.result(flood))
+        await measured("raw", caller.result(flood, raw="stdout", offset=10_000_000, maxChars=1_000_000))
+        await measured("list", caller.call("llm_job_list"))
+        await measured("health", caller.call("llm_process_health"))
+        hanging = await caller.start("hang", scenario="hang")
+        await measured("cancel", caller.cancel(hanging))
+        assert told["status"] == "completed"
+    assert {name: seconds for name, seconds in slowest.items() if seconds > 0.25} == {}
