@@ -121,7 +121,7 @@ def lay_down(folder: Path, name: str, paper: bytes) -> None:
     """Lay a paper into a job's folder, whole or not at all."""
     for place in (folder.parent, folder):  # each with its mode: `parents=True` would leave the upper one open
         place.mkdir(mode=0o700, exist_ok=True)
-    draft = folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
+    draft = folder / f".{name}"  # one name, as only the job's owner writes: what a killed owner left is written over
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
         file.write(paper)
     draft.replace(folder / name)
