@@ -12,6 +12,7 @@ rest, and again what the SDK must have seen.
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -43,4 +44,10 @@ class McpTransport:
 
 
 def _import_sdk() -> ModuleType:
-    return import_module("llm_gateway_transport_mcp.server")
+    """Import, without looking for garbage meanwhile; and what was imported until now is never looked through again."""
+    gc.disable()
+    try:
+        return import_module("llm_gateway_transport_mcp.server")
+    finally:
+        gc.freeze()
+        gc.enable()
