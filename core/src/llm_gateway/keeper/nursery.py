@@ -9,6 +9,8 @@ nothing else of the gateway's. It ends with its gateway (end of file); keepers d
 
 from __future__ import annotations
 
+import base64  # here, not where it is used: a fork imports nothing again
+import json
 import os
 import sys
 
@@ -22,18 +24,12 @@ _HEADER = 8
 
 def pack(folder: str, env: dict[str, str], files: dict[str, bytes]) -> bytes:
     """Make the message that starts a keeper: eight bytes of length, then JSON."""
-    import base64
-    import json
-
     body = {"folder": folder, "env": env, "files": {name: base64.b64encode(files[name]).decode() for name in files}}
     data = json.dumps(body).encode("ascii")
     return len(data).to_bytes(_HEADER, "big") + data
 
 
 def _unpack(data: bytes) -> dict[str, Any]:
-    import base64
-    import json
-
     body: dict[str, Any] = json.loads(data)
     body["files"] = {name: base64.b64decode(content) for name, content in body["files"].items()}
     return body
