@@ -137,8 +137,11 @@ def _end_processes(pids: set[int], marks: list[bytes]) -> list[str]:
             select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
         finally:
             os.close(descriptor)
+    # A thread of ours may be waiting for a dead one; nothing tells when it has done so.
+    while (alive := pids & _processes_of(marks)) and time.monotonic() < deadline:
+        time.sleep(0.01)
     left = []
-    for pid in sorted(pids & _processes_of(marks)):
+    for pid in sorted(alive):
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             os.kill(pid, signal.SIGKILL)
