@@ -16,7 +16,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ from llm_gateway.model.reply import Event
 from llm_gateway.model.request import Prompt
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
+from llm_gateway.retention import keep_pruning
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -48,7 +49,6 @@ log = logging.getLogger("llm_gateway.supervisor")
 
 #: How often a wait for another gateway's job looks for itself, in case a bell was not heard.
 _LOOK_AGAIN_S = 2.0
-_PRUNE_EVERY_S = 6 * 3600.0
 
 
 class Supervisor:
@@ -79,7 +79,7 @@ class Supervisor:
         self._tasks = tasks
         await self._adopt_orphans()
         tasks.start_soon(self._listen)
-        tasks.start_soon(self._prune)
+        tasks.start_soon(keep_pruning, self._gateway)
 
     def close(self) -> None:
         """Let go of everything; the runs go on."""
@@ -382,17 +382,6 @@ class Supervisor:
             else:
                 self._start(mine)
                 self._is_launched(job.id)  # it runs already, as a rule
-
-    async def _prune(self) -> None:
-        while True:
-            before = _now() - timedelta(days=self._gateway.settings.jobs.retention_days)
-            try:
-                while gone := await self._gateway.store.prune(before):
-                    for job_id in gone:
-                        await to_thread.run_sync(self._gateway.engine.forget, job_id)
-            except (StoreUnavailable, OSError) as error:
-                log.warning("old jobs could not be removed: %s", error)
-            await anyio.sleep(_PRUNE_EVERY_S)
 
 
 def _now() -> datetime:

@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import JobState
 from tests.integration.gateway.world import Home
 
@@ -170,7 +171,7 @@ async def test_lesson_09_a_job_of_another_gateway_can_be_canceled_running_or_wai
         assert (await caller.cancel(waiting))["job"]["status"] == "canceled"
         assert (await caller.cancel(running))["job"]["status"] == "canceled"
         assert (await neighbour.wait(running, waiting))["pending"] == []
-        job = await caller.gateway.store.get_job(running)
+        job = await caller.gateway.store.get_job(JobId(running))
         assert job is not None
         assert (job.owner, job.state) == (neighbour.owner, JobState.CANCELED)
 

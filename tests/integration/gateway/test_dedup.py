@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
@@ -61,7 +63,7 @@ async def test_force_refresh_runs_anew_and_a_window_of_0_always_does(home: Home)
 
 async def test_lesson_25_whatever_could_change_the_answer_makes_another_job(home: Home) -> None:
     (home.work / "sub").mkdir()
-    variants = [
+    variants: list[dict[str, Any]] = [
         {},
         {"model": "echo-1-mini"},
         {"posture": "plan"},

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from llm_gateway import supervisor
+from llm_gateway import live, supervisor
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.keeper.client import LocalEngine
 from llm_gateway.model.ids import JobId
@@ -139,7 +139,7 @@ async def test_lesson_03_a_late_writer_does_not_overwrite_what_was_concluded(hom
 async def test_lesson_18_a_result_is_not_lost_when_it_cannot_be_stored_at_first(
     home: Home, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failures = []
+    failures: list[int] = []
     async with home.open() as caller:
         gateway = caller.gateway
         finish = gateway.store.finish_job
@@ -159,7 +159,7 @@ async def test_lesson_18_a_result_is_not_lost_when_it_cannot_be_stored_at_first(
         if trouble == "store":
             monkeypatch.setattr(gateway.store, "finish_job", finish_job)
         else:
-            write = supervisor.write_reply_text
+            write = live.write_reply_text
             monkeypatch.setattr(supervisor, "write_reply_text", lay_down)
         told = await caller.ask("kept")
         assert len(failures) == 3
@@ -194,7 +194,7 @@ async def test_results_outlive_the_gateway(home: Home) -> None:
 async def test_a_store_that_fails_for_a_moment_fails_no_call_that_waits(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failures = []
+    failures: list[int] = []
 
     async with home.open() as caller:
         get = caller.gateway.store.get_job

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from llm_gateway.errors import InvalidRequest, UnknownMcpServer
@@ -75,7 +77,9 @@ async def test_a_turn_leaves_one_record_with_its_own_numbers(home: Home) -> None
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-async def test_what_cannot_be_held_is_refused_before_anything_runs(home: Home, arguments: dict, words: str) -> None:
+async def test_what_cannot_be_held_is_refused_before_anything_runs(
+    home: Home, arguments: dict[str, Any], words: str
+) -> None:
     async with home.open() as caller:
         error = await refused(InvalidRequest, caller.ask(**arguments))
         assert await caller.jobs() == []
