@@ -233,7 +233,7 @@ class LocalEngine:
         with Folder(path, create=True) as folder:
             if folder.has(STATE) or folder.has(EXIT):
                 return None
-            folder.remove_drafts(STDIN, SPEC)  # of a gateway that was killed here; only a job's owner launches it
+            folder.remove_drafts(STDIN, SPEC)  # of a gateway that was killed here
             if spec.stdin is not None:
                 folder.write(STDIN, spec.stdin)
             papers = {

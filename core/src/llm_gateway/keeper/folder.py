@@ -88,6 +88,8 @@ class Folder:
                 if durable:
                     os.fsync(file.fileno())
             os.rename(draft, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        except FileNotFoundError:  # somebody took us for dead and removed the draft
+            self.write(name, data, durable=durable)
         except BaseException:
             self.remove(draft)
             raise
@@ -95,7 +97,7 @@ class Folder:
             os.fsync(self.fd)
 
     def remove_drafts(self, *names: str) -> None:
-        """Delete what a killed writer of these left. Nobody else may be about to write them."""
+        """Delete what a killed writer of these left. A living one notices, and begins anew."""
         for entry in os.listdir(self.fd):
             if entry.startswith(tuple(f".{name}." for name in names)):
                 self.remove(entry)
