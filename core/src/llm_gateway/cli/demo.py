@@ -29,6 +29,8 @@ from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError
 from llm_gateway.cli.running import run_async
 from llm_gateway.cli.screen import one_line, say, say_json, state, styled
+from llm_gateway.cli.versions import look_at_provider
+from llm_gateway.gateway import find_plugins
 
 _IMITATION = "echo"
 #: The imitation works for about four seconds, and says what it does.
@@ -36,7 +38,7 @@ _PLAY = {"scenario": "steps", "amount": 6, "delayMs": 700}
 _FOCUS = ("correctness", "security", "tests")
 _ABOUT_IMITATION = (
     "echo is an imitation: it answers with what it was asked, and its price is invented. "
-    "Real reviewers: llm-gateway demo --with NAME"
+    "Real reviewers: agents that are installed and logged in, or --with NAME"
 )
 _TIMEOUT_S = 900.0
 _LOOK_MS = 250
@@ -67,7 +69,7 @@ class Demo:
     """One showing."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._providers = _seats(options)
+        self._options = options
         self._json: bool = options.json
         self._out = sys.stderr if options.json else sys.stdout
         self._fresh = options.home is None
@@ -96,10 +98,11 @@ class Demo:
                     await to_thread.run_sync(lambda: shutil.rmtree(self._home, ignore_errors=True))
 
     async def _show(self) -> int:
+        providers = await _seats(self._options, self._environ)
         title, diff = await to_thread.run_sync(change_to_review)
         seats = [
             Seat(number=number, provider=provider, focus=focus, prompt=_prompt(number, focus, title, diff))
-            for number, (provider, focus) in enumerate(zip(self._providers, _FOCUS, strict=True), 1)
+            for number, (provider, focus) in enumerate(zip(providers, _FOCUS, strict=True), 1)
         ]
         self._say(f"Three reviewers look at: {one_line(title, 90)} ({len(diff.encode()):,} bytes)", "bold")
         async with gateway_process(self._home, self._environ) as gateway:
@@ -167,7 +170,7 @@ class Demo:
             say_json({"ok": not lost, "agentsSurvived": agents_survived, "results": list(results.values())})
         for job_id, result in sorted(results.items(), key=lambda item: jobs[item[0]].number):
             self._tell_answer(jobs[job_id], result)
-        if _IMITATION in self._providers:
+        if any(seat.provider == _IMITATION for seat in jobs.values()):
             say("", self._out)
             say(styled(_ABOUT_IMITATION, "dim", self._out), self._out)
         took = time.monotonic() - self._began
@@ -198,13 +201,17 @@ class Demo:
         say(stamp + (styled(text, style, self._out) if style else text), self._out)
 
 
-def _seats(options: argparse.Namespace) -> list[str]:
-    """Who sits where. Nobody is asked without being named: a real agent may cost money."""
+async def _seats(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
+    """Who sits where: whoever is named, or every agent that is installed and logged in; the imitation takes the rest."""
     if options.providers and options.named:
         raise UsageError("--providers and --with exclude each other")
-    named = [name.strip() for name in options.providers.split(",")] if options.providers else options.named
+    named: list[str] = [name.strip() for name in options.providers.split(",")] if options.providers else options.named
     if len(named) > len(_FOCUS) or (options.providers and len(named) != len(_FOCUS)) or not all(named):
         raise UsageError(f"there are {len(_FOCUS)} seats; name a provider for each, with commas")
+    if not named:
+        host, settings = find_plugins(environ)
+        looks = [await look_at_provider(info, settings, environ) for info in host.providers.values()]
+        named = [look["name"] for look in looks if look["login"] == "yes"][: len(_FOCUS)]
     return [*named, *[_IMITATION] * (len(_FOCUS) - len(named))]
 
 
@@ -226,8 +233,7 @@ def _prompt(number: int, focus: str, title: str, diff: str) -> str:
 
 
 def _whole(seat: Seat, result: Mapping[str, Any]) -> bool:
-    """Whether an answer is all there; the imitation's is known to the last character."""
-    text = str(result.get("text", ""))
-    return result["status"] == "completed" and (
-        text == f"echo: {seat.prompt}" if seat.provider == _IMITATION else bool(text)
-    )
+    """Whether an answer is all there: the imitation's to the last character, a real agent's own failure as well."""
+    if seat.provider == _IMITATION:
+        return result["status"] == "completed" and result.get("text") == f"echo: {seat.prompt}"
+    return result["status"] == "failed" or (result["status"] == "completed" and bool(result.get("text")))

@@ -43,6 +43,9 @@ def run(options: argparse.Namespace) -> int:
     return run_async(look)
 
 
+_LOGIN = {"yes": "logged in", "no": "not logged in", "unknown": "login unknown"}
+
+
 async def examine() -> dict[str, Any]:
     """Look at everything. `problems` is what is broken, `notes` what is worth knowing."""
     problems: list[str] = []
@@ -191,7 +194,7 @@ def _tell(report: dict[str, Any]) -> None:
             row(
                 "problem" not in one,
                 one["name"],
-                f"{one.get('version') or 'version unknown'} {one['path']}, login unknown",
+                f"{one.get('version') or 'version unknown'} {one['path']}, {_LOGIN[one['login']]}",
             )
         else:
             say(f"{styled('-', 'dim', sys.stdout)}       {one['name']:12} not installed")

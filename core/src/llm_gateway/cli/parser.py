@@ -111,7 +111,8 @@ def _demo(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "demo",
         "demo",
         "Three reviewers look at a diff at once; the gateway is killed in the middle, and nothing is lost. "
-        "Reviewers are imitations (echo) unless you name providers: those run for real and may cost money.",
+        "Reviewers are the agents that are installed and logged in (they run for real and may cost money), "
+        "and imitations (echo) on the seats that are left.",
     )
     demo.add_argument(
         "--with", action="append", default=[], dest="named", metavar="NAME", help="give a seat to this provider"

@@ -38,7 +38,10 @@ async def look_at_provider(info: ProviderInfo, settings: Settings | None, enviro
         environ, allowed=info.env, passed=section.env_pass, fixed=section.env, added={}, depth=_depth(settings) + 1
     )
     try:
-        words = await _first_words([program.path, *info.version_argv], env)
+        _, words = await _first_words([program.path, *info.version_argv], env)
+        if info.login_argv:
+            code, _ = await _first_words([program.path, *info.login_argv], env)
+            seen["login"] = "no" if code else "yes"
     except (OSError, TimeoutError) as error:
         why = f"gave no answer in {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else f"did not start: {error}"
         return {**seen, "problem": f"{program.path} {' '.join(info.version_argv)} {why}"}
@@ -67,8 +70,8 @@ def _depth(settings: Settings | None) -> int:
     return settings.depth if settings else 0
 
 
-async def _first_words(argv: list[str], env: Mapping[str, str]) -> str:
-    """What a program prints at first. To a file: a process that it leaves behind cannot hold us up."""
+async def _first_words(argv: list[str], env: Mapping[str, str]) -> tuple[int, str]:
+    """How a short program ends, and what it prints at first. To a file: a process that it leaves behind cannot hold us up."""
     with tempfile.TemporaryFile() as output:
         process = await anyio.open_process(
             argv,
@@ -81,7 +84,7 @@ async def _first_words(argv: list[str], env: Mapping[str, str]) -> str:
         )
         try:
             with anyio.fail_after(TIMEOUT_S):
-                await process.wait()
+                code = await process.wait()
         finally:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -89,4 +92,4 @@ async def _first_words(argv: list[str], env: Mapping[str, str]) -> str:
                 await process.wait()
                 await process.aclose()
         output.seek(0)
-        return output.read(4096).decode("utf-8", "replace")
+        return code, output.read(4096).decode("utf-8", "replace")

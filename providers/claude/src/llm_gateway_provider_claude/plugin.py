@@ -71,6 +71,7 @@ def gateway_describe_provider() -> ProviderInfo:
         versions_seen=("2.1.330", "2.1.330"),
         install=failures.INSTALL,
         login=failures.LOGIN,
+        login_argv=("auth", "status"),
     )
 
 
