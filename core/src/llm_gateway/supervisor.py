@@ -49,6 +49,8 @@ log = logging.getLogger("llm_gateway.supervisor")
 
 #: How often a wait for another gateway's job looks for itself, in case a bell was not heard.
 _LOOK_AGAIN_S = 2.0
+#: How often a gateway that hears nothing looks for orphans: who dies between accepting and launching leaves nobody to ring.
+_LOOK_ROUND_S = 5.0
 
 
 class Supervisor:
@@ -324,7 +326,9 @@ class Supervisor:
 
     async def _listen(self) -> None:
         while True:
-            heard = await self._bell.heard()
+            heard: set[str] = set()
+            with anyio.move_on_after(_LOOK_ROUND_S):
+                heard = await self._bell.heard()
             strange = heard - set(self._known)
             if MISSED in heard:
                 strange |= {*self._ended, *self._queued, *self._lives}
@@ -332,7 +336,7 @@ class Supervisor:
                 for name in strange:
                     await self._look_at(JobId(name))
                 await self._pump()
-                if strange:
+                if strange or not heard:
                     await self._adopt_orphans()
             except StoreUnavailable as error:
                 log.warning("could not look after the home: %s", error)
