@@ -1,0 +1,150 @@
+"""Moments that chance seldom finds: a launch that lies between a gateway and its nursery, and a neighbour that lives on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from llm_gateway.keeper.bells import Bell
+from tests.chaos.driven import Driven, ask
+from tests.chaos.world import ENDED, World
+
+
+def open_all(world: World, count: int) -> list[Driven]:
+    gateways = [world.warm() for _ in range(count)]
+    world.await_event(gateways, "warm")
+    for gateway in gateways:
+        gateway.open()
+    world.await_event(gateways, "open")
+    return gateways
+
+
+def start(world: World, gateway: Driven, *prompts: str, **options: object) -> list[str]:
+    told = [
+        ask(gateway, "echo_request_async", prompt=prompt, workingDir=str(world.work), **options)[0]
+        for prompt in prompts
+    ]
+    return [answer["job"]["id"] for answer in told]
+
+
+def freeze_nursery(world: World, gateway: Driven) -> int:
+    """Have a gateway start its nursery, and stop it: launches get as far as its socket."""
+    (first,) = start(world, gateway, "wake up")
+    ask(gateway, "llm_job_wait", jobIds=[first])
+    nursery = world.nursery_of(gateway)
+    assert nursery
+    os.kill(nursery, signal.SIGSTOP)
+    return nursery
+
+
+def await_ends(world: World, job_ids: list[str], patience_s: float = 20) -> None:
+    """Wait until jobs have ended in the store, without asking any gateway: their bells say when to look."""
+    bell = Bell(world.home, "the-test")
+    bell.open()
+
+    async def wait() -> None:
+        with anyio.fail_after(patience_s):
+            while any(world.states()[job_id] not in ENDED for job_id in job_ids):
+                await bell.heard()
+
+    try:
+        anyio.run(wait)
+    finally:
+        bell.close()
+
+
+def check_ran_once(world: World, gateway: Driven, *job_ids: str) -> None:
+    assert {job_id: world.starts()[job_id] for job_id in job_ids} == dict.fromkeys(job_ids, 1)
+    replies = [ask(gateway, "llm_job_result", jobId=job_id)[0] for job_id in job_ids]
+    assert [reply["status"] for reply in replies] == ["completed"] * len(job_ids)
+
+
+def leave(world: World, *gateways: Driven) -> None:
+    for gateway in gateways:
+        world.drop(gateway, gently=True)
+    world.await_silence()
+    world.check_order()
+
+
+def test_a_launch_that_dies_with_the_nursery_is_made_again(world: World) -> None:
+    (gateway,) = open_all(world, 1)
+    nursery = freeze_nursery(world, gateway)
+    jobs = start(world, gateway, *"abcde", scenario="steps", delayMs=20)
+    os.kill(nursery, signal.SIGKILL)
+    told, _ = ask(gateway, "llm_job_wait", jobIds=jobs)
+    assert "pending" not in told or not told["pending"]
+    check_ran_once(world, gateway, *jobs)
+    leave(world, gateway)
+
+
+def test_a_nursery_that_wakes_after_its_gateway_died_runs_nothing_again(world: World) -> None:
+    gateway, heir = open_all(world, 2)
+    nursery = freeze_nursery(world, gateway)
+    jobs = start(world, gateway, *"abcde", scenario="steps", delayMs=20)
+    gateway.kill()
+    waiting = heir.call("llm_job_wait", jobIds=jobs)  # the heir launches them while the late keepers come to life
+    os.kill(nursery, signal.SIGCONT)
+    ask(heir, "llm_job_wait", jobIds=jobs)
+    assert waiting in heir.answers
+    check_ran_once(world, heir, *jobs)
+    world.drop(gateway)
+    leave(world, heir)
+
+
+def test_a_living_neighbour_finishes_the_jobs_of_a_killed_gateway_unasked(world: World) -> None:
+    gateway, neighbour = open_all(world, 2)
+    jobs = start(world, gateway, *"abcdefgh", scenario="steps", delayMs=100)
+    own = start(world, neighbour, *"ijkl", scenario="steps", delayMs=150)
+    gateway.kill()
+    await_ends(world, jobs + own)
+    check_ran_once(world, neighbour, *jobs, *own)
+    world.drop(gateway)
+    leave(world, neighbour)
+
+
+def test_a_living_neighbour_starts_what_a_killed_gateway_could_not_launch_any_more(world: World) -> None:
+    gateway, neighbour = open_all(world, 2)
+    nursery = freeze_nursery(world, gateway)
+    jobs = start(world, gateway, *"abc")
+    gateway.kill()
+    os.kill(nursery, signal.SIGKILL)
+    await_ends(world, jobs)
+    check_ran_once(world, neighbour, *jobs)
+    world.drop(gateway)
+    leave(world, neighbour)
+
+
+@pytest.mark.parametrize("end", [Driven.kill, Driven.leave], ids=["killed", "left"])
+def test_what_ended_without_a_gateway_is_answered_at_once(world: World, end: Callable[[Driven], None]) -> None:
+    (gateway,) = open_all(world, 1)
+    jobs = start(world, gateway, *"abcdefgh", scenario="steps", delayMs=50)
+    while not all(world.paper(job_id, "state.json") for job_id in jobs):
+        ask(gateway, "llm_process_health")
+    following = world.warm()
+    end(gateway)
+    gateway.process.wait(20)
+    world.drop(gateway)
+    world.await_event([following], "warm")
+    bell = Bell(world.home, "the-test")
+    bell.open()
+
+    async def wait() -> None:
+        with anyio.fail_after(20):
+            while not all(world.paper(job_id, "exit.json") for job_id in jobs):
+                await bell.heard()
+
+    try:
+        anyio.run(wait)
+    finally:
+        bell.close()
+    begun = time.monotonic()
+    following.open()
+    _, at = ask(following, "llm_job_wait", jobIds=jobs)
+    assert at - begun < 3
+    check_ran_once(world, following, *jobs)
+    leave(world, following)
