@@ -20,7 +20,7 @@ def measure(world: World, report: Report) -> None:
         job = started["job"]["id"]
         while "agent" not in (state := _state(world, job)):
             client.call("llm_job_status", {"jobId": job})
-        for child in children(client.pid):
+        for child in children(client.pid):  # its one child: keepers belong to nobody
             report.add("memory of the nursery (resident)", resident(child), "MB")
         report.add("memory of a keeper (private)", private(state["keeper"]["pid"]), "MB")
         report.add("memory of a keeper (resident, most of it shared)", resident(state["keeper"]["pid"]), "MB")

@@ -7,7 +7,7 @@ proves that the bench works, and leaves the page alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,12 +39,18 @@ def report() -> Iterator[Report]:
         found.write(page=not QUICK and "CI" not in os.environ)
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
 @pytest.mark.parametrize(
     "subject", SUBJECTS, ids=lambda measure: f"{measure.__module__.rpartition('.')[2]}.{measure.__name__}"
 )
-def test_measure(subject: object, tmp_path: Path, report: Report) -> None:
-    assert callable(subject)
+def test_measure(subject: Callable[[World, Report], None], tmp_path: Path, compiled: Path, report: Report) -> None:
     already = len(report.rows)
-    subject(World.make(tmp_path), report)
+    world = World.make(tmp_path, compiled)
+    world.warm_up()
+    subject(world, report)
     assert all(row.value == row.value for row in report.rows[already:])
     assert len(report.rows) > already

@@ -35,8 +35,8 @@ class World:
     environ: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, root: Path) -> World:
-        """Lay out the folders and write down the provider's entry point."""
+    def make(cls, root: Path, compiled: Path) -> World:
+        """Lay out the folders and write down the provider's entry point. Bytecode is kept in `compiled`."""
         found = root / "dists" / "llm_gateway_bench_provider-0.dist-info"
         found.mkdir(parents=True)
         (found / "entry_points.txt").write_text(_ENTRY_POINTS)
@@ -48,12 +48,18 @@ class World:
         environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: compiled once, by the first start
         environ |= {
             "PYTHONPATH": os.pathsep.join([str(found.parent), str(HERE / "provider"), str(HERE.parents[1])]),
-            "PYTHONPYCACHEPREFIX": str(root / "compiled"),
+            "PYTHONPYCACHEPREFIX": str(compiled),
             "LLM_GATEWAY_HOME": str(root / "home"),
             "LLM_GATEWAY_LIMITS_RUNNING": "64",
             "LLM_GATEWAY_LIMITS_PER_PROVIDER": "64",
         }
         return cls(root=root, environ=environ)
+
+    def warm_up(self) -> None:
+        """Start once: bytecode is compiled, and the cache of plugins filled."""
+        with self.serve() as client:
+            client.begin()
+            client.ask("tools/list")
 
     @property
     def place(self) -> str:
