@@ -13,7 +13,7 @@ import anyio
 from mcp import Client as SdkClient
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from tests.bench.report import Report
+from tests.bench.report import ON_TOP, Report
 from tests.bench.world import Client, World, bare, times
 
 PROGRAM = ("/bin/echo", "hi")
@@ -23,7 +23,7 @@ def measure_inside(world: World, report: Report) -> None:
     """In-process, in a process that does nothing else."""
     found = world.inside("latency", str(times(200)))
     report.add(
-        "sync request over bare, in-process",
+        f"sync request, in-process{ON_TOP}",
         found["sync"] - found["bare"],
         "ms",
         bare=found["bare"],
@@ -42,14 +42,19 @@ def measure_wire(world: World, report: Report) -> None:
         client.call("tiny_request", {"prompt": "first"})
         plain, sync = _beside_bare(lambda n: client.call("tiny_request", {"prompt": f"w{n}"}))
         report.add(
-            "sync request over bare, over the wire", sync - plain, "ms", bare=plain, aim="< 20", reference="1 016"
+            f"sync request, over the wire{ON_TOP}", sync - plain, "ms", bare=plain, aim="< 20", reference="1 016"
         )
         tree = _git_tree(world)
         plain, sync = _beside_bare(lambda n: client.call("tiny_request", {"prompt": f"g{n}", "workingDir": tree}))
-        report.add("the same in a git working tree (`git status` makes the dedup key)", sync - plain, "ms", bare=plain)
+        report.add(
+            f"the same in a git working tree, whose state is part of the dedup key{ON_TOP}",
+            sync - plain,
+            "ms",
+            bare=plain,
+        )
         _short_calls(client, report)
     plain, sync = anyio.run(_through_sdk, world)
-    report.add("sync request over bare, SDK client", sync - plain, "ms", bare=plain, aim="< 20", reference="1 016")
+    report.add(f"sync request, SDK client{ON_TOP}", sync - plain, "ms", bare=plain, aim="< 20", reference="1 016")
 
 
 def _beside_bare(call: Callable[[int], Any]) -> tuple[float, float]:

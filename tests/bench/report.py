@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+ON_TOP = ", on top of bare"
 PAGE = ROOT / "docs/reference/performance.md"
 FIGURES = ROOT / ".cache/bench.json"
 COMMAND = "make bench"
@@ -20,9 +21,10 @@ _HEAD = """\
 Written by `{command}` on {date}; do not edit. {cores} cores ({model}), {memory} GB of memory, Linux {kernel}, Python {python}.
 Load average when it began: {load_before}, when it ended: {load_after} (each core that others keep busy adds 1).
 
-Each figure is a median, and stands beside a bare run of the same program in the same run and the same process tree. The program
-is `/bin/echo`, which ends within a millisecond: what remains is the gateway. "Reference" is the system whose behaviour this one was
-asked to surpass, measured on a machine of the same kind. Figures move by a third with what else a machine does; the ratios less so.
+Figures are medians. "Bare" is the same program run without the gateway, in the same run and the same process tree; the program is
+`/bin/echo`, which ends within a millisecond, so what remains is the gateway. "On top of bare" is what the gateway adds; its ratio is
+the whole to the bare run. "Reference" is the system that this one was asked to surpass, measured on a machine of the same kind.
+Figures move by a third and more with what else a machine does.
 
 | what | measured | bare | ratio | aim | reference |
 |---|--:|--:|--:|--:|--:|
@@ -62,26 +64,27 @@ class Report:
         self.rows.append(row)
         print("  ".join(cell for cell in _cells(row) if cell), flush=True)
 
-    def write(self, *, page: bool) -> None:
-        """Keep the figures; with `page`, write them into the documentation too."""
+    def write(self, page: Path | None, figures: Path) -> None:
+        """Keep the figures, and write them down for readers."""
         facts = _facts() | {"load_before": f"{self.load_before:.1f}", "load_after": f"{os.getloadavg()[0]:.1f}"}
-        FIGURES.parent.mkdir(exist_ok=True)
-        FIGURES.write_text(json.dumps({"facts": facts, "rows": [asdict(row) for row in self.rows]}, indent=1) + "\n")
+        figures.parent.mkdir(exist_ok=True)
+        figures.write_text(json.dumps({"facts": facts, "rows": [asdict(row) for row in self.rows]}, indent=1) + "\n")
         if page:
             lines = [f"| {' | '.join(_cells(row))} |" for row in self.rows]
-            PAGE.write_text(_HEAD.format(command=COMMAND, **facts) + "\n".join(lines) + "\n" + _TAIL)
+            page.write_text(_HEAD.format(command=COMMAND, **facts) + "\n".join(lines) + "\n" + _TAIL)
 
 
 def _cells(row: Row) -> list[str]:
-    ratio = (
-        ""
-        if not row.bare
-        else f"{row.value / row.bare:.1f}"
-        if row.value >= row.bare
-        else f"1/{row.bare / row.value:.1f}"
-    )
     plain = "" if row.bare is None else _number(row.bare, row.unit)
-    return [row.what, _number(row.value, row.unit), plain, ratio, row.aim, row.reference]
+    told = [f"{words} {row.unit}" if words else "" for words in (row.aim, row.reference)]
+    return [row.what, _number(row.value, row.unit), plain, _ratio(row), *told]
+
+
+def _ratio(row: Row) -> str:
+    if not row.bare:
+        return ""
+    whole = row.value + row.bare if row.what.endswith(ON_TOP) else row.value
+    return f"{whole / row.bare:.1f}" if whole >= row.bare else f"1/{row.bare / whole:.1f}"
 
 
 def _number(value: float, unit: str) -> str:

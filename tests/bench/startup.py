@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from statistics import median
+from typing import Any
 
 from tests.bench.report import Report
 from tests.bench.world import World, times
@@ -15,7 +16,7 @@ from tests.bench.world import World, times
 def measure(world: World, report: Report) -> None:
     """From starting the process to its answers."""
     answers, lists, imports, bares = [], [], [], []
-    listing = {"tools": []}
+    listing: dict[str, list[dict[str, Any]]] = {"tools": []}
     for _ in range(times(20)):
         began = time.perf_counter()
         with world.serve() as client:

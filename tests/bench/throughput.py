@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 from tests.bench.report import Report
-from tests.bench.world import World, times
+from tests.bench.world import World, bare, times
 
+PROGRAM = ("/bin/echo", "hi")
 WIDTHS = {16: "60", 64: "55"}
 ROUNDS = 3
 
@@ -25,8 +26,9 @@ def measure(world: World, report: Report) -> None:
         client.begin()
         client.call("tiny_request", {"prompt": "first"})
         for width, reference in WIDTHS.items():
-            found = []
+            found, plain = [], []
             for round_ in range(ROUNDS):
+                plain.append(_bare(width))
                 prompts = [{"prompt": f"{width} {round_} {number}"} for number in range(times(300))]
                 began = time.perf_counter()
                 with ThreadPoolExecutor(width) as callers:
@@ -35,5 +37,17 @@ def measure(world: World, report: Report) -> None:
                         assert not answer.get("deduplicated"), answer
                 found.append(len(prompts) / (time.perf_counter() - began))
             report.add(
-                f"jobs a second, {width} at once, over the wire", median(found), "/s", aim="150", reference=reference
+                f"jobs a second, {width} at once, over the wire",
+                median(found),
+                "/s",
+                bare=median(plain),
+                aim="150",
+                reference=reference,
             )
+
+
+def _bare(width: int) -> float:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(width) as callers:
+        list(callers.map(bare, [PROGRAM] * times(300)))
+    return times(300) / (time.perf_counter() - began)
