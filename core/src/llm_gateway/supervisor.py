@@ -141,12 +141,18 @@ class Supervisor:
             self._known.append(job.id)
             self._tasks.start_soon(self._drive, job)
 
-    async def _pump(self) -> None:
+    async def _pump(self, after_s: float = 0.0) -> None:
         """Start what waits, as far as there is room."""
-        if not self._queued:
+        await anyio.sleep(after_s)
+        if not self._queued or self._tasks is None:
             return
         with anyio.CancelScope(shield=True):
-            claimed = await self._gateway.store.claim(self.owner, self._gateway.limits, _now())
+            try:
+                claimed = await self._gateway.store.claim(self.owner, self._gateway.limits, _now())
+            except StoreUnavailable as error:  # what waits must not wait for the next bell
+                log.warning("nothing could be started: %s", error)
+                self._tasks.start_soon(self._pump, _LOOK_AGAIN_S)
+                return
             for job in claimed:
                 self._queued.discard(job.id)
                 self._plans.pop(job.id, None)  # what it was planned on (its conversation) may have changed since

@@ -84,5 +84,6 @@ async def unlearn(gateway: Gateway, job: Job) -> None:
 
 def let_go(gateway: Gateway, job: Job) -> None:
     """Delete an ended job's prompt and output; the reply stays. Blocking."""
-    gateway.engine.forget(job.id, output_only=True)
-    (gateway.supervisor.folder(job.id) / "request.json").unlink(missing_ok=True)
+    with suppress(OSError, RuntimeError):  # what stays now goes with the job
+        gateway.engine.forget(job.id, output_only=True)
+        (gateway.supervisor.folder(job.id) / "request.json").unlink(missing_ok=True)
