@@ -241,3 +241,26 @@ async def test_a_reader_that_fails_costs_neither_the_output_nor_the_gateway(
         assert "unheard of" in told["error"]["message"]
         assert "echo: unheard" in (await caller.result(told["jobId"], raw="stdout"))["page"]["text"]
         assert (await caller.ask("next"))["text"] == "echo: next"
+
+
+async def test_a_store_that_fails_for_a_moment_neither_ends_the_gateway_nor_stops_its_queue(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[int] = []
+    monkeypatch.setattr(supervisor, "_LOOK_AGAIN_S", 0.05)
+    home.set(limits__running=1)
+    async with home.open() as caller:
+        claim = caller.gateway.store.claim
+
+        async def flawed(*arguments: Any) -> Any:
+            if len(failures) < 3:
+                failures.append(1)
+                raise StoreUnavailable("database is locked")
+            return await claim(*arguments)
+
+        first = await caller.start("first", scenario="silent", delayMs=200)
+        monkeypatch.setattr(caller.gateway.store, "claim", flawed)
+        second = await caller.start("second")
+        await caller.wait(first, second)
+        assert len(failures) == 3
+        assert (await caller.result(second))["text"] == "echo: second"
