@@ -268,7 +268,7 @@ class LocalEngine:
         with Folder(self._path(job_id), create=True) as folder:
             if folder.has(EXIT):
                 return
-            folder.write(CANCEL, b"")
+            os.close(folder.open(CANCEL, os.O_WRONLY | os.O_CREAT))  # empty: nothing of it can be half written
             if who := Identity.from_dict((folder.read_json(STATE) or {}).get("keeper")):
                 who.signal(signal.SIGTERM)
 
