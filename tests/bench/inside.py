@@ -24,10 +24,10 @@ from tests.bench.world import bare
 CONTEXT = CallContext()
 
 
-async def timed(call: Callable[[], Awaitable[Any]]) -> tuple[float, Any]:
+async def timed(gateway: Gateway, tool: str, arguments: dict[str, Any]) -> tuple[float, Any]:
     """Milliseconds, and the answer."""
     began = time.perf_counter()
-    answer = await call()
+    answer = await gateway.call(tool, arguments, CONTEXT)
     return (time.perf_counter() - began) * 1000, answer
 
 
@@ -37,15 +37,15 @@ async def latency(gateway: Gateway, calls: int) -> dict[str, float]:
     for number in range(calls):
         found["bare"].append(bare(command("echo", 0)) * 1000)
         prompt = {"prompt": f"s{number}"}
-        found["sync"].append((await timed(lambda p=prompt: gateway.call("tiny_request", p, CONTEXT)))[0])
-        found["dedup"].append((await timed(lambda p=prompt: gateway.call("tiny_request_async", p, CONTEXT)))[0])
-        later = {"prompt": f"a{number}"}
-        took, started = await timed(lambda p=later: gateway.call("tiny_request_async", p, CONTEXT))
+        found["sync"].append((await timed(gateway, "tiny_request", prompt))[0])
+        took, again = await timed(gateway, "tiny_request_async", prompt)
+        assert again.deduplicated
+        found["dedup"].append(took)
+        took, started = await timed(gateway, "tiny_request_async", {"prompt": f"a{number}"})
         found["submit"].append(took)
-        which = {"jobIds": [started.job["id"]]}
-        await gateway.call("llm_job_wait", which, CONTEXT)
-        one = {"jobId": started.job["id"]}
-        found["status"].append((await timed(lambda p=one: gateway.call("llm_job_status", p, CONTEXT)))[0])
+        job = started.job["id"]
+        await timed(gateway, "llm_job_wait", {"jobIds": [job]})
+        found["status"].append((await timed(gateway, "llm_job_status", {"jobId": job}))[0])
     return {name: statistics.median(series) for name, series in found.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -33,6 +34,23 @@ def measure_inside(world: World, report: Report) -> None:
     report.add("async submit, in-process", found["submit"], "ms", aim="< 8", reference="11.3")
     report.add("dedup hit, in-process", found["dedup"], "ms", reference="3.2")
     report.add("status, in-process", found["status"], "ms", aim="< 1", reference="0.6")
+
+
+def measure_disk(world: World, report: Report) -> None:
+    """How long the disk takes to promise something; a run waits for that five times."""
+    found = []
+    for number in range(times(100)):
+        began = time.perf_counter()
+        with (world.root / f"disk{number}").open("wb") as file:
+            file.write(b"x" * 200)
+            file.flush()
+            os.fsync(file.fileno())
+        found.append(time.perf_counter() - began)
+    report.add(
+        "for comparison: one small file written and synced to the disk (a run does this five times)",
+        median(found) * 1000,
+        "ms",
+    )
 
 
 def measure_wire(world: World, report: Report) -> None:

@@ -22,6 +22,7 @@ if not Path("/proc/self/status").exists():
 SUBJECTS = [
     latency.measure_inside,
     latency.measure_wire,
+    latency.measure_disk,
     throughput.measure,
     startup.measure,
     memory.measure,
