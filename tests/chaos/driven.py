@@ -43,8 +43,11 @@ class Driven:
     def call(self, name: str, **arguments: Any) -> int:
         """Send a call; its number."""
         self._calls += 1
+        assert self.process.stdin
         with suppress(BrokenPipeError):  # it is dead: nobody will answer
-            os.write(self._in, json.dumps({"id": self._calls, "name": name, "arguments": arguments}).encode() + b"\n")
+            if not self.process.stdin.closed:
+                call = {"id": self._calls, "name": name, "arguments": arguments}
+                os.write(self._in, json.dumps(call).encode() + b"\n")
         return self._calls
 
     def kill(self) -> None:
@@ -56,6 +59,10 @@ class Driven:
         """Go away as a client does."""
         assert self.process.stdin
         self.process.stdin.close()
+
+    def await_end(self, patience_s: float) -> bool:
+        """Wait until it has ended; whether it has."""
+        return listen([self], lambda: self.ended, time.monotonic() + patience_s)
 
     def read(self) -> None:
         """Take in what it said."""

@@ -16,7 +16,7 @@ class Act:
     """Something that is done at a moment of a round, to or through one of its gateways."""
 
     at_s: float
-    what: str  #: call, kill, eof, nursery, keeper, agent
+    what: str  #: call, cancel, kill, eof, nursery, keeper, agent
     gateway: int = 0
     job: int = -1  #: its number in the round
     name: str = ""
@@ -46,7 +46,7 @@ class Plan:
 def plan(seed: int, number: int, *, jobs: int = JOBS, strikes: tuple[str, ...] = (), shots: int = 0) -> Plan:
     """Plan a round in which every gateway comes to an end.
 
-    :param strikes: what else may be killed, `shots` times; for `keeper` and `agent` a job's own, for `nursery` while jobs come in.
+    :param strikes: what else may be killed, `shots` times; for `keeper` and `agent` a job's own, for `nursery` while jobs come in; a `cancel` is asked for.
     """
     random = Random(f"{seed}/{number}")
     gateways = random.choice((1, 1, 2))
@@ -83,18 +83,18 @@ def _ends(random: Random, gateways: int) -> Iterator[Act]:
 def _call(random: Random, number: int, job: int, gateway: int, before_s: float) -> Act:
     delay_ms = random.choice((10, 20, 50, 100, 200))
     kind = random.choices(("steps", "echo", "ignore", "detach", "flood"), (14, 2, 2, 1, 1))[0]
-    options: dict[str, Any] = {
+    options: dict[str, dict[str, Any]] = {
         "steps": {"scenario": "steps", "amount": random.randint(1, 5), "delayMs": delay_ms},
         "echo": {},
         "ignore": {"scenario": "steps", "delayMs": delay_ms, "onTerm": "ignore"},
         "detach": {"scenario": "detach"},
         "flood": {"scenario": "flood", "amount": random.randint(1, 4) * 1_000_000},
-    }[kind]
+    }
     return Act(
         at_s=random.uniform(0, before_s),
         what="call",
         gateway=gateway,
         job=job,
         name="echo_request" if random.random() < 0.15 else "echo_request_async",
-        arguments={"prompt": f"round {number} job {job}", **options},
+        arguments={"prompt": f"round {number} job {job}", **options[kind]},
     )

@@ -42,3 +42,9 @@ def test_lesson_73_killed_keepers_and_agents_are_told_as_what_they_are(world: Wo
 def test_killed_nurseries_lose_no_launch_and_launch_nothing_twice(world: World, seed: int, numbers: range) -> None:
     for number in numbers:
         play(world, plan(seed, number, strikes=("nursery",), shots=10))
+
+
+@usual_rounds(8)
+def test_a_cancel_across_kills_ends_a_job_once_and_no_other(world: World, seed: int, numbers: range) -> None:
+    for number in numbers:
+        play(world, plan(seed, number, strikes=("cancel", "cancel", "nursery"), shots=12))

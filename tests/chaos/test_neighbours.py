@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -115,6 +116,31 @@ def test_a_living_neighbour_starts_what_a_killed_gateway_could_not_launch_any_mo
     os.kill(nursery, signal.SIGKILL)
     await_ends(world, jobs)
     check_ran_once(world, neighbour, *jobs)
+    world.drop(gateway)
+    leave(world, neighbour)
+
+
+def test_lesson_74_turns_that_wait_for_their_conversation_run_once_and_in_order_whoever_dies(world: World) -> None:
+    gateway, neighbour = open_all(world, 2)
+    first, _ = ask(
+        gateway,
+        "echo_request_async",
+        prompt="turn 0",
+        workingDir=str(world.work),
+        createNewSession=True,
+        scenario="steps",
+        delayMs=100,
+    )
+    session, jobs = first["job"]["gatewaySessionId"], [first["job"]["id"]]
+    for number in range(1, 7):
+        who = (gateway, neighbour)[number % 2]
+        jobs += start(world, who, f"turn {number}", sessionId=session, onBusy="queue", scenario="steps", delayMs=20)
+    gateway.kill()
+    await_ends(world, jobs)
+    check_ran_once(world, neighbour, *jobs)
+    (conversation,) = (world.folder / "echo" / "sessions").glob("*.json")
+    turns = json.loads(conversation.read_text())["turns"]
+    assert [prompt for prompt, _ in turns] == [f"turn {number}" for number in range(7)]
     world.drop(gateway)
     leave(world, neighbour)
 
