@@ -62,6 +62,15 @@ async def test_the_latest_conversation_of_this_directory_is_continued(home: Home
     assert told["text"] == "newer"
 
 
+async def test_a_conversation_that_never_began_is_not_the_latest(home: Home) -> None:
+    async with home.open() as caller:
+        await caller.ask("remembered")
+        missing = await caller.ask("never begun", model="no-such-model")
+        assert missing["error"]["code"] == "bad_model"
+        told = await caller.ask("what?", resumeLatest=True, scenario="recall")
+    assert told["text"] == "remembered"
+
+
 async def test_the_active_session_is_continued_in_its_directory_unless_a_new_one_is_asked_for(home: Home) -> None:
     elsewhere = home.work / "elsewhere"
     elsewhere.mkdir()
@@ -144,7 +153,7 @@ async def test_lesson_33_what_was_said_at_first_is_said_again_and_a_word_of_the_
     (home.work / "more").mkdir()
     more = str(home.work / "more")
     async with home.open() as caller:
-        first = await caller.ask("begin", model="echo-1-mini", posture="plan", addDirs=[more])
+        first = await caller.ask("begin", model="echo-1-mini", posture="plan", addDirs=[more], allowedTools=["Read"])
         session = first["gatewaySessionId"]
         second = await caller.ask("on", sessionId=session, workingDir=None)
         third = await caller.ask("and on", sessionId=session, posture="read_only", workingDir=None)
@@ -152,6 +161,7 @@ async def test_lesson_33_what_was_said_at_first_is_said_again_and_a_word_of_the_
     assert [event["model"] for event in seen] == ["echo-1-mini"] * 3
     assert [event["settings"]["posture"] for event in seen] == ["plan", "plan", "read_only"]
     assert [event["settings"]["addDirs"] for event in seen] == [[more]] * 3
+    assert [event["settings"]["allowedTools"] for event in seen] == [["Read"]] * 3
     assert {Path(event["settings"]["workingDir"]) for event in seen} == {home.work}
     assert [event["turn"] for event in seen] == [1, 2, 3]
 

@@ -11,11 +11,15 @@ from typing import Any
 from llm_gateway.errors import InvalidRequest, SessionNotFound
 from llm_gateway.model.ask import Ask
 from llm_gateway.model.ids import NativeSessionId, SessionId, new_session_id
+from llm_gateway.model.job import JobState
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import Request
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Store
+
+#: Lists that a later turn repeats when it names none.
+_REPEATED = ("add_dirs", "allowed_tools", "disallowed_tools")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +46,7 @@ async def choose_session(store: Store, info: ProviderInfo, ask: Ask, now: dateti
     if ask.session_id is not None:
         return await _by_id(store, info, request, ask.session_id, now)
     if ask.resume_latest:
-        latest = await store.list_sessions(
-            principal=request.principal, provider=info.name, working_dir=request.working_dir, limit=1
-        )
-        if not latest:
-            raise SessionNotFound(f"there is no conversation of {info.name} in {request.working_dir} yet")
-        return Place(session=latest[0], begun=True)
+        return Place(session=await _latest(store, info, request), begun=True)
     if not ask.create_new:
         active = await store.active_session(info.name, request.working_dir, request.principal)
         if active is not None:
@@ -63,12 +62,13 @@ def continue_request(ask: Ask, place: Place, info: ProviderInfo) -> tuple[Reques
     if not place.begun:
         return ask.request, None
     said: Mapping[str, Any] = place.session.settings
+    repeated: dict[str, Any] = {name: getattr(ask.request, name) or tuple(said.get(name, ())) for name in _REPEATED}
     request = replace(
         ask.request,
         model=ask.request.model or said.get("model"),
-        add_dirs=ask.request.add_dirs or tuple(said.get("addDirs", ())),
         working_dir=ask.request.working_dir if ask.dir_given else place.session.working_dir,
         options=info.options_model.model_validate({**said.get("options", {}), **ask.options_given}),
+        **repeated,
     )
     return request, Posture(said["posture"]) if said.get("posture") else None
 
@@ -78,11 +78,23 @@ def remember(session: Session, request: Request, posture: Posture, options_given
     said: dict[str, Any] = {"posture": posture.value}
     if request.model:
         said["model"] = request.model
-    if request.add_dirs:
-        said["addDirs"] = list(request.add_dirs)
+    said |= {name: list(getattr(request, name)) for name in _REPEATED if getattr(request, name)}
     if options_given:
         said["options"] = dict(options_given)
     return replace(session, settings=said)
+
+
+async def _latest(store: Store, info: ProviderInfo, request: Request) -> Session:
+    """The newest conversation of this directory that can be continued: begun, or being begun just now."""
+    newest_first = await store.list_sessions(
+        principal=request.principal, provider=info.name, working_dir=request.working_dir, limit=50
+    )
+    for session in newest_first:
+        if session.native_id or await store.list_jobs(
+            session_id=session.id, states=(JobState.QUEUED, JobState.RUNNING), limit=1
+        ):
+            return session
+    raise SessionNotFound(f"there is no conversation of {info.name} in {request.working_dir} yet")
 
 
 async def _by_id(store: Store, info: ProviderInfo, request: Request, given: str, now: datetime) -> Place:
