@@ -179,7 +179,8 @@ def check_struck(world: World, reply: Answer, call: Act, starts: int, struck: se
     elif verdict["reason"] == "vanished":
         assert "keeper" in struck, f"{call}: {verdict}"
         assert (reply["status"], reply["error"]["code"]) == ("interrupted", "interrupted"), f"{call}: {reply}"
-        said = (world.home / "jobs" / reply["jobId"] / "stdout").read_bytes()
+        stdout = world.home / "jobs" / reply["jobId"] / "stdout"
+        said = stdout.read_bytes() if stdout.exists() else b""  # killed before there was any
         assert (b'"type": "text"' in said.rpartition(b"\n")[0]) == bool(reply["text"]), f"{call}: {reply}"
     elif verdict.get("signal"):
         assert "agent" in struck, f"{call}: {verdict}"
