@@ -11,7 +11,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from llm_gateway.keeper.bells import Bell
+from llm_gateway.bells import Bell
 from tests.chaos.driven import Driven, ask
 from tests.chaos.world import ENDED, World
 

@@ -24,20 +24,21 @@ MEMBERS = [
 ]
 
 
-def run(*argv: str | Path, cwd: Path = ROOT) -> str:
+def run(*argv: str | Path, cwd: Path = ROOT, status: int = 0, **environ: str) -> str:
+    """What a command prints, on stderr when it is to end with another status than 0."""
     cache = {"UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(ROOT / ".cache/uv"))}
     done = subprocess.run(
         [str(word) for word in argv],
         cwd=cwd,
-        env={**os.environ, **cache},
+        env={**os.environ, **cache, **environ},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, f"{' '.join(map(str, argv))}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    assert done.returncode == status, f"{' '.join(map(str, argv))}\n{done.stdout}\n{done.stderr}"
+    return done.stderr if status else done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,14 @@ class Environment:
         json.loads(shown)
         return shown
 
+    def ask(self, prompt: str, status: int = 0) -> str:
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        command = self.folder / "bin/llm-gateway"
+        return run(
+            command, "ask", "echo", prompt, cwd=home, status=status, HOME=str(home), LLM_GATEWAY_HOME=str(home / "gw")
+        )
+
     def kernel(self) -> dict[str, str]:
         (package,) = self.folder.glob("lib/python*/site-packages/llm_gateway")
         return {
@@ -114,10 +123,18 @@ def test_a_provider_comes_and_goes_with_its_wheel_and_the_kernel_stays_as_it_is(
     assert environment.kernel() == before
 
 
+def test_without_an_engine_the_gateway_says_what_is_missing_and_with_one_it_works(environment: Environment) -> None:
+    environment.install("llm-gateway-core", "llm-gateway-provider-echo", "llm-gateway-store-sqlite")
+    assert "pip install llm-gateway-engine-local" in environment.ask("hello", status=2)
+    environment.install("llm-gateway-engine-local")
+    assert "hello" in environment.ask("hello")
+
+
 def test_the_meta_distribution_brings_everything_but_the_demo(environment: Environment) -> None:
     environment.install("llm-gateway")
     shown = environment.plugins()
     assert "llm-gateway-store-sqlite" in shown
+    assert "llm-gateway-engine-local" in shown
     assert "llm-gateway-transport-mcp" in shown
     assert "llm-gateway-provider-echo" not in shown
 

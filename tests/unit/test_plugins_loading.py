@@ -184,6 +184,14 @@ def test_a_store_that_cannot_be_had_is_named_with_what_there_is() -> None:
         host.open_store("house:", "/home")
 
 
+@pytest.mark.parametrize(("kind", "url"), [("store", "sqlite:"), ("engine", "local:")])
+def test_a_gateway_without_a_store_or_an_engine_says_how_to_get_one(kind: str, url: str) -> None:
+    named = url.removesuffix(":")
+    message = rf"no {kind} named '{named}' is installed; `pip install llm-gateway-{kind}-{named}` .*\(installed: none\)"
+    with pytest.raises(PluginError, match=message):
+        getattr(PluginHost(), f"open_{kind}")(url, "/home")
+
+
 def in_fresh_process(code: str, tmp_path: Path) -> str:
     environ = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
@@ -204,4 +212,4 @@ def test_discovery_finds_what_is_installed_and_imports_none_of_it(tmp_path: Path
     """
     lines = in_fresh_process(code, tmp_path).splitlines()
     assert all(line.endswith(" not wanted") for line in lines)
-    assert "engine local llm-gateway-core 0.1.0 not wanted" in lines
+    assert "engine local llm-gateway-engine-local 0.1.0 not wanted" in lines

@@ -6,9 +6,12 @@ Names are loaded when they are first used, so that importing this package costs 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = (
+    False  # as type checkers know it, without importing typing: an engine's processes import this package too
+)
 if TYPE_CHECKING:
+    from llm_gateway.bells import ring
     from llm_gateway.errors import GatewayError, error_for
     from llm_gateway.gateway import Gateway
     from llm_gateway.hookspecs import hookimpl
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, Usage
 
 _HOMES = {
+    "bells": ("ring",),
     "errors": ("GatewayError", "error_for"),
     "gateway": ("Gateway",),
     "hookspecs": ("hookimpl",),
@@ -62,12 +66,12 @@ __all__ = [  # noqa: RUF022
     "Operation", "OutputReader", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
     "Record", "Reply", "Request", "Resource", "Resume", "RunEnd", "RunSpec", "RunView", "Session", "SessionId",
     "Store", "Summary", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "error_for", "from_json",
-    "hookimpl", "new_job_id", "new_session_id", "to_json",
+    "hookimpl", "new_job_id", "new_session_id", "ring", "to_json",
 ]
 # fmt: on
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"llm_gateway.{_HOME_OF[name]}"), name)

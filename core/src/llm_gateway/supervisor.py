@@ -24,13 +24,13 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
+from llm_gateway.bells import MISSED, Bell, ring
 from llm_gateway.dispatch import invocation, outcome
 from llm_gateway.dispatch.conclusion import conclude, failed, let_go, load_accepted, open_live, papers, unlearn
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
-from llm_gateway.keeper.bells import MISSED, Bell, ring
-from llm_gateway.keeper.lives import Life, is_alive
 from llm_gateway.live import LiveOutput, lay_down, write_reply_text
+from llm_gateway.lives import Life, is_alive
 from llm_gateway.model.ask import Accepted
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd

@@ -12,8 +12,8 @@ import pytest
 
 from llm_gateway import live, supervisor
 from llm_gateway.errors import StoreUnavailable
-from llm_gateway.keeper.client import LocalEngine
 from llm_gateway.model.ids import JobId
+from llm_gateway_engine_local.client import LocalEngine
 from tests.integration.gateway.world import Home
 
 pytestmark = pytest.mark.anyio

@@ -169,6 +169,5 @@ class PluginHost(HookCalls):
         broken = [f"{p.label}: {p.problem}" for p in self._plugins if (p.kind, p.name) == (kind, name)]
         if broken:
             raise PluginError(broken[0])
-        raise PluginError(
-            f"no {kind} named {name!r} is installed{checks.nearest(name, names)} (installed: {listed(names)})"
-        )
+        advice = checks.nearest(name, names) or f"; `pip install llm-gateway-{kind}-{name}` brings it, if it is one of ours"
+        raise PluginError(f"no {kind} named {name!r} is installed{advice} (installed: {listed(names)})")

@@ -12,15 +12,15 @@ from pathlib import Path
 import anyio
 import pytest
 
-from llm_gateway.keeper.client import LocalEngine
-from llm_gateway.keeper.identity import identify
-from llm_gateway.keeper.starter import Starter
 from llm_gateway.model.invocation import EndReason
+from llm_gateway_engine_local.client import LocalEngine
+from llm_gateway_engine_local.identity import identify
+from llm_gateway_engine_local.starter import Starter
 
 GATEWAY = """
 import anyio, pathlib, sys, os
-from llm_gateway.keeper.client import LocalEngine
-from llm_gateway.keeper.starter import Starter
+from llm_gateway_engine_local.client import LocalEngine
+from llm_gateway_engine_local.starter import Starter
 from llm_gateway.model.engine import RunSpec
 async def main():
     home, job, ways, *argv = sys.argv[1:]
@@ -265,13 +265,13 @@ def test_the_nursery_ends_with_its_gateway(play, make_spec, gone):
 
 
 def test_a_nested_gateway_that_settles_the_run_it_lives_in_does_not_kill_itself(make_spec, home, monkeypatch):
-    from llm_gateway.keeper import ending
+    from llm_gateway_engine_local import ending
 
     child = subprocess.Popen(
         [
             sys.executable,
             "-c",
-            "from llm_gateway.keeper import ending; print(ending.end_leftovers('job-nested', None))",
+            "from llm_gateway_engine_local import ending; print(ending.end_leftovers('job-nested', None))",
         ],
         env={**os.environ, "LLM_GATEWAY_JOB": "job-nested"},
         stdout=subprocess.PIPE,

@@ -1,4 +1,6 @@
-"""Fork keepers on demand. Run alone: `python -I -S nursery.py nursery|once <descriptor>`; standard library only.
+"""Fork keepers on demand. Run alone: `python -I -S nursery.py <folder> nursery|once <descriptor>`.
+
+Standard library only, but for the kernel's `ring`, which costs as little; the folder is the one where the kernel's package lies.
 
 A gateway keeps one of these, because a fork costs a quarter of a fresh interpreter. It has one thread, reads one message at a time
 from a socket, forks, and the child is the keeper: in its own session, holding the wake-up descriptor that came with the message, and
@@ -98,6 +100,6 @@ def main(mode: str, descriptor: int) -> None:
 if __name__ == "__main__":
     import importlib
 
-    # This room alone, as a package of its own: the gateway's other rooms are not loaded.
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    importlib.import_module("keeper.nursery").main(sys.argv[1], int(sys.argv[2]))
+    # Without `site` nothing is found that is not named here; last, so that nothing takes the standard library's place.
+    sys.path += [sys.argv[1], os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    importlib.import_module("llm_gateway_engine_local.nursery").main(sys.argv[2], int(sys.argv[3]))

@@ -10,30 +10,32 @@ from pathlib import Path
 import anyio
 import pytest
 
-from llm_gateway import keeper as room
-from llm_gateway.keeper.client import LocalEngine
-from llm_gateway.keeper.identity import identify
-from llm_gateway.keeper.starter import Starter
+import llm_gateway_engine_local
 from llm_gateway.model.invocation import EndReason
 from llm_gateway.model.provider import EndStep
+from llm_gateway_engine_local.client import LocalEngine
+from llm_gateway_engine_local.identity import identify
+from llm_gateway_engine_local.starter import Starter
 
 POORER = """
 import os, sys
-sys.path.append({kernel!r})
-from keeper import identity, linux, nursery
+sys.path += [sys.argv[1], {engine!r}]
+from llm_gateway_engine_local import identity, linux, nursery
 if {no_linux}:
     linux.become_reaper = linux.die_with_parent = linux.punch = lambda *_: False
     identity.PROC = "/nonexistent"
     del os.pidfd_open
 else:
     linux.punch = lambda *_: False
-nursery.main(sys.argv[1], int(sys.argv[2]))
+nursery.main(sys.argv[2], int(sys.argv[3]))
 """
 
 
 def poorer(tmp_path: Path, *, no_linux: bool, nursery: bool = True) -> Starter:
     script = tmp_path / "poorer.py"
-    script.write_text(POORER.format(kernel=str(Path(room.__file__).parent.parent), no_linux=no_linux))
+    script.write_text(
+        POORER.format(engine=str(Path(llm_gateway_engine_local.__file__).parent.parent), no_linux=no_linux)
+    )
     starter = Starter(nursery=nursery)
     starter.program = (sys.executable, "-I", "-S", str(script))
     return starter
@@ -56,7 +58,7 @@ def test_where_no_hole_can_be_made_a_flood_is_ended_and_kept(play, make_spec, tm
 
 @pytest.mark.parametrize("nursery", [True, False], ids=["nursery", "alone"])
 def test_a_bare_posix_system_runs_and_cancels(play, make_spec, saw, tmp_path, monkeypatch, nursery):
-    monkeypatch.setattr("llm_gateway.keeper.identity.PROC", "/nonexistent")
+    monkeypatch.setattr("llm_gateway_engine_local.identity.PROC", "/nonexistent")
     monkeypatch.delattr(os, "pidfd_open")
     quick = make_spec(sh="echo hello; (trap '' TERM; sleep 100) & exit 3")
     slow = make_spec(sh="trap '' TERM; echo ready; sleep 100", end_steps=(EndStep(grace_s=0.1),))
@@ -78,7 +80,7 @@ def test_a_bare_posix_system_runs_and_cancels(play, make_spec, saw, tmp_path, mo
 
 
 def test_a_bare_posix_system_settles_a_vanished_run(play, make_spec, saw, tmp_path, monkeypatch):
-    monkeypatch.setattr("llm_gateway.keeper.identity.PROC", "/nonexistent")
+    monkeypatch.setattr("llm_gateway_engine_local.identity.PROC", "/nonexistent")
     monkeypatch.delattr(os, "pidfd_open")
     spec = make_spec(sh="echo ready; sleep 100 & sleep 100")
 

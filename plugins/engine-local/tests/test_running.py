@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio
 import pytest
 
-from llm_gateway.keeper.plugin import gateway_open_engine
+import llm_gateway
+import llm_gateway_engine_local
+from llm_gateway.bells import Bell
 from llm_gateway.model.invocation import EndReason
+from llm_gateway_engine_local.plugin import gateway_open_engine
 
 
 def test_a_run_is_reported_with_its_code_and_its_whole_output(play, make_spec, starter):
@@ -198,7 +203,7 @@ def test_lesson_82_an_environment_value_is_in_no_file_and_nothing_is_readable_by
 
 
 def test_launching_twice_from_two_engines_at_once_runs_once(play, make_spec, home, tmp_path):
-    from llm_gateway.keeper.client import LocalEngine
+    from llm_gateway_engine_local.client import LocalEngine
 
     specs = [make_spec(sh="echo ran >> count-$LLM_GATEWAY_JOB") for _ in range(10)]
 
@@ -309,3 +314,31 @@ def test_forgetting_deletes_the_output_or_the_whole_folder_but_no_running_job(pl
 def test_the_plugin_answers_to_its_own_url_alone(home):
     assert gateway_open_engine("local:", str(home)) is not None
     assert gateway_open_engine("fleet://x", str(home)) is None
+
+
+def test_a_keeper_rings_when_its_run_is_over(play, make_spec, home):
+    ear, spec = Bell(home, "one"), make_spec(sh="true")
+    ear.open()
+
+    async def scene(engine):
+        await engine.launch(spec)
+        heard = await ear.heard()
+        assert (await engine.wait(spec.job_id)).exit_code == 0
+        return heard
+
+    try:
+        assert play(scene) == {spec.job_id}
+    finally:
+        ear.close()
+
+
+def test_a_keeper_loads_nothing_of_the_kernel_but_its_bell():
+    code = (
+        "import sys\nsys.path += sys.argv[1:]\nimport llm_gateway_engine_local.nursery, llm_gateway_engine_local.keeper\n"
+        "print(*sys.modules)"
+    )
+    folders = [str(Path(package.__file__).parents[1]) for package in (llm_gateway, llm_gateway_engine_local)]
+    argv = [sys.executable, "-I", "-S", "-c", code, *folders]
+    loaded = set(subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout.split())
+    assert {name for name in loaded if name.startswith("llm_gateway.")} == {"llm_gateway.bells"}
+    assert not loaded & {"typing", "dataclasses", "subprocess", "anyio", "pydantic", "pluggy"}

@@ -28,9 +28,7 @@ from typing import Any, Literal, TypeVar
 import anyio
 import anyio.to_thread
 
-from llm_gateway.model.engine import RunSpec, RunView
-from llm_gateway.model.ids import JobId
-from llm_gateway.model.invocation import RUN_FILES, EndReason, RunEnd
+from llm_gateway import RUN_FILES, EndReason, JobId, RunEnd, RunSpec, RunView
 
 from . import ending, keeper, nursery
 from .folder import ARTIFACTS, CANCEL, EXIT, FILES, LOCK, SPEC, STATE, STDERR, STDIN, STDOUT, Folder, plain_parts

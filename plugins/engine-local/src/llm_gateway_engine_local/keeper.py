@@ -1,4 +1,4 @@
-"""The life of one run, in a process of its own. Standard library only; nothing of the gateway but this room.
+"""The life of one run, in a process of its own. Standard library only; of the gateway nothing but its bells.
 
 Why nothing is run twice, lost or left behind:
 - The job's lock is held from before anything happens until this process ends, however it ends. Who holds it is the keeper; a second
@@ -23,7 +23,9 @@ import time
 from contextlib import suppress
 from datetime import datetime, timezone
 
-from . import bells, ending, identity, linux
+from llm_gateway import ring
+
+from . import ending, identity, linux
 from .folder import CANCEL, EXIT, FILES, SPEC, STATE, STDERR, STDIN, STDOUT, Folder
 from .output import Output
 
@@ -31,7 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-RUN_FILES = "{run_files}"  #: the same word as in llm_gateway.model.invocation, which is out of reach here
+RUN_FILES = "{run_files}"  #: the same word as in the kernel, whose model is too slow to import here
 _GENTLE_S = 0.5
 _CLAIM_S, _WRITE_S = 1.0, 30.0
 
@@ -44,7 +46,7 @@ def keep(message: dict[str, Any]) -> None:
         return
     keeper = _Keeper(folder, alarm)
     keeper.live(message.get("env", {}), message.get("files", {}))
-    bells.ring(os.path.dirname(os.path.dirname(folder.path)), os.path.basename(folder.path).encode())
+    ring(os.path.dirname(os.path.dirname(folder.path)), os.path.basename(folder.path).encode())
 
 
 def _claim(folder: Folder) -> bool:

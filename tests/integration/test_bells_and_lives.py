@@ -11,8 +11,13 @@ import time
 import anyio
 import pytest
 
-from llm_gateway.keeper.bells import MISSED, Bell, ring
-from llm_gateway.keeper.lives import Life, is_alive
+from llm_gateway.bells import MISSED, Bell, ring
+from llm_gateway.lives import Life, is_alive
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -80,7 +85,7 @@ def test_an_ear_that_is_full_learns_that_it_missed_something(home, bell):
 
 def test_the_bell_of_a_dead_gateway_is_taken_down(home, bell):
     bell("alive")
-    code = "import sys,os; from llm_gateway.keeper.bells import Bell; Bell(sys.argv[1],'dead').open(); os._exit(0)"
+    code = "import sys,os; from llm_gateway.bells import Bell; Bell(sys.argv[1],'dead').open(); os._exit(0)"
     subprocess.run([sys.executable, "-c", code, str(home)], check=True)
     assert (home / "bells" / "dead").exists()
     ring(home, b"x")
@@ -103,18 +108,6 @@ def test_a_long_home_is_no_obstacle_on_linux(tmp_path):
     ear.close()
 
 
-def test_a_keeper_rings_when_its_run_is_over(play, make_spec, bell):
-    ear, spec = bell("one"), make_spec(sh="true")
-
-    async def scene(engine):
-        await engine.launch(spec)
-        heard = await ear.heard()
-        assert (await engine.wait(spec.job_id)).exit_code == 0
-        return heard
-
-    assert play(scene) == {spec.job_id}
-
-
 def test_a_life_is_seen_while_it_lasts(home):
     life = Life(home, "gateway-1")
     assert not is_alive(home, "gateway-1")
@@ -129,7 +122,7 @@ def test_a_life_is_seen_while_it_lasts(home):
 
 
 def test_lesson_81_a_killed_gateway_is_dead_at_once_and_its_file_is_removed(home):
-    code = "import sys,pathlib; from llm_gateway.keeper.lives import Life; Life(pathlib.Path(sys.argv[1]),'g').open(); print('up',flush=True); input()"
+    code = "import sys,pathlib; from llm_gateway.lives import Life; Life(pathlib.Path(sys.argv[1]),'g').open(); print('up',flush=True); input()"
     gateway = subprocess.Popen([sys.executable, "-c", code, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert gateway.stdout.readline() == b"up\n"

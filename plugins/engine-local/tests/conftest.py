@@ -14,10 +14,10 @@ from typing import Any
 import anyio
 import pytest
 
-from llm_gateway.keeper.client import LocalEngine
-from llm_gateway.keeper.starter import Starter
 from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.ids import JobId, new_job_id
+from llm_gateway_engine_local.client import LocalEngine
+from llm_gateway_engine_local.starter import Starter
 
 PATIENCE_S = 30
 

@@ -11,10 +11,10 @@ import time
 import anyio
 import anyio.lowlevel
 
-from llm_gateway.keeper import ending
-from llm_gateway.keeper.identity import Identity, identify
 from llm_gateway.model.invocation import EndReason
 from llm_gateway.model.provider import EndStep
+from llm_gateway_engine_local import ending
+from llm_gateway_engine_local.identity import Identity, identify
 
 DETACH = """
 import os, signal, sys, time
@@ -220,7 +220,7 @@ def test_a_cancel_at_any_moment_of_the_start_is_heard(play, make_spec):
 def test_lesson_9_another_process_can_cancel(play, make_spec, saw, home):
     spec = make_spec(sh="echo ready; exec sleep 100")
     code = (
-        "import anyio,sys,pathlib\nfrom llm_gateway.keeper.client import LocalEngine\n"
+        "import anyio,sys,pathlib\nfrom llm_gateway_engine_local.client import LocalEngine\n"
         "async def main():\n e=LocalEngine(pathlib.Path(sys.argv[1])); await e.aopen(); await e.cancel(sys.argv[2])\n"
         " print((await e.wait(sys.argv[2])).reason.value); await e.aclose()\nanyio.run(main)"
     )
