@@ -55,7 +55,10 @@ class Engine(Protocol):
         """Let go; the runs go on. Idempotent."""
 
     async def launch(self, spec: RunSpec) -> None:
-        """Make sure that this run has been started. Safe to repeat, from any gateway: a job is never run twice."""
+        """Make sure that this run has been started. Safe to repeat, from any gateway: a job is never run twice.
+
+        Each of its processes finds the job's id in its environment, as LLM_GATEWAY_JOB.
+        """
 
     async def wait(self, job_id: JobId) -> RunEnd:
         """Wait for the end of a launched run, event-driven; at once if it is over.
