@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llm_gateway import errors, hookspecs
-from llm_gateway.plugins.checks import OWNER
+from llm_gateway.hookspecs import OWNER
 from llm_gateway.settings import SettingKey, reference
 from llm_gateway.settings.reference import FIXED_NAMES, OTHER_NAMES
 

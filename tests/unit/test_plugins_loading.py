@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from llm_gateway import hookimpl
-from llm_gateway.plugins import PluginError, PluginHost, PluginRecord, PluginState
+from llm_gateway.plugins import PluginError, PluginHost, PluginState
 from tests.unit.plugin_samples import INFO, House, Parrot, Point, Watcher, only, raising, record_of
 
 
@@ -21,20 +21,16 @@ def test_a_good_provider_is_loaded_and_described() -> None:
     host = PluginHost([Point("parrot", Parrot)])
     assert only(host).state is PluginState.NOT_WANTED
     host.load_all()
-    assert only(host) == PluginRecord(
-        kind="provider",
-        name="parrot",
-        distribution="parrot-dist",
-        version="1.2",
-        module="parrot.plugin",
-        hooks=(
-            "gateway_build_argv",
-            "gateway_describe_provider",
-            "gateway_open_reader",
-            "gateway_resume_session",
-        ),
-        state=PluginState.LOADED,
+    loaded = only(host)
+    assert (loaded.kind, loaded.name) == ("provider", "parrot")
+    assert (loaded.distribution, loaded.version, loaded.module) == ("parrot-dist", "1.2", "parrot.plugin")
+    assert loaded.hooks == (
+        "gateway_build_argv",
+        "gateway_describe_provider",
+        "gateway_open_reader",
+        "gateway_resume_session",
     )
+    assert (loaded.state, loaded.problem) == (PluginState.LOADED, "")
     assert dict(host.providers) == {"parrot": INFO}
     assert host.problems == ()
 

@@ -11,8 +11,8 @@ another kind wraps them for all providers with `@hookimpl(wrapper=True)`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -38,11 +38,30 @@ PROJECT = "llm_gateway"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
+#: Hooks that belong to plugins of one kind; plugins of another kind may only wrap them.
+OWNER: dict[str, str] = {}
+#: Hooks without which a plugin of that kind is of no use.
+REQUIRED: set[str] = set()
+
+SpecT = TypeVar("SpecT", bound=Callable[..., Any])
+
+
+def asked_of(kind: str, *, required: bool = False) -> Callable[[SpecT], SpecT]:
+    """Mark a hook that is asked of one plugin of a kind."""
+
+    def mark(spec: SpecT) -> SpecT:
+        OWNER[spec.__name__] = kind
+        if required:
+            REQUIRED.add(spec.__name__)
+        return hookspec(spec, firstresult=True)
+
+    return mark
+
 
 # ------------------------------------------------------------------------------------------------------------- providers
 
 
-@hookspec(firstresult=True)
+@asked_of("provider", required=True)
 def gateway_describe_provider() -> ProviderInfo:
     """Describe the CLI that this plugin speaks for.
 
@@ -54,10 +73,9 @@ def gateway_describe_provider() -> ProviderInfo:
         def gateway_describe_provider():
             return ProviderInfo(name="echo", title="Echo", executable="llm-gateway-echo", postures=tuple(Posture))
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("provider", required=True)
 def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
     """Say what is to be executed for one request.
 
@@ -75,10 +93,9 @@ def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> In
         def gateway_build_argv(request, posture, resume):
             return Invocation(argv=("llm-gateway-echo",), stdin=request.prompt.text.encode())
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("provider", required=True)
 def gateway_resume_session(request: Request, session: Session | None) -> Resume:
     """Decide how a run enters its conversation.
 
@@ -97,10 +114,9 @@ def gateway_resume_session(request: Request, session: Session | None) -> Resume:
                 return Resume(native_id=session.native_id, fresh=False)
             return Resume(native_id=NativeSessionId(str(uuid4())))
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("provider", required=True)
 def gateway_open_reader(request: Request) -> OutputReader:
     """Open a reader for the output of one run.
 
@@ -114,10 +130,9 @@ def gateway_open_reader(request: Request) -> OutputReader:
         def gateway_open_reader(request):
             return EchoReader()
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("provider")
 def gateway_explain_failure(run: FinishedRun) -> Failure | None:
     """Name the cause of a failed run, in the closed set of error codes.
 
@@ -134,10 +149,9 @@ def gateway_explain_failure(run: FinishedRun) -> Failure | None:
             if "log in" in run.stderr_tail:
                 return Failure(code="auth_required", message="Echo is not logged in.", recovery="Run `echo login`.")
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("provider")
 def gateway_list_models() -> Sequence[ModelInfo]:
     """List the models that the CLI's own configuration, catalogue or files name, with the source of each name.
 
@@ -148,10 +162,9 @@ def gateway_list_models() -> Sequence[ModelInfo]:
         def gateway_list_models():
             return [ModelInfo(id="echo-1", source="built in", default=True)]
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("provider")
 def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
     """Say how this installation of the CLI would be brought to a version. Runs nothing.
 
@@ -166,10 +179,9 @@ def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
         def gateway_upgrade_plan(target):
             return UpgradePlan(argv=("npm", "install", "-g", f"echo@{target or 'latest'}"), method="npm")
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("provider")
 def gateway_account_cache(record: Record) -> CacheAccount | None:
     """Say what a turn's cached tokens mean under the provider's own rules.
 
@@ -184,7 +196,6 @@ def gateway_account_cache(record: Record) -> CacheAccount | None:
         def gateway_account_cache(record):
             return CacheAccount(read_tokens=record.usage.cache_read_tokens, ttl_s=300.0)
     """
-    raise AssertionError
 
 
 # -------------------------------------------------------------------------------------------------- policies and pricing
@@ -208,7 +219,6 @@ def gateway_approve(proposal: Proposal) -> Verdict | None:
             if proposal.posture is Posture.BYPASS:
                 return Verdict(decision=Decision.DENY, policy="house", reasons=("Nobody runs unattended here.",))
     """
-    raise AssertionError
 
 
 @hookspec(firstresult=True)
@@ -228,13 +238,12 @@ def gateway_price(usage: Usage, provider: str, model: str | None) -> Cost | None
         def gateway_price(usage, provider, model):
             return Cost(usd=0.0, basis=CostBasis.COMPUTED) if provider == "echo" else None
     """
-    raise AssertionError
 
 
 # ---------------------------------------------------------------------------------------- stores, engines, transports
 
 
-@hookspec(firstresult=True)
+@asked_of("store", required=True)
 def gateway_open_store(url: str, home: str) -> Store | None:
     """Make a store for a URL, unopened.
 
@@ -250,10 +259,9 @@ def gateway_open_store(url: str, home: str) -> Store | None:
         def gateway_open_store(url, home):
             return MemoryStore() if url.startswith("memory:") else None
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("engine", required=True)
 def gateway_open_engine(url: str, home: str) -> Engine | None:
     """Make an engine for a URL, unopened.
 
@@ -269,10 +277,9 @@ def gateway_open_engine(url: str, home: str) -> Engine | None:
         def gateway_open_engine(url, home):
             return LocalEngine(Path(home)) if url.startswith("local:") else None
     """
-    raise AssertionError
 
 
-@hookspec(firstresult=True)
+@asked_of("transport", required=True)
 def gateway_open_transport(name: str) -> Transport | None:
     """Make a transport.
 
@@ -287,7 +294,6 @@ def gateway_open_transport(name: str) -> Transport | None:
         def gateway_open_transport(name):
             return McpTransport() if name == "mcp" else None
     """
-    raise AssertionError
 
 
 # --------------------------------------------------------------------------------------------------------------- surface
@@ -305,7 +311,6 @@ def gateway_operations() -> Sequence[Operation]:
         def gateway_operations():
             return [Operation(name="greet", title="Greet", description="Say hello.", params=P, result=R, handler=greet)]
     """
-    raise AssertionError
 
 
 @hookspec
@@ -319,7 +324,6 @@ def gateway_resources() -> Sequence[Resource]:
         def gateway_resources():
             return [Resource(uri="house://rules", name="rules", description="House rules.", read=read_rules)]
     """
-    raise AssertionError
 
 
 @hookspec
@@ -333,7 +337,6 @@ def gateway_prompts() -> Sequence[PromptTemplate]:
         def gateway_prompts():
             return [PromptTemplate(name="review", title="Review", description="Review a diff.", render=render)]
     """
-    raise AssertionError
 
 
 @hookspec
@@ -348,7 +351,6 @@ def gateway_settings() -> Mapping[str, type[BaseModel]]:
         def gateway_settings():
             return {"house": HouseSettings}
     """
-    raise AssertionError
 
 
 @hookspec
@@ -362,7 +364,6 @@ def gateway_mcp_servers() -> Sequence[McpServer]:
         def gateway_mcp_servers():
             return [McpServer(name="search", command="search-mcp")]
     """
-    raise AssertionError
 
 
 # ------------------------------------------------------------------------------------------------------------- observers

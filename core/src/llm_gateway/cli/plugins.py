@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import asdict
+from typing import Any
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.running import log_to_stderr
 from llm_gateway.cli.screen import say, say_json, table
 from llm_gateway.operations.requests import RESERVED
-from llm_gateway.plugins import PluginHost
+from llm_gateway.plugins import PluginHost, PluginRecord
 from llm_gateway.plugins.find import KINDS
 
 
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     host = PluginHost.discover(os.environ, reserved=RESERVED)
     host.load(KINDS)
     if options.json:
-        say_json({"plugins": [asdict(record) for record in host.records], "problems": list(host.problems)})
+        say_json({"plugins": [_shown(record) for record in host.records], "problems": list(host.problems)})
         return Exit.OK
     rows = [
         (record.kind, record.name, record.state.value, record.distribution, record.version, _hooks(record.hooks))
@@ -30,6 +30,11 @@ def run(options: argparse.Namespace) -> int:
     for problem in host.problems:
         say(f"problem: {problem}")
     return Exit.OK
+
+
+def _shown(record: PluginRecord) -> dict[str, Any]:
+    names = ("kind", "name", "distribution", "version", "module", "hooks", "state", "problem")
+    return {name: getattr(record, name) for name in names}
 
 
 def _hooks(names: tuple[str, ...]) -> str:

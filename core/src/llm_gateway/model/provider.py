@@ -13,6 +13,10 @@ from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.reply import Event, Summary
 
+#: Common parameters that are refused, never ignored, unless a provider declares that it can hold them.
+DECLARED = ("allowedTools", "disallowedTools", "addDirs", "maxTurns", "maxBudgetUsd", "effort", "outputSchema")
+SUPPORTABLE = frozenset((*DECLARED, "mcpServers", "sessionId", "cacheControl"))
+
 
 class NoOptions(BaseModel):
     """For a provider without parameters of its own."""

@@ -5,60 +5,19 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import pluggy
-from pydantic import AliasChoices, BaseModel
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
 from llm_gateway import hookspecs
-from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.hookspecs import OWNER, REQUIRED
+from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
+from llm_gateway.naming import nearest, wire_names
 from llm_gateway.settings.model import FileSettings, ProviderSection
 
 #: Every hook that there is.
 HOOKS = frozenset(name for name, value in vars(hookspecs).items() if name.startswith("gateway_") and callable(value))
-#: Hooks that belong to plugins of one kind; plugins of another kind may only wrap them.
-OWNER = {
-    "gateway_describe_provider": "provider",
-    "gateway_build_argv": "provider",
-    "gateway_resume_session": "provider",
-    "gateway_open_reader": "provider",
-    "gateway_explain_failure": "provider",
-    "gateway_list_models": "provider",
-    "gateway_upgrade_plan": "provider",
-    "gateway_account_cache": "provider",
-    "gateway_open_store": "store",
-    "gateway_open_engine": "engine",
-    "gateway_open_transport": "transport",
-}
-#: Hooks of its own kind without which a plugin is of no use.
-REQUIRED = {
-    "provider": (
-        "gateway_describe_provider",
-        "gateway_build_argv",
-        "gateway_resume_session",
-        "gateway_open_reader",
-    ),
-    "store": ("gateway_open_store",),
-    "engine": ("gateway_open_engine",),
-    "transport": ("gateway_open_transport",),
-}
-#: The common parameters that a provider may say it supports.
-SUPPORTABLE = frozenset(
-    [
-        "allowedTools",
-        "disallowedTools",
-        "addDirs",
-        "mcpServers",
-        "maxTurns",
-        "maxBudgetUsd",
-        "effort",
-        "outputSchema",
-        "sessionId",
-        "cacheControl",
-    ]
-)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -73,28 +32,32 @@ def check_object(plugin: object) -> None:
 
 def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller]) -> tuple[str, ...]:
     """Known hooks, the right ones for its kind; gives their names."""
-    own: dict[str, pluggy.HookImpl] = {}
+    own: set[str] = set()
     for caller in callers:
         impl = next(impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
-        if caller.has_spec():
-            own[caller.name] = impl
-        elif not impl.optionalhook:
-            raise ValueError(f"unknown hook {caller.name}{nearest(caller.name, HOOKS)}")
-    for name, impl in own.items():
+        name, owner = caller.name, OWNER.get(caller.name)
+        if not caller.has_spec():
+            if not impl.optionalhook:
+                raise ValueError(f"unknown hook {name}{nearest(name, HOOKS)}")
+            continue
         if not hasattr(plugin, name):
             raise ValueError(f"the implementation of {name} must have the hook's name (specname is not supported)")
-        if OWNER.get(name, kind) != kind and not (impl.wrapper or impl.hookwrapper):
-            raise ValueError(
-                f"{name} belongs to plugins of kind {OWNER[name]}; a plugin of kind {kind} may only wrap it"
-            )
-    for name in HOOKS - own.keys():
+        if owner and (owner == kind) == wraps(impl):
+            raise ValueError(f"{name} belongs to plugins of kind {owner}; a plugin of another kind may only wrap it")
+        own.add(name)
+    for name in HOOKS - own:
         if inspect.isroutine(getattr(plugin, name, None)):
             raise ValueError(f"{name} is not marked with @hookimpl")
-    if missing := [name for name in REQUIRED.get(kind, ()) if name not in own or own[name].wrapper]:
+    if missing := [name for name, owner in OWNER.items() if owner == kind and name in REQUIRED - own]:
         raise ValueError(f"a plugin of kind {kind} must implement {', '.join(missing)}")
     if not own:
         raise ValueError("it implements no hook")
     return tuple(sorted(own))
+
+
+def wraps(impl: pluggy.HookImpl) -> bool:
+    """Whether it stands around others' implementations instead of being one."""
+    return bool(impl.wrapper or impl.hookwrapper)
 
 
 def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderInfo:
@@ -116,7 +79,7 @@ def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderIn
     except re.error as error:
         raise ValueError(f"native_id_pattern is no regular expression: {error}") from None
     check_model("options_model", info.options_model)
-    if taken := sorted(_wire_names(info.options_model) & reserved):
+    if taken := sorted((wire_names(info.options_model) | info.options_model.model_fields.keys()) & reserved):
         raise ValueError(f"parameters of its options model collide with common ones: {', '.join(taken)}")
     return info
 
@@ -146,23 +109,3 @@ def check_model(what: str, model: Any) -> None:
         raise ValueError(f"{what} is not a pydantic model")
     if model.model_config.get("extra") != "forbid":
         raise ValueError(f'{what} must have extra="forbid"')
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` when there is something near."""
-    return f"; did you mean {match[0]}?" if (match := get_close_matches(name, list(known), n=1)) else ""
-
-
-def _wire_names(model: type[BaseModel]) -> set[str]:
-    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
-    names: set[str] = set()
-    for name, info in model.model_fields.items():
-        aliases = _aliases(info)
-        names |= aliases | ({name} if by_name or not aliases else set())
-    return names
-
-
-def _aliases(info: FieldInfo) -> set[str]:
-    alias = info.validation_alias or info.alias
-    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    return {choice for choice in choices if isinstance(choice, str)}

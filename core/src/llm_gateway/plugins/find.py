@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -57,10 +55,14 @@ def _installed() -> dict[tuple[str, str, str], list[tuple[str, str]]]:
     return found
 
 
-def load(point: EntryPoint) -> Any:
-    """Import a plugin; what it prints goes to stderr, because stdout may carry a protocol."""
-    with redirect_stdout(sys.stderr):
-        return point.load()
+def load(point: EntryPoint | None) -> Any:
+    """Import a plugin. Raises ValueError for whatever goes wrong, SystemExit too: a plugin does not decide that we end."""
+    try:
+        return point.load() if point else None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ValueError(f"could not be imported: {told(error)}") from error
 
 
 def chosen(environ: Mapping[str, str]) -> frozenset[str] | None:
@@ -76,8 +78,3 @@ def told(error: BaseException) -> str:
     except Exception:
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names for a message."""
-    return ", ".join(sorted(names)) or "none"

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from types import MappingProxyType
+from typing import Any, TypeVar
 
+from llm_gateway.model.engine import Engine
 from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.store import Store
+from llm_gateway.model.transport import Transport
+from llm_gateway.naming import nearest
 from llm_gateway.plugins import checks
 from llm_gateway.plugins.calls import HookCalls, PluginError
-from llm_gateway.plugins.find import GROUP, KINDS, EntryPoint, chosen, find, listed, load, told
-from llm_gateway.plugins.record import Plugin, PluginRecord, PluginState
+from llm_gateway.plugins.find import GROUP, KINDS, EntryPoint, chosen, find, load, told
+from llm_gateway.plugins.record import PluginRecord, PluginState
 from llm_gateway.settings.model import PluginSections
+
+T = TypeVar("T")
 
 
 class PluginHost(HookCalls):
@@ -35,13 +42,13 @@ class PluginHost(HookCalls):
         self._chosen = chosen(environ)
         self._providers: dict[str, ProviderInfo] = {}
         self._plugins = [
-            Plugin(kind=point.group.removeprefix(GROUP), name=point.name, entry_point=point) for point in entry_points
+            PluginRecord(kind=point.group.removeprefix(GROUP), name=point.name, entry_point=point)
+            for point in entry_points
         ]
-        counts = Counter(plugin.key for plugin in self._plugins)
         for plugin in self._plugins:
-            if counts[plugin.key] > 1:
-                rivals = [other.label for other in self._plugins if other.key == plugin.key]
-                plugin.fail(f"several plugins of kind {plugin.kind} have this name: {' and '.join(sorted(rivals))}")
+            rivals = [other for other in self._plugins if other.key == plugin.key]
+            if len(rivals) > 1:
+                plugin.fail(_same_name(rivals))
 
     @classmethod
     def discover(cls, environ: Mapping[str, str] = os.environ, *, reserved: Iterable[str] = ()) -> PluginHost:
@@ -62,14 +69,26 @@ class PluginHost(HookCalls):
                 if wanted is None and self._chosen is not None and not self._chosen & {plugin.name, plugin.key}:
                     plugin.state = PluginState.BLOCKED
                 elif wanted is None or plugin.name in wanted:
-                    self._load(plugin)
+                    self._load(plugin, partial(load, plugin.entry_point))
 
     def register(self, plugin: object, *, kind: str, name: str) -> PluginRecord:
         """Add a plugin that no entry point names. It is checked like any other; look at the record's state."""
-        entry = Plugin(kind=kind, name=name)
-        self._plugins.append(entry)
-        self._admit(entry, plugin)
-        return entry.record()
+        record = PluginRecord(kind=kind, name=name)
+        self._plugins.append(record)
+        self._load(record, lambda: plugin)
+        return record
+
+    def open_store(self, url: str, home: str) -> Store:
+        """Load the store of this URL's scheme and make it, unopened."""
+        return self._open("store", url.partition(":")[0], Store, url=url, home=home)  # type: ignore[type-abstract]  # checked by its methods
+
+    def open_engine(self, url: str, home: str) -> Engine:
+        """Load the engine of this URL's scheme and make it, unopened."""
+        return self._open("engine", url.partition(":")[0], Engine, url=url, home=home)  # type: ignore[type-abstract]  # checked by its methods
+
+    def open_transport(self, name: str) -> Transport:
+        """Load a transport and make it."""
+        return self._open("transport", name, Transport, name=name)  # type: ignore[type-abstract]  # checked by its methods
 
     @property
     def providers(self) -> Mapping[str, ProviderInfo]:
@@ -79,7 +98,7 @@ class PluginHost(HookCalls):
     @property
     def records(self) -> tuple[PluginRecord, ...]:
         """Everything that is installed, loaded or not."""
-        return tuple(plugin.record() for plugin in sorted(self._plugins, key=lambda p: p.key))
+        return tuple(sorted(self._plugins, key=lambda plugin: plugin.key))
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -87,14 +106,12 @@ class PluginHost(HookCalls):
         found = [f"{plugin.label}: {plugin.problem}" for plugin in self._plugins if plugin.problem]
         known = {plugin.name for plugin in self._plugins} | {plugin.key for plugin in self._plugins}
         missing = sorted((self._chosen or frozenset()) - known)
-        found += [
-            f"LLM_GATEWAY_PLUGINS names {name}, which is not installed{checks.nearest(name, known)}" for name in missing
-        ]
+        found += [f"LLM_GATEWAY_PLUGINS names {name}, which is not installed{nearest(name, known)}" for name in missing]
         return tuple(found)
 
     def report(self, key: str, problem: str) -> None:
         """Note what a caller found wrong with a plugin's answer (`key` as `operations` gives it)."""
-        self._note(self._loaded[key], problem)
+        self._loaded[key].note(problem)
 
     def settings_sections(self) -> PluginSections:
         """The settings that the loaded plugins bring."""
@@ -110,24 +127,10 @@ class PluginHost(HookCalls):
             env=frozenset(name for info in self._providers.values() for name in info.env),
         )
 
-    def _load(self, plugin: Plugin) -> None:
-        assert plugin.entry_point is not None
+    def _load(self, plugin: PluginRecord, load: Callable[[], object]) -> None:
         try:
-            loaded = load(plugin.entry_point)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit too: a plugin does not decide that the host ends
-            plugin.fail(f"could not be imported: {told(error)}")
-        else:
-            self._admit(plugin, loaded)
-
-    def _admit(self, plugin: Plugin, loaded: object) -> None:
-        if rival := self._loaded.get(plugin.key):
-            plugin.fail(f"several plugins of kind {plugin.kind} have this name: {plugin.label} and {rival.label}")
-            return
-        try:
-            with redirect_stdout(sys.stderr):
-                self._check(plugin, loaded)
+            with redirect_stdout(sys.stderr):  # stdout may carry a protocol
+                self._admit(plugin, load())
             plugin.state = PluginState.LOADED
         except KeyboardInterrupt:
             raise
@@ -135,7 +138,9 @@ class PluginHost(HookCalls):
             self._expel(plugin)
             plugin.fail(str(error) if type(error) is ValueError else told(error))
 
-    def _check(self, plugin: Plugin, loaded: object) -> None:
+    def _admit(self, plugin: PluginRecord, loaded: object) -> None:
+        if rival := self._loaded.get(plugin.key):
+            raise ValueError(_same_name([plugin, rival]))
         checks.check_object(loaded)
         if twin := next((p for p in self._loaded.values() if p.object is loaded), None):
             raise ValueError(f"the same object is loaded as {twin.key} already: one plugin, one entry point")
@@ -146,28 +151,38 @@ class PluginHost(HookCalls):
         plugin.hooks = checks.check_hooks(plugin.kind, loaded, self._pm.get_hookcallers(loaded) or ())
         self._pm.check_pending()
         if plugin.kind == "provider":
-            described = self._ask(plugin, "gateway_describe_provider", {})
+            described = self._call(plugin, "gateway_describe_provider", {})
             self._providers[plugin.name] = checks.check_provider(plugin.name, described, self._reserved)
         if "gateway_settings" in plugin.hooks:
             taken = {section: other.label for other in self._loaded.values() for section in other.sections}
-            sections = self._alone(plugin, "gateway_settings", {}) or {}
+            sections = self._call(plugin, "gateway_settings", {}) or {}
             plugin.sections = checks.check_sections(plugin.kind, plugin.name, sections, taken)
 
-    def _expel(self, plugin: Plugin) -> None:
+    def _expel(self, plugin: PluginRecord) -> None:
+        if self._loaded.get(plugin.key) is not plugin:
+            return
         self._callers.clear()
-        if self._loaded.pop(plugin.key, None) and plugin.kind == "provider":
+        del self._loaded[plugin.key]
+        if plugin.kind == "provider":
             self._providers.pop(plugin.name, None)
         if self._pm.get_plugin(plugin.key) is not None:
             self._pm.unregister(name=plugin.key)
-        plugin.sections = {}
 
-    def _need(self, kind: str, name: str) -> Plugin:
+    def _open(self, kind: str, name: str, protocol: type[T], /, **arguments: Any) -> T:
         self.load((kind,), (name,))
-        if plugin := self._loaded.get(f"{kind}:{name}"):
-            return plugin
-        names = {plugin.name for plugin in self._plugins if plugin.kind == kind}
-        broken = [f"{p.label}: {p.problem}" for p in self._plugins if (p.kind, p.name) == (kind, name)]
-        if broken:
-            raise PluginError(broken[0])
-        advice = checks.nearest(name, names) or f"; `pip install llm-gateway-{kind}-{name}` brings it, if it is one of ours"
-        raise PluginError(f"no {kind} named {name!r} is installed{advice} (installed: {listed(names)})")
+        plugin = self._loaded.get(f"{kind}:{name}")
+        if plugin is None:
+            installed = {plugin.name: plugin for plugin in self._plugins if plugin.kind == kind}
+            if broken := installed.get(name):
+                raise PluginError(f"{broken.label}: {broken.problem}")
+            advice = (
+                nearest(name, installed) or f"; `pip install llm-gateway-{kind}-{name}` brings it, if it is one of ours"
+            )
+            names = ", ".join(sorted(installed)) or "none"
+            raise PluginError(f"no {kind} named {name!r} is installed{advice} (installed: {names})")
+        return self._ask(plugin, f"gateway_open_{kind}", protocol, arguments, blame=PluginError)
+
+
+def _same_name(rivals: Sequence[PluginRecord]) -> str:
+    labels = " and ".join(sorted(rival.label for rival in rivals))
+    return f"several plugins of kind {rivals[0].kind} have this name: {labels}"

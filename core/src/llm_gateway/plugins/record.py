@@ -21,32 +21,18 @@ class PluginState(str, Enum):
     BLOCKED = "blocked"  #: left out by LLM_GATEWAY_PLUGINS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginRecord:
-    """A plugin, as `llm-gateway plugins` shows it."""
-
-    kind: str
-    name: str
-    distribution: str = ""  #: empty: registered by hand
-    version: str = ""
-    module: str = ""
-    hooks: tuple[str, ...] = ()  #: what it implements; known once it is loaded
-    state: PluginState = PluginState.NOT_WANTED
-    problem: str = ""  #: also set for a loaded plugin that answered a hook wrongly
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
-class Plugin:
-    """The host's own papers on a plugin; they change while it is loaded."""
+class PluginRecord:
+    """A plugin, as `llm-gateway plugins` shows it. The host alone changes it."""
 
     kind: str
     name: str
-    entry_point: EntryPoint | None = None
+    entry_point: EntryPoint | None = None  #: None: registered by hand
     object: Any = None
-    hooks: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()  #: what it implements; known once it is loaded
     sections: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     state: PluginState = PluginState.NOT_WANTED
-    problem: str = ""
+    problem: str = ""  #: also set for a loaded plugin that answered a hook wrongly
 
     @property
     def key(self) -> str:
@@ -59,21 +45,28 @@ class Plugin:
         names = distributions_of(self.entry_point)
         return f"plugin {self.name}" + (f" ({' and '.join(f'{n} {v}' for n, v in names)})" if names else "")
 
+    @property
+    def distribution(self) -> str:
+        """The distribution that brings it; empty: registered by hand."""
+        return next((name for name, _ in distributions_of(self.entry_point)), "")
+
+    @property
+    def version(self) -> str:
+        """The distribution's version."""
+        return next((version for _, version in distributions_of(self.entry_point)), "")
+
+    @property
+    def module(self) -> str:
+        """Where its entry point leads."""
+        return self.entry_point.value if self.entry_point else getattr(self.object, "__name__", "")
+
+    def note(self, problem: str) -> None:
+        """Keep what it did wrong; it stays loaded."""
+        known = self.problem.split("; ") if self.problem else []
+        if problem not in known:
+            self.problem = "; ".join([*known, problem][-5:])
+
     def fail(self, problem: str) -> None:
         """Give up on it."""
-        self.state, self.problem, self.hooks, self.object = PluginState.FAILED, problem, (), None
-
-    def record(self) -> PluginRecord:
-        """The papers, for others."""
-        distribution, version = (distributions_of(self.entry_point) or [("", "")])[0]
-        module = self.entry_point.value if self.entry_point else getattr(self.object, "__name__", "")
-        return PluginRecord(
-            kind=self.kind,
-            name=self.name,
-            distribution=distribution,
-            version=version,
-            module=module,
-            hooks=self.hooks,
-            state=self.state,
-            problem=self.problem,
-        )
+        self.state, self.problem = PluginState.FAILED, problem
+        self.hooks, self.sections, self.object = (), {}, None
