@@ -44,7 +44,7 @@ def test_the_strictest_verdict_wins() -> None:
         rule(INFO, Posture.PROMPTED, "mcp_managed", [ALLOW, DENY, ASK])
     with pytest.raises(ApprovalNeeded, match=r"Really\?"):
         rule(INFO, Posture.PROMPTED, "mcp_managed", [ALLOW, ASK])
-    assert rule(INFO, Posture.PROMPTED, "mcp_managed", [ALLOW]).decision is Decision.ALLOW
+    assert rule(INFO, Posture.PROMPTED, "mcp_managed", [ALLOW]).verdict is ALLOW
 
 
 def test_an_organisations_policy_binds_under_legacy_too() -> None:

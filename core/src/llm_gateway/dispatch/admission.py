@@ -1,17 +1,14 @@
-"""Step 5: the dedup key, and the job that asks to be let in. Pure."""
+"""Step 5: the dedup key, by which a job that asks to be let in is known again. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from llm_gateway.model.ask import Accepted
-from llm_gateway.model.ids import new_job_id
 from llm_gateway.model.invocation import Invocation
-from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.session import Session
 
 
@@ -56,35 +53,3 @@ def dedup_key(
         tree,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def new_job(
-    accepted: Accepted,
-    *,
-    owner: str,
-    key: str | None,
-    session: Session,
-    approval: Mapping[str, Any],
-    mcp_servers: Mapping[str, Any],
-    notices: tuple[Mapping[str, Any], ...],
-    now: datetime,
-) -> Job:
-    """The job of an accepted request, waiting to be let in."""
-    request = accepted.request
-    return Job(
-        id=new_job_id(),
-        provider=request.provider,
-        state=JobState.QUEUED,
-        principal=request.principal,
-        owner=owner,
-        dedup_key=key,
-        session_id=session.id,
-        correlation_id=request.correlation_id,
-        model=request.model,
-        posture=accepted.posture,
-        working_dir=request.working_dir,
-        approval=approval,
-        mcp_servers=mcp_servers,
-        notices=notices,
-        created_at=now,
-    )

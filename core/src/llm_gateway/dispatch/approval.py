@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,8 @@ _STRICTNESS = list(Decision)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """What all policies together say."""
+    """What a request may do, when nobody stands against it."""
 
-    decision: Decision
     posture: Posture
     verdict: Verdict | None  #: the one that decided; None: nobody had an opinion
 
@@ -34,8 +32,7 @@ def asked_posture(
     """
     if given and spelled and given is not spelled:
         raise InvalidRequest(f"posture says {given.value}, but the provider's own parameter means {spelled.value}")
-    wanted = given or spelled or default or info.default_posture
-    return _held(info, wanted, why="")
+    return _held(info, given or spelled or default or info.default_posture)
 
 
 def rule(info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[Verdict]) -> Ruling:
@@ -49,7 +46,7 @@ def rule(info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[
                 f"no policy is installed for approvalStrategy {strategy!r}",
                 recovery="Install a policy plugin that brings it, or leave it out.",
             )
-        return Ruling(decision=Decision.ALLOW, posture=wanted, verdict=None)
+        return Ruling(posture=wanted, verdict=None)
     strictest = max(verdicts, key=lambda verdict: _STRICTNESS.index(verdict.decision))
     reasons = "; ".join(strictest.reasons) or "no reason given"
     if strictest.decision is Decision.DENY:
@@ -57,28 +54,20 @@ def rule(info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[
     if strictest.decision is Decision.ASK:
         raise ApprovalNeeded(f"policy {strictest.policy} wants a human to decide: {strictest.question or reasons}")
     lowest = min([wanted, *(verdict.posture for verdict in verdicts if verdict.posture)])
-    return Ruling(
-        decision=Decision.ALLOW,
-        posture=_held(info, lowest, why=f"policy {strictest.policy} lowers the posture, and "),
-        verdict=strictest,
-    )
+    posture = _held(info, lowest, why=f"policy {strictest.policy} lowers the posture, and ")
+    return Ruling(posture=posture, verdict=strictest)
 
 
 def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
     """The `approval` object of an answer."""
-    wire: dict[str, Any] = {"strategy": strategy, "decision": ruling.decision.value, "posture": ruling.posture.value}
+    wire: dict[str, Any] = {"strategy": strategy, "decision": Decision.ALLOW.value, "posture": ruling.posture.value}
     if ruling.verdict:
         wire["policy"] = ruling.verdict.policy
         wire["reasons"] = list(ruling.verdict.reasons)
     return wire
 
 
-def prompt_hash(text: str) -> str:
-    """What a kept verdict knows of the prompt."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _held(info: ProviderInfo, wanted: Posture, *, why: str) -> Posture:
+def _held(info: ProviderInfo, wanted: Posture, *, why: str = "") -> Posture:
     if wanted in info.postures:
         return wanted
     lower = [rung.value for rung in sorted(info.postures, key=lambda rung: rung.rank) if rung < wanted]

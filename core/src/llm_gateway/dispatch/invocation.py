@@ -12,34 +12,14 @@ from llm_gateway.errors import InvalidRequest, NotInstalled
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.provider import ProviderInfo
 
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 #: What any program needs to find its way on this machine; nothing that names an account or redirects a model's traffic.
 BASE_ENVIRONMENT = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LANGUAGE",
-    "LC_*",
-    "TERM",
-    "COLORTERM",
-    "TMPDIR",
-    "TMP",
-    "TEMP",
-    "TZ",
-    "XDG_*",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "all_proxy",
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "TMPDIR", "TMP", "TEMP", "XDG_*"),
+    *("LANG", "LANGUAGE", "LC_*", "TZ"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
+    *_PROXIES,
+    *map(str.upper, _PROXIES),
 ]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
@@ -16,23 +17,17 @@ from llm_gateway.dispatch.worktree import tree_state
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.ask import Accepted, Ask
 from llm_gateway.model.engine import RunSpec
-from llm_gateway.model.ids import JobId
+from llm_gateway.model.ids import JobId, new_job_id
 from llm_gateway.model.invocation import Invocation, Notice
-from llm_gateway.model.job import Job
+from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.record import Verdict, VerdictRecord
-from llm_gateway.model.request import Proposal, Request
+from llm_gateway.model.request import Proposal
+from llm_gateway.model.session import Session
+from llm_gateway.model.store import Admission
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
-    """What became of a request."""
-
-    job: Job
-    deduplicated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,27 +40,24 @@ class Plan:
     environment: Mapping[str, str]
 
 
-async def submit(gateway: Gateway, ask: Ask) -> Ticket:
+async def submit(gateway: Gateway, ask: Ask) -> Admission:
     """Take a request in. Raises GatewayError before anything has run or been stored."""
     now = datetime.now(timezone.utc)
+    settings, store, host = gateway.settings, gateway.store, gateway.host
     info = gateway.providers[ask.request.provider]
-    settings = gateway.settings
+    own = settings.provider(info.name)
     if settings.depth > settings.limits.max_depth:
         raise InvalidRequest(
             f"this gateway runs inside {settings.depth} nested runs of itself; [limits] max_depth is "
             f"{settings.limits.max_depth}",
             recovery="Let the outermost assistant call the gateway, or raise max_depth.",
         )
-    own = gateway.settings.provider(info.name)
     program = invocation.require_program(info, own.executable, gateway.environ)
-    place = await session.choose_session(gateway.store, info, ask, now)
+    place = await session.choose_session(store, info, ask, now)
     request, held_so_far = session.continue_request(ask, place, info)
     invocation.check_directories(request.working_dir, request.add_dirs)
     given, report = servers.choose_servers(
-        ask.mcp_server_names,
-        settings.default_mcp_servers,
-        gateway.mcp_servers,
-        held="mcpServers" in info.supports,
+        ask.mcp_server_names, settings.default_mcp_servers, gateway.mcp_servers, held="mcpServers" in info.supports
     )
     request = replace(request, mcp_servers=given)
     wanted_rung = approval.asked_posture(
@@ -81,42 +73,46 @@ async def submit(gateway: Gateway, ask: Ask) -> Ticket:
         strictness=ask.strictness,
         bypass_allowed=settings.allow_bypass,
     )
-    ruling, verdicts = await _judge(gateway, proposal, info)
+    verdicts = [verdict for _, verdict in host.approve(proposal)]
+    try:
+        ruling = approval.rule(info, wanted_rung, ask.strategy, verdicts)
+    except GatewayError:
+        await _keep_verdicts(gateway, proposal, verdicts, None)
+        raise
 
     conversation = place.session if place.begun or place.session.native_id else None
-    resume = gateway.host.resume_session(info.name, request, conversation)
-    accepted = Accepted(request=request, posture=ruling.posture, resume=resume)
-    plan = make_plan(gateway, info, accepted, program)
-    key = None
-    if settings.dedup_window_s > 0 and not ask.force_refresh:
-        tree = await to_thread.run_sync(tree_state, request.working_dir)
-        if tree is not None:
-            key = admission.dedup_key(
-                accepted,
-                plan.invocation,
-                program=program.identity,
-                session=conversation,
-                set_environment={**own.env, "LLM_GATEWAY_DEPTH": str(settings.depth)},
-                tree=tree,
-            )
-            earlier = await gateway.store.find_duplicate(request.principal, key, settings.dedup_window_s, now)
-            if earlier is not None:
-                await _keep_verdicts(gateway, proposal, verdicts, earlier.id)
-                return Ticket(job=earlier, deduplicated=True)
-    new_session = None if place.begun else session.remember(place.session, request, ruling.posture, ask.options_given)
-    job = admission.new_job(
-        accepted,
-        owner=gateway.supervisor.owner,
-        key=key,
-        session=place.session,
-        approval=approval.as_wire(ask.strategy, ruling),
-        mcp_servers=report,
-        notices=tuple(notice_wire(notice) for notice in (*plan.invocation.warnings, *_unheld(info, request))),
-        now=now,
-    )
-    admitted = await gateway.supervisor.admit(job, plan, session=new_session, queue_if_busy=ask.queue_if_busy)
+    resume = host.resume_session(info.name, request, conversation)
+    plan = make_plan(gateway, info, Accepted(request=request, posture=ruling.posture, resume=resume), program)
+    key = None if ask.force_refresh else await _dedup_key(gateway, plan, conversation)
+    earlier = await store.find_duplicate(request.principal, key, settings.dedup_window_s, now) if key else None
+    if earlier is not None:
+        admitted = Admission(job=earlier, deduplicated=True)
+    else:
+        warnings = list(plan.invocation.warnings)
+        if request.prompt.cache_control and "cacheControl" not in info.supports:
+            message = f"{info.name} takes no marks: cacheControl was left out"
+            warnings.append(Notice(code="cache_control_unsupported", message=message))
+        job = Job(
+            id=new_job_id(),
+            provider=info.name,
+            state=JobState.QUEUED,
+            principal=request.principal,
+            owner=gateway.supervisor.owner,
+            dedup_key=key,
+            session_id=place.session.id,
+            correlation_id=request.correlation_id,
+            model=request.model,
+            posture=ruling.posture,
+            working_dir=request.working_dir,
+            approval=approval.as_wire(ask.strategy, ruling),
+            mcp_servers=report,
+            notices=tuple({"code": told.code, "message": told.message, **told.details} for told in warnings),
+            created_at=now,
+        )
+        fresh = None if place.begun else session.remember(place.session, request, ruling.posture, ask.options_given)
+        admitted = await gateway.supervisor.admit(job, plan, session=fresh, queue_if_busy=ask.queue_if_busy)
     await _keep_verdicts(gateway, proposal, verdicts, admitted.job.id)
-    return Ticket(job=admitted.job, deduplicated=admitted.deduplicated)
+    return admitted
 
 
 def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program: Program) -> Plan:
@@ -163,23 +159,22 @@ def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
     )
 
 
-def notice_wire(notice: Any) -> Mapping[str, Any]:
-    """A notice as an answer's warning."""
-    return {"code": notice.code, "message": notice.message, **notice.details}
-
-
-def _unheld(info: ProviderInfo, request: Request) -> Iterator[Notice]:
-    if request.prompt.cache_control and "cacheControl" not in info.supports:
-        yield Notice(code="cache_control_unsupported", message=f"{info.name} takes no marks: cacheControl was left out")
-
-
-async def _judge(gateway: Gateway, proposal: Proposal, info: ProviderInfo) -> tuple[approval.Ruling, list[Verdict]]:
-    verdicts = [verdict for _, verdict in gateway.host.approve(proposal)]
-    try:
-        return approval.rule(info, proposal.posture, proposal.strategy, verdicts), verdicts
-    except GatewayError:
-        await _keep_verdicts(gateway, proposal, verdicts, None)
-        raise
+async def _dedup_key(gateway: Gateway, plan: Plan, conversation: Session | None) -> str | None:
+    """What the same request is known by; None: it must run anew."""
+    settings, request = gateway.settings, plan.accepted.request
+    if settings.dedup_window_s <= 0:
+        return None
+    tree = await to_thread.run_sync(tree_state, request.working_dir)
+    if tree is None:
+        return None
+    return admission.dedup_key(
+        plan.accepted,
+        plan.invocation,
+        program=plan.program.identity,
+        session=conversation,
+        set_environment={**settings.provider(request.provider).env, "LLM_GATEWAY_DEPTH": str(settings.depth)},
+        tree=tree,
+    )
 
 
 async def _keep_verdicts(
@@ -193,7 +188,7 @@ async def _keep_verdicts(
                 principal=proposal.request.principal,
                 strategy=proposal.strategy,
                 verdict=verdict,
-                prompt_sha256=approval.prompt_hash(proposal.request.prompt.text),
+                prompt_sha256=hashlib.sha256(proposal.request.prompt.text.encode()).hexdigest(),
                 decided_at=datetime.now(timezone.utc),
             )
         )

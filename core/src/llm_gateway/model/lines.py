@@ -21,43 +21,31 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next bytes; yield every line that they complete."""
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            piece = data[start:end]
-            start = end + 1
+        *ends, beginning = data.split(b"\n")
+        for end in ends:
+            self._hold(end)
             if self._skipping:
                 self._skipping = False
-            elif self._held + len(piece) > self._max_line:
-                self.dropped += 1
-                self._clear()
             else:
-                self._parts.append(piece)
-                line = b"".join(self._parts)
-                self._clear()
-                yield line
-        if start < len(data) and not self._skipping:
-            self._hold(data[start:])
+                yield self.rest()
+        self._hold(beginning)
 
     def gap(self) -> None:
         """Bytes are missing: forget the half line before them, and the one after them."""
         self.dropped += 0 if self._skipping else 1
-        self._clear()
+        self.rest()
         self._skipping = True
 
     def rest(self) -> bytes:
         """The last line when it has no end; b"" if there is none."""
         line = b"".join(self._parts)
-        self._clear()
+        self._parts.clear()
+        self._held = 0
         return line
 
     def _hold(self, piece: bytes) -> None:
-        self._parts.append(piece)
-        self._held += len(piece)
-        if self._held > self._max_line:
-            self.dropped += 1
-            self._clear()
-            self._skipping = True
-
-    def _clear(self) -> None:
-        self._parts.clear()
-        self._held = 0
+        if piece and not self._skipping:
+            self._parts.append(piece)
+            self._held += len(piece)
+            if self._held > self._max_line:
+                self.gap()
