@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llm_gateway import errors, hookspecs
+from llm_gateway.cli.reference import SettingKey, reference
 from llm_gateway.hookspecs import OWNER
-from llm_gateway.settings import SettingKey, reference
-from llm_gateway.settings.reference import FIXED_NAMES, OTHER_NAMES
+from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Made by docs/reference/generate.py from the code. Do not edit. -->\n"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from llm_gateway.cli.reference import reference
 from llm_gateway.errors import ERRORS
-from llm_gateway.settings import reference
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 GENERATOR: dict[str, Any] = runpy.run_path(str(REFERENCE / "generate.py"))

@@ -9,8 +9,9 @@ import pytest
 
 import llm_gateway
 import llm_gateway_engine_local
-from llm_gateway.settings import PluginSections, SettingKey, load_settings, reference
-from llm_gateway.settings.reference import FIXED_NAMES, OTHER_NAMES, env_keys
+from llm_gateway.cli.reference import SettingKey, reference
+from llm_gateway.settings import PluginSections, load_settings
+from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES, env_keys
 
 KERNEL = Path(llm_gateway.__file__).parent
 READERS = "\n".join(
@@ -33,7 +34,7 @@ def test_lesson_58_every_key_is_read_by_the_kernel(key: SettingKey) -> None:
 @pytest.mark.parametrize("name", OTHER_NAMES)
 def test_every_other_variable_is_read_or_set_by_the_kernel_or_its_engine(name: str) -> None:
     rooms = (KERNEL, Path(llm_gateway_engine_local.__file__).parent)
-    readers = [path for room in rooms for path in room.rglob("*.py") if path.name != "reference.py"]
+    readers = [path for room in rooms for path in room.rglob("*.py") if path.name != "keys.py"]
     everything = "\n".join(path.read_text("utf-8") for path in readers)
     assert f'"{name}"' in everything
 

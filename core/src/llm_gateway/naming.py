@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean …?` when there is something near."""
-    return f"; did you mean {match[0]}?" if (match := get_close_matches(name, list(known), n=1)) else ""
+    return f"; did you mean {match[0]}?" if (match := get_close_matches(name, list(known), n=1, cutoff=0.5)) else ""
 
 
 def wire_names(model: type[BaseModel]) -> frozenset[str]:

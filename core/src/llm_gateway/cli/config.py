@@ -13,7 +13,8 @@ from llm_gateway.cli.masking import masked_env, masked_url, plain
 from llm_gateway.cli.running import log_to_stderr, tell_warnings
 from llm_gateway.cli.screen import say, say_json, table
 from llm_gateway.gateway import find_plugins
-from llm_gateway.settings import Settings, reference
+from llm_gateway.settings import Settings
+from llm_gateway.settings.keys import keys
 
 _Row = tuple[str, Any, str]
 
@@ -22,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Show them."""
     log_to_stderr()
     host, settings = find_plugins(os.environ)
-    paths = [key.path for key in reference(host.settings_sections())]
+    paths = [path for path, _ in keys(host.settings_sections())]
     rows = [(".".join(path), _masked(path, value), _source(settings, path)) for path, value in _values(settings, paths)]
     if options.json:
         say_json(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,7 @@ from llm_gateway.errors import error_for
 from llm_gateway.live import read_reply_text
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Reply
-from llm_gateway.model.usage import Usage
-from llm_gateway.operations.checking import Wire
+from llm_gateway.operations.checking import Wire, wire
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -75,130 +75,94 @@ async def answer(
 
     :param deferred: a job that has not ended is called `deferred` (it began as a waiting request), else by its state.
     """
-    shared: dict[str, Any] = {
-        "job_id": job.id,
-        "provider": job.provider,
-        "gateway_session_id": job.session_id,
-        "deduplicated": deduplicated,
-        "original_started_at": stamp(job.created_at) if deduplicated else None,
-        "approval": dict(job.approval) or None,
-        "mcp_servers": dict(job.mcp_servers) or None,
-        "correlation_id": job.correlation_id,
-    }
-    if not job.state.ended:
-        return await _unfinished(gateway, job, shared, offset, max_chars, deferred=deferred)
-    reply = job.reply or Reply(empty=True)  # canceled before it ran
-    if job.fetched_at is None:
-        await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
-    whole = await to_thread.run_sync(read_reply_text, gateway.supervisor.folder(job.id)) or ""
+    ended = job.state.ended
+    reply = job.reply or Reply(empty=ended)  # none: not ended yet, or canceled before it ran
+    whole = await _words(gateway, job, deferred=deferred)
     text = whole[offset : offset + max_chars]
-    cut = offset + len(text) < len(whole)
+    cut = ended and offset + len(text) < len(whole)
     warnings = [*job.notices, *({"code": n.code, "message": n.message, **n.details} for n in reply.notices)]
     if cut:
         message = f"characters {offset} to {offset + len(text)} of {len(whole)}: llm_job_result pages through the rest"
         warnings.append({"code": "text_cut", "message": message})
-    native = reply.native_id
     return RequestResult(
-        status=job.state.value,
+        status="deferred" if deferred and not ended else job.state.value,
+        job_id=job.id,
+        provider=job.provider,
         text=text,
         model=reply.model or job.model,
-        session_id=native,
-        resumable=native is not None and "sessionId" in gateway.supports(job.provider),
-        usage=usage_wire(reply.usage),
+        session_id=reply.native_id,
+        gateway_session_id=job.session_id,
+        resumable=reply.native_id is not None and "sessionId" in gateway.supports(job.provider),
+        usage=wire(**asdict(reply.usage)) or None,
         cost_usd=reply.cost.usd,
         cost_basis=reply.cost.basis.value,
-        duration_ms=round(reply.duration_s * 1000),
+        duration_ms=round(reply.duration_s * 1000) if ended else None,
         exit_code=reply.exit_code,
+        deduplicated=deduplicated,
+        original_started_at=stamp(job.created_at) if deduplicated else None,
+        approval=dict(job.approval) or None,
+        mcp_servers=dict(job.mcp_servers) or None,
         empty_output=reply.empty,
         truncated=reply.truncated or cut,
         warnings=[dict(warning) for warning in warnings],
+        correlation_id=job.correlation_id,
         structured_output=reply.structured,
         error=error_wire(job),
-        partial=True if job.state in (JobState.CANCELED, JobState.INTERRUPTED) and text else None,
+        partial=True if not ended or (job.state in (JobState.CANCELED, JobState.INTERRUPTED) and text) else None,
         next_offset=offset + len(text) if cut else None,
-        **shared,
+        next=None if ended else f'The job goes on. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.',
     )
 
 
-async def _unfinished(
-    gateway: Gateway, job: Job, shared: dict[str, Any], offset: int, max_chars: int, *, deferred: bool
-) -> RequestResult:
-    text = ""
+async def _words(gateway: Gateway, job: Job, *, deferred: bool) -> str:
+    if job.state.ended:
+        if job.fetched_at is None:
+            await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
+        return await to_thread.run_sync(read_reply_text, gateway.supervisor.folder(job.id)) or ""
     if job.state is JobState.RUNNING and not deferred:
         live = await gateway.supervisor.live(job)
         await to_thread.run_sync(live.advance)
-        text = live.partial_text[offset : offset + max_chars]
-    return RequestResult(
-        status="deferred" if deferred else job.state.value,
-        text=text,
-        model=job.model,
-        partial=True,
-        warnings=[dict(notice) for notice in job.notices],
-        next=f'The job goes on. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.',
-        **shared,
-    )
+        return live.partial_text
+    return ""
 
 
 def reply_text(result: RequestResult) -> str:
     """An answer's words, for clients that read only text."""
     if result.error is not None:
-        told = [f"{result.error['code']}: {result.error['message']}"]
-        told += [result.error["recovery"]] if result.error.get("recovery") else []
-        told += [f"The provider said: {result.error['providerMessage']}"] if result.error.get("providerMessage") else []
-        return "\n".join([*told, *([result.text] if result.text else []), f"(job {result.job_id})"])
+        said = result.error.get("providerMessage")
+        told = [f"{result.error['code']}: {result.error['message']}", result.error.get("recovery")]
+        told += [said and f"The provider said: {said}", result.text, f"(job {result.job_id})"]
+        return "\n".join(filter(None, told))
     if result.next is not None:
-        return "\n\n".join(
-            part for part in (result.text, f"Status {result.status}, {result.job_id}. {result.next}") if part
-        )
+        return "\n\n".join(filter(None, (result.text, f"Status {result.status}, {result.job_id}. {result.next}")))
     return result.text
 
 
 def job_view(job: Job) -> dict[str, Any]:
     """A job as lists show it."""
-    view: dict[str, Any] = {
-        "id": job.id,
-        "status": job.state.value,
-        "provider": job.provider,
-        "model": job.reply.model if job.reply and job.reply.model else job.model,
-        "posture": job.posture.value,
-        "gatewaySessionId": job.session_id,
-        "sessionId": job.reply.native_id if job.reply else None,
-        "workingDir": job.working_dir,
-        "correlationId": job.correlation_id,
-        "createdAt": stamp(job.created_at),
-        "startedAt": stamp(job.started_at),
-        "endedAt": stamp(job.ended_at),
-        "durationMs": round(job.reply.duration_s * 1000) if job.reply else None,
-        "errorCode": job.error_code,
-    }
-    return {name: value for name, value in view.items() if value is not None}
-
-
-def usage_wire(usage: Usage) -> dict[str, int] | None:
-    """Token counts; what is not known is left out."""
-    counts = {
-        "inputTokens": usage.input_tokens,
-        "outputTokens": usage.output_tokens,
-        "cacheReadTokens": usage.cache_read_tokens,
-        "cacheCreationTokens": usage.cache_creation_tokens,
-        "reasoningTokens": usage.reasoning_tokens,
-    }
-    return {name: count for name, count in counts.items() if count is not None} or None
+    reply = job.reply or Reply()
+    return wire(
+        id=job.id,
+        status=job.state.value,
+        provider=job.provider,
+        model=reply.model or job.model,
+        posture=job.posture.value,
+        gateway_session_id=job.session_id,
+        session_id=reply.native_id,
+        working_dir=job.working_dir,
+        correlation_id=job.correlation_id,
+        created_at=stamp(job.created_at),
+        started_at=stamp(job.started_at),
+        ended_at=stamp(job.ended_at),
+        duration_ms=round(job.reply.duration_s * 1000) if job.reply else None,
+        error_code=job.error_code,
+    )
 
 
 def error_wire(job: Job) -> dict[str, Any] | None:
     """The `error` object of a job that did not end well."""
     failure = job.reply.failure if job.reply else None
-    if failure is None:
-        return None
-    error = error_for(
-        failure.code,
-        failure.message,
-        recovery=failure.recovery,
-        provider_message=failure.provider_message,
-        reset_at=failure.reset_at,
-    )
-    return error.to_wire()
+    return error_for(**asdict(failure)).to_wire() if failure else None
 
 
 def stamp(moment: datetime | None) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from llm_gateway.errors import InvalidRequest
+from llm_gateway.model.operation import Operation
+from llm_gateway.naming import complaint, nearest, wire_names
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -25,22 +27,34 @@ def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:
     try:
         checked = model.model_validate(dict(arguments), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        names = [field.alias or name for name, field in model.model_fields.items()]
-        problems = [_problem(detail, names) for detail in error.errors(include_url=False, include_input=False)]
+        problems = [_problem(detail, model) for detail in error.errors(include_url=False, include_input=False)]
         raise InvalidRequest("; ".join(problems)) from None
     for name, value in arguments.items():
         _refuse_unspeakable(name, value)
     return checked
 
 
-def _problem(detail: Any, names: list[str]) -> str:
+def operation(
+    name: str, title: str, handler: Any, params: type[BaseModel], result: type[BaseModel], **more: Any
+) -> Operation:
+    """An operation that may be repeated without harm. Its handler's docstring is the description that callers read."""
+    told = inspect.cleandoc(handler.__doc__)
+    return Operation(
+        name=name, title=title, description=told, params=params, result=result, handler=handler, idempotent=True, **more
+    )
+
+
+def wire(**values: Any) -> dict[str, Any]:
+    """Values under their names on the wire; what is not known is left out."""
+    return {to_camel(name): value for name, value in values.items() if value is not None}
+
+
+def _problem(detail: Any, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in detail["loc"]) or "arguments"
     if detail["type"] == "extra_forbidden":
-        near = get_close_matches(str(detail["loc"][-1]), names, n=1, cutoff=0.5) if len(detail["loc"]) == 1 else []
-        return f"unknown parameter {place}" + (f"; did you mean {near[0]}?" if near else "")
-    if detail["type"] == "missing":
-        return f"{place} is required"
-    return f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+        known = wire_names(model) if len(detail["loc"]) == 1 else ()
+        return f"unknown parameter {place}{nearest(place, known)}"
+    return f"{place} is required" if detail["type"] == "missing" else f"{place}: {complaint(detail)}"
 
 
 def _refuse_unspeakable(name: str, value: Any) -> None:

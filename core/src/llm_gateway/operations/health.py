@@ -8,9 +8,9 @@ from anyio import to_thread
 
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.job import Job, JobState
-from llm_gateway.model.operation import CallContext, Operation
+from llm_gateway.model.operation import CallContext
 from llm_gateway.operations.answers import job_view, stamp
-from llm_gateway.operations.checking import Wire
+from llm_gateway.operations.checking import Wire, operation, wire
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -34,7 +34,7 @@ class Health(Wire):
 
 
 async def health(gateway: Gateway, _params: HealthParams, context: CallContext) -> Health:
-    """Look at everything that runs or waits."""
+    """What runs and waits, with pids, memory and age; limits, store and plugin problems."""
     problems = [f"{r.kind} {r.name} ({r.distribution}): {r.problem}" for r in gateway.host.records if r.problem]
     try:
         unfinished = [job for job in await gateway.store.unfinished() if job.principal == context.principal]
@@ -57,29 +57,18 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
 
 async def _seen(gateway: Gateway, job: Job) -> dict[str, Any]:
     view = await to_thread.run_sync(gateway.engine.view, job.id)
-    seen = {
-        "alive": view.alive,
-        "adopted": job.owner != gateway.supervisor.owner or gateway.supervisor.adopted(job.id),
-        "pid": view.pid,
-        "keeperPid": view.keeper_pid,
-        "rssBytes": view.rss_bytes,
-        "cpuS": view.cpu_s,
-        "lastOutputAt": stamp(view.last_output_at),
-        "stdoutBytes": view.stdout_bytes,
-        "stderrBytes": view.stderr_bytes,
-    }
-    return {**job_view(job), **{name: value for name, value in seen.items() if value is not None}}
-
-
-HEALTH_OPERATIONS = [
-    Operation(
-        name="llm_process_health",
-        title="Gateway health",
-        description="What runs and waits, with pids, memory and age; limits, store and plugin problems.",
-        params=HealthParams,
-        result=Health,
-        handler=health,
-        read_only=True,
-        idempotent=True,
+    seen = wire(
+        alive=view.alive,
+        adopted=job.owner != gateway.supervisor.owner or gateway.supervisor.adopted(job.id),
+        pid=view.pid,
+        keeper_pid=view.keeper_pid,
+        rss_bytes=view.rss_bytes,
+        cpu_s=view.cpu_s,
+        last_output_at=stamp(view.last_output_at),
+        stdout_bytes=view.stdout_bytes,
+        stderr_bytes=view.stderr_bytes,
     )
-]
+    return {**job_view(job), **seen}
+
+
+HEALTH_OPERATIONS = [operation("llm_process_health", "Gateway health", health, HealthParams, Health, read_only=True)]

@@ -13,7 +13,7 @@ from pydantic import Field
 from llm_gateway.errors import InvalidRequest
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import Job, JobState
-from llm_gateway.model.operation import CallContext, Operation, Resource
+from llm_gateway.model.operation import CallContext, Resource
 from llm_gateway.operations.answers import (
     MAX_INLINE_CHARS,
     RequestResult,
@@ -23,7 +23,7 @@ from llm_gateway.operations.answers import (
     reply_text,
     stamp,
 )
-from llm_gateway.operations.checking import Wire
+from llm_gateway.operations.checking import Wire, operation
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -122,7 +122,7 @@ async def own_job(gateway: Gateway, job_id: str, context: CallContext) -> Job:
 
 
 async def status(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
-    """Tell how a job stands."""
+    """How a job stands and what it is doing. To wait, use llm_job_wait."""
     job = await own_job(gateway, params.job_id, context)
     now = datetime.now(timezone.utc)
     doing, last, sizes, place = None, job.ended_at, (0, 0), None
@@ -153,7 +153,7 @@ async def status(gateway: Gateway, params: JobParams, context: CallContext) -> J
 
 
 async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ResultPage:
-    """Hand out a reply, or a page of raw output."""
+    """The reply of a job; of a running one what there is, marked partial. Kept for 30 days."""
     job = await own_job(gateway, params.job_id, context)
     if not job.state.ended:
         await gateway.supervisor.look_after(job)
@@ -200,7 +200,7 @@ def _as_text(data: bytes) -> tuple[str | None, str | None]:
 
 
 async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> WaitResult:
-    """Wait for jobs, once, instead of polling."""
+    """Wait up to 50 s for one or all of several jobs. Better than polling."""
     jobs = [await own_job(gateway, job_id, context) for job_id in params.job_ids]
     ids = [job.id for job in jobs]
     if not all(job.state.ended for job in jobs):
@@ -217,7 +217,7 @@ async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> Wa
 
 
 async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
-    """End a job and all its descendants; what was written stays."""
+    """End a job and everything it started; what it wrote stays readable."""
     job = await own_job(gateway, params.job_id, context)
     if not job.state.ended:
         await gateway.supervisor.cancel(job)
@@ -226,7 +226,7 @@ async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> J
 
 
 async def list_jobs(gateway: Gateway, params: ListParams, context: CallContext) -> JobList:
-    """List jobs, newest first."""
+    """Your jobs, newest first."""
     states = [JobState(params.status)] if params.status else None
     jobs = await gateway.store.list_jobs(
         principal=context.principal, states=states, provider=params.provider, limit=params.limit
@@ -242,58 +242,20 @@ def result_text(page: ResultPage) -> str:
 
 
 JOB_OPERATIONS = [
-    Operation(
-        name="llm_job_status",
-        title="Job status",
-        description="How a job stands and what it is doing. To wait, use llm_job_wait.",
-        params=JobParams,
-        result=JobStatus,
-        handler=status,
-        read_only=True,
-        idempotent=True,
-    ),
-    Operation(
-        name="llm_job_result",
-        title="Job result",
-        description="The reply of a job; of a running one what there is, marked partial. Kept for 30 days.",
-        params=ResultParams,
-        result=ResultPage,
-        handler=result,
+    operation("llm_job_status", "Job status", status, JobParams, JobStatus, read_only=True),
+    operation(
+        "llm_job_result",
+        "Job result",
+        result,
+        ResultParams,
+        ResultPage,
         text=result_text,
         failed=lambda page: page.error is not None,
         read_only=True,
-        idempotent=True,
     ),
-    Operation(
-        name="llm_job_wait",
-        title="Wait for jobs",
-        description="Wait up to 50 s for one or all of several jobs. Better than polling.",
-        params=WaitParams,
-        result=WaitResult,
-        handler=wait,
-        read_only=True,
-        idempotent=True,
-    ),
-    Operation(
-        name="llm_job_cancel",
-        title="Cancel a job",
-        description="End a job and everything it started; what it wrote stays readable.",
-        params=JobParams,
-        result=JobStatus,
-        handler=cancel,
-        destructive=True,
-        idempotent=True,
-    ),
-    Operation(
-        name="llm_job_list",
-        title="List jobs",
-        description="Your jobs, newest first.",
-        params=ListParams,
-        result=JobList,
-        handler=list_jobs,
-        read_only=True,
-        idempotent=True,
-    ),
+    operation("llm_job_wait", "Wait for jobs", wait, WaitParams, WaitResult, read_only=True),
+    operation("llm_job_cancel", "Cancel a job", cancel, JobParams, JobStatus, destructive=True),
+    operation("llm_job_list", "List jobs", list_jobs, ListParams, JobList, read_only=True),
 ]
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import anyio
-from pydantic import BaseModel, Field, create_model
+from pydantic import Field, create_model
 
 from llm_gateway.dispatch.prompt import join_prompt
 from llm_gateway.dispatch.submit import submit
 from llm_gateway.errors import GatewayError, InvalidRequest
-from llm_gateway.model.ask import Ask
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.operation import CallContext, Operation
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.provider import DECLARED, SUPPORTABLE, ProviderInfo
 from llm_gateway.model.reply import EventKind
-from llm_gateway.model.request import Request
+from llm_gateway.model.request import Ask, Request
+from llm_gateway.naming import wire_names
 from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, job_view, reply_text
 from llm_gateway.operations.checking import Wire
 
@@ -80,32 +79,19 @@ class RequestParams(Wire):
     correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]{1,128}$")] | None = None
 
 
-#: The wire names that no provider may take for itself.
-RESERVED = frozenset(field.alias or name for name, field in RequestParams.model_fields.items())
-
-#: Common parameters that a provider must declare in `ProviderInfo.supports` before it is given them.
-_DECLARED = {
-    "allowedTools": "allowed_tools",
-    "disallowedTools": "disallowed_tools",
-    "addDirs": "add_dirs",
-    "maxTurns": "max_turns",
-    "maxBudgetUsd": "max_budget_usd",
-    "effort": "effort",
-    "outputSchema": "output_schema",
-}
+#: The names that no provider may take for its own parameters.
+RESERVED = wire_names(RequestParams).union(RequestParams.model_fields)
 
 
 def request_operations(info: ProviderInfo) -> list[Operation]:
     """The two operations of a provider."""
     own = {name: (field.annotation, field) for name, field in info.options_model.model_fields.items()}
     params = create_model(f"{info.name.title()}Request", __base__=RequestParams, **cast("dict[str, Any]", own))
-    hidden = frozenset(name for name in _DECLARED if name not in info.supports)
-    if "sessionId" not in info.supports:
-        hidden |= {"sessionId", "resumeLatest", "createNewSession", "onBusy"}
+    hidden = SUPPORTABLE - info.supports
+    if "sessionId" in hidden:
+        hidden |= {"resumeLatest", "createNewSession", "onBusy"}
     if info.silent:
         hidden |= {"idleTimeoutMs"}
-    if "mcpServers" not in info.supports:
-        hidden |= {"mcpServers"}
     shared: dict[str, Any] = {"params": params, "hidden": hidden, "destructive": True, "open_world": True}
     return [
         Operation(
@@ -114,7 +100,7 @@ def request_operations(info: ProviderInfo) -> list[Operation]:
             description=f"Let {info.title} do a task and wait for its answer. After a while the answer is a jobId: "
             "go on with llm_job_wait. One of prompt or promptParts is required.",
             result=RequestResult,
-            handler=_sync(info),
+            handler=partial(_request, info),
             text=reply_text,
             failed=lambda result: result.error is not None,
             **shared,
@@ -126,42 +112,35 @@ def request_operations(info: ProviderInfo) -> list[Operation]:
             "llm_job_result.",
             brief=True,
             result=AsyncResult,
-            handler=_async(info),
+            handler=partial(_request_async, info),
             **shared,
         ),
     ]
 
 
-Handler = Callable[["Gateway", Any, CallContext], Awaitable[BaseModel]]
+async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> RequestResult:
+    ticket = await submit(gateway, _ask(gateway, info, params, context))
+    job = ticket.job
+    try:
+        job = await _wait(gateway, job, context)
+    except anyio.get_cancelled_exc_class():
+        if gateway.settings.jobs.on_client_cancel == "cancel" and not ticket.deduplicated:
+            with anyio.CancelScope(shield=True):
+                await gateway.supervisor.cancel(job)
+        raise
+    return await answer(gateway, job, deduplicated=ticket.deduplicated)
 
 
-def _sync(info: ProviderInfo) -> Handler:
-    async def handle(gateway: Gateway, params: Any, context: CallContext) -> RequestResult:
-        ticket = await submit(gateway, _ask(gateway, info, params, context))
-        job = ticket.job
-        try:
-            job = await _wait(gateway, job, context)
-        except anyio.get_cancelled_exc_class():
-            if gateway.settings.jobs.on_client_cancel == "cancel" and not ticket.deduplicated:
-                with anyio.CancelScope(shield=True):
-                    await gateway.supervisor.cancel(job)
-            raise
-        return await answer(gateway, job, deduplicated=ticket.deduplicated)
-
-    return handle
-
-
-def _async(info: ProviderInfo) -> Handler:
-    async def handle(gateway: Gateway, params: Any, context: CallContext) -> AsyncResult:
-        ticket = await submit(gateway, _ask(gateway, info, params, context))
-        return AsyncResult(
-            job=job_view(ticket.job),
-            deduplicated=ticket.deduplicated,
-            warnings=[dict(notice) for notice in ticket.job.notices],
-            next=f'llm_job_wait {{"jobIds": ["{ticket.job.id}"]}}',
-        )
-
-    return handle
+async def _request_async(
+    info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext
+) -> AsyncResult:
+    ticket = await submit(gateway, _ask(gateway, info, params, context))
+    return AsyncResult(
+        job=job_view(ticket.job),
+        deduplicated=ticket.deduplicated,
+        warnings=[dict(notice) for notice in ticket.job.notices],
+        next=f'llm_job_wait {{"jobIds": ["{ticket.job.id}"]}}',
+    )
 
 
 async def _wait(gateway: Gateway, job: Job, context: CallContext) -> Job:
@@ -195,9 +174,7 @@ def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: C
         parts.model_dump(include={"system", "tools", "context", "task"}) if parts else None,
         tuple(name for name in ("system", "tools", "context") if marked and getattr(marked, name)),
     )
-    given = params.model_dump(by_alias=True, exclude_unset=True)
-    own = {(field.alias or name) for name, field in info.options_model.model_fields.items()}
-    options = {name: value for name, value in given.items() if name in own}
+    options = params.model_dump(by_alias=True, exclude_unset=True, include=set(info.options_model.model_fields))
     timeout_ms = params.timeout_ms or int(gateway.settings.jobs.default_timeout_s * 1000)
     request = Request(
         provider=info.name,
@@ -234,9 +211,10 @@ def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: C
 
 
 def _refuse_undeclared(info: ProviderInfo, params: RequestParams) -> None:
-    for wire, name in _DECLARED.items():
-        if wire not in info.supports and getattr(params, name) is not None:
-            raise InvalidRequest(f"{info.name} cannot hold {wire}", recovery=f"Leave {wire} out.")
+    given = params.model_dump(by_alias=True, exclude_none=True)
+    for name in DECLARED:
+        if name in given and name not in info.supports:
+            raise InvalidRequest(f"{info.name} cannot hold {name}", recovery=f"Leave {name} out.")
     if params.mcp_servers and "mcpServers" not in info.supports:
         raise InvalidRequest(f"{info.name} cannot be given MCP servers", recovery="Leave mcpServers out.")
     if info.silent and params.idle_timeout_ms is not None:

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llm_gateway.model.engine import Engine
+from llm_gateway.model.operation import Transport
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.store import Store
-from llm_gateway.model.transport import Transport
 from llm_gateway.naming import nearest
 from llm_gateway.plugins import checks
 from llm_gateway.plugins.calls import HookCalls, PluginError
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class PluginHost(HookCalls):
     """Loads plugins one by one: one that is broken is recorded and skipped, and never stops the host.
 
-    `reserved` are the wire names of the common request parameters, which no provider's own parameter may take.
+    `reserved` are the names of the common request parameters, which no provider's own parameter may take.
     """
 
     def __init__(

@@ -8,21 +8,17 @@ settings.plugins["pricing"]        # what a plugin's own section says, an instan
 settings.own("echo")               # what a provider's plugin added to its section; None when it has no keys of its own
 settings.home, settings.config_file, settings.allow_bypass, settings.depth, settings.warnings
 settings.source("limits.running")  # "default", "<file>:12" or "LLM_GATEWAY_LIMITS_RUNNING"
-reference()                        # every key with type, default, environment name, meaning
 """
 
 from llm_gateway.settings.home import prepare_home
 from llm_gateway.settings.load import load_settings
 from llm_gateway.settings.model import PluginSections, Settings, SettingsError, SettingsProblem
-from llm_gateway.settings.reference import SettingKey, reference
 
 __all__ = [
     "PluginSections",
-    "SettingKey",
     "Settings",
     "SettingsError",
     "SettingsProblem",
     "load_settings",
     "prepare_home",
-    "reference",
 ]

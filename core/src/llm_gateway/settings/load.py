@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from copy import deepcopy
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import tomli
 from pydantic import BaseModel, ValidationError
 
+from llm_gateway.naming import complaint, nearest
+from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES, PREFIX, KeyPath, env_keys, keys
 from llm_gateway.settings.lines import line_of, lines_of
 from llm_gateway.settings.model import (
     FileSettings,
@@ -22,10 +23,6 @@ from llm_gateway.settings.model import (
     SettingsError,
     SettingsProblem,
 )
-from llm_gateway.settings.reference import FIXED_NAMES, OTHER_NAMES, PREFIX, env_keys, reference
-
-M = TypeVar("M", bound=BaseModel)
-KeyPath = tuple[str, ...]
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, sections: PluginSections | None = None) -> Settings:
@@ -59,17 +56,19 @@ class _Loading:
         sources = {".".join(path): self._in_file(path) for path in _leaves(data)}
         self._overlay(data)
         sources |= {".".join(path): name for path, name in self.from_env.items()}
-        bypass, depth = self._switch("LLM_GATEWAY_APPROVAL_ALLOW_BYPASS"), self._depth()
-        plugins = self._take_plugin_sections(data)
-        options = self._take_provider_options(data)
+        bypass = self._number("LLM_GATEWAY_APPROVAL_ALLOW_BYPASS", "[01]", "must be 1 or 0")
+        depth = self._number("LLM_GATEWAY_DEPTH", "[0-9]{1,6}", "must be a whole number, 0 or more")
+        plugins = {name: self._check(model, data.pop(name, {}), (name,)) for name, model in self.sections.top.items()}
+        self._leave_unread(data, (), self.sections.unread - FileSettings.model_fields.keys())
+        options = self._take_provider_options(data.get("providers", {}))
         checked = self._check(FileSettings, data, ())
-        if self.problems or checked is None:
+        if self.problems:
             raise SettingsError(sorted(self.problems, key=lambda problem: (problem.file, problem.line or 0)))
         return Settings.model_construct(
-            **{name: getattr(checked, name) for name in FileSettings.model_fields},
+            **dict(checked),
             home=self.home,
             config_file=self.file,
-            allow_bypass=bypass,
+            allow_bypass=bool(bypass),
             depth=depth,
             plugins=plugins,
             provider_options=options,
@@ -111,7 +110,7 @@ class _Loading:
             path = known.get(name)
             if path is None:
                 if name not in OTHER_NAMES and name not in self.sections.env:
-                    self.warnings.append(f"{name} is set but means nothing{_hint(name, [*known, *OTHER_NAMES])}")
+                    self.warnings.append(f"{name} is set but means nothing{nearest(name, [*known, *OTHER_NAMES])}")
                 continue
             value: Any = self.environ[name]
             if not value:
@@ -133,65 +132,46 @@ class _Loading:
             if isinstance(table, dict):
                 table[path[-1]] = value
 
-    def _switch(self, name: str) -> bool:
-        value = self.environ.get(name, "")
-        if value not in ("", "0", "1"):
-            self._problem(name, "must be 1 or 0")
-        return value == "1"
+    def _number(self, name: str, pattern: str, message: str) -> int:
+        value = self.environ.get(name) or "0"
+        if re.fullmatch(pattern, value):
+            return int(value)
+        self._problem(name, message)
+        return 0
 
-    def _depth(self) -> int:
-        value = self.environ.get("LLM_GATEWAY_DEPTH") or "0"
-        if not re.fullmatch(r"[0-9]{1,6}", value):
-            self._problem("LLM_GATEWAY_DEPTH", "must be a whole number, 0 or more")
-            return 0
-        return int(value)
-
-    def _take_plugin_sections(self, data: dict[str, Any]) -> dict[str, BaseModel]:
-        taken = {}
-        for section, model in self.sections.top.items():
-            if (checked := self._check(model, data.pop(section, {}), (section,))) is not None:
-                taken[section] = checked
-        for section in sorted(data.keys() & (self.sections.unread - FileSettings.model_fields.keys())):
-            del data[section]
-            self.warnings.append(f"{self._in_file((section,))}: [{section}] was not read: its plugin is not loaded")
-        return taken
-
-    def _take_provider_options(self, data: dict[str, Any]) -> dict[str, BaseModel]:
-        """Part the keys of providers' plugins from the kernel's own; what then remains is checked with the rest."""
-        taken: dict[str, BaseModel] = {}
-        tables = data.get("providers", {})
-        if not isinstance(tables, dict):
-            return taken
-        for name in sorted(tables):
-            if name in self.sections.providers or not self.strict:
-                continue
+    def _leave_unread(self, tables: dict[str, Any], at: KeyPath, names: Set[str]) -> None:
+        for name in sorted(tables.keys() & names):
             del tables[name]
-            if name in self.sections.unread:
-                where = self._in_file(("providers", name))
-                self.warnings.append(f"{where}: [providers.{name}] was not read: its plugin is not loaded")
-            else:
-                hint = _hint(name, self.sections.providers)
-                self._report(("providers", name), f"no provider named {name} is installed{hint}")
-        for name, model in self.sections.providers.items():
+            path = (*at, name)
+            self.warnings.append(f"{self._in_file(path)}: [{'.'.join(path)}] was not read: its plugin is not loaded")
+
+    def _take_provider_options(self, tables: Any) -> dict[str, BaseModel]:
+        """Part the keys of providers' plugins from the kernel's own; what then remains is checked with the rest."""
+        if not isinstance(tables, dict):
+            return {}
+        known = self.sections.providers
+        if self.strict:
+            self._leave_unread(tables, ("providers",), self.sections.unread - known.keys())
+            for name in sorted(tables.keys() - known.keys()):
+                del tables[name]
+                self._report(("providers", name), f"no provider named {name} is installed{nearest(name, known)}")
+        taken = {}
+        for name, model in known.items():
             table = tables.get(name, {})
-            if model is None or not isinstance(table, dict):
-                continue
-            own = {key: table.pop(key) for key in [*table] if key not in ProviderSection.model_fields}
-            if (checked := self._check(model, own, ("providers", name))) is not None:
-                taken[name] = checked
+            if model and isinstance(table, dict):
+                own = {key: table.pop(key) for key in [*table] if key not in ProviderSection.model_fields}
+                taken[name] = self._check(model, own, ("providers", name))
         return taken
 
-    def _check(self, model: type[M], data: Any, at: KeyPath) -> M | None:
+    def _check(self, model: type[BaseModel], data: Any, at: KeyPath) -> Any:
+        """An instance of the model; None after a problem."""
         try:
             return model.model_validate(deepcopy(data))
         except ValidationError as error:
             for one in error.errors(include_url=False, include_input=False, include_context=False):
                 path = (*at, *map(str, one["loc"]))
-                if one["type"] == "extra_forbidden":
-                    self._report(path, self._unknown(path))
-                else:
-                    message = one["msg"].removeprefix("Value error, ")
-                    self._report(path, f"{'.'.join(path)}: {message[:1].lower()}{message[1:]}")
+                unknown = one["type"] == "extra_forbidden"
+                self._report(path, self._unknown(path) if unknown else f"{'.'.join(path)}: {complaint(one)}")
             return None
 
     def _report(self, path: KeyPath, message: str) -> None:
@@ -203,25 +183,14 @@ class _Loading:
     def _unknown(self, path: KeyPath) -> str:
         *around, last = path
         what = f"unknown key {last}" + (f" in [{'.'.join(around)}]" if around else "")
-        keys = [
-            ("providers", around[1], key.path[2]) if _names_provider(around, key.path) else key.path
-            for key in reference(self.sections)
-        ]
-        here = {key[len(around)] for key in keys if [*key[: len(around)]] == around and len(key) > len(around)}
-        if around[:1] == ["mcp_servers"]:
-            here = {key[2] for key in keys if key[0] == "mcp_servers"}
-        if hint := _hint(last, here):
-            return what + hint
-        elsewhere = [".".join(key) for key in keys if key[-1] == last]
-        return what + (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
+        known = [key for key, _ in keys(self.sections)]
+        here = {key[len(around)] for key in known if len(key) > len(around) and _covers(key, around)}
+        elsewhere = [".".join(key) for key in known if key[-1] == last]
+        return what + (nearest(last, here) or (f"; did you mean {elsewhere[0]}?" if elsewhere else ""))
 
 
-def _names_provider(around: list[str], path: KeyPath) -> bool:
-    return len(around) == 2 and around[0] == "providers" and path[:2] == ("providers", "<name>")
-
-
-def _hint(name: str, known: Any) -> str:
-    return f"; did you mean {match[0]}?" if (match := get_close_matches(name, list(known), n=1)) else ""
+def _covers(key: KeyPath, path: Sequence[str]) -> bool:
+    return all(part in ("<name>", given) for part, given in zip(key, path, strict=False))
 
 
 def _leaves(data: Mapping[str, Any], at: KeyPath = ()) -> Iterator[KeyPath]:
