@@ -8,7 +8,7 @@ import pytest
 
 from llm_gateway import Invocation, NativeSessionId, Posture, Prompt, Request, Resume, Session, SessionId
 from llm_gateway.dispatch.admission import dedup_key
-from llm_gateway.model.ask import Accepted
+from llm_gateway.model.request import Accepted
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llm_gateway.model.invocation import RUN_FILES, EndReason, Invocation, Notice, RunEnd
     from llm_gateway.model.job import Job, JobState
     from llm_gateway.model.lines import LineSplitter
-    from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource
+    from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource, Transport
     from llm_gateway.model.posture import Posture
     from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
     from llm_gateway.model.record import Decision, Record, Verdict, VerdictRecord
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from llm_gateway.model.session import Resume, Session
     from llm_gateway.model.store import Admission, Limits, Store
     from llm_gateway.model.stored import from_json, to_json
-    from llm_gateway.model.transport import Transport
     from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, Usage
 
 _HOMES = {
@@ -42,7 +41,7 @@ _HOMES = {
     "model.invocation": ("RUN_FILES", "EndReason", "Invocation", "Notice", "RunEnd"),
     "model.job": ("Job", "JobState"),
     "model.lines": ("LineSplitter",),
-    "model.operation": ("CallContext", "Operation", "PromptTemplate", "Resource"),
+    "model.operation": ("CallContext", "Operation", "PromptTemplate", "Resource", "Transport"),
     "model.posture": ("Posture",),
     "model.provider": ("EndStep", "ModelInfo", "NoOptions", "OutputReader", "ProviderInfo", "UpgradePlan"),
     "model.record": ("Decision", "Record", "Verdict", "VerdictRecord"),
@@ -51,7 +50,6 @@ _HOMES = {
     "model.session": ("Resume", "Session"),
     "model.store": ("Admission", "Limits", "Store"),
     "model.stored": ("from_json", "to_json"),
-    "model.transport": ("Transport",),
     "model.usage": ("CacheAccount", "Cost", "CostBasis", "Usage"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -44,9 +44,8 @@ def _ring_one(mouth: socket.socket, folder: str, directory: int, name: str, payl
         except ConnectionRefusedError:
             _unlink(directory, name)
             _unlink(directory, f"{name}.missed")
-        except (
-            OSError
-        ):  # full, most likely. Leave word, then try again: if it is full still, the ear has yet to find the word
+        except OSError:
+            # Full, most likely. Leave word, then try again: if it is full still, the ear has yet to find the word.
             if attempt == 0 and os.path.exists(os.path.join(folder, name)):
                 try:
                     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW

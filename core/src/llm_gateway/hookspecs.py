@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llm_gateway.model.engine import Engine
     from llm_gateway.model.invocation import Invocation
     from llm_gateway.model.job import Job
-    from llm_gateway.model.operation import Operation, PromptTemplate, Resource
+    from llm_gateway.model.operation import Operation, PromptTemplate, Resource, Transport
     from llm_gateway.model.posture import Posture
     from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
     from llm_gateway.model.record import Record, Verdict
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from llm_gateway.model.request import McpServer, Proposal, Request
     from llm_gateway.model.session import Resume, Session
     from llm_gateway.model.store import Store
-    from llm_gateway.model.transport import Transport
     from llm_gateway.model.usage import CacheAccount, Cost, Usage
 
 PROJECT = "llm_gateway"

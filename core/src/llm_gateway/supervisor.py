@@ -31,13 +31,12 @@ from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from llm_gateway.live import LiveOutput, lay_down, write_reply_text
 from llm_gateway.lives import Life, is_alive
-from llm_gateway.model.ask import Accepted
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
 from llm_gateway.model.reply import Event
-from llm_gateway.model.request import Prompt
+from llm_gateway.model.request import Accepted, Prompt
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
 from llm_gateway.retention import keep_pruning

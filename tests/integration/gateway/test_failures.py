@@ -9,8 +9,7 @@ import pytest
 
 from llm_gateway.dispatch.submit import submit
 from llm_gateway.errors import ERRORS, NotInstalled
-from llm_gateway.model.ask import Ask
-from llm_gateway.model.request import Prompt, Request
+from llm_gateway.model.request import Ask, Prompt, Request
 from tests.integration.gateway.world import Home, refused
 
 pytestmark = pytest.mark.anyio

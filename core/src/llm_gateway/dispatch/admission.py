@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from llm_gateway.model.ask import Accepted
 from llm_gateway.model.invocation import Invocation
+from llm_gateway.model.request import Accepted
 from llm_gateway.model.session import Session
 
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from llm_gateway.dispatch import outcome
 from llm_gateway.errors import GatewayError, Interrupted, OutputUnreadable, SessionNotFound, StoreUnavailable
 from llm_gateway.live import LiveOutput
-from llm_gateway.model.ask import Accepted
 from llm_gateway.model.invocation import EndReason, RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Failure, FinishedRun, Reply
-from llm_gateway.model.request import McpServer
+from llm_gateway.model.request import Accepted, McpServer
 from llm_gateway.model.stored import from_json, to_json
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ from llm_gateway.model.usage import Cost, CostBasis, Usage
 Explain = Callable[[FinishedRun], "Failure | None"]
 Price = Callable[[Usage, str, "str | None"], "Cost | None"]
 
-#: Ends that the gateway itself brought about, and what they are called.
-_OUR_ENDS = {
+#: Ends that are not the agent's own, and what they are called.
+_ENDS = {
     EndReason.TIMEOUT: ("timeout", "the run was ended after {limit:g} s, its time limit"),
     EndReason.IDLE_TIMEOUT: ("idle_timeout", "the run was ended after {idle:g} s without output"),
     EndReason.OUTPUT_OVERFLOW: ("output_overflow", None),
     EndReason.VANISHED: ("interrupted", None),
+    EndReason.SPAWN_FAILED: ("provider_failed", "the program could not be started: {detail}"),
 }
 
 
@@ -93,12 +94,10 @@ def record_of(job: Job, prompt: Prompt | None) -> Record:
 
 def _failure(run: FinishedRun, explain: Explain) -> Failure | None:
     end = run.end
-    if end.reason in _OUR_ENDS:
-        code, words = _OUR_ENDS[end.reason]
-        limits = {"limit": run.request.timeout_s, "idle": run.request.idle_timeout_s or 0.0}
-        return _named(code, words.format(**limits) if words else None)
-    if end.reason is EndReason.SPAWN_FAILED:
-        return _named("provider_failed", f"the program could not be started: {end.detail}")
+    if end.reason in _ENDS:
+        code, words = _ENDS[end.reason]
+        facts = {"limit": run.request.timeout_s, "idle": run.request.idle_timeout_s or 0.0, "detail": end.detail}
+        return _named(code, words.format(**facts) if words else None)
     return None if end.reason is EndReason.CANCELED else _failure_of_its_own(run, explain)
 
 
@@ -110,18 +109,13 @@ def _failure_of_its_own(run: FinishedRun, explain: Explain) -> Failure | None:
             "session_not_resumable", "the CLI silently began a new conversation instead of continuing this one"
         )
     if summary.failed or end.exit_code != 0:
-        return _checked(explain(run)) or _unexplained(run)
+        explained = explain(run)
+        return explained if explained and explained.code in ERRORS else _unexplained(run)
     if run.request.output_schema is not None and summary.structured is None:
         return _named("output_unreadable", "the answer does not follow outputSchema")
     if not summary.text.strip() and summary.structured is None:
         return _named("empty_output", "the run ended well but gave no answer; files may have changed all the same")
     return None
-
-
-def _checked(failure: Failure | None) -> Failure | None:
-    if failure is not None and failure.code not in ERRORS:
-        return replace(failure, code="provider_failed")
-    return failure
 
 
 def _unexplained(run: FinishedRun) -> Failure:

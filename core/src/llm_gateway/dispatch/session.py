@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from llm_gateway.errors import InvalidRequest, SessionNotFound
-from llm_gateway.model.ask import Ask
 from llm_gateway.model.ids import NativeSessionId, SessionId, new_session_id
 from llm_gateway.model.job import JobState
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
-from llm_gateway.model.request import Request
+from llm_gateway.model.request import Ask, Request
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Store
 

@@ -15,14 +15,13 @@ from llm_gateway.dispatch import admission, approval, invocation, servers, sessi
 from llm_gateway.dispatch.invocation import Program
 from llm_gateway.dispatch.worktree import tree_state
 from llm_gateway.errors import GatewayError, InvalidRequest
-from llm_gateway.model.ask import Accepted, Ask
 from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.ids import JobId, new_job_id
 from llm_gateway.model.invocation import Invocation, Notice
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.record import Verdict, VerdictRecord
-from llm_gateway.model.request import Proposal
+from llm_gateway.model.request import Accepted, Ask, Proposal
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
 

@@ -1,10 +1,10 @@
-"""What a caller can do, and what a caller can read. A transport shows these."""
+"""What a caller can do, and what a caller can read. A transport shows these to callers."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 
@@ -69,3 +69,10 @@ class PromptTemplate:
     description: str
     arguments: Mapping[str, str] = field(default_factory=dict)  #: name -> description
     render: Callable[[Mapping[str, str]], str]
+
+
+class Transport(Protocol):
+    """A way in."""
+
+    async def serve(self, gateway: Gateway) -> None:
+        """Serve callers until they are gone; cancelled when the gateway must end. The gateway is open."""

@@ -55,9 +55,8 @@ class ProviderInfo:
     versions_seen: tuple[str, str] | None = None  #: first and last version it was tested with
     install: str = ""  #: the command that installs it
     login: str = ""  #: the command that logs in
-    login_argv: tuple[
-        str, ...
-    ] = ()  #: arguments that ask, without a network call, whether it is logged in (exit 0); none: unknown
+    #: Arguments that ask, without a network call, whether it is logged in (exit 0); none: unknown.
+    login_argv: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
