@@ -126,7 +126,7 @@ def test_each_provider_answers_for_itself_alone() -> None:
     host = aviary()
     for name in ("parrot", "macaw", "parrot"):
         assert host.build_argv(name, REQUEST, Posture.PROMPTED, Resume()).argv == (name,)
-        assert host.describe(name).name == name
+        assert host.providers[name].name == name
 
 
 def test_a_provider_that_says_none_is_not_answered_for_by_another() -> None:

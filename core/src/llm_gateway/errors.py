@@ -69,14 +69,10 @@ class GatewayError(Exception):
 
     def to_wire(self) -> dict[str, Any]:
         """The `error` object of an answer; fields that are not known are left out."""
-        wire: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
-        if self.recovery:
-            wire["recovery"] = self.recovery
-        if self.provider_message:
-            wire["providerMessage"] = self.provider_message
-        if self.reset_at:
-            wire["resetAt"] = self.reset_at.isoformat().replace("+00:00", "Z")
-        return wire
+        reset_at = self.reset_at and self.reset_at.isoformat().replace("+00:00", "Z")
+        known = {"recovery": self.recovery, "providerMessage": self.provider_message, "resetAt": reset_at}
+        wire = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        return {**wire, **{name: value for name, value in known.items() if value}}
 
 
 class RefusedError(GatewayError):

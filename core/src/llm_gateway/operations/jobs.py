@@ -124,31 +124,28 @@ async def own_job(gateway: Gateway, job_id: str, context: CallContext) -> Job:
 async def status(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
     """How a job stands and what it is doing. To wait, use llm_job_wait."""
     job = await own_job(gateway, params.job_id, context)
-    now = datetime.now(timezone.utc)
-    doing, last, sizes, place = None, job.ended_at, (0, 0), None
-    if job.state is JobState.RUNNING:
+    facts: dict[str, Any] = {"last_activity_at": stamp(job.ended_at)}
+    if not job.state.ended:
         await gateway.supervisor.look_after(job)
+        facts["next"] = f'llm_job_wait {{"jobIds": ["{job.id}"]}}; poll no faster than every 60 s'
+    if job.state is JobState.RUNNING:
         view = await to_thread.run_sync(gateway.engine.view, job.id)
-        last, sizes = view.last_output_at or view.started_at, (view.stdout_bytes, view.stderr_bytes)
         live = await gateway.supervisor.live(job)
         await to_thread.run_sync(live.advance)
-        doing = live.latest.text[:200] if live.latest else ("working" if view.known else "starting")
+        facts["doing"] = live.latest.text[:200] if live.latest else ("working" if view.known else "starting")
+        facts["last_activity_at"] = stamp(view.last_output_at or view.started_at)
+        facts.update(stdout_bytes=view.stdout_bytes, stderr_bytes=view.stderr_bytes)
     elif job.state is JobState.QUEUED:
-        await gateway.supervisor.look_after(job)
         waiting = [other.id for other in await gateway.store.unfinished() if other.state is JobState.QUEUED]
-        place = waiting.index(job.id) + 1 if job.id in waiting else None
+        facts["queue_place"] = waiting.index(job.id) + 1 if job.id in waiting else None
+    age = (job.ended_at or datetime.now(timezone.utc)) - job.created_at
     info = gateway.providers.get(job.provider)
     return JobStatus(
         job=job_view(job),
-        age_ms=round(((job.ended_at or now) - job.created_at).total_seconds() * 1000),
-        last_activity_at=stamp(last),
-        doing=doing,
-        stdout_bytes=sizes[0],
-        stderr_bytes=sizes[1],
-        queue_place=place,
+        age_ms=round(age.total_seconds() * 1000),
         silence_is_normal=info.silent if info else False,
         error=error_wire(job),
-        next=None if job.state.ended else f'llm_job_wait {{"jobIds": ["{job.id}"]}}; poll no faster than every 60 s',
+        **facts,
     )
 
 

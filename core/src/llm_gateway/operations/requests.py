@@ -168,17 +168,13 @@ async def _tell(gateway: Gateway, job: Job, context: CallContext) -> None:
 def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: CallContext) -> Ask:
     _refuse_undeclared(info, params)
     parts = params.prompt_parts
-    marked = parts.cache_control if parts else None
-    prompt = join_prompt(
-        params.prompt,
-        parts.model_dump(include={"system", "tools", "context", "task"}) if parts else None,
-        tuple(name for name in ("system", "tools", "context") if marked and getattr(marked, name)),
-    )
+    marks = parts.cache_control if parts else None
+    marked = tuple(name for name, on in marks or () if on)
     options = params.model_dump(by_alias=True, exclude_unset=True, include=set(info.options_model.model_fields))
     timeout_ms = params.timeout_ms or int(gateway.settings.jobs.default_timeout_s * 1000)
     request = Request(
         provider=info.name,
-        prompt=prompt,
+        prompt=join_prompt(params.prompt, dict(parts) if parts else None, marked),
         options=info.options_model.model_validate(options),
         model=params.model,
         working_dir=_directory(params.working_dir),

@@ -1,6 +1,6 @@
 """Asking plugins: one typed method for every hook.
 
-- describe, build_argv, resume_session, open_reader, list_models, upgrade_plan: GatewayErrors pass; any other exception, or an
+- build_argv, resume_session, open_reader, list_models, upgrade_plan: GatewayErrors pass; any other exception, or an
   answer of the wrong type, is ProviderFailed with the plugin and its distribution. LookupError for a provider not loaded.
 - explain_failure, account_cache, price, the observers: what goes wrong is logged, the answer is None.
 - approve: what goes wrong is a denial.
@@ -24,7 +24,7 @@ from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
 from llm_gateway.model.operation import Operation, PromptTemplate, Resource
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
+from llm_gateway.model.provider import ModelInfo, OutputReader, UpgradePlan
 from llm_gateway.model.record import Decision, Record, Verdict
 from llm_gateway.model.reply import Failure, FinishedRun
 from llm_gateway.model.request import McpServer, Proposal, Request
@@ -53,10 +53,6 @@ class HookCalls:
         self._trace = trace
 
     # providers
-
-    def describe(self, provider: str) -> ProviderInfo:
-        """Ask a provider to describe its CLI."""
-        return self._demand(provider, "gateway_describe_provider", ProviderInfo)
 
     def build_argv(self, provider: str, request: Request, posture: Posture, resume: Resume) -> Invocation:
         """Ask what is to be executed."""

@@ -24,9 +24,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 def check_object(plugin: object) -> None:
     """A plugin is a module or an instance."""
     if plugin is None or inspect.isclass(plugin):
-        raise ValueError(
-            "the entry point must give a module or an object with hook implementations, not a class or None"
-        )
+        raise ValueError("the entry point must give a module or an object that has hooks, not a class or None")
     hash(plugin)  # pluggy keeps plugins in sets
 
 

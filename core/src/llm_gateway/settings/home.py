@@ -14,13 +14,13 @@ def prepare_home(settings: Settings) -> Path:
     home = settings.home
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if problem := _distrust(home):
-            raise SettingsError([SettingsProblem(file=str(home), line=None, message=problem)])
-        if stat.S_IMODE(home.stat().st_mode) != 0o700:
+        problem = _distrust(home)
+        if not problem and stat.S_IMODE(home.stat().st_mode) != 0o700:
             home.chmod(0o700)
     except OSError as error:
-        message = f"the home cannot be used: {error.strerror or error}"
-        raise SettingsError([SettingsProblem(file=str(home), line=None, message=message)]) from error
+        problem = f"the home cannot be used: {error.strerror or error}"
+    if problem:
+        raise SettingsError([SettingsProblem(file=str(home), line=None, message=problem)])
     return home
 
 
@@ -28,7 +28,7 @@ def _distrust(home: Path) -> str | None:
     """Why somebody else may have a hand in this directory."""
     entry, target = home.lstat(), home.stat()
     if hasattr(os, "geteuid"):
-        if os.geteuid() not in (entry.st_uid,) or target.st_uid != os.geteuid():
+        if {entry.st_uid, target.st_uid} != {os.geteuid()}:
             return "the home belongs to another user"
         if target.st_mode & stat.S_IWOTH:
             return "the home is writable for everybody: look at what is in it, then run chmod 700"
