@@ -49,13 +49,13 @@ class Gateway:
             per_provider=settings.limits.per_provider,
             queued=settings.limits.queued,
         )
+        self.store = host.open_store(settings.store.url, str(settings.home))
+        self.engine = host.open_engine(settings.engine.url, str(settings.home))
         self.mcp_servers = self._mcp_servers()
         self.operations: Mapping[str, Operation] = self._operations()
         self.resources: list[Resource] = [*JOB_RESOURCES, *(resource for _, resource in host.resources())]
         self.prompts: list[PromptTemplate] = [prompt for _, prompt in host.prompts()]
         self.instructions = f"{_INSTRUCTIONS}Providers: {', '.join(sorted(self.providers)) or 'none installed'}."
-        self.store = host.open_store(settings.store.url, str(settings.home))
-        self.engine = host.open_engine(settings.engine.url, str(settings.home))
         self.supervisor = Supervisor(self)
 
     async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> BaseModel:
@@ -119,8 +119,6 @@ async def open_gateway(
     surroundings = dict(os.environ if environ is None else environ)
     host, settings = found or find_plugins(surroundings)
     prepare_home(settings)
-    host.load(("store",), (settings.store.url.partition(":")[0],))
-    host.load(("engine",), (settings.engine.url.partition(":")[0],))
     gateway = Gateway(settings, host, surroundings)
     await gateway.store.aopen()  # leaves nothing open when it fails
     try:

@@ -36,7 +36,7 @@ from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
 from llm_gateway.model.reply import Event
-from llm_gateway.model.request import Accepted, Prompt
+from llm_gateway.model.request import Accepted
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
 from llm_gateway.retention import keep_pruning
@@ -64,14 +64,13 @@ class Supervisor:
         self._plans: dict[JobId, Plan] = {}
         self._lives: dict[JobId, LiveOutput] = {}
         self._driven: set[JobId] = set()
-        self._begun: dict[JobId, anyio.Event] = {}
-        self._ended: dict[JobId, anyio.Event] = {}
+        self._stirred: dict[JobId, anyio.Event] = {}  # set when a job that somebody waits for is worth a look
         self._adopted: set[JobId] = set()
         self._queued: set[JobId] = set()
         self._unlaunched: set[JobId] = set()
         self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose bells tell this gateway nothing new
         self._idle = anyio.Event()
-        self._tasks: TaskGroup | None = None
+        self._tasks: TaskGroup
 
     async def run(self, tasks: TaskGroup) -> None:
         """Begin: take the life lock, adopt orphans, listen. Runs on in `tasks` until that is cancelled."""
@@ -134,7 +133,7 @@ class Supervisor:
         await to_thread.run_sync(self._gateway.engine.forget, job_id)
 
     def _start(self, job: Job) -> None:
-        if job.id not in self._driven and self._tasks is not None:
+        if job.id not in self._driven:
             self._driven.add(job.id)
             self._unlaunched.add(job.id)
             self._known.append(job.id)
@@ -143,7 +142,7 @@ class Supervisor:
     async def _pump(self, after_s: float = 0.0) -> None:
         """Start what waits, as far as there is room."""
         await anyio.sleep(after_s)
-        if not self._queued or self._tasks is None:
+        if not self._queued:
             return
         with anyio.CancelScope(shield=True):
             try:
@@ -169,77 +168,63 @@ class Supervisor:
     # ---------------------------------------------------------------------------------------------------- following a run
 
     async def _drive(self, job: Job) -> None:
+        accepted, text = None, ""
         try:
             try:
-                plan = self._plans.pop(job.id, None)
-                if plan is None:
-                    end = await self._resume_drive(job)
-                else:
-                    await self._launch(job, plan)
-                    end = await self._gateway.engine.wait(job.id)
-                concluded, text, prompt = await self._conclude(job, end, plan.accepted if plan else None)
+                end, accepted = await self._follow(job)
+                live = self._lives.get(job.id) or open_live(self._gateway, job, accepted)
+                concluded, text = await to_thread.run_sync(conclude, self._gateway, job, end, accepted, live)
             except Exception as error:  # one job's trouble must not become every job's
                 if not isinstance(error, GatewayError):
                     log.exception("%s could not be looked after", job.id)
-                concluded, text, prompt = failed(job, error), "", None
-            await self._finish(job, concluded, text, outcome.record_of(concluded, prompt))
+                concluded = failed(job, error)
+            await self._finish(job, concluded, text, outcome.record_of(concluded, accepted))
         finally:
             self._driven.discard(job.id)
-            self._is_launched(job.id)  # or never will be
+            self._unlaunched.discard(job.id)  # launched, or never will be
             self._adopted.discard(job.id)
             self._lives.pop(job.id, None)
-            if (event := self._ended.pop(job.id, None)) is not None:
-                event.set()
+            self._wake(job.id)
         await to_thread.run_sync(ring, self._home, job.id.encode())
         await self._pump()
         self._idle.set()
 
-    async def _resume_drive(self, job: Job) -> RunEnd:
-        """Follow a run that was started elsewhere, or start a job that nobody has started."""
-        engine, gateway = self._gateway.engine, self._gateway
-        try:
-            return await engine.wait(job.id)
-        except LookupError:
-            pass
-        accepted = await to_thread.run_sync(self.accepted, job)
-        info = gateway.providers[job.provider]
-        request = accepted.request
+    async def _follow(self, job: Job) -> tuple[RunEnd, Accepted]:
+        """Wait for the end of a run; before that start it, if it is ours to start or nobody has."""
+        engine, plan = self._gateway.engine, self._plans.pop(job.id, None)
+        if plan is None:
+            try:
+                end = await engine.wait(job.id)
+            except LookupError:
+                plan = await self._plan_again(job)
+            else:
+                return end, await to_thread.run_sync(load_accepted, self._gateway, job)
+        await engine.launch(run_spec(self._gateway, job, plan))
+        self._is_launched(job.id)
+        return await engine.wait(job.id), plan.accepted
+
+    async def _plan_again(self, job: Job) -> Plan:
+        """Plan a job that was accepted elsewhere, or long ago, and that nobody has started."""
+        gateway = self._gateway
+        accepted = await to_thread.run_sync(load_accepted, gateway, job)
+        info, resume = gateway.providers[job.provider], accepted.resume
         session = await gateway.store.get_session(job.session_id) if job.session_id else None
-        begun = session if session and session.native_id else None
-        resume = accepted.resume
-        if begun and resume.fresh and begun.native_id != resume.native_id:  # an earlier turn of it ended meanwhile
-            resume = gateway.host.resume_session(job.provider, request, begun)
+        if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
+            # An earlier turn of it ended meanwhile.
+            resume = gateway.host.resume_session(job.provider, accepted.request, session)
         program = invocation.require_program(info, gateway.settings.provider(info.name).executable, gateway.environ)
         plan = make_plan(gateway, info, replace(accepted, resume=resume), program)
-        lost = set(accepted.env_names) - set(plan.accepted.env_names)
-        if lost:
+        if lost := sorted(set(accepted.env_names) - set(plan.accepted.env_names)):
             raise Interrupted(
-                f"the gateway that accepted this job ended before starting it, and this one's environment lacks "
-                f"{', '.join(sorted(lost))}"
+                "the gateway that accepted this job ended before starting it, and this one's environment lacks "
+                + ", ".join(lost)
             )
         await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", papers(plan.accepted))
-        await self._launch(job, plan)
-        return await engine.wait(job.id)
-
-    async def _launch(self, job: Job, plan: Plan) -> None:
-        await self._gateway.engine.launch(run_spec(self._gateway, job, plan))
-        self._is_launched(job.id)
+        return plan
 
     def _is_launched(self, job_id: JobId) -> None:
         self._unlaunched.discard(job_id)
-        if (begun := self._begun.pop(job_id, None)) is not None:
-            begun.set()
-        self._idle.set()
-
-    def accepted(self, job: Job) -> Accepted:
-        """The request of a job, as it was accepted. Blocking. Raises Interrupted when its papers are gone."""
-        return load_accepted(self._gateway, job)
-
-    async def _conclude(self, job: Job, end: RunEnd, accepted: Accepted | None) -> tuple[Job, str, Prompt]:
-        known = accepted if accepted is not None else await to_thread.run_sync(self.accepted, job)
-        live = self._lives.get(job.id) or open_live(self._gateway, job, known)
-        concluded, text = await to_thread.run_sync(conclude, self._gateway, job, end, known, live)
-        return concluded, text, known.request.prompt
+        self._wake(job_id)
 
     async def _finish(self, job: Job, concluded: Job, text: str, record: Record) -> None:
         """Write reply and final state, as often as it takes: the run's own papers stay until they are written."""
@@ -264,7 +249,7 @@ class Supervisor:
     async def live(self, job: Job) -> LiveOutput:
         """The output of a running job, opened on first use."""
         if (found := self._lives.get(job.id)) is None:
-            found = open_live(self._gateway, job, await to_thread.run_sync(self.accepted, job))
+            found = open_live(self._gateway, job, await to_thread.run_sync(load_accepted, self._gateway, job))
             if job.id in self._driven or job.owner != self.owner:  # it may have ended meanwhile
                 found = self._lives.setdefault(job.id, found)
         return found
@@ -272,7 +257,7 @@ class Supervisor:
     async def watch(self, job: Job) -> AsyncIterator[Event]:
         """What the agent does, as it does it, until its run is over."""
         while job.state is JobState.QUEUED or job.id in self._unlaunched:
-            begun = self._begun.setdefault(job.id, anyio.Event())
+            begun = self._stirred.setdefault(job.id, anyio.Event())
             with anyio.move_on_after(None if job.id in self._queued | self._unlaunched else _LOOK_AGAIN_S):
                 await begun.wait()
             job = await self._gateway.store.get_job(job.id) or job
@@ -305,7 +290,7 @@ class Supervisor:
 
     async def _has_ended(self, job_id: JobId) -> bool:
         """Look whether a job has ended; if not, wait until it is worth another look."""
-        event = self._ended.setdefault(job_id, anyio.Event())
+        event = self._stirred.setdefault(job_id, anyio.Event())
         try:
             job = await self._gateway.store.get_job(job_id)
             if job is None or job.state.ended:
@@ -336,7 +321,7 @@ class Supervisor:
                 heard = await self._bell.heard()
             strange = heard - set(self._known)
             if MISSED in heard:
-                strange |= {*self._ended, *self._queued, *self._lives}
+                strange |= {*self._stirred, *self._queued, *self._lives}
             try:
                 for name in strange:
                     await self._look_at(JobId(name))
@@ -348,7 +333,7 @@ class Supervisor:
 
     async def _look_at(self, job_id: JobId) -> None:
         """Learn that a job has ended, if somebody here waits for it, looks at it or counts it as waiting."""
-        if job_id in self._ended or job_id in self._queued or job_id in self._lives:
+        if job_id in self._stirred or job_id in self._queued or job_id in self._lives:
             job = await self._gateway.store.get_job(job_id)
             if job is not None and job.state.ended:
                 self._forget_waiting(job_id)
@@ -357,10 +342,13 @@ class Supervisor:
         self._queued.discard(job_id)
         self._plans.pop(job_id, None)
         self._lives.pop(job_id, None)
+        self._wake(job_id)
+
+    def _wake(self, job_id: JobId) -> None:
+        """Have all who wait for this job, or for nothing to wait any more, look again."""
         self._idle.set()
-        for events in (self._begun, self._ended):
-            if (event := events.pop(job_id, None)) is not None:
-                event.set()
+        if (event := self._stirred.pop(job_id, None)) is not None:
+            event.set()
 
     async def _adopt_orphans(self) -> None:
         alive: dict[str, bool] = {self.owner: True}

@@ -11,7 +11,7 @@ from llm_gateway.model.invocation import EndReason, Notice
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
 from llm_gateway.model.reply import Failure, FinishedRun, Reply
-from llm_gateway.model.request import Prompt
+from llm_gateway.model.request import Accepted
 from llm_gateway.model.usage import Cost, CostBasis, Usage
 
 Explain = Callable[[FinishedRun], "Failure | None"]
@@ -69,9 +69,9 @@ def conclude(job: Job, state: JobState, reply: Reply, now: datetime) -> Job:
     return replace(job, state=state, reply=reply, error_code=code, ended_at=now)
 
 
-def record_of(job: Job, prompt: Prompt | None) -> Record:
+def record_of(job: Job, accepted: Accepted | None) -> Record:
     """The flight record of a concluded job."""
-    reply = job.reply or Reply()
+    reply, prompt = job.reply or Reply(), accepted.request.prompt if accepted else None
     return Record(
         job_id=job.id,
         session_id=job.session_id,
