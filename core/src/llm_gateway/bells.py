@@ -80,11 +80,6 @@ class Bell:
         else:
             self._socket = ear
 
-    @property
-    def deaf(self) -> bool:
-        """Whether the home's path was too long for a socket."""
-        return self._socket is None
-
     async def heard(self) -> set[str]:
         """Wait for a bell; answer all payloads that are there by then, and MISSED if some got lost."""
         import anyio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,51 +21,59 @@ from llm_gateway.model.store import Store
 _REPEATED = ("add_dirs", "allowed_tools", "disallowed_tools")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """The conversation that was chosen."""
-
-    session: Session
-    begun: bool  #: False: the session is new and not stored yet
-
-
-async def choose_session(store: Store, info: ProviderInfo, ask: Ask, now: datetime) -> Place:
-    """Find the conversation to continue, or make a new one.
+async def choose_session(store: Store, info: ProviderInfo, ask: Ask, now: datetime) -> tuple[Session, bool]:
+    """Find the conversation to continue, or make a new one; False: it is new, and not stored yet.
 
     Raises InvalidRequest for arguments that exclude each other or an id of the wrong form, SessionNotFound for an id that is
     nobody's or somebody else's: the two are not told apart.
     """
-    request = ask.request
+    request, native, found = ask.request, None, None
     if sum((ask.session_id is not None, ask.resume_latest, ask.create_new)) > 1:
         raise InvalidRequest("sessionId, resumeLatest and createNewSession exclude each other")
     if "sessionId" not in info.supports:
         if ask.session_id or ask.resume_latest:
             raise InvalidRequest(f"{info.name} cannot continue a conversation: it keeps none")
-        return _fresh(request, now)
-    if ask.session_id is not None:
-        return await _by_id(store, info, request, ask.session_id, now)
-    if ask.resume_latest:
-        return Place(session=await _latest(store, info, request), begun=True)
-    if not ask.create_new:
-        active = await store.active_session(info.name, request.working_dir, request.principal)
-        if active is not None:
-            return Place(session=active, begun=True)
-    return _fresh(request, now)
+    elif ask.session_id is not None and ask.session_id.startswith("gw-"):
+        found = await store.get_session(SessionId(ask.session_id))
+        if found is None or found.principal != request.principal or found.provider != info.name:
+            raise SessionNotFound(f"{info.name} has no session {ask.session_id}")
+    elif ask.session_id is not None:
+        if not re.fullmatch(info.native_id_pattern, ask.session_id):
+            raise InvalidRequest(
+                f"sessionId is neither a gw-… id nor a session id of {info.name}",
+                recovery="Pass the sessionId or gatewaySessionId of an earlier answer, as it was.",
+            )
+        native = NativeSessionId(ask.session_id)
+        found = await store.find_session(info.name, native, request.principal)
+    elif ask.resume_latest:
+        found = await _latest(store, info, request)
+    elif not ask.create_new:
+        found = await store.active_session(info.name, request.working_dir, request.principal)
+    if found is not None:
+        return found, True
+    fresh = Session(
+        id=new_session_id(),
+        provider=request.provider,
+        principal=request.principal,
+        working_dir=request.working_dir,
+        native_id=native,
+        created_at=now,
+        last_used_at=now,
+    )
+    return fresh, False
 
 
-def continue_request(ask: Ask, place: Place, info: ProviderInfo) -> tuple[Request, Posture | None]:
+def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Request, Posture | None]:
     """Fill what the caller left out from the conversation's first turn, so that a resume says it again byte for byte.
 
     With the request comes the first turn's posture, for a turn that names none.
     """
-    if not place.begun:
-        return ask.request, None
-    said: Mapping[str, Any] = place.session.settings
+    said = session.settings
     repeated: dict[str, Any] = {name: getattr(ask.request, name) or tuple(said.get(name, ())) for name in _REPEATED}
     request = replace(
         ask.request,
         model=ask.request.model or said.get("model"),
-        working_dir=ask.request.working_dir if ask.dir_given else place.session.working_dir,
+        working_dir=ask.request.working_dir if ask.dir_given else session.working_dir,
         options=info.options_model.model_validate({**said.get("options", {}), **ask.options_given}),
         **repeated,
     )
@@ -94,33 +102,3 @@ async def _latest(store: Store, info: ProviderInfo, request: Request) -> Session
         ):
             return session
     raise SessionNotFound(f"there is no conversation of {info.name} in {request.working_dir} yet")
-
-
-async def _by_id(store: Store, info: ProviderInfo, request: Request, given: str, now: datetime) -> Place:
-    if given.startswith("gw-"):
-        found = await store.get_session(SessionId(given))
-        if found is None or found.principal != request.principal or found.provider != info.name:
-            raise SessionNotFound(f"{info.name} has no session {given}")
-        return Place(session=found, begun=True)
-    if not re.fullmatch(info.native_id_pattern, given):
-        raise InvalidRequest(
-            f"sessionId is neither a gw-… id nor a session id of {info.name}",
-            recovery="Pass the sessionId or gatewaySessionId of an earlier answer, as it was.",
-        )
-    native = NativeSessionId(given)
-    bound = await store.find_session(info.name, native, request.principal)
-    if bound is not None:
-        return Place(session=bound, begun=True)
-    return Place(session=replace(_fresh(request, now).session, native_id=native), begun=False)
-
-
-def _fresh(request: Request, now: datetime) -> Place:
-    session = Session(
-        id=new_session_id(),
-        provider=request.provider,
-        principal=request.principal,
-        working_dir=request.working_dir,
-        created_at=now,
-        last_used_at=now,
-    )
-    return Place(session=session, begun=False)

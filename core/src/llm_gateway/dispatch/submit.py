@@ -52,8 +52,8 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
             recovery="Let the outermost assistant call the gateway, or raise max_depth.",
         )
     program = invocation.require_program(info, own.executable, gateway.environ)
-    place = await session.choose_session(store, info, ask, now)
-    request, held_so_far = session.continue_request(ask, place, info)
+    conversation, begun = await session.choose_session(store, info, ask, now)
+    request, held_so_far = session.continue_request(ask, conversation, info)
     invocation.check_directories(request.working_dir, request.add_dirs)
     given, report = servers.choose_servers(
         ask.mcp_server_names, settings.default_mcp_servers, gateway.mcp_servers, held="mcpServers" in info.supports
@@ -79,10 +79,10 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
         await _keep_verdicts(gateway, proposal, verdicts, None)
         raise
 
-    conversation = place.session if place.begun or place.session.native_id else None
-    resume = host.resume_session(info.name, request, conversation)
+    known = conversation if begun or conversation.native_id else None
+    resume = host.resume_session(info.name, request, known)
     plan = make_plan(gateway, info, Accepted(request=request, posture=ruling.posture, resume=resume), program)
-    key = None if ask.force_refresh else await _dedup_key(gateway, plan, conversation)
+    key = None if ask.force_refresh else await _dedup_key(gateway, plan, known)
     earlier = await store.find_duplicate(request.principal, key, settings.dedup_window_s, now) if key else None
     if earlier is not None:
         admitted = Admission(job=earlier, deduplicated=True)
@@ -98,7 +98,7 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
             principal=request.principal,
             owner=gateway.supervisor.owner,
             dedup_key=key,
-            session_id=place.session.id,
+            session_id=conversation.id,
             correlation_id=request.correlation_id,
             model=request.model,
             posture=ruling.posture,
@@ -108,7 +108,7 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
             notices=tuple({"code": told.code, "message": told.message, **told.details} for told in warnings),
             created_at=now,
         )
-        fresh = None if place.begun else session.remember(place.session, request, ruling.posture, ask.options_given)
+        fresh = None if begun else session.remember(conversation, request, ruling.posture, ask.options_given)
         admitted = await gateway.supervisor.admit(job, plan, session=fresh, queue_if_busy=ask.queue_if_busy)
     await _keep_verdicts(gateway, proposal, verdicts, admitted.job.id)
     return admitted
