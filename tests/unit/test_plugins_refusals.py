@@ -86,6 +86,15 @@ def test_only_a_provider_may_answer_a_providers_hook_but_others_may_wrap_it() ->
     assert record_of(Wrapper(), kind="policy").state is PluginState.LOADED
 
 
+def test_a_provider_does_not_wrap_what_providers_answer() -> None:
+    class Meddler(Parrot):
+        @hookimpl(wrapper=True)
+        def gateway_list_models(self) -> Any:
+            return (yield)
+
+    assert "a plugin of kind provider implements gateway_list_models" in record_of(Meddler()).problem
+
+
 class Taking(BaseModel):
     model_config = ConfigDict(extra="forbid")
     working_dir: str = Field(default="", alias="workingDir")

@@ -126,6 +126,11 @@ async def _words(gateway: Gateway, job: Job, *, deferred: bool) -> str:
     return ""
 
 
+def failed(result: RequestResult) -> bool:
+    """Whether it tells of a failure."""
+    return result.error is not None
+
+
 def reply_text(result: RequestResult) -> str:
     """An answer's words, for clients that read only text."""
     if result.error is not None:

@@ -38,10 +38,9 @@ def operation(
     name: str, title: str, handler: Any, params: type[BaseModel], result: type[BaseModel], **more: Any
 ) -> Operation:
     """An operation that may be repeated without harm. Its handler's docstring is the description that callers read."""
+    more = {"read_only": not more.get("destructive"), "idempotent": True, **more}
     told = inspect.cleandoc(handler.__doc__)
-    return Operation(
-        name=name, title=title, description=told, params=params, result=result, handler=handler, idempotent=True, **more
-    )
+    return Operation(name=name, title=title, description=told, params=params, result=result, handler=handler, **more)
 
 
 def wire(**values: Any) -> dict[str, Any]:

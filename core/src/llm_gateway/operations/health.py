@@ -71,4 +71,4 @@ async def _seen(gateway: Gateway, job: Job) -> dict[str, Any]:
     return {**job_view(job), **seen}
 
 
-HEALTH_OPERATIONS = [operation("llm_process_health", "Gateway health", health, HealthParams, Health, read_only=True)]
+HEALTH_OPERATIONS = [operation("llm_process_health", "Gateway health", health, HealthParams, Health)]

@@ -19,6 +19,7 @@ from llm_gateway.operations.answers import (
     RequestResult,
     answer,
     error_wire,
+    failed,
     job_view,
     reply_text,
     stamp,
@@ -239,20 +240,11 @@ def result_text(page: ResultPage) -> str:
 
 
 JOB_OPERATIONS = [
-    operation("llm_job_status", "Job status", status, JobParams, JobStatus, read_only=True),
-    operation(
-        "llm_job_result",
-        "Job result",
-        result,
-        ResultParams,
-        ResultPage,
-        text=result_text,
-        failed=lambda page: page.error is not None,
-        read_only=True,
-    ),
-    operation("llm_job_wait", "Wait for jobs", wait, WaitParams, WaitResult, read_only=True),
+    operation("llm_job_status", "Job status", status, JobParams, JobStatus),
+    operation("llm_job_result", "Job result", result, ResultParams, ResultPage, text=result_text, failed=failed),
+    operation("llm_job_wait", "Wait for jobs", wait, WaitParams, WaitResult),
     operation("llm_job_cancel", "Cancel a job", cancel, JobParams, JobStatus, destructive=True),
-    operation("llm_job_list", "List jobs", list_jobs, ListParams, JobList, read_only=True),
+    operation("llm_job_list", "List jobs", list_jobs, ListParams, JobList),
 ]
 
 

@@ -21,7 +21,7 @@ from llm_gateway.model.provider import DECLARED, SUPPORTABLE, ProviderInfo
 from llm_gateway.model.reply import EventKind
 from llm_gateway.model.request import Ask, Request
 from llm_gateway.naming import wire_names
-from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, job_view, reply_text
+from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, failed, job_view, reply_text
 from llm_gateway.operations.checking import Wire
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def request_operations(info: ProviderInfo) -> list[Operation]:
             result=RequestResult,
             handler=partial(_request, info),
             text=reply_text,
-            failed=lambda result: result.error is not None,
+            failed=failed,
             **shared,
         ),
         Operation(

@@ -41,7 +41,7 @@ def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller])
         if not hasattr(plugin, name):
             raise ValueError(f"the implementation of {name} must have the hook's name (specname is not supported)")
         if owner and (owner == kind) == wraps(impl):
-            raise ValueError(f"{name} belongs to plugins of kind {owner}; a plugin of another kind may only wrap it")
+            raise ValueError(f"a plugin of kind {owner} implements {name}, one of another kind may only wrap it")
         own.add(name)
     for name in HOOKS - own:
         if inspect.isroutine(getattr(plugin, name, None)):

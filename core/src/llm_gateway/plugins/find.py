@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from importlib.metadata import EntryPoint
+from typing import Any
 
 #: In the order in which they are loaded: what wraps or judges stands before what is wrapped.
 KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
 GROUP = "llm_gateway."
-
-
-class EntryPoint(Protocol):
-    """As the standard library and `importlib_metadata` have it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def value(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    def load(self) -> Any:
-        """Import it."""
 
 
 def find() -> list[EntryPoint]:
