@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
+from importlib.metadata import EntryPoint
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from llm_gateway.model.store import Store
 from llm_gateway.naming import nearest
 from llm_gateway.plugins import checks
 from llm_gateway.plugins.calls import HookCalls, PluginError
-from llm_gateway.plugins.find import GROUP, KINDS, EntryPoint, chosen, find, load, told
+from llm_gateway.plugins.find import GROUP, KINDS, chosen, find, load, told
 from llm_gateway.plugins.record import PluginRecord, PluginState
 from llm_gateway.settings.model import PluginSections
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from pydantic import BaseModel
 
-from llm_gateway.plugins.find import EntryPoint, distributions_of
+from llm_gateway.plugins.find import distributions_of
 
 
 class PluginState(str, Enum):
