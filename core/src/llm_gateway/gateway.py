@@ -88,9 +88,8 @@ class Gateway:
         return find_program(info, self.settings.provider(provider).executable, self.environ) is not None
 
     def _operations(self) -> Mapping[str, Operation]:
-        found: dict[str, Operation] = {operation.name: operation for operation in [*JOB_OPERATIONS, *HEALTH_OPERATIONS]}
-        for info in self.providers.values():
-            found.update((operation.name, operation) for operation in request_operations(info))
+        asking = [operation for info in self.providers.values() for operation in request_operations(info)]
+        found = {operation.name: operation for operation in [*JOB_OPERATIONS, *HEALTH_OPERATIONS, *asking]}
         for plugin, operation in self.host.operations():
             if operation.name in found:
                 self.host.report(plugin, f"operation {operation.name} exists already")

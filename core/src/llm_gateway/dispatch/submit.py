@@ -53,7 +53,7 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
         )
     program = invocation.require_program(info, own.executable, gateway.environ)
     conversation, begun = await session.choose_session(store, info, ask, now)
-    request, held_so_far = session.continue_request(ask, conversation, info)
+    request, held_so_far = session.continue_request(ask, conversation, info) if begun else (ask.request, None)
     invocation.check_directories(request.working_dir, request.add_dirs)
     given, report = servers.choose_servers(
         ask.mcp_server_names, settings.default_mcp_servers, gateway.mcp_servers, held="mcpServers" in info.supports
