@@ -25,6 +25,7 @@ _ENDS = {
     EndReason.VANISHED: ("interrupted", None),
     EndReason.SPAWN_FAILED: ("provider_failed", "the program could not be started: {detail}"),
 }
+_STATES = {EndReason.CANCELED: JobState.CANCELED, EndReason.VANISHED: JobState.INTERRUPTED}
 
 
 def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState, Reply]:
@@ -56,11 +57,8 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
         structured=summary.structured,
         notices=notices,
     )
-    if end.reason is EndReason.CANCELED:
-        return JobState.CANCELED, replace(reply, failure=None)
-    if end.reason is EndReason.VANISHED:
-        return JobState.INTERRUPTED, reply
-    return (JobState.FAILED if failure else JobState.COMPLETED), reply
+    otherwise = JobState.FAILED if failure else JobState.COMPLETED
+    return _STATES.get(end.reason, otherwise), reply
 
 
 def conclude(job: Job, state: JobState, reply: Reply, now: datetime) -> Job:
