@@ -77,7 +77,7 @@ class Supervisor:
         self._life.open()
         self._bell.open()
         self._tasks = tasks
-        await self._adopt_orphans()
+        await self.look_after(*await self._gateway.store.unfinished())
         tasks.start_soon(self._listen)
         tasks.start_soon(keep_pruning, self._gateway)
 
@@ -320,23 +320,17 @@ class Supervisor:
             with anyio.move_on_after(_LOOK_ROUND_S):
                 heard = await self._bell.heard()
             strange = heard - set(self._known)
-            if MISSED in heard:
-                strange |= {*self._stirred, *self._queued, *self._lives}
+            watched = {*self._stirred, *self._queued, *self._lives}  # here somebody waits for it, or looks at it
             try:
-                for name in strange:
-                    await self._look_at(JobId(name))
+                for job_id in watched if MISSED in heard else watched & strange:
+                    job = await self._gateway.store.get_job(job_id)
+                    if job is not None and job.state.ended:
+                        self._forget_waiting(job_id)
                 await self._pump()
                 if strange or not heard:
-                    await self._adopt_orphans()
+                    await self.look_after(*await self._gateway.store.unfinished())
             except StoreUnavailable as error:
                 log.warning("could not look after the home: %s", error)
-
-    async def _look_at(self, job_id: JobId) -> None:
-        """Learn that a job has ended, if somebody here waits for it, looks at it or counts it as waiting."""
-        if job_id in self._stirred or job_id in self._queued or job_id in self._lives:
-            job = await self._gateway.store.get_job(job_id)
-            if job is not None and job.state.ended:
-                self._forget_waiting(job_id)
 
     def _forget_waiting(self, job_id: JobId) -> None:
         self._queued.discard(job_id)
@@ -350,19 +344,15 @@ class Supervisor:
         if (event := self._stirred.pop(job_id, None)) is not None:
             event.set()
 
-    async def _adopt_orphans(self) -> None:
-        alive: dict[str, bool] = {self.owner: True}
-        for job in await self._gateway.store.unfinished():
+    async def look_after(self, *jobs: Job) -> None:
+        """Take over those jobs whose gateway is dead."""
+        alive = {self.owner: True}
+        for job in jobs:
             if job.owner not in alive:
                 alive[job.owner] = await to_thread.run_sync(is_alive, self._home, job.owner)
             if not alive[job.owner]:
                 await self._adopt(job)
-        await self._pump()
-
-    async def look_after(self, job: Job) -> None:
-        """Take over a job whose gateway is dead."""
-        if job.owner != self.owner and not await to_thread.run_sync(is_alive, self._home, job.owner):
-            await self._adopt(job)
+        if not all(alive.values()):
             await self._pump()
 
     async def _adopt(self, job: Job) -> None:
