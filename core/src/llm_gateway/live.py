@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from llm_gateway.model.reply import Event, EventKind, Summary
 _PIECE = 256 * 1024
 _STDERR_TAIL = 8 * 1024
 _PARTIAL_CHARS = 200_000
+_BUSY_S = 0.002
+_BREATH_S = 0.0003
 _STREAMS = ("stdout", "stderr")
 
 
@@ -77,7 +80,11 @@ class LiveOutput:
             return "".join(self._texts)
 
     def _read_on(self, stream: str, hole: tuple[int, int] | None) -> None:
+        breath = time.monotonic()
         while True:
+            if time.monotonic() - breath > _BUSY_S:  # other calls wait for the interpreter while this one works
+                time.sleep(_BREATH_S)
+                breath = time.monotonic()
             offset = self._offsets[stream]
             size = _PIECE
             if hole and offset < hole[1]:

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -163,6 +164,31 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Pat
     before = (tmp_path / "gateway.db").read_bytes()
     assert "another program" in refusal(tmp_path / "gateway.db").message
     assert (tmp_path / "gateway.db").read_bytes() == before
+
+
+def test_a_file_that_another_gateway_makes_at_this_moment_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "gateway.db")
+    connect = sqlite3.connect
+
+    class Interrupted(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+            if "sqlite_master" in sql and not others:  # between two looks at the file
+                monkeypatch.setattr(sqlite3, "connect", connect)
+                others.append(Database(path, busy_timeout_s=0.05))
+                with suppress(StoreUnavailable):  # it may well have to wait for us
+                    others[0].open()
+            return super().execute(sql, *parameters)  # type: ignore[arg-type]
+
+    others: list[Database] = []
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, **options, factory=Interrupted))
+    ours = Database(path, busy_timeout_s=1)
+    ours.open()
+    assert others
+    assert ours.schema == max(migrations())
+    for database in (ours, *others):
+        database.close()
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -150,7 +150,8 @@ class _Keeper:
         try:
             agent = identity.identify(self.agent)
             self.folder.write_json(STATE, {**state, "phase": "running", "agent": agent.to_dict() if agent else None})
-            os.write(key, b"!")
+            with suppress(BrokenPipeError):  # killed while it waited: told as any agent that was killed
+                os.write(key, b"!")
         finally:
             os.close(key)
         with os.fdopen(trouble, "rb") as pipe:
