@@ -18,6 +18,7 @@ class Round:
     plan: Plan
     accepted: dict[str, Act] = field(default_factory=dict)  #: job id -> the call that it was the answer to
     struck: dict[str, set[str]] = field(default_factory=dict)  #: job id -> which of its processes were killed
+    nurseries: int = 0  #: how many nurseries were killed
     recovery_s: float | None = None  #: until all that had ended without a gateway was answered; None: nothing had
 
 
@@ -80,7 +81,7 @@ class Play:
             elif act.what == "eof":
                 gateway.leave()
             elif act.what == "nursery":
-                self.world.strike(self.world.nursery_of(gateway))
+                self.round.nurseries += self.world.strike(self.world.nursery_of(gateway))
             else:
                 self._strike_run(act, actors)
 

@@ -40,8 +40,8 @@ def test_lesson_73_killed_keepers_and_agents_are_told_as_what_they_are(world: Wo
 
 @usual_rounds(10)
 def test_killed_nurseries_lose_no_launch_and_launch_nothing_twice(world: World, seed: int, numbers: range) -> None:
-    for number in numbers:
-        play(world, plan(seed, number, strikes=("nursery",), shots=10))
+    played = [play(world, plan(seed, number, strikes=("nursery",), shots=10)) for number in numbers]
+    assert sum(one.nurseries for one in played), "no nursery was ever struck"
 
 
 @usual_rounds(8)

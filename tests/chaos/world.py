@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import select
 import signal
 import sqlite3
@@ -93,7 +94,7 @@ class World:
         for pid, words in self.processes().items():
             with suppress(OSError):
                 parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-                if int(parent) == gateway.process.pid and "nursery.py nursery" in words:  # not: once
+                if int(parent) == gateway.process.pid and re.search(r"nursery\.py .+ nursery \d", words):  # not: once
                     return pid
         return None
 
