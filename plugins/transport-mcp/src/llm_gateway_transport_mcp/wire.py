@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -97,11 +97,12 @@ class Stdio:
 async def open_descriptors(read_fd: int, write_fd: int) -> AsyncIterator[Wire]:
     """Open a wire over two descriptors, which stay open: a thread may still be blocked on them afterwards."""
     incoming, lines = anyio.create_memory_object_stream[bytes | LineTooLong](0)
-    writer = _Writer(write_fd)
-    Thread(target=_read, args=(read_fd, incoming, current_token()), name="wire-reader", daemon=True).start()
+    writer, ended = _Writer(write_fd), Event()
+    Thread(target=_read, args=(read_fd, incoming, current_token(), ended), name="wire-reader", daemon=True).start()
     try:
         yield Wire(lines=_each(lines), send=writer.send)
     finally:
+        ended.set()
         writer.close()
         incoming.close()
         lines.close()
@@ -112,18 +113,18 @@ async def _each(lines: MemoryObjectReceiveStream[bytes | LineTooLong]) -> AsyncI
         yield line
 
 
-def _read(fd: int, incoming: MemoryObjectSendStream[bytes | LineTooLong], token: EventLoopToken) -> None:
+def _read(fd: int, incoming: MemoryObjectSendStream[bytes | LineTooLong], token: EventLoopToken, ended: Event) -> None:
     splitter = LineSplitter(MAX_LINE_BYTES)
     dropped = 0
     with suppress(*_LOOP_ENDED):
         with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            while chunk := os.read(fd, _CHUNK_BYTES):
+            while (chunk := os.read(fd, _CHUNK_BYTES)) and not ended.is_set():  # nobody listens any more
                 for line in splitter.feed(chunk):
                     from_thread.run(incoming.send, line, token=token)
                 if splitter.dropped > dropped:
                     dropped = splitter.dropped
                     from_thread.run(incoming.send, LineTooLong(), token=token)
-            if rest := splitter.rest():
+            if (rest := splitter.rest()) and not ended.is_set():
                 from_thread.run(incoming.send, rest, token=token)
         from_thread.run_sync(incoming.close, token=token)
 
