@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -154,10 +155,19 @@ async def test_a_marked_prefix_is_read_by_the_next_conversation(claude: ClaudeAg
     assert second["usage"]["cacheReadTokens"] > 7_000
 
 
+def shell_that_rings(bell: Bell) -> str:
+    """A prompt that has Claude Code start a shell, which tells its pid and stays."""
+    return "TOOL:Bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300", "description": "x"})
+
+
 async def test_a_cancelled_job_ends_with_all_its_children(claude: ClaudeAgent, bell: Bell) -> None:
-    shell = "TOOL:Bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300", "description": "x"})
     async with gateway_of(claude) as caller:
-        asked = {"prompt": shell, "workingDir": str(claude.work), "mcpServers": [], "posture": "bypass"}
+        asked = {
+            "prompt": shell_that_rings(bell),
+            "workingDir": str(claude.work),
+            "mcpServers": [],
+            "posture": "bypass",
+        }
         job = (await caller.call("claude_request_async", **asked))["job"]["id"]
         pid = await anyio.to_thread.run_sync(bell.wait)
         await caller.call("llm_job_cancel", jobId=job)
@@ -166,6 +176,26 @@ async def test_a_cancelled_job_ends_with_all_its_children(claude: ClaudeAgent, b
     assert waited
     assert result["status"] == "canceled"
     assert not alive(pid)
+
+
+async def test_lesson_73_a_killed_agent_leaves_no_descendant(claude: ClaudeAgent, bell: Bell) -> None:
+    async with gateway_of(claude) as caller:
+        asked = {
+            "prompt": shell_that_rings(bell),
+            "workingDir": str(claude.work),
+            "mcpServers": [],
+            "posture": "bypass",
+        }
+        job = (await caller.call("claude_request_async", **asked))["job"]["id"]
+        shell = await anyio.to_thread.run_sync(bell.wait)
+        (run,) = (await caller.call("llm_process_health"))["running"]
+        assert alive(shell)
+        os.kill(run["pid"], signal.SIGKILL)
+        waited = await caller.call("llm_job_wait", jobIds=[job], until="all", timeoutMs=20_000)
+        result = await caller.call("llm_job_result", jobId=job)
+    assert waited["pending"] == []
+    assert (result["status"], result["error"]["code"]) == ("failed", "interrupted")
+    assert not alive(shell)
 
 
 async def test_a_job_outlives_its_gateway(claude: ClaudeAgent) -> None:
