@@ -155,45 +155,37 @@ async def test_a_marked_prefix_is_read_by_the_next_conversation(claude: ClaudeAg
     assert second["usage"]["cacheReadTokens"] > 7_000
 
 
-def shell_that_rings(bell: Bell) -> str:
-    """A prompt that has Claude Code start a shell, which tells its pid and stays."""
-    return "TOOL:Bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300", "description": "x"})
+async def start_shell(caller: Caller, claude: ClaudeAgent, bell: Bell) -> tuple[str, str]:
+    """Have Claude Code start a shell that stays: the job, and the shell's pid."""
+    shell = "TOOL:Bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300", "description": "x"})
+    asked = {"prompt": shell, "workingDir": str(claude.work), "mcpServers": [], "posture": "bypass"}
+    job = (await caller.call("claude_request_async", **asked))["job"]["id"]
+    return job, await anyio.to_thread.run_sync(bell.wait)
+
+
+async def end_of(caller: Caller, job: str) -> dict[str, Any]:
+    """The result of a job that ends soon."""
+    waited = await caller.call("llm_job_wait", jobIds=[job], until="all", timeoutMs=20_000)
+    assert waited["pending"] == []
+    return await caller.call("llm_job_result", jobId=job)
 
 
 async def test_a_cancelled_job_ends_with_all_its_children(claude: ClaudeAgent, bell: Bell) -> None:
     async with gateway_of(claude) as caller:
-        asked = {
-            "prompt": shell_that_rings(bell),
-            "workingDir": str(claude.work),
-            "mcpServers": [],
-            "posture": "bypass",
-        }
-        job = (await caller.call("claude_request_async", **asked))["job"]["id"]
-        pid = await anyio.to_thread.run_sync(bell.wait)
+        job, shell = await start_shell(caller, claude, bell)
         await caller.call("llm_job_cancel", jobId=job)
-        waited = await caller.call("llm_job_wait", jobIds=[job], until="all", timeoutMs=20_000)
-        result = await caller.call("llm_job_result", jobId=job)
-    assert waited
+        result = await end_of(caller, job)
     assert result["status"] == "canceled"
-    assert not alive(pid)
+    assert not alive(shell)
 
 
 async def test_lesson_73_a_killed_agent_leaves_no_descendant(claude: ClaudeAgent, bell: Bell) -> None:
     async with gateway_of(claude) as caller:
-        asked = {
-            "prompt": shell_that_rings(bell),
-            "workingDir": str(claude.work),
-            "mcpServers": [],
-            "posture": "bypass",
-        }
-        job = (await caller.call("claude_request_async", **asked))["job"]["id"]
-        shell = await anyio.to_thread.run_sync(bell.wait)
+        job, shell = await start_shell(caller, claude, bell)
         (run,) = (await caller.call("llm_process_health"))["running"]
         assert alive(shell)
         os.kill(run["pid"], signal.SIGKILL)
-        waited = await caller.call("llm_job_wait", jobIds=[job], until="all", timeoutMs=20_000)
-        result = await caller.call("llm_job_result", jobId=job)
-    assert waited["pending"] == []
+        result = await end_of(caller, job)
     assert (result["status"], result["error"]["code"]) == ("failed", "interrupted")
     assert not alive(shell)
 
