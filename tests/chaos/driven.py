@@ -105,12 +105,16 @@ def listen(gateways: list[Driven], until: Callable[[], bool], deadline: float) -
         return True
 
 
-def ask(gateway: Driven, name: str, **arguments: Any) -> tuple[Answer, float]:
-    """Call and wait; the result, and when it came. Fails for an error."""
-    number = gateway.call(name, **arguments)
+def await_answer(gateway: Driven, number: int) -> tuple[Answer, float]:
+    """Wait for the answer to a call; the result, and when it came. Fails for an error."""
     come = listen([gateway], lambda: number in gateway.answers or gateway.ended, time.monotonic() + PATIENCE_S)
-    assert come, f"no answer to {name} {arguments} after {PATIENCE_S:g} s"
-    assert number in gateway.answers, f"the gateway died of {name} {arguments}"
+    assert come, f"no answer to call {number} after {PATIENCE_S:g} s"
+    assert number in gateway.answers, f"the gateway died of call {number}"
     answer, at = gateway.answers[number]
-    assert "result" in answer, f"{name} {arguments}: {answer}"
+    assert "result" in answer, f"call {number}: {answer}"
     return answer["result"], at
+
+
+def ask(gateway: Driven, name: str, **arguments: Any) -> tuple[Answer, float]:
+    """Call and wait, as `await_answer`."""
+    return await_answer(gateway, gateway.call(name, **arguments))

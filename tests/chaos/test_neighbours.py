@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from llm_gateway.bells import Bell
-from tests.chaos.driven import Driven, ask
+from tests.chaos.driven import Driven, ask, await_answer
 from tests.chaos.world import ENDED, World
 
 
@@ -90,8 +90,7 @@ def test_a_nursery_that_wakes_after_its_gateway_died_runs_nothing_again(world: W
     gateway.kill()
     waiting = heir.call("llm_job_wait", jobIds=jobs)  # the heir launches them while the late keepers come to life
     os.kill(nursery, signal.SIGCONT)
-    ask(heir, "llm_job_wait", jobIds=jobs)
-    assert waiting in heir.answers
+    await_answer(heir, waiting)
     check_ran_once(world, heir, *jobs)
     world.drop(gateway)
     leave(world, heir)
