@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from .behaviour import Action, Conversation, Failure, Model, ToolResult
+from .pace import pieces
 from .prefixes import Counted, PrefixStore, tokens_of
 from .wire import Answer, BadRequest, HttpRequest
 
@@ -24,7 +25,6 @@ _ERRORS = {
     "server": "api_error",
     "overloaded": "overloaded_error",
 }
-_PIECE = 4096
 #: Words that an agent puts around the user's own.
 _FRAMES = ("<system-reminder>", "[Your previous response had no visible output", "Your response above was ")
 
@@ -171,7 +171,7 @@ async def _stream(answer: Answer, message: dict[str, Any], action: Action, start
     for index, block in enumerate(message["content"]):
         if block["type"] == "text":
             await send("content_block_start", index=index, content_block={"type": "text", "text": ""})
-            async for piece in _pieces(block["text"], action.seconds):
+            async for piece in pieces(block["text"], action.seconds):
                 await send("content_block_delta", index=index, delta={"type": "text_delta", "text": piece})
         else:
             await send("content_block_start", index=index, content_block={**block, "input": {}})
@@ -185,19 +185,3 @@ async def _stream(answer: Answer, message: dict[str, Any], action: Action, start
     await send("message_delta", delta=delta, usage={"output_tokens": message["usage"]["output_tokens"]})
     await send("message_stop")
     await answer.end()
-
-
-async def _pieces(text: str, seconds: float) -> Any:
-    steps = max(1, int(seconds * 4))
-    size = max(1, min(_PIECE, -(-len(text) // steps)))
-    parts = [text[at : at + size] for at in range(0, len(text), size)]
-    for part in parts:
-        yield part
-        if seconds:
-            await _take(seconds / len(parts))
-
-
-async def _take(seconds: float) -> None:
-    over = asyncio.Event()
-    asyncio.get_running_loop().call_later(seconds, over.set)
-    await over.wait()

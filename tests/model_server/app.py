@@ -8,10 +8,11 @@ import time
 from collections import deque
 from typing import Any, Protocol
 
-from . import anthropic_messages
+from . import anthropic_messages, responses
 from .anthropic_messages import Messages
 from .behaviour import Model
 from .prefixes import PrefixStore
+from .responses import Responses
 from .wire import HEAD_LIMIT, Answer, BadRequest, HttpRequest, read_request
 
 LOGGED = 500
@@ -30,7 +31,10 @@ class ModelServer:
 
     def __init__(self) -> None:
         model, prefixes = Model(), PrefixStore()
-        self._routes: dict[str, Adapter] = dict.fromkeys(anthropic_messages.PATHS, Messages(model, prefixes))
+        self._routes: dict[str, Adapter] = {
+            **dict.fromkeys(anthropic_messages.PATHS, Messages(model, prefixes)),
+            **dict.fromkeys(responses.PATHS, Responses(model, prefixes)),
+        }
         self._log: deque[dict[str, Any]] = deque(maxlen=LOGGED)
         self._asked = 0
 

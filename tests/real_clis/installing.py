@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,10 @@ class NpmProgram:
     command: str
 
 
-PROGRAMS = {"claude": NpmProgram(package="@anthropic-ai/claude-code", version="2.1.330", command="claude")}
+PROGRAMS = {
+    "claude": NpmProgram(package="@anthropic-ai/claude-code", version="2.1.330", command="claude"),
+    "grok": NpmProgram(package="@xai-official/grok", version="1.0.41", command="grok"),
+}
 
 
 class CannotInstall(Exception):
@@ -58,8 +62,9 @@ def _npm_install(folder: Path, spec: str) -> None:
         raise CannotInstall("npm is not installed")
     command = [npm, "install", "--prefix", str(folder), "--cache", str(FOLDER / "npm"), "--ignore-scripts=false"]
     command += ["--no-audit", "--no-fund", spec]
-    # Under pytest HOME is elsewhere; which registry npm uses may stand in the real one.
-    env = {**os.environ, "HOME": pwd.getpwuid(os.getuid()).pw_dir}
+    # Under pytest HOME is elsewhere; which registry npm uses may stand in the real one. Grok's own install script leaves
+    # a copy of the program and a setting in GROK_HOME.
+    env = {**os.environ, "HOME": pwd.getpwuid(os.getuid()).pw_dir, "GROK_HOME": str(folder / "home")}
     done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False, cwd=folder, env=env)
     if done.returncode:
         raise CannotInstall(f"npm could not install {spec}: {done.stderr[-2000:]}")
@@ -71,7 +76,8 @@ def _version(program: Path) -> str | None:
         return None
     env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(program.parent)}
     told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False, env=env)
-    return told.stdout.split()[0] if told.stdout.split() else None
+    numbers = re.search(r"\d+(\.\d+)+", told.stdout)
+    return numbers[0] if numbers else None
 
 
 if __name__ == "__main__":
