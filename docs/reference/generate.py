@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 from llm_gateway import errors, hookspecs
 from llm_gateway.cli.reference import SettingKey, reference
-from llm_gateway.hookspecs import OWNER
+from llm_gateway.hookspecs import HOOKS, OWNER
 from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES
 
 HERE = Path(__file__).parent
@@ -69,7 +68,7 @@ def settings_page() -> str:
 def hooks_page() -> str:
     """Every hook: signature, meaning, parameters, example."""
     parts = ["# Hooks\n", NOTE, f"{inspect.cleandoc(hookspecs.__doc__ or '')}\n"]
-    for name, spec in hook_functions().items():
+    for name, spec in HOOKS.items():
         options = spec.llm_gateway_spec  # type: ignore[attr-defined]  # set by the marker
         owner = OWNER.get(name)
         asked = (
@@ -82,11 +81,6 @@ def hooks_page() -> str:
             f"## `{name}`\n\n```python\ndef {name}{signature}\n```\n\nAsked: {asked}.\n\n{_prose(spec.__doc__ or '')}"
         )
     return "\n".join(parts)
-
-
-def hook_functions() -> dict[str, Callable[..., object]]:
-    """Every hook, in the order of the source."""
-    return {name: spec for name, spec in vars(hookspecs).items() if name.startswith("gateway_")}
 
 
 def _prose(docstring: str) -> str:

@@ -1,11 +1,13 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llm_gateway import Invocation, Posture, ProviderInfo
+from llm_gateway import Invocation, Posture, Prompt, ProviderInfo, Request
 from llm_gateway.dispatch.invocation import (
     check_directories,
+    check_held,
     check_invocation,
     find_program,
     require_program,
@@ -15,6 +17,15 @@ from llm_gateway.errors import InvalidRequest, NotInstalled
 
 INFO = ProviderInfo(
     name="p", title="P", executable="agent-p", postures=(Posture.PROMPTED,), install="pip install agent-p"
+)
+
+TWO = replace(
+    INFO,
+    supports=frozenset({"effort"}),
+    variants={
+        "new": replace(INFO, variant="new", executable="agent-n", silent=True),
+        "old": replace(INFO, variant="old", executable="agent-o", supports=frozenset({"effort"})),
+    },
 )
 
 
@@ -57,8 +68,40 @@ def test_another_build_of_a_program_is_another_program(tmp_path: Path) -> None:
 
 def test_a_missing_program_is_told_with_the_command_that_installs_it(tmp_path: Path) -> None:
     with pytest.raises(NotInstalled, match="agent-p") as caught:
-        require_program(INFO, None, {"PATH": str(tmp_path)})
+        require_program(INFO, "", None, {"PATH": str(tmp_path)})
     assert caught.value.recovery == "Install it: pip install agent-p"
+
+
+def test_of_several_programs_the_first_that_is_here_serves_or_the_one_that_is_wanted(tmp_path: Path) -> None:
+    environ = {"PATH": str(tmp_path)}
+    old = planted(tmp_path, "agent-o")
+    assert require_program(TWO, "", None, environ)[0].variant == "old"
+    new = planted(tmp_path, "agent-n")
+    assert require_program(TWO, "", None, environ)[0].variant == "new"
+    assert require_program(TWO, "old", None, environ)[1].path == str(old)
+    assert require_program(TWO, "new", None, environ)[1].path == str(new)
+
+
+def test_an_executable_of_the_settings_counts_for_the_program_that_it_names(tmp_path: Path) -> None:
+    environ = {"PATH": str(tmp_path / "usual")}
+    planted(tmp_path / "usual", "agent-n")
+    elsewhere = planted(tmp_path / "own", "agent-o")
+    info, program = require_program(TWO, "", elsewhere, environ)
+    assert (info.variant, program.path) == ("old", str(elsewhere))
+    assert require_program(TWO, "new", elsewhere, environ)[1].path == str(tmp_path / "usual" / "agent-n")
+    other = planted(tmp_path / "own", "my-agent")
+    assert require_program(TWO, "", other, environ)[1].path == str(other)
+
+
+def test_a_request_is_held_to_what_its_own_program_can() -> None:
+    asked = Request(provider="p", prompt=Prompt(text="x"), working_dir="/", effort="high", idle_timeout_s=60.0)
+    check_held(TWO.of("old"), asked, servers_named=False)
+    with pytest.raises(InvalidRequest, match="effort"):
+        check_held(TWO.of("new"), asked, servers_named=False)
+    with pytest.raises(InvalidRequest, match="idleTimeoutMs"):
+        check_held(TWO.of("new"), replace(asked, effort=None), servers_named=False)
+    with pytest.raises(InvalidRequest, match="MCP servers"):
+        check_held(TWO.of("old"), asked, servers_named=True)
 
 
 def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from llm_gateway import NoOptions, hookimpl
-from llm_gateway.plugins import PluginHost, PluginState
+from llm_gateway.plugins import PluginError, PluginHost, PluginState
 from tests.unit.plugin_samples import House, Parrot, Point, Watcher, record_of
 
 
@@ -74,3 +74,40 @@ def test_a_plugin_whose_settings_cannot_be_read_is_refused(sections: Any, proble
     assert record.state is PluginState.FAILED
     assert problem in record.problem
     assert list(host.settings_sections().top) == ["garden"]
+
+
+def test_each_plugin_is_handed_the_sections_that_it_brought_and_no_other() -> None:
+    class Taking:
+        taken: Any = None
+
+        @hookimpl
+        def gateway_configure(self, settings: Any) -> None:
+            self.taken = settings
+
+    class ParrotTaking(Taking, Parrot):
+        pass
+
+    class HouseTaking(Taking, Watcher):
+        pass
+
+    host = PluginHost()
+    parrot = settings_plugin({"parrot": Feathers, "cage": Feathers}, ParrotTaking)
+    garden = settings_plugin({"garden": Feathers}, HouseTaking)
+    record_of(parrot, host=host)
+    record_of(garden, kind="extension", name="garden", host=host)
+    top = {"cage": Feathers(colour="gold"), "garden": Feathers(colour="blue")}
+    host.configure(top, {"parrot": Feathers(colour="red")})
+    assert {name: model.colour for name, model in parrot.taken.items()} == {"parrot": "red", "cage": "gold"}
+    assert {name: model.colour for name, model in garden.taken.items()} == {"garden": "blue"}
+
+
+def test_a_plugin_that_cannot_take_its_settings_stops_the_start_and_is_named() -> None:
+    class Refusing(Watcher):
+        @hookimpl
+        def gateway_configure(self, settings: Any) -> None:
+            raise ValueError("the garden is full")
+
+    host = PluginHost()
+    record_of(Refusing(), kind="extension", name="garden", host=host)
+    with pytest.raises(PluginError, match=r"garden.*gateway_configure.*the garden is full"):
+        host.configure({}, {})

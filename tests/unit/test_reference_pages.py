@@ -11,10 +11,10 @@ import pytest
 
 from llm_gateway.cli.reference import reference
 from llm_gateway.errors import ERRORS
+from llm_gateway.hookspecs import HOOKS
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 GENERATOR: dict[str, Any] = runpy.run_path(str(REFERENCE / "generate.py"))
-HOOKS: dict[str, Any] = GENERATOR["hook_functions"]()
 
 
 def page(name: str) -> str:

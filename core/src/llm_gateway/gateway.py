@@ -84,8 +84,8 @@ class Gateway:
 
     def installed(self, provider: str) -> bool:
         """Whether a provider's program is on this machine. Blocking: a few stat calls."""
-        info = self.providers[provider]
-        return find_program(info, self.settings.provider(provider).executable, self.environ) is not None
+        override, whole = self.settings.provider(provider).executable, self.providers[provider]
+        return any(find_program(info, override, self.environ) for info in whole.programs.values())
 
     def _operations(self) -> Mapping[str, Operation]:
         asking = [operation for info in self.providers.values() for operation in request_operations(info)]
@@ -140,4 +140,6 @@ def find_plugins(environ: Mapping[str, str]) -> tuple[PluginHost, Settings]:
 
     host = PluginHost.discover(environ, reserved=RESERVED)
     host.load_all()
-    return host, load_settings(environ, host.settings_sections())
+    settings = load_settings(environ, host.settings_sections())
+    host.configure(settings.plugins, settings.provider_options)
+    return host, settings

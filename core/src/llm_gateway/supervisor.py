@@ -207,12 +207,13 @@ class Supervisor:
         """Plan a job that was accepted elsewhere, or long ago, and that nobody has started."""
         gateway = self._gateway
         accepted = await to_thread.run_sync(load_accepted, gateway, job)
-        info, resume = gateway.providers[job.provider], accepted.resume
+        whole, resume = gateway.providers[job.provider], accepted.resume
         session = await gateway.store.get_session(job.session_id) if job.session_id else None
         if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
             # An earlier turn of it ended meanwhile.
             resume = gateway.host.resume_session(job.provider, accepted.request, session)
-        program = invocation.require_program(info, gateway.settings.provider(info.name).executable, gateway.environ)
+        override = gateway.settings.provider(whole.name).executable
+        info, program = invocation.require_program(whole, accepted.request.variant, override, gateway.environ)
         plan = make_plan(gateway, info, replace(accepted, resume=resume), program)
         if lost := sorted(set(accepted.env_names) - set(plan.accepted.env_names)):
             raise Interrupted(

@@ -14,7 +14,8 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from llm_gateway.dispatch.invocation import find_program, run_environment
+from llm_gateway.dispatch.invocation import require_program, run_environment
+from llm_gateway.errors import NotInstalled
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.settings import Settings
 from llm_gateway.settings.model import ProviderSection
@@ -23,14 +24,18 @@ TIMEOUT_S = 10.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-+.]?[0-9A-Za-z]+)*")
 
 
-async def look_at_provider(info: ProviderInfo, settings: Settings | None, environ: Mapping[str, str]) -> dict[str, Any]:
+async def look_at_provider(
+    whole: ProviderInfo, settings: Settings | None, environ: Mapping[str, str]
+) -> dict[str, Any]:
     """What can be known of a provider without a network call."""
-    section = settings.provider(info.name) if settings else ProviderSection()
+    section = settings.provider(whole.name) if settings else ProviderSection()
+    info = next(iter(whole.programs.values()))
     seen: dict[str, Any] = {"name": info.name, "title": info.title, "installed": False, "login": "unknown"}
     if info.login:
         seen["loginCommand"] = info.login
-    program = await to_thread.run_sync(find_program, info, section.executable, environ)
-    if program is None:
+    try:
+        info, program = await to_thread.run_sync(require_program, whole, "", section.executable, environ)
+    except NotInstalled:
         wanted = str(section.executable or info.executable)
         return {**seen, "problem": f"{wanted} was not found", "install": info.install or None}
     seen |= {"installed": True, "path": program.path, "version": None}

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic.alias_generators import to_camel
+
 from llm_gateway.errors import InvalidRequest, NotInstalled
 from llm_gateway.model.invocation import Invocation
-from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.provider import DECLARED, ProviderInfo
+from llm_gateway.model.request import Request
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 #: What any program needs to find its way on this machine; nothing that names an account or redirects a model's traffic.
@@ -51,16 +54,42 @@ def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str
     return None
 
 
-def require_program(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> Program:
-    """Find the executable, or raise NotInstalled with the command that installs it."""
-    program = find_program(info, override, environ)
-    if program is None:
-        where = f"at {override}" if override else "on the gateway's PATH"
-        raise NotInstalled(
-            f"{info.title}: `{override or info.executable}` was not found {where}",
-            recovery=f"Install it: {info.install}" if info.install else None,
+def require_program(
+    whole: ProviderInfo, wanted: str, override: Path | None, environ: Mapping[str, str]
+) -> tuple[ProviderInfo, Program]:
+    """Find the program of the wanted variant, or of the first that is here; with it comes what is true of it.
+
+    An override counts for the variant whose program it names, and before the others. Raises NotInstalled with the command
+    that installs it.
+    """
+    ours = {info.executable for info in whole.programs.values()}
+    asked = [whole.of(wanted)] if wanted else list(whole.programs.values())
+    if override and override.name in ours:
+        asked.sort(key=lambda info: info.executable != override.name)
+    for info in asked:
+        here = override if override and (override.name == info.executable or override.name not in ours) else None
+        if program := find_program(info, here, environ):
+            return info, program
+    info = asked[0]
+    where = f"at {override}" if override else "on the gateway's PATH"
+    raise NotInstalled(
+        f"{info.title}: `{override or info.executable}` was not found {where}",
+        recovery=f"Install it: {info.install}" if info.install else None,
+    )
+
+
+def check_held(info: ProviderInfo, request: Request, servers_named: bool) -> None:
+    """Raise InvalidRequest for what was asked and the CLI cannot hold: nothing is ignored."""
+    for shown in (to_camel(name) for name in DECLARED if getattr(request, name)):
+        if shown not in info.supports:
+            raise InvalidRequest(f"{info.name} cannot hold {shown}", recovery=f"Leave {shown} out.")
+    if servers_named and "mcpServers" not in info.supports:
+        raise InvalidRequest(f"{info.name} cannot be given MCP servers", recovery="Leave mcpServers out.")
+    if info.silent and request.idle_timeout_s is not None:
+        raise InvalidRequest(
+            f"{info.name} prints only when it ends, so idleTimeoutMs would end healthy runs",
+            recovery="Use timeoutMs, the wall clock.",
         )
-    return program
 
 
 def run_environment(

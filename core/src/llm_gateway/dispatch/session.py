@@ -73,6 +73,7 @@ def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Re
     request = replace(
         ask.request,
         model=ask.request.model or said.get("model"),
+        variant=said.get("variant", ""),
         working_dir=ask.request.working_dir if ask.dir_given else session.working_dir,
         options=info.options_model.model_validate({**said.get("options", {}), **ask.options_given}),
         **repeated,
@@ -83,8 +84,7 @@ def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Re
 def remember(session: Session, request: Request, posture: Posture, options_given: Mapping[str, Any]) -> Session:
     """A new session with what its later turns must say again."""
     said: dict[str, Any] = {"posture": posture.value}
-    if request.model:
-        said["model"] = request.model
+    said |= {name: getattr(request, name) for name in ("model", "variant") if getattr(request, name)}
     said |= {name: list(getattr(request, name)) for name in _REPEATED if getattr(request, name)}
     if options_given:
         said["options"] = dict(options_given)

@@ -43,17 +43,23 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
     """Take a request in. Raises GatewayError before anything has run or been stored."""
     now = datetime.now(timezone.utc)
     settings, store, host = gateway.settings, gateway.store, gateway.host
-    info = gateway.providers[ask.request.provider]
-    own = settings.provider(info.name)
+    whole = gateway.providers[ask.request.provider]
+    own = settings.provider(whole.name)
     if settings.depth > settings.limits.max_depth:
         raise InvalidRequest(
             f"this gateway runs inside {settings.depth} nested runs of itself; [limits] max_depth is "
             f"{settings.limits.max_depth}",
             recovery="Let the outermost assistant call the gateway, or raise max_depth.",
         )
-    program = invocation.require_program(info, own.executable, gateway.environ)
-    conversation, begun = await session.choose_session(store, info, ask, now)
-    request, held_so_far = session.continue_request(ask, conversation, info) if begun else (ask.request, None)
+    conversation, begun = await session.choose_session(store, whole, ask, now)
+    request, held_so_far = session.continue_request(ask, conversation, whole) if begun else (ask.request, None)
+    named = whole.variant_of(request.options)
+    if request.variant and named and named != request.variant:
+        raise InvalidRequest(f"this conversation was begun with {request.variant}, it cannot go on with {named}")
+    wanted = request.variant or named or whole.variant_of(None) or ""
+    info, program = invocation.require_program(whole, wanted, own.executable, gateway.environ)
+    request = replace(request, variant=info.variant)
+    invocation.check_held(info, request, bool(ask.mcp_server_names))
     invocation.check_directories(request.working_dir, request.add_dirs)
     given, report = servers.choose_servers(
         ask.mcp_server_names, settings.default_mcp_servers, gateway.mcp_servers, held="mcpServers" in info.supports
@@ -138,10 +144,10 @@ def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program:
 def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
     """What the engine is asked to carry out."""
     built, request = plan.invocation, plan.accepted.request
-    name = gateway.providers[request.provider].executable
+    info = gateway.providers[request.provider].of(request.variant)
     argv = list(built.argv)
-    if name in argv:  # behind a wrapper (a container, a sandbox) the program's name is not the first element
-        argv[argv.index(name)] = plan.program.path
+    if info.executable in argv:  # behind a wrapper (a container, a sandbox) the program's name is not the first element
+        argv[argv.index(info.executable)] = plan.program.path
     argv[0] = shutil.which(argv[0], path=plan.environment.get("PATH")) or argv[0]
     return RunSpec(
         job_id=job.id,
@@ -154,7 +160,7 @@ def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
         timeout_s=request.timeout_s,
         idle_timeout_s=request.idle_timeout_s,
         output_bytes=gateway.settings.limits.output_bytes,
-        end_steps=gateway.providers[request.provider].end_steps,
+        end_steps=info.end_steps,
     )
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.reply import Event, Summary
 
 #: Common parameters that are refused, never ignored, unless a provider declares that it can hold them.
-DECLARED = ("allowedTools", "disallowedTools", "addDirs", "maxTurns", "maxBudgetUsd", "effort", "outputSchema")
-SUPPORTABLE = frozenset((*DECLARED, "mcpServers", "sessionId", "cacheControl"))
+DECLARED = ("allowed_tools", "disallowed_tools", "add_dirs", "max_turns", "max_budget_usd", "effort", "output_schema")
+SUPPORTABLE = frozenset((*map(to_camel, DECLARED), "mcpServers", "sessionId", "cacheControl"))
 
 
 class NoOptions(BaseModel):
@@ -57,6 +58,20 @@ class ProviderInfo:
     login: str = ""  #: the command that logs in
     #: Arguments that ask, without a network call, whether it is logged in (exit 0); none: unknown.
     login_argv: tuple[str, ...] = ()
+    #: Several programs under one name: variant -> its own info, in order of preference. What stands outside of them is
+    #: then what they hold together, for the tool's schema; a request is held to what its variant can.
+    variants: Mapping[str, ProviderInfo] = field(default_factory=dict)
+    variant: str = ""  #: in a variant's own info: its name
+    variant_of: Callable[[Any], str | None] = lambda options: None  #: what the options ask for; of None: the settings
+
+    @property
+    def programs(self) -> Mapping[str, ProviderInfo]:
+        """Every program, by variant; a single one has no name."""
+        return self.variants or {"": self}
+
+    def of(self, variant: str) -> ProviderInfo:
+        """What is true of one variant."""
+        return self.variants.get(variant, self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

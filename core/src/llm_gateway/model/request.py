@@ -38,6 +38,7 @@ class Request:
     provider: str
     prompt: Prompt
     options: Any = None  #: an instance of the provider's own options model
+    variant: str = ""  #: which of the provider's programs, where it has several
     model: str | None = None
     working_dir: str
     add_dirs: tuple[str, ...] = ()

@@ -13,11 +13,11 @@ from pydantic import Field, create_model
 
 from llm_gateway.dispatch.prompt import join_prompt
 from llm_gateway.dispatch.submit import submit
-from llm_gateway.errors import GatewayError, InvalidRequest
+from llm_gateway.errors import GatewayError
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.operation import CallContext, Operation
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.provider import DECLARED, SUPPORTABLE, ProviderInfo
+from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
 from llm_gateway.model.reply import EventKind
 from llm_gateway.model.request import Ask, Request
 from llm_gateway.naming import wire_names
@@ -166,7 +166,6 @@ async def _tell(gateway: Gateway, job: Job, context: CallContext) -> None:
 
 
 def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: CallContext) -> Ask:
-    _refuse_undeclared(info, params)
     parts = params.prompt_parts
     marks = parts.cache_control if parts else None
     marked = tuple(name for name, on in marks or () if on)
@@ -204,20 +203,6 @@ def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: C
         queue_if_busy=params.on_busy == "queue",
         force_refresh=params.force_refresh,
     )
-
-
-def _refuse_undeclared(info: ProviderInfo, params: RequestParams) -> None:
-    given = params.model_dump(by_alias=True, exclude_none=True)
-    for name in DECLARED:
-        if name in given and name not in info.supports:
-            raise InvalidRequest(f"{info.name} cannot hold {name}", recovery=f"Leave {name} out.")
-    if params.mcp_servers and "mcpServers" not in info.supports:
-        raise InvalidRequest(f"{info.name} cannot be given MCP servers", recovery="Leave mcpServers out.")
-    if info.silent and params.idle_timeout_ms is not None:
-        raise InvalidRequest(
-            f"{info.name} prints only when it ends, so idleTimeoutMs would end healthy runs",
-            recovery="Use timeoutMs, the wall clock.",
-        )
 
 
 def _directory(path: str | None) -> str:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, TypeVar
 
 import pluggy
+from pydantic import BaseModel
 
 from llm_gateway import hookspecs
 from llm_gateway.errors import ERRORS, GatewayError, ProviderFailed
@@ -47,7 +48,8 @@ class HookCalls:
 
     def __init__(self, *, trace: bool = False) -> None:
         self._pm = pluggy.PluginManager(hookspecs.PROJECT)
-        self._pm.add_hookspecs(hookspecs)
+        for area in hookspecs.AREAS:
+            self._pm.add_hookspecs(area)
         self._loaded: dict[str, PluginRecord] = {}
         self._callers: dict[tuple[str, str], pluggy.HookCaller] = {}
         self._trace = trace
@@ -122,6 +124,18 @@ class HookCalls:
     def mcp_servers(self) -> list[tuple[str, McpServer]]:
         """The MCP servers that plugins name."""
         return self._gather("gateway_mcp_servers", McpServer)
+
+    def configure(self, top: Mapping[str, BaseModel], of_provider: Mapping[str, BaseModel]) -> None:
+        """Hand each plugin the sections of the settings that it brought."""
+        for plugin in self._implementers("gateway_configure"):
+            own = {
+                section: of_provider[section] if (plugin.kind, plugin.name) == ("provider", section) else top[section]
+                for section in plugin.sections
+            }
+            try:
+                self._ask(plugin, "gateway_configure", object, {"settings": own}, blame=PluginError, none=None)
+            except (PluginError, GatewayError) as error:
+                raise PluginError(str(error)) from error
 
     def job_changed(self, job: Job) -> None:
         """Tell the observers."""

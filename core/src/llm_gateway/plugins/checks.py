@@ -10,14 +10,11 @@ from typing import Any
 import pluggy
 from pydantic import BaseModel
 
-from llm_gateway import hookspecs
-from llm_gateway.hookspecs import OWNER, REQUIRED
+from llm_gateway.hookspecs import HOOKS, OWNER, REQUIRED
 from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
 from llm_gateway.naming import nearest, wire_names
 from llm_gateway.settings.model import FileSettings, ProviderSection
 
-#: Every hook that there is.
-HOOKS = frozenset(name for name, value in vars(hookspecs).items() if name.startswith("gateway_") and callable(value))
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -43,7 +40,7 @@ def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller])
         if owner and (owner == kind) == wraps(impl):
             raise ValueError(f"a plugin of kind {owner} implements {name}, one of another kind may only wrap it")
         own.add(name)
-    for name in HOOKS - own:
+    for name in HOOKS.keys() - own:
         if inspect.isroutine(getattr(plugin, name, None)):
             raise ValueError(f"{name} is not marked with @hookimpl")
     if missing := [name for name, owner in OWNER.items() if owner == kind and name in REQUIRED - own]:
@@ -76,6 +73,11 @@ def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderIn
         re.compile(info.native_id_pattern)
     except re.error as error:
         raise ValueError(f"native_id_pattern is no regular expression: {error}") from None
+    for variant, one in info.variants.items():
+        if (one.name, one.variant) != (name, variant) or not one.supports <= info.supports:
+            raise ValueError(f"the variant {variant!r} must carry both names, and hold nothing that the whole does not")
+        if not set(one.postures) <= set(info.postures) or not set(one.env) <= set(info.env):
+            raise ValueError(f"the variant {variant!r} has postures or env names that the whole has not")
     check_model("options_model", info.options_model)
     if taken := sorted((wire_names(info.options_model) | info.options_model.model_fields.keys()) & reserved):
         raise ValueError(f"parameters of its options model collide with common ones: {', '.join(taken)}")

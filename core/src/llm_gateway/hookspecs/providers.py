@@ -1,0 +1,155 @@
+"""Hooks that one provider is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llm_gateway.hookspecs.marks import asked_of
+
+if TYPE_CHECKING:
+    from llm_gateway.model.invocation import Invocation
+    from llm_gateway.model.posture import Posture
+    from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
+    from llm_gateway.model.record import Record
+    from llm_gateway.model.reply import Failure, FinishedRun
+    from llm_gateway.model.request import Request
+    from llm_gateway.model.session import Resume, Session
+    from llm_gateway.model.usage import CacheAccount
+
+
+@asked_of("provider", required=True)
+def gateway_describe_provider() -> ProviderInfo:
+    """Describe the CLI that this plugin speaks for.
+
+    Called once, when the plugin is registered. Must not look at the machine: whether the CLI is installed is found out later,
+    from `ProviderInfo.executable`.
+
+    Example:
+        @hookimpl
+        def gateway_describe_provider():
+            return ProviderInfo(name="echo", title="Echo", executable="llm-gateway-echo", postures=tuple(Posture))
+    """
+
+
+@asked_of("provider", required=True)
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+    """Say what is to be executed for one request.
+
+    Called for each run, and again when a queued run starts or another gateway takes it over: the same arguments must give the
+    same answer. Pure.
+
+    :param request: what the caller asks; `request.options` is an instance of the provider's own options model.
+    :param posture: the rung that was approved; never above what `ProviderInfo.postures` holds.
+    :param resume: the conversation, as `gateway_resume_session` decided.
+
+    May raise InvalidRequest for what this CLI cannot do. The prompt belongs into `Invocation.stdin` or a file, not into argv.
+
+    Example:
+        @hookimpl
+        def gateway_build_argv(request, posture, resume):
+            return Invocation(argv=("llm-gateway-echo",), stdin=request.prompt.text.encode())
+    """
+
+
+@asked_of("provider", required=True)
+def gateway_resume_session(request: Request, session: Session | None) -> Resume:
+    """Decide how a run enters its conversation.
+
+    Called for each run, before `gateway_build_argv`. Pure but for the making of a new id.
+
+    :param request: what the caller asks.
+    :param session: the conversation to continue; None for a fresh one. Its `native_id` is None until a first run told it.
+
+    Answer a fresh Resume with a `native_id` of your own choosing where the CLI lets you, so that the id is known whatever
+    happens. May raise SessionNotResumable with the reason.
+
+    Example:
+        @hookimpl
+        def gateway_resume_session(request, session):
+            if session and session.native_id:
+                return Resume(native_id=session.native_id, fresh=False)
+            return Resume(native_id=NativeSessionId(str(uuid4())))
+    """
+
+
+@asked_of("provider", required=True)
+def gateway_open_reader(request: Request) -> OutputReader:
+    """Open a reader for the output of one run.
+
+    Called for each run, and again when its output is read anew (after a crash, from the first byte). The reader is fed from one
+    thread at a time and must be pure: the same bytes, cut anywhere, give the same summary.
+
+    :param request: what the caller asked.
+
+    Example:
+        @hookimpl
+        def gateway_open_reader(request):
+            return EchoReader()
+    """
+
+
+@asked_of("provider")
+def gateway_explain_failure(run: FinishedRun) -> Failure | None:
+    """Name the cause of a failed run, in the closed set of error codes.
+
+    Called once for each run that exited with another code than 0, or whose summary says that it failed. Runs that the gateway
+    ended itself (time limits, cancel, overflow) are not asked about.
+
+    :param run: request, posture, exit code, summary, and the last 8 KiB of stderr.
+
+    None: the kernel answers `provider_failed` with the last words of stderr.
+
+    Example:
+        @hookimpl
+        def gateway_explain_failure(run):
+            if "log in" in run.stderr_tail:
+                return Failure(code="auth_required", message="Echo is not logged in.", recovery="Run `echo login`.")
+    """
+
+
+@asked_of("provider")
+def gateway_list_models() -> Sequence[ModelInfo]:
+    """List the models that the CLI's own configuration, catalogue or files name, with the source of each name.
+
+    Called on demand, in a worker thread. Never a remembered list shown as fact. An empty sequence: nothing is known.
+
+    Example:
+        @hookimpl
+        def gateway_list_models():
+            return [ModelInfo(id="echo-1", source="built in", default=True)]
+    """
+
+
+@asked_of("provider")
+def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+    """Say how this installation of the CLI would be brought to a version. Runs nothing.
+
+    Called on demand, in a worker thread.
+
+    :param target: a version; None: the newest.
+
+    None: it cannot be upgraded from here.
+
+    Example:
+        @hookimpl
+        def gateway_upgrade_plan(target):
+            return UpgradePlan(argv=("npm", "install", "-g", f"echo@{target or 'latest'}"), method="npm")
+    """
+
+
+@asked_of("provider")
+def gateway_account_cache(record: Record) -> CacheAccount | None:
+    """Say what a turn's cached tokens mean under the provider's own rules.
+
+    Called for each recorded turn. Pure.
+
+    :param record: the flight record; tokens are those of this turn alone, seconds are seconds.
+
+    None: nothing is known.
+
+    Example:
+        @hookimpl
+        def gateway_account_cache(record):
+            return CacheAccount(read_tokens=record.usage.cache_read_tokens, ttl_s=300.0)
+    """
