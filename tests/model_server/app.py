@@ -8,9 +8,10 @@ import time
 from collections import deque
 from typing import Any, Protocol
 
-from . import anthropic_messages, responses
+from . import anthropic_messages, openai_responses, responses
 from .anthropic_messages import Messages
 from .behaviour import Model
+from .openai_responses import OpenAiResponses
 from .prefixes import PrefixStore
 from .responses import Responses
 from .wire import HEAD_LIMIT, Answer, BadRequest, HttpRequest, read_request
@@ -34,6 +35,7 @@ class ModelServer:
         self._routes: dict[str, Adapter] = {
             **dict.fromkeys(anthropic_messages.PATHS, Messages(model, prefixes)),
             **dict.fromkeys(responses.PATHS, Responses(model, prefixes)),
+            **dict.fromkeys(openai_responses.PATHS, OpenAiResponses(model, prefixes)),
         }
         self._log: deque[dict[str, Any]] = deque(maxlen=LOGGED)
         self._asked = 0

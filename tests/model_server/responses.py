@@ -25,7 +25,7 @@ _CODES = {
     "overloaded": "overloaded",
 }
 #: Words that an agent puts around the user's own.
-_FRAMES = ("<user_info>", "<system-reminder>", "<environment_context>", "<user_instructions>")
+_FRAMES = ("<user_info>", "<system-reminder>", "<environment_context>", "<user_instructions>", "# AGENTS.md")
 _WRAPS = ("<user_query>\n", "\n</user_query>")
 #: Cost is told in these units, ten thousand million to a dollar.
 _TICKS = {"fresh": 20_000, "read": 5_000, "out": 60_000}
@@ -57,13 +57,13 @@ class Responses:
             note["words"] = talk.words[-1]
             action = self._model.act(talk)
         if action.fail:
-            await _refuse(answer, action.fail)
+            await self.refuse(answer, action.fail)
             return
         if action.hang:
             await asyncio.Event().wait()
         blocks = [*(body.get("tools") or ()), body.get("instructions"), *_items(body)]
         counted = self._prefixes.count(f"{key} {name}", blocks, range(len(blocks)))
-        response = _response(name, action, _usage(counted, action))
+        response = _response(name, action, self.usage(counted, action), self.call(action))
         note["usage"] = response["usage"]
         if body.get("stream"):
             await _stream(answer, response, action)
@@ -71,6 +71,26 @@ class Responses:
             answer.cut()
         else:
             await answer.send(200, response)
+
+    async def refuse(self, answer: Answer, failure: Failure) -> None:
+        """Answer with an error."""
+        status, code, message = failure.status, _CODES.get(failure.kind, "failed"), failure.message
+        if failure.kind == "billing":
+            status, code, message = 403, "permission_denied", _NO_CREDIT
+        headers = {"retry-after": failure.retry_after} if failure.retry_after else {}
+        await answer.send(status, {"error": {"type": code, "code": code, "message": message, "param": None}}, headers)
+
+    def usage(self, counted: Counted, action: Action) -> dict[str, Any]:
+        """Tell the tokens, and what they cost."""
+        fresh = counted.fresh + counted.written
+        told = _usage(counted, action)
+        ticks = _TICKS["fresh"] * fresh + _TICKS["read"] * counted.read + _TICKS["out"] * told["output_tokens"]
+        return {**told, "cost_in_usd_ticks": ticks}
+
+    def call(self, action: Action) -> dict[str, Any]:
+        """The call of a tool."""
+        ids = {"id": f"fc_{uuid4().hex}", "call_id": f"call_{uuid4().hex}", "status": "completed"}
+        return {"type": "function_call", **ids, "name": action.tool, "arguments": json.dumps(action.arguments)}
 
 
 def _items(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -109,18 +129,17 @@ def _some_arguments(body: dict[str, Any], name: str) -> dict[str, str]:
 
 def _usage(counted: Counted, action: Action) -> dict[str, Any]:
     out = 5 + tokens_of(action.text.encode()) + (tokens_of(action.arguments) if action.tool else 0)
-    fresh, whole = counted.fresh + counted.written, counted.fresh + counted.written + counted.read
+    whole = counted.fresh + counted.written + counted.read
     return {
         "input_tokens": whole,
         "input_tokens_details": {"cached_tokens": counted.read},
         "output_tokens": out,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": whole + out,
-        "cost_in_usd_ticks": _TICKS["fresh"] * fresh + _TICKS["read"] * counted.read + _TICKS["out"] * out,
     }
 
 
-def _response(model: str, action: Action, usage: dict[str, Any]) -> dict[str, Any]:
+def _response(model: str, action: Action, usage: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:
     output: list[dict[str, Any]] = []
     if text := "I cannot help with that." if action.refuse else action.text:
         part = {"type": "output_text", "text": text, "annotations": []}
@@ -134,21 +153,12 @@ def _response(model: str, action: Action, usage: dict[str, Any]) -> dict[str, An
             }
         )
     if action.tool:
-        call = {"type": "function_call", "id": f"fc_{uuid4().hex}", "call_id": f"call_{uuid4().hex}"}
-        output.append({**call, "name": action.tool, "arguments": json.dumps(action.arguments), "status": "completed"})
+        output.append(call)
     fixed = {"id": f"resp_{uuid4().hex}", "object": "response", "created_at": 0, "model": model, "error": None}
     ended: dict[str, Any] = {"status": "completed", "incomplete_details": None}
     if action.refuse:
         ended = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
     return {**fixed, **ended, "output": output, "usage": usage}
-
-
-async def _refuse(answer: Answer, failure: Failure) -> None:
-    status, code, message = failure.status, _CODES.get(failure.kind, "failed"), failure.message
-    if failure.kind == "billing":
-        status, code, message = 403, "permission_denied", _NO_CREDIT
-    headers = {"retry-after": failure.retry_after} if failure.retry_after else {}
-    await answer.send(status, {"error": {"type": code, "code": code, "message": message, "param": None}}, headers)
 
 
 async def _stream(answer: Answer, response: dict[str, Any], action: Action) -> None:
@@ -163,12 +173,12 @@ async def _stream(answer: Answer, response: dict[str, Any], action: Action) -> N
     await send("response.created", response={**response, "status": "in_progress", "output": [], "usage": None})
     for index, item in enumerate(response["output"]):
         at = {"item_id": item["id"], "output_index": index}
-        empty = {"content": []} if item["type"] == "message" else {"arguments": ""}
+        empty = {"message": {"content": []}, "function_call": {"arguments": ""}}.get(item["type"], {})
         await send("response.output_item.added", output_index=index, item={**item, "status": "in_progress", **empty})
         if item["type"] == "function_call":
             await send("response.function_call_arguments.delta", **at, delta=item["arguments"])
             await send("response.function_call_arguments.done", **at, arguments=item["arguments"])
-        else:
+        elif item["type"] == "message":
             (part,) = item["content"]
             await send("response.content_part.added", **at, content_index=0, part={**part, "text": ""})
             async for piece in pieces(part["text"], action.seconds):

@@ -32,6 +32,7 @@ class NpmProgram:
 
 PROGRAMS = {
     "claude": NpmProgram(package="@anthropic-ai/claude-code", version="2.1.330", command="claude"),
+    "codex": NpmProgram(package="@openai/codex", version="0.169.0", command="codex"),
     "grok": NpmProgram(package="@xai-official/grok", version="1.0.41", command="grok"),
 }
 
