@@ -16,10 +16,11 @@ from llm_gateway_provider_claude.plugin import gateway_describe_provider, gatewa
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
-    from tests.real_clis.conftest import Bell, ClaudeAgent
+    from tests.real_clis.agent import RealAgent
+    from tests.real_clis.bell import Bell
 
 
-def test_models_and_upgrade_are_told_by_the_installation(claude: ClaudeAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_and_upgrade_are_told_by_the_installation(claude: RealAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{claude.program.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", claude.environ["CLAUDE_CONFIG_DIR"])
     assert {model.id for model in gateway_list_models()} >= {"opus", "sonnet"}
@@ -29,14 +30,14 @@ def test_models_and_upgrade_are_told_by_the_installation(claude: ClaudeAgent, mo
     assert plan.argv[-1] == "@anthropic-ai/claude-code@2.1.330"
 
 
-def test_a_question_is_answered(claude: ClaudeAgent) -> None:
+def test_a_question_is_answered(claude: RealAgent) -> None:
     outcome = claude.ask("SAY:größer 日本語")
     assert (outcome.text, outcome.error, outcome.code) == ("größer 日本語", None, 0)
     assert outcome.summary.model
     assert outcome.summary.cost.basis is CostBasis.REPORTED
 
 
-def test_lesson_88_the_id_is_the_one_that_was_chosen(claude: ClaudeAgent) -> None:
+def test_lesson_88_the_id_is_the_one_that_was_chosen(claude: RealAgent) -> None:
     running = claude.start("SAY:x")
     outcome = running.finish()
     assert outcome.summary.native_id == running.resume.native_id
@@ -44,7 +45,7 @@ def test_lesson_88_the_id_is_the_one_that_was_chosen(claude: ClaudeAgent) -> Non
 
 
 def test_lesson_76_and_79_a_conversation_goes_on_reads_its_cache_and_counts_each_turn_alone(
-    claude: ClaudeAgent,
+    claude: RealAgent,
 ) -> None:
     first = claude.ask("SAY:one")
     turns = [first]
@@ -63,7 +64,7 @@ def test_lesson_76_and_79_a_conversation_goes_on_reads_its_cache_and_counts_each
 
 
 def test_lesson_76_words_added_to_the_system_prompt_keep_the_cache_when_they_are_said_again(
-    claude: ClaudeAgent, model_server: ModelServer
+    claude: RealAgent, model_server: ModelServer
 ) -> None:
     options = ClaudeOptions(appendSystemPrompt="Speak like a pirate. " * 300)
     first = claude.ask("SAY:one", options=options)
@@ -72,7 +73,7 @@ def test_lesson_76_words_added_to_the_system_prompt_keep_the_cache_when_they_are
     assert "pirate" in json.dumps(model_server.log(bodies=True)[-1]["body"]["system"])
 
 
-def test_a_marked_prefix_is_read_by_the_next_conversation(claude: ClaudeAgent) -> None:
+def test_a_marked_prefix_is_read_by_the_next_conversation(claude: RealAgent) -> None:
     rules = "A rule that everybody follows. " * 1_000
     first, second = (
         claude.ask(Prompt(text=f"{rules}\n\nSAY:{word}", prefix=rules, cache_control=("context",)))
@@ -83,7 +84,7 @@ def test_a_marked_prefix_is_read_by_the_next_conversation(claude: ClaudeAgent) -
 
 
 @pytest.mark.parametrize("options", [ClaudeOptions(), ClaudeOptions(cacheTtl="1h")], ids=["5m", "1h"])
-def test_a_second_mark_in_a_conversation_does_not_spoil_it(options: ClaudeOptions, claude: ClaudeAgent) -> None:
+def test_a_second_mark_in_a_conversation_does_not_spoil_it(options: ClaudeOptions, claude: RealAgent) -> None:
     rules = "A rule that everybody follows. " * 1_000
     prompt = Prompt(text=f"{rules}\n\nSAY:fine", prefix=rules, cache_control=("context",))
     first = claude.ask(prompt, options=options)
@@ -96,7 +97,7 @@ def test_a_second_mark_in_a_conversation_does_not_spoil_it(options: ClaudeOption
     ["/cost", "/compact", "@secret.txt", "see @../home/x and @secret.txt", "-p", "- a list", "!ls", "update", "--help"],
 )
 def test_lesson_78_a_prompt_arrives_as_text_and_as_nothing_else(
-    prompt: str, claude: ClaudeAgent, model_server: ModelServer
+    prompt: str, claude: RealAgent, model_server: ModelServer
 ) -> None:
     (claude.work / "secret.txt").write_text("the canary sings")
     outcome = claude.ask(prompt)
@@ -107,20 +108,20 @@ def test_lesson_78_a_prompt_arrives_as_text_and_as_nothing_else(
     assert outcome.text.startswith("OK: ")
 
 
-def test_lesson_22_a_prompt_of_a_megabyte_arrives(claude: ClaudeAgent, model_server: ModelServer) -> None:
+def test_lesson_22_a_prompt_of_a_megabyte_arrives(claude: RealAgent, model_server: ModelServer) -> None:
     prompt = "€ and more " * 80_000 + "\nSAY:read"
     assert claude.ask(prompt).text == "read"
     assert model_server.log()[-1]["words"] == prompt
 
 
-def test_lesson_12b_a_long_answer_arrives_whole(claude: ClaudeAgent) -> None:
+def test_lesson_12b_a_long_answer_arrives_whole(claude: RealAgent) -> None:
     outcome = claude.ask("BIG:2000000")
     assert len(outcome.text) == 2_000_000
     assert outcome.text.startswith("000000000000 ")
     assert outcome.text.rstrip().endswith("x" * 86)
 
 
-def test_a_watched_run_prints_pieces_and_gives_the_same_answer(claude: ClaudeAgent) -> None:
+def test_a_watched_run_prints_pieces_and_gives_the_same_answer(claude: RealAgent) -> None:
     outcome = claude.ask("SAY:the words", idle_timeout_s=60.0)
     assert outcome.text == "the words"
     assert [event.text for event in outcome.events if event.kind is EventKind.TEXT] == ["the words"]
@@ -140,7 +141,7 @@ def test_a_watched_run_prints_pieces_and_gives_the_same_answer(claude: ClaudeAge
         ("any", "REFUSE", "provider_failed"),
     ],
 )
-def test_lesson_85_a_failure_is_named_within_seconds(key: str, prompt: str, code: str, claude: ClaudeAgent) -> None:
+def test_lesson_85_a_failure_is_named_within_seconds(key: str, prompt: str, code: str, claude: RealAgent) -> None:
     claude.environ["ANTHROPIC_API_KEY"] = key
     outcome = claude.ask(prompt)
     assert outcome.error == code, outcome
@@ -149,7 +150,7 @@ def test_lesson_85_a_failure_is_named_within_seconds(key: str, prompt: str, code
     assert outcome.seconds < 30
 
 
-def test_without_a_login_the_way_to_log_in_is_told(claude: ClaudeAgent, model_server: ModelServer) -> None:
+def test_without_a_login_the_way_to_log_in_is_told(claude: RealAgent, model_server: ModelServer) -> None:
     del claude.environ["ANTHROPIC_API_KEY"]
     outcome = claude.ask("SAY:x")
     assert outcome.error == "auth_required"
@@ -158,39 +159,39 @@ def test_without_a_login_the_way_to_log_in_is_told(claude: ClaudeAgent, model_se
     assert model_server.log() == []
 
 
-def test_a_service_that_is_gone_is_named(claude: ClaudeAgent) -> None:
+def test_a_service_that_is_gone_is_named(claude: RealAgent) -> None:
     claude.environ["ANTHROPIC_BASE_URL"] = "http://127.0.0.1:9"
     assert claude.ask("SAY:x").error == "overloaded"
 
 
-def test_a_failure_that_passes_is_no_failure_and_its_retries_are_told(claude: ClaudeAgent) -> None:
+def test_a_failure_that_passes_is_no_failure_and_its_retries_are_told(claude: RealAgent) -> None:
     outcome = claude.ask("FAIL:529:1\nSAY:at last")
     assert (outcome.text, outcome.error) == ("at last", None)
     assert "retry 1 of 2 after overloaded (529)" in [event.text for event in outcome.events]
 
 
-def test_a_model_that_does_not_exist_is_named(claude: ClaudeAgent) -> None:
+def test_a_model_that_does_not_exist_is_named(claude: RealAgent) -> None:
     assert claude.ask("SAY:x", model="no-such-model").error == "bad_model"
 
 
-def test_a_busy_model_is_replaced_when_that_was_asked(claude: ClaudeAgent) -> None:
+def test_a_busy_model_is_replaced_when_that_was_asked(claude: RealAgent) -> None:
     outcome = claude.ask("SAY:x", model="busy-model", options=ClaudeOptions(fallbackModel="sonnet"))
     assert outcome.error is None
     assert (outcome.summary.model or "").startswith("claude-sonnet")
 
 
-def test_a_conversation_that_is_unknown_is_not_begun(claude: ClaudeAgent, model_server: ModelServer) -> None:
+def test_a_conversation_that_is_unknown_is_not_begun(claude: RealAgent, model_server: ModelServer) -> None:
     outcome = claude.ask("SAY:x", after="00000000-0000-4000-8000-000000000000")
     assert outcome.error == "session_not_found"
     assert model_server.log() == []
 
 
-def test_lesson_19_an_empty_answer_is_empty(claude: ClaudeAgent) -> None:
+def test_lesson_19_an_empty_answer_is_empty(claude: RealAgent) -> None:
     outcome = claude.ask("EMPTY")
     assert (outcome.code, outcome.text) == (0, "")
 
 
-def test_limits_end_a_run_with_their_name(claude: ClaudeAgent) -> None:
+def test_limits_end_a_run_with_their_name(claude: RealAgent) -> None:
     calls = "\n".join('TOOL:Read {"file_path": "x"}' for _ in range(4))
     turns, budget = claude.ask(calls, max_turns=2), claude.ask(calls, max_budget_usd=0.001)
     assert [turns.error, budget.error] == ["provider_failed", "provider_failed"]
@@ -200,25 +201,25 @@ def test_limits_end_a_run_with_their_name(claude: ClaudeAgent) -> None:
     assert "maxBudgetUsd" in budget.failure.message
 
 
-def test_an_object_is_given_when_a_schema_was(claude: ClaudeAgent) -> None:
+def test_an_object_is_given_when_a_schema_was(claude: RealAgent) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     assert claude.ask('TOOL:StructuredOutput {"n": 3}', output_schema=schema).summary.structured == {"n": 3}
     assert claude.ask("SAY:3", output_schema=schema).summary.structured is None
 
 
-def test_effort_reaches_the_service(claude: ClaudeAgent, model_server: ModelServer) -> None:
+def test_effort_reaches_the_service(claude: RealAgent, model_server: ModelServer) -> None:
     claude.ask("SAY:x", effort="low")
     assert model_server.log(bodies=True)[0]["body"]["output_config"]["effort"] == "low"
 
 
-def test_a_run_waits_for_its_background_work(claude: ClaudeAgent) -> None:
+def test_a_run_waits_for_its_background_work(claude: RealAgent) -> None:
     command = {"command": "sleep 1; echo late > late.txt", "run_in_background": True, "description": "x"}
     outcome = claude.ask(f"TOOL:Bash {json.dumps(command)}", Posture.BYPASS)
     assert outcome.error is None
     assert (claude.work / "late.txt").read_text() == "late\n"
 
 
-def test_an_interrupted_run_ends_soon_keeps_its_words_and_leaves_no_child(claude: ClaudeAgent, bell: Bell) -> None:
+def test_an_interrupted_run_ends_soon_keeps_its_words_and_leaves_no_child(claude: RealAgent, bell: Bell) -> None:
     command = json.dumps({"command": f"echo $$ > {bell.path}; sleep 300", "description": "x"})
     running = claude.start(f"TOOL:Bash {command}", Posture.BYPASS)
     shell = bell.wait()

@@ -16,7 +16,7 @@ from llm_gateway import EventKind, McpServer, Posture
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
-    from tests.real_clis.conftest import ClaudeAgent
+    from tests.real_clis.agent import RealAgent
 
 LOWER = [Posture.READ_ONLY, Posture.PLAN, Posture.PROMPTED]
 UNSANDBOXED = [posture for posture in Posture if posture is not Posture.WORKSPACE_WRITE]
@@ -44,7 +44,7 @@ def named(posture: Posture) -> str:
 
 
 @pytest.mark.parametrize("posture", LOWER, ids=named)
-def test_the_lower_rungs_write_nothing(posture: Posture, claude: ClaudeAgent) -> None:
+def test_the_lower_rungs_write_nothing(posture: Posture, claude: RealAgent) -> None:
     inside, outside = claude.work / "in.txt", claude.folder / "out.txt"
     for prompt in (write(inside), write(outside), shell(f"touch {inside}"), python(inside)):
         outcome = claude.ask(prompt, posture)
@@ -54,13 +54,13 @@ def test_the_lower_rungs_write_nothing(posture: Posture, claude: ClaudeAgent) ->
     assert not outside.exists()
 
 
-def test_a_denied_tool_is_told(claude: ClaudeAgent) -> None:
+def test_a_denied_tool_is_told(claude: RealAgent) -> None:
     outcome = claude.ask(write(claude.work / "in.txt"))
     assert [notice.code for notice in outcome.summary.notices] == ["permission_denied"]
     assert outcome.summary.notices[0].details == {"tools": ["Write"]}
 
 
-def test_read_only_reads_inside_alone(claude: ClaudeAgent) -> None:
+def test_read_only_reads_inside_alone(claude: RealAgent) -> None:
     (claude.work / "in.txt").write_text("inner words")
     (claude.folder / "out.txt").write_text("outer words")
     inside = claude.ask(tool("Read", file_path=str(claude.work / "in.txt")), Posture.READ_ONLY)
@@ -69,14 +69,14 @@ def test_read_only_reads_inside_alone(claude: ClaudeAgent) -> None:
     assert "outer words" not in outside.text
 
 
-def test_read_only_offers_only_tools_that_look(claude: ClaudeAgent, model_server: ModelServer) -> None:
+def test_read_only_offers_only_tools_that_look(claude: RealAgent, model_server: ModelServer) -> None:
     claude.ask("SAY:x", Posture.READ_ONLY)
     offered = {entry["name"] for entry in model_server.log(bodies=True)[0]["body"]["tools"]}
     assert {"Read", "Glob", "Grep"} <= offered
     assert not offered & {"Bash", "Write", "Edit", "NotebookEdit", "WebFetch", "Agent", "Task"}
 
 
-def test_accept_edits_edits_inside_and_runs_no_program(claude: ClaudeAgent) -> None:
+def test_accept_edits_edits_inside_and_runs_no_program(claude: RealAgent) -> None:
     inside, outside, run = claude.work / "in.txt", claude.folder / "out.txt", claude.work / "run.txt"
     claude.ask("\n".join([write(inside), write(outside), python(run)]), Posture.ACCEPT_EDITS)
     assert inside.read_text() == "written"
@@ -84,14 +84,14 @@ def test_accept_edits_edits_inside_and_runs_no_program(claude: ClaudeAgent) -> N
     assert not run.exists()
 
 
-def test_added_directories_are_inside(claude: ClaudeAgent) -> None:
+def test_added_directories_are_inside(claude: RealAgent) -> None:
     other = claude.folder / "other"
     other.mkdir()
     claude.ask(write(other / "in.txt"), Posture.ACCEPT_EDITS, add_dirs=(str(other),))
     assert (other / "in.txt").exists()
 
 
-def test_bypass_passes_everything_also_for_root(claude: ClaudeAgent) -> None:
+def test_bypass_passes_everything_also_for_root(claude: RealAgent) -> None:
     outside, run = claude.folder / "out.txt", claude.work / "run.txt"
     outcome = claude.ask("\n".join([write(outside), python(run)]), Posture.BYPASS)
     assert outcome.error is None
@@ -99,7 +99,7 @@ def test_bypass_passes_everything_also_for_root(claude: ClaudeAgent) -> None:
     assert run.exists()
 
 
-def test_lesson_84_a_sandbox_that_is_missing_refuses_the_run(claude: ClaudeAgent, model_server: ModelServer) -> None:
+def test_lesson_84_a_sandbox_that_is_missing_refuses_the_run(claude: RealAgent, model_server: ModelServer) -> None:
     empty = claude.folder / "no-programs"
     empty.mkdir()
     claude.environ["PATH"] = str(empty)
@@ -110,7 +110,7 @@ def test_lesson_84_a_sandbox_that_is_missing_refuses_the_run(claude: ClaudeAgent
     assert model_server.log() == []
 
 
-def test_programs_stay_inside_of_the_sandbox_or_do_not_run_at_all(claude: ClaudeAgent) -> None:
+def test_programs_stay_inside_of_the_sandbox_or_do_not_run_at_all(claude: RealAgent) -> None:
     inside, outside = claude.work / "run.txt", claude.folder / "out.txt"
     outcome = claude.ask("\n".join([python(inside), python(outside)]), Posture.WORKSPACE_WRITE)
     has_sandbox = shutil.which("bwrap") and shutil.which("socat") and outcome.error is None
@@ -118,7 +118,7 @@ def test_programs_stay_inside_of_the_sandbox_or_do_not_run_at_all(claude: Claude
     assert not outside.exists()
 
 
-def test_allowed_tools_pass_and_others_stay_denied(claude: ClaudeAgent) -> None:
+def test_allowed_tools_pass_and_others_stay_denied(claude: RealAgent) -> None:
     given = {"allowed_tools": (f"Bash({sys.executable} *)",)}
     claude.ask(python(claude.work / "run.txt"), Posture.PROMPTED, **given)
     claude.ask(shell(f"mkdir {claude.work}/made"), Posture.PROMPTED, **given)
@@ -126,7 +126,7 @@ def test_allowed_tools_pass_and_others_stay_denied(claude: ClaudeAgent) -> None:
     assert not (claude.work / "made").exists()
 
 
-def test_disallowed_tools_are_gone_even_under_bypass(claude: ClaudeAgent, model_server: ModelServer) -> None:
+def test_disallowed_tools_are_gone_even_under_bypass(claude: RealAgent, model_server: ModelServer) -> None:
     claude.ask(python(claude.work / "run.txt"), Posture.BYPASS, disallowed_tools=("Bash", "WebFetch"))
     assert not (claude.work / "run.txt").exists()
     assert "Bash" not in {entry["name"] for entry in model_server.log(bodies=True)[0]["body"]["tools"]}
@@ -134,7 +134,7 @@ def test_disallowed_tools_are_gone_even_under_bypass(claude: ClaudeAgent, model_
 
 @pytest.mark.parametrize("posture", UNSANDBOXED, ids=named)
 def test_lesson_83_a_hostile_project_runs_nothing(
-    posture: Posture, claude: ClaudeAgent, model_server: ModelServer
+    posture: Posture, claude: RealAgent, model_server: ModelServer
 ) -> None:
     ran = claude.folder / "ran"
     trap = claude.folder / "trap.sh"
@@ -166,7 +166,7 @@ def test_lesson_83_a_hostile_project_runs_nothing(
     assert "Hostile words" not in json.dumps(sent[0]["body"])
 
 
-def test_a_given_mcp_server_is_used_and_its_secret_is_in_no_command_line(claude: ClaudeAgent) -> None:
+def test_a_given_mcp_server_is_used_and_its_secret_is_in_no_command_line(claude: RealAgent) -> None:
     server = McpServer(
         name="tiny", command=sys.executable, args=(str(MCP_SERVER),), env={"TINY_SECRET": "s3cret-canary"}
     )
@@ -177,7 +177,7 @@ def test_a_given_mcp_server_is_used_and_its_secret_is_in_no_command_line(claude:
     assert [event.text for event in outcome.events if event.kind is EventKind.TOOL] == ["mcp__tiny__whoami"]
 
 
-def test_on_the_lowest_rung_a_servers_tools_must_be_allowed_by_name(claude: ClaudeAgent) -> None:
+def test_on_the_lowest_rung_a_servers_tools_must_be_allowed_by_name(claude: RealAgent) -> None:
     server = McpServer(name="tiny", command=sys.executable, args=(str(MCP_SERVER),), env={"TINY_SECRET": "four"})
     given = {"mcp_servers": (server,)}
     denied = claude.ask(tool("mcp__tiny__whoami"), Posture.READ_ONLY, **given)
@@ -186,19 +186,19 @@ def test_on_the_lowest_rung_a_servers_tools_must_be_allowed_by_name(claude: Clau
     assert passed.text == "TOOLRESULT[ok]: the secret has 4 letters"
 
 
-def test_a_server_that_does_not_start_is_told(claude: ClaudeAgent) -> None:
+def test_a_server_that_does_not_start_is_told(claude: RealAgent) -> None:
     outcome = claude.ask("SAY:x", mcp_servers=(McpServer(name="dead", command="/bin/false"),))
     assert (outcome.text, outcome.error) == ("x", None)
     assert [notice.code for notice in outcome.summary.notices] == ["mcp_server_failed"]
 
 
-def test_lesson_45_a_run_sees_no_other_key(claude: ClaudeAgent) -> None:
+def test_lesson_45_a_run_sees_no_other_key(claude: RealAgent) -> None:
     claude.environ |= {"OPENAI_API_KEY": "canary", "CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "parent-canary"}
     counted = claude.ask(shell("env | grep -c -e canary -e '^HOME='"), Posture.BYPASS)
     assert counted.text == "TOOLRESULT[ok]: 1"
 
 
-def test_nothing_is_written_outside_of_its_own_folders(claude: ClaudeAgent) -> None:
+def test_nothing_is_written_outside_of_its_own_folders(claude: RealAgent) -> None:
     claude.ask("SAY:x")
     assert os.listdir(claude.work) == []
     assert list((claude.folder / "config" / "projects").glob("*/*.jsonl"))

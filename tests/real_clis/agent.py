@@ -1,0 +1,196 @@
+"""One way to run any real program as the gateway would: built by its plugin's hooks, in a world of the test's own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from llm_gateway import (
+    RUN_FILES,
+    EndReason,
+    Event,
+    Failure,
+    FinishedRun,
+    Invocation,
+    NativeSessionId,
+    Posture,
+    Prompt,
+    ProviderInfo,
+    Request,
+    Resume,
+    RunEnd,
+    Session,
+    Summary,
+    new_session_id,
+)
+from llm_gateway.dispatch.invocation import run_environment
+from llm_gateway.plugins import PluginHost
+
+RUN_S = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A run that is over."""
+
+    events: Sequence[Event]
+    summary: Summary
+    failure: Failure | None
+    code: int
+    stderr: str
+    seconds: float
+    posture: Posture
+
+    @property
+    def text(self) -> str:
+        """The answer."""
+        return self.summary.text
+
+    @property
+    def error(self) -> str | None:
+        """The code of the failure; None when the run ended well."""
+        return self.failure.code if self.failure else None
+
+
+@dataclass
+class Running:
+    """A run under way."""
+
+    agent: RealAgent
+    process: subprocess.Popen[bytes]
+    request: Request
+    posture: Posture
+    resume: Resume
+    invocation: Invocation
+    files: Path
+    begun: float = field(default_factory=time.monotonic)
+
+    def finish(self) -> Outcome:
+        """Wait for the end, and read it as the gateway would."""
+        stdout, stderr = self.process.communicate(timeout=RUN_S)
+        code = self.process.returncode
+        seconds = time.monotonic() - self.begun
+        paths = {path: Path(path.replace(RUN_FILES, str(self.files))) for path in self.invocation.artifacts}
+        end = RunEnd(
+            reason=EndReason.EXITED,
+            exit_code=code if code >= 0 else None,
+            signal=-code if code < 0 else None,
+            ended_at=datetime.now(timezone.utc),
+            stdout_bytes=len(stdout),
+            stderr_bytes=len(stderr),
+            artifacts={path: where.read_bytes() if where.is_file() else b"" for path, where in paths.items()},
+        )
+        host, name = self.agent.host, self.agent.name
+        reader = host.open_reader(name, self.request)
+        events = [
+            event
+            for stream, data in (("stderr", stderr), ("stdout", stdout))
+            for at in range(0, len(data), 65_536)
+            for event in reader.feed(stream, data[at:][:65_536])
+        ]
+        summary = reader.finish(end)
+        tail = stderr.decode(errors="replace")[-8192:]
+        run = FinishedRun(
+            request=self.request, posture=self.posture, resume=self.resume, end=end, summary=summary, stderr_tail=tail
+        )
+        failure = host.explain_failure(name, run) if summary.failed or code else None
+        return Outcome(
+            events=events,
+            summary=summary,
+            failure=failure,
+            code=code,
+            stderr=tail,
+            seconds=seconds,
+            posture=self.posture,
+        )
+
+
+@dataclass
+class RealAgent:
+    """A real program in a home, a configuration and a working directory of its own; `environ` aims it at the model server."""
+
+    name: str  #: the provider's
+    program: Path
+    folder: Path
+    environ: dict[str, str]
+
+    @cached_property
+    def host(self) -> PluginHost:
+        """The provider's plugin alone, found as the gateway finds it."""
+        host = PluginHost.discover({})
+        host.load(("provider",), (self.name,))
+        return host
+
+    @property
+    def info(self) -> ProviderInfo:
+        """What its plugin says of it."""
+        return self.host.providers[self.name]
+
+    @property
+    def work(self) -> Path:
+        """The working directory."""
+        return self.folder / "work"
+
+    def session(self, native_id: str) -> Session:
+        """A gateway session bound to this conversation."""
+        now = datetime.now(timezone.utc)
+        return Session(
+            id=new_session_id(),
+            provider=self.name,
+            principal="local",
+            working_dir=str(self.work),
+            native_id=NativeSessionId(native_id),
+            created_at=now,
+            last_used_at=now,
+        )
+
+    def start(
+        self, prompt: str | Prompt, posture: Posture | None = None, *, after: str | None = None, **asked: Any
+    ) -> Running:
+        """Begin a run; `after`: the native id of the conversation to continue."""
+        rung = posture or self.info.default_posture
+        words = Prompt(text=prompt) if isinstance(prompt, str) else prompt
+        asked = {"options": self.info.options_model(), "working_dir": str(self.work), **asked}
+        request = Request(provider=self.name, prompt=words, **asked)
+        info = self.info.of(request.variant)
+        resume = self.host.resume_session(self.name, request, self.session(after) if after else None)
+        made = self.host.build_argv(self.name, request, rung, resume)
+        files = self.folder / f"files-{len(list(self.folder.iterdir()))}"
+        files.mkdir()
+        for name, content in made.files.items():
+            (files / name).parent.mkdir(parents=True, exist_ok=True)
+            (files / name).write_bytes(content)
+        stdin = files / "stdin"
+        stdin.write_bytes(made.stdin or b"")
+        added = {name: value.replace(RUN_FILES, str(files)) for name, value in made.env.items()}
+        env = run_environment(self.environ, allowed=info.env, passed=(), fixed={}, added=added, depth=1)
+        argv = [part.replace(RUN_FILES, str(files)) for part in made.argv]
+        with open(stdin, "rb") as words_file:
+            process = subprocess.Popen(
+                [str(self.program), *argv[1:]],
+                stdin=words_file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self.work,
+                env=env,
+                start_new_session=True,
+            )
+        return Running(
+            agent=self,
+            process=process,
+            request=request,
+            posture=rung,
+            resume=resume,
+            invocation=made,
+            files=files,
+        )
+
+    def ask(self, prompt: str | Prompt, posture: Posture | None = None, **asked: Any) -> Outcome:
+        """Run to the end."""
+        return self.start(prompt, posture, **asked).finish()
