@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from . import anthropic_messages, openai_responses, responses
 from .anthropic_messages import Messages
 from .behaviour import Model
+from .generate_content import PATH as GENERATE, GenerateContent
 from .openai_responses import OpenAiResponses
 from .prefixes import PrefixStore
 from .responses import Responses
@@ -37,6 +38,7 @@ class ModelServer:
             **dict.fromkeys(responses.PATHS, Responses(model, prefixes)),
             **dict.fromkeys(openai_responses.PATHS, OpenAiResponses(model, prefixes)),
         }
+        self._generate = GenerateContent(model, prefixes)
         self._log: deque[dict[str, Any]] = deque(maxlen=LOGGED)
         self._asked = 0
 
@@ -71,7 +73,7 @@ class ModelServer:
         if len(request.body) <= LOGGED_BODY:
             note["body"] = request.body.decode(errors="replace")
         self._log.append(note)
-        adapter = self._routes.get(request.path)
+        adapter = self._generate if GENERATE.fullmatch(request.path) else self._routes.get(request.path)
         if request.method != "POST" or adapter is None:
             await answer.send(404, {"type": "error", "error": {"type": "not_found_error", "message": request.path}})
         else:

@@ -34,6 +34,7 @@ PROGRAMS = {
     "claude": NpmProgram(package="@anthropic-ai/claude-code", version="2.1.330", command="claude"),
     "codex": NpmProgram(package="@openai/codex", version="0.169.0", command="codex"),
     "grok": NpmProgram(package="@xai-official/grok", version="1.0.41", command="grok"),
+    "gemini": NpmProgram(package="@google/gemini-cli", version="0.61.0", command="gemini"),
 }
 
 
