@@ -19,7 +19,6 @@ NOTE = "<!-- Made by docs/reference/generate.py from the code. Do not edit. -->\
 WHAT_TO_DO = {
     "invalid_request": "Change the request as the message says.",
     "approval_denied": "Ask for a lower posture, or talk to whoever runs the policy that is named.",
-    "approval_needed": "Let a human answer the question, then send the request again.",
     "unknown_mcp_server": "Leave the name out of `mcpServers`, or register the server under `[mcp_servers.<name>]`.",
     "not_installed": "Run the install command that the error names.",
     "version_unsupported": "Upgrade the program: `cli_upgrade` shows the command.",

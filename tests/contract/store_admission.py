@@ -125,6 +125,17 @@ class AdmissionContract:
         await finish(store, running)
         assert [job.id for job in await store.claim("gateway-a", limits, NOON)] == [waiting.id]
 
+    async def test_a_providers_own_limit_goes_before_the_common_one(self, store: Store) -> None:
+        limits = Limits(running=9, per_provider=2, queued=9, own={"narrow": 1, "wide": 3})
+        for provider in ("narrow", "wide", "plain"):
+            jobs = [await let_in(store, a_job(provider=provider), limits) for _ in range(4)]
+            places = limits.of(provider)
+            assert [job.state for job in jobs] == [JobState.RUNNING] * places + [JobState.QUEUED] * (4 - places)
+        assert list(await store.claim("gateway-a", limits, NOON)) == []
+        (running,) = await store.list_jobs(provider="narrow", states=[JobState.RUNNING])
+        await finish(store, running)
+        assert [job.provider for job in await store.claim("gateway-a", limits, NOON)] == ["narrow"]
+
     async def test_claim_takes_only_its_own_and_never_overtakes_another_owner(
         self, store: Store, sibling: Store
     ) -> None:

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from llm_gateway import Decision, Posture, ProviderInfo, Verdict, error_for
-from llm_gateway.dispatch.approval import asked_posture, rule
+from llm_gateway.dispatch.approval import asked_posture, by_human, rule, usual_posture
 from llm_gateway.errors import ApprovalDenied, ApprovalNeeded, InvalidRequest
 
+pytestmark = pytest.mark.anyio
 INFO = ProviderInfo(
     name="p",
     title="P",
@@ -57,6 +60,51 @@ def test_the_lowest_posture_holds_and_approval_never_grants_more_than_was_asked(
     lower_it = Verdict(decision=Decision.ALLOW, policy="b", posture=Posture.READ_ONLY)
     assert rule(INFO, Posture.PROMPTED, "x", [raise_it]).posture is Posture.PROMPTED
     assert rule(INFO, Posture.PROMPTED, "x", [raise_it, lower_it]).posture is Posture.READ_ONLY
+
+
+def test_a_policy_that_lowers_to_a_rung_the_provider_lacks_gets_the_nearest_lower_one() -> None:
+    def lowered(rung: Posture) -> Posture:
+        verdict = Verdict(decision=Decision.ALLOW, policy="a", posture=rung)
+        return rule(INFO, Posture.BYPASS, "x", [verdict]).posture
+
+    assert lowered(Posture.WORKSPACE_WRITE) is Posture.ACCEPT_EDITS
+    assert lowered(Posture.PLAN) is Posture.READ_ONLY
+    writer = replace(INFO, postures=(Posture.WORKSPACE_WRITE,), default_posture=Posture.WORKSPACE_WRITE)
+    with pytest.raises(InvalidRequest, match="cannot hold the posture plan"):
+        rule(writer, Posture.WORKSPACE_WRITE, "x", [replace(ALLOW, posture=Posture.PLAN)])
+
+
+def test_where_policies_judge_a_request_that_names_no_posture_asks_for_file_edits() -> None:
+    assert usual_posture(INFO, "legacy", None) is None
+    assert usual_posture(INFO, "legacy", Posture.BYPASS) is Posture.BYPASS
+    assert usual_posture(INFO, "mcp_managed", None) is Posture.ACCEPT_EDITS
+    assert usual_posture(INFO, "mcp_managed", Posture.BYPASS) is Posture.ACCEPT_EDITS
+    assert usual_posture(INFO, "mcp_managed", Posture.READ_ONLY) is Posture.READ_ONLY
+    poorer = replace(INFO, postures=(Posture.READ_ONLY, Posture.PROMPTED, Posture.WORKSPACE_WRITE))
+    assert usual_posture(poorer, "mcp_managed", None) is Posture.PROMPTED
+
+
+async def test_the_humans_word_takes_the_place_of_the_question_and_of_nothing_else() -> None:
+    questions: list[str] = []
+
+    async def human(question: str) -> bool | None:
+        questions.append(question)
+        return {"Really?": True, "no reason given": False}.get(question)
+
+    approved = await by_human(human, [ALLOW, ASK])
+    assert approved
+    assert rule(INFO, Posture.PROMPTED, "x", [ALLOW, ASK], approved).verdict is approved
+    lowering = replace(ASK, posture=Posture.READ_ONLY)
+    assert rule(INFO, Posture.PROMPTED, "x", [lowering], approved).posture is Posture.READ_ONLY
+    declined = await by_human(human, [replace(ASK, question=None)])
+    with pytest.raises(ApprovalDenied, match="the human denied this request: asked: no reason given"):
+        rule(INFO, Posture.PROMPTED, "x", [ASK], declined)
+    assert await by_human(human, [replace(ASK, question="Anybody?")]) is None
+    assert questions == ["Really?", "no reason given", "Anybody?"]
+    assert await by_human(human, [ASK, DENY]) is None
+    assert await by_human(human, [ALLOW]) is None
+    assert await by_human(None, [ASK]) is None
+    assert len(questions) == 3
 
 
 def test_a_strategy_that_no_policy_knows_is_refused() -> None:

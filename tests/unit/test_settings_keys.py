@@ -39,7 +39,14 @@ def test_every_other_variable_is_read_or_set_by_the_kernel_or_its_engine(name: s
     assert f'"{name}"' in everything
 
 
-VALUES = {"integer": "3", "number": "3", "boolean": "true", "string": "memory:", "path or none": "/x"}
+VALUES = {
+    "integer": "3",
+    "number": "3",
+    "boolean": "true",
+    "string": "memory:",
+    "path or none": "/x",
+    "integer or none": "3",
+}
 
 
 def some_value(key: SettingKey) -> str:

@@ -62,6 +62,7 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
     assert settings.provider("parrot").model_dump() == {
         "executable": None,
         "default_posture": None,
+        "max_running": None,
         "env": {},
         "env_pass": (),
     }

@@ -102,6 +102,10 @@ class ApprovalNeeded(RefusedError):
     """A human must approve this request first."""
 
     code = "approval_needed"
+    default_recovery = (
+        "Ask for less, or let a person decide: from a client that can ask its user (MCP elicitation), or by "
+        "`llm-gateway ask` in a terminal."
+    )
 
 
 class SessionNotFound(RefusedError):

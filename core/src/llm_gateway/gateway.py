@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -48,6 +49,7 @@ class Gateway:
             running=settings.limits.running,
             per_provider=settings.limits.per_provider,
             queued=settings.limits.queued,
+            own={name: own.max_running for name, own in settings.providers.items() if own.max_running},
         )
         self.store = host.open_store(settings.store.url, str(settings.home))
         self.engine = host.open_engine(settings.engine.url, str(settings.home))
@@ -100,7 +102,10 @@ class Gateway:
     def _mcp_servers(self) -> Mapping[str, McpServer]:
         named = {server.name: server for _, server in self.host.mcp_servers()}
         named.update((name, server.named(name)) for name, server in self.settings.mcp_servers.items())
-        return named
+        deeper = {
+            "LLM_GATEWAY_DEPTH": str(self.settings.depth + 1)
+        }  # some CLIs give their servers no other environment
+        return {name: replace(server, env={**server.env, **deeper}) for name, server in named.items()}
 
 
 @asynccontextmanager

@@ -61,6 +61,16 @@ async def test_lesson_17_one_full_provider_does_not_hold_up_another(home: Home) 
         assert await store.finish_job(ended, owner=job.owner, record=None)
 
 
+async def test_a_provider_may_have_a_limit_of_its_own(home: Home) -> None:
+    home.set(providers__echo__max_running=1)
+    async with home.open() as caller:
+        first = await caller.start("first", scenario="hang")
+        second = await caller.start("second")
+        assert [await caller.state(job) for job in (first, second)] == ["running", "queued"]
+        await caller.cancel(first)
+        await caller.wait(second)
+
+
 async def test_limits_hold_across_gateways(home: Home) -> None:
     home.set(limits__running=3)
     most = 0

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_gateway.errors import ApprovalDenied, ApprovalNeeded, InvalidRequest
+from llm_gateway.model.operation import AskHuman
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.record import Decision, Verdict
 
 LEGACY = "legacy"
+HUMAN = "human"  #: who judged, when a person was asked
 _STRICTNESS = list(Decision)
 
 
@@ -35,8 +37,34 @@ def asked_posture(
     return _held(info, given or spelled or default or info.default_posture)
 
 
-def rule(info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[Verdict]) -> Ruling:
+def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None) -> Posture | None:
+    """The rung of a request that names none, if it is not the headless default.
+
+    Where policies judge, that is file edits, as far as the configured rung and the provider's own reach.
+    """
+    if strategy == LEGACY:
+        return configured
+    return _nearest(info, min(Posture.ACCEPT_EDITS, configured or Posture.ACCEPT_EDITS))
+
+
+async def by_human(ask: AskHuman | None, verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The human's verdict, where the strictest of the policies asks for one; None: not needed, or nobody answered."""
+    asking = [verdict for verdict in verdicts if verdict.decision is not Decision.ALLOW]
+    if ask is None or not asking or any(verdict.decision is Decision.DENY for verdict in asking):
+        return None
+    question = "\n".join(dict.fromkeys(map(_question, asking)))
+    answer = await ask(question)
+    if answer is None:
+        return None
+    return Verdict(decision=Decision.ALLOW if answer else Decision.DENY, policy=HUMAN, reasons=(f"asked: {question}",))
+
+
+def rule(
+    info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[Verdict], human: Verdict | None = None
+) -> Ruling:
     """Let the strictest verdict win and the lowest rung hold; approval never grants more than was asked.
+
+    :param human: the answer to what policies ask, as `by_human` gives it.
 
     Raises ApprovalDenied or ApprovalNeeded with the reasons, InvalidRequest for a strategy of which no policy knows.
     """
@@ -48,14 +76,15 @@ def rule(info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[
             )
         return Ruling(posture=wanted, verdict=None)
     strictest = max(verdicts, key=lambda verdict: _STRICTNESS.index(verdict.decision))
-    reasons = "; ".join(strictest.reasons) or "no reason given"
-    if strictest.decision is Decision.DENY:
-        raise ApprovalDenied(f"policy {strictest.policy} denied this request: {reasons}")
     if strictest.decision is Decision.ASK:
-        raise ApprovalNeeded(f"policy {strictest.policy} wants a human to decide: {strictest.question or reasons}")
+        if human is None:
+            raise ApprovalNeeded(f"policy {strictest.policy} wants a human to decide: {_question(strictest)}")
+        strictest = human
+    if strictest.decision is Decision.DENY:
+        who = "the human" if strictest is human else f"policy {strictest.policy}"
+        raise ApprovalDenied(f"{who} denied this request: {'; '.join(strictest.reasons) or 'no reason given'}")
     lowest = min([wanted, *(verdict.posture for verdict in verdicts if verdict.posture)])
-    posture = _held(info, lowest, why=f"policy {strictest.policy} lowers the posture, and ")
-    return Ruling(posture=posture, verdict=strictest)
+    return Ruling(posture=_nearest(info, lowest) or _held(info, lowest), verdict=strictest)
 
 
 def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
@@ -67,11 +96,20 @@ def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
     return wire
 
 
-def _held(info: ProviderInfo, wanted: Posture, *, why: str = "") -> Posture:
-    if wanted in info.postures:
+def _question(verdict: Verdict) -> str:
+    return verdict.question or "; ".join(verdict.reasons) or "no reason given"
+
+
+def _nearest(info: ProviderInfo, wanted: Posture) -> Posture | None:
+    """The highest rung it can hold that is not above the wanted one."""
+    return max((rung for rung in info.postures if rung <= wanted), default=None, key=lambda rung: rung.rank)
+
+
+def _held(info: ProviderInfo, wanted: Posture) -> Posture:
+    nearest = _nearest(info, wanted)
+    if nearest is wanted:
         return wanted
-    lower = [rung.value for rung in sorted(info.postures, key=lambda rung: rung.rank) if rung < wanted]
     raise InvalidRequest(
-        f"{why}{info.name} cannot hold the posture {wanted.value}",
-        recovery=f"The nearest it can hold is {lower[-1]}." if lower else None,
+        f"{info.name} cannot hold the posture {wanted.value}",
+        recovery=f"The nearest it can hold is {nearest.value}." if nearest else None,
     )

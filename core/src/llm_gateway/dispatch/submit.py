@@ -19,6 +19,7 @@ from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.ids import JobId, new_job_id
 from llm_gateway.model.invocation import Invocation, Notice
 from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.operation import AskHuman
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.record import Verdict, VerdictRecord
 from llm_gateway.model.request import Accepted, Ask, Proposal
@@ -39,8 +40,8 @@ class Plan:
     environment: Mapping[str, str]
 
 
-async def submit(gateway: Gateway, ask: Ask) -> Admission:
-    """Take a request in. Raises GatewayError before anything has run or been stored."""
+async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> Admission:
+    """Take a request in; a policy's question goes to the human. Raises GatewayError before anything has run or been stored."""
     now = datetime.now(timezone.utc)
     settings, store, host = gateway.settings, gateway.store, gateway.host
     whole = gateway.providers[ask.request.provider]
@@ -69,7 +70,7 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
         info,
         given=ask.posture,
         spelled=info.posture_of(ask.request.options),  # this turn's own words; the first turn's are no contradiction
-        default=held_so_far or own.default_posture,
+        default=held_so_far or approval.usual_posture(info, ask.strategy, own.default_posture),
     )
     proposal = Proposal(
         request=request,
@@ -77,14 +78,19 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
         strategy=ask.strategy,
         strictness=ask.strictness,
         bypass_allowed=settings.allow_bypass,
+        env_names=tuple(sorted(_environment(gateway, info, {}))),
     )
     verdicts = [verdict for _, verdict in host.approve(proposal)]
+    decided = await approval.by_human(human, verdicts)
+    kept = [*verdicts, decided] if decided else verdicts
     try:
-        ruling = approval.rule(info, wanted_rung, ask.strategy, verdicts)
+        ruling = approval.rule(info, wanted_rung, ask.strategy, verdicts, decided)
     except GatewayError:
-        await _keep_verdicts(gateway, proposal, verdicts, None)
+        await _keep_verdicts(gateway, proposal, kept, None)
         raise
 
+    if decided:  # people take their time: other turns of this conversation may have ended meanwhile
+        conversation = await store.get_session(conversation.id) or conversation
     known = conversation if begun or conversation.native_id else None
     resume = host.resume_session(info.name, request, known)
     plan = make_plan(gateway, info, Accepted(request=request, posture=ruling.posture, resume=resume), program)
@@ -116,7 +122,7 @@ async def submit(gateway: Gateway, ask: Ask) -> Admission:
         )
         fresh = None if begun else session.remember(conversation, request, ruling.posture, ask.options_given)
         admitted = await gateway.supervisor.admit(job, plan, session=fresh, queue_if_busy=ask.queue_if_busy)
-    await _keep_verdicts(gateway, proposal, verdicts, admitted.job.id)
+    await _keep_verdicts(gateway, proposal, kept, admitted.job.id)
     return admitted
 
 
@@ -124,20 +130,19 @@ def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program:
     """Build the invocation and the environment of a run. Gives the same answer for the same accepted request."""
     built = gateway.host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
     invocation.check_invocation(built)
-    own = gateway.settings.provider(info.name)
-    environment = invocation.run_environment(
-        gateway.environ,
-        allowed=info.env,
-        passed=own.env_pass,
-        fixed=own.env,
-        added=built.env,
-        depth=gateway.settings.depth + 1,
-    )
+    environment = _environment(gateway, info, built.env)
     return Plan(
         accepted=replace(accepted, env_names=tuple(sorted(environment))),
         invocation=built,
         program=program,
         environment=environment,
+    )
+
+
+def _environment(gateway: Gateway, info: ProviderInfo, added: Mapping[str, str]) -> Mapping[str, str]:
+    own, depth = gateway.settings.provider(info.name), gateway.settings.depth + 1
+    return invocation.run_environment(
+        gateway.environ, allowed=info.env, passed=own.env_pass, fixed=own.env, added=added, depth=depth
     )
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: progress(message): what the agent is doing just now
 Progress = Callable[[str], Awaitable[None]]
+#: ask(question): True when the caller's human says yes, False for no, None when nobody answered
+AskHuman = Callable[[str], Awaitable["bool | None"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class CallContext:
 
     principal: str = "local"
     progress: Progress | None = None  #: None: nobody listens
+    ask: AskHuman | None = None  #: None: there is no human behind this call, or no way to ask
     remote: bool = False  #: the caller is not on this machine
 
 

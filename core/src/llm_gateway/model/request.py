@@ -29,6 +29,7 @@ class McpServer:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     url: str | None = None  #: set for a server over HTTP; then `command` is empty
+    setup: str = ""  #: what to do when it is known but not available
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Proposal:
     strategy: str  #: `legacy`, `mcp_managed` or a name that a policy brings
     strictness: str  #: `strict`, `balanced` or `permissive`
     bypass_allowed: bool  #: the operator set LLM_GATEWAY_APPROVAL_ALLOW_BYPASS
+    env_names: tuple[str, ...] = ()  #: what the run would see of the gateway's and the operator's environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

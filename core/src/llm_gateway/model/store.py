@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -20,6 +20,11 @@ class Limits:
     running: int
     per_provider: int
     queued: int
+    own: Mapping[str, int] = field(default_factory=dict)  #: providers with a limit of their own
+
+    def of(self, provider: str) -> int:
+        """How many runs of this provider there may be."""
+        return self.own.get(provider, self.per_provider)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ class Store(Protocol):
         In this order: a job of the same principal and `dedup_key` (not None), created less than `dedup_window_s` ago
         and not failed, canceled or interrupted, is returned instead (`deduplicated`). Another unfinished job of the same
         `session_id`: raises SessionBusy, or with `queue_if_busy` the new one is queued behind it. A free place (fewer
-        than `limits.running` running in all and `limits.per_provider` of this provider, and nobody of this provider
+        than `limits.running` running in all and `limits.of(provider)` of this provider, and nobody of this provider
         waits already, other than for its own session): stored as running, `started_at` = `created_at`. Else, fewer than `limits.queued` waiting: stored
         as queued. Else raises Saturated and stores nothing.
 

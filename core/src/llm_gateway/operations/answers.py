@@ -58,6 +58,7 @@ class AsyncResult(Wire):
 
     job: dict[str, Any]
     deduplicated: bool
+    approval: dict[str, Any] | None = None
     warnings: list[dict[str, Any]] = Field(default_factory=list)
     next: str
 

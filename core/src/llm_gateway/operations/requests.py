@@ -119,7 +119,7 @@ def request_operations(info: ProviderInfo) -> list[Operation]:
 
 
 async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> RequestResult:
-    ticket = await submit(gateway, _ask(gateway, info, params, context))
+    ticket = await submit(gateway, _ask(gateway, info, params, context), context.ask)
     job = ticket.job
     try:
         job = await _wait(gateway, job, context)
@@ -134,10 +134,11 @@ async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, 
 async def _request_async(
     info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext
 ) -> AsyncResult:
-    ticket = await submit(gateway, _ask(gateway, info, params, context))
+    ticket = await submit(gateway, _ask(gateway, info, params, context), context.ask)
     return AsyncResult(
         job=job_view(ticket.job),
         deduplicated=ticket.deduplicated,
+        approval=dict(ticket.job.approval) or None,
         warnings=[dict(notice) for notice in ticket.job.notices],
         next=f'llm_job_wait {{"jobIds": ["{ticket.job.id}"]}}',
     )

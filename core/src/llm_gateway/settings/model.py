@@ -116,6 +116,9 @@ class ProviderSection(Section):
     default_posture: Posture | None = Field(
         default=None, description="The posture of a request that names none; none: the provider's headless default."
     )
+    max_running: int | None = Field(
+        default=None, ge=1, description="Runs at the same time, in place of `[limits] per_provider`."
+    )
     env: Mapping[str, str] = Field(
         default_factory=dict, repr=False, description="Environment variables given to each run, with their values."
     )

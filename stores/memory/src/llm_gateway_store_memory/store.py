@@ -60,7 +60,7 @@ class MemoryStore:
             not busy
             and not waits
             and len(running) < limits.running
-            and running.count(job.provider) < limits.per_provider
+            and running.count(job.provider) < limits.of(job.provider)
         ):
             job = replace(job, state=JobState.RUNNING, started_at=job.created_at)
         elif len(open_jobs) - len(running) < limits.queued:
@@ -93,7 +93,7 @@ class MemoryStore:
         for job in _waiting_for_a_place(open_jobs):
             if sum(running.values()) >= limits.running:
                 break
-            if job.provider in closed or running[job.provider] >= limits.per_provider:
+            if job.provider in closed or running[job.provider] >= limits.of(job.provider):
                 continue
             if job.owner != owner:
                 closed.add(job.provider)

@@ -38,7 +38,7 @@ def admit(
     running, of_provider, queued, someone_waits, busy = connection.execute(SQL["places"], place).fetchone()
     if busy and not queue_if_busy:
         raise SessionBusy
-    if not (busy or someone_waits) and running < limits.running and of_provider < limits.per_provider:
+    if not (busy or someone_waits) and running < limits.running and of_provider < limits.of(job.provider):
         job = replace(job, state=JobState.RUNNING, started_at=job.created_at)
     elif queued < limits.queued:
         job = replace(job, state=JobState.QUEUED, started_at=None)
@@ -76,7 +76,7 @@ def claim(connection: sqlite3.Connection, owner: str, limits: Limits, now: datet
             continue
         if sum(running.values()) >= limits.running:
             break
-        if running[provider] >= limits.per_provider:
+        if running[provider] >= limits.of(provider):
             continue
         if job_owner != owner:
             closed.add(provider)
