@@ -30,6 +30,16 @@ if TYPE_CHECKING:
     from llm_gateway.model.store import Admission, Limits, Store
     from llm_gateway.model.stored import from_json, to_json
     from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, Usage
+    from llm_gateway.operations.answers import (
+        MAX_INLINE_CHARS,
+        RequestResult,
+        answer,
+        error_view,
+        job_view,
+        reply_text,
+        stamp,
+    )
+    from llm_gateway.operations.checking import Wire, check, operation, wire_object
 
 _HOMES = {
     "bells": ("ring",),
@@ -51,6 +61,11 @@ _HOMES = {
     "model.store": ("Admission", "Limits", "Store"),
     "model.stored": ("from_json", "to_json"),
     "model.usage": ("CacheAccount", "Cost", "CostBasis", "Usage"),
+    "operations.answers": (
+        *("MAX_INLINE_CHARS", "RequestResult"),
+        *("answer", "error_view", "job_view", "reply_text", "stamp"),
+    ),
+    "operations.checking": ("Wire", "check", "operation", "wire_object"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -60,11 +75,12 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022
     "Admission", "CacheAccount", "CallContext", "Cost", "CostBasis", "Decision", "EndReason", "EndStep", "Engine",
     "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId",
-    "JobState", "Limits", "LineSplitter", "McpServer", "ModelInfo", "NativeSessionId", "NoOptions", "Notice",
-    "Operation", "OutputReader", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
-    "Record", "Reply", "Request", "Resource", "Resume", "RunEnd", "RunSpec", "RunView", "Session", "SessionId",
-    "Store", "Summary", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "error_for", "from_json",
-    "hookimpl", "new_job_id", "new_session_id", "ring", "to_json",
+    "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
+    "NoOptions", "Notice", "Operation", "OutputReader", "Posture", "Prompt", "PromptTemplate", "Proposal",
+    "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd",
+    "RunSpec", "RunView", "Session", "SessionId", "Store", "Summary", "Transport", "UpgradePlan", "Usage", "Verdict",
+    "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "from_json", "hookimpl", "job_view",
+    "new_job_id", "new_session_id", "operation", "reply_text", "ring", "stamp", "to_json", "wire_object",
 ]
 # fmt: on
 
