@@ -13,7 +13,7 @@ TYPE_CHECKING = (
 if TYPE_CHECKING:
     from llm_gateway.bells import ring
     from llm_gateway.errors import GatewayError, error_for
-    from llm_gateway.gateway import Gateway
+    from llm_gateway.gateway import Gateway, find_plugins, open_gateway
     from llm_gateway.hookspecs import hookimpl
     from llm_gateway.model.engine import Engine, RunSpec, RunView
     from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
@@ -40,11 +40,12 @@ if TYPE_CHECKING:
         stamp,
     )
     from llm_gateway.operations.checking import Wire, check, operation, wire_object
+    from llm_gateway.plugins import PluginHost
 
 _HOMES = {
     "bells": ("ring",),
     "errors": ("GatewayError", "error_for"),
-    "gateway": ("Gateway",),
+    "gateway": ("Gateway", "find_plugins", "open_gateway"),
     "hookspecs": ("hookimpl",),
     "model.engine": ("Engine", "RunSpec", "RunView"),
     "model.ids": ("JobId", "NativeSessionId", "SessionId", "new_job_id", "new_session_id"),
@@ -66,6 +67,7 @@ _HOMES = {
         *("answer", "error_view", "job_view", "reply_text", "stamp"),
     ),
     "operations.checking": ("Wire", "check", "operation", "wire_object"),
+    "plugins": ("PluginHost",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -76,11 +78,12 @@ __all__ = [  # noqa: RUF022
     "Admission", "CacheAccount", "CallContext", "Cost", "CostBasis", "Decision", "EndReason", "EndStep", "Engine",
     "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId",
     "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
-    "NoOptions", "Notice", "Operation", "OutputReader", "Posture", "Prompt", "PromptTemplate", "Proposal",
-    "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd",
-    "RunSpec", "RunView", "Session", "SessionId", "Store", "Summary", "Transport", "UpgradePlan", "Usage", "Verdict",
-    "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "from_json", "hookimpl", "job_view",
-    "new_job_id", "new_session_id", "operation", "reply_text", "ring", "stamp", "to_json", "wire_object",
+    "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt", "PromptTemplate",
+    "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume",
+    "RunEnd", "RunSpec", "RunView", "Session", "SessionId", "Store", "Summary", "Transport", "UpgradePlan", "Usage",
+    "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "find_plugins", "from_json",
+    "hookimpl", "job_view", "new_job_id", "new_session_id", "open_gateway", "operation", "reply_text", "ring",
+    "stamp", "to_json", "wire_object",
 ]
 # fmt: on
 

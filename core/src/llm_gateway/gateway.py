@@ -144,13 +144,20 @@ async def open_gateway(
             await gateway.store.aclose()
 
 
-def find_plugins(environ: Mapping[str, str]) -> tuple[PluginHost, Settings]:
-    """Load providers, policies and extensions, and read the settings they and the kernel have. Raises SettingsError."""
+def find_plugins(
+    environ: Mapping[str, str], more: Iterable[tuple[str, str, object]] = ()
+) -> tuple[PluginHost, Settings]:
+    """Load providers, policies and extensions, and read the settings they and the kernel have. Raises SettingsError.
+
+    :param more: plugins that no entry point names: kind, name, module or object.
+    """
     from llm_gateway.plugins import PluginHost
     from llm_gateway.settings import load_settings
 
     host = PluginHost.discover(environ, reserved=RESERVED)
     host.load_all()
+    for kind, name, plugin in more:
+        host.register(plugin, kind=kind, name=name)
     settings = load_settings(environ, host.settings_sections())
     host.configure(settings.plugins, settings.provider_options)
     return host, settings
