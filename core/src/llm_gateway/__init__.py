@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-TYPE_CHECKING = (
-    False  # as type checkers know it, without importing typing: an engine's processes import this package too
-)
+# As type checkers know it, without importing typing: an engine's processes import this package too.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llm_gateway.bells import ring
     from llm_gateway.errors import GatewayError, error_for
@@ -91,8 +90,7 @@ __all__ = [  # noqa: RUF022
 def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"llm_gateway.{_HOME_OF[name]}"), name)
-    globals()[name] = value
+    value = globals()[name] = getattr(import_module(f"llm_gateway.{_HOME_OF[name]}"), name)
     return value
 
 

@@ -46,12 +46,9 @@ class Gateway:
         self.environ = environ
         self.version = llm_gateway.__version__
         self.providers: Mapping[str, ProviderInfo] = host.providers
-        self.limits = Limits(
-            running=settings.limits.running,
-            per_provider=settings.limits.per_provider,
-            queued=settings.limits.queued,
-            own={name: own.max_running for name, own in settings.providers.items() if own.max_running},
-        )
+        most = settings.limits
+        of_provider = {name: own.max_running for name, own in settings.providers.items() if own.max_running}
+        self.limits = Limits(running=most.running, per_provider=most.per_provider, queued=most.queued, own=of_provider)
         self.store = host.open_store(settings.store.url, str(settings.home))
         self.engine = host.open_engine(settings.engine.url, str(settings.home))
         self.mcp_servers = self._mcp_servers()

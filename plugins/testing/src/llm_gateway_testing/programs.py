@@ -32,7 +32,7 @@ if plan["detaches"] and os.fork() == 0:
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.pause()
-sys.stderr.write(plan["stderr"])
+print(plan["stderr"], end="", file=sys.stderr, flush=True)
 *first, last = plan["lines"] or [""]
 for line in first:
     print(line, flush=True)

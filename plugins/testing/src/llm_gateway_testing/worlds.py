@@ -72,9 +72,8 @@ class GatewayFactory:
                 finally:
                     with anyio.CancelScope(shield=True):
                         for job in await gateway.store.unfinished():
-                            await gateway.call("llm_job_cancel", {"jobId": job.id}, CallContext())
-                            waiting = {"jobIds": [job.id], "timeoutMs": 20_000}
-                            await gateway.call("llm_job_wait", waiting, CallContext())
+                            await gateway.supervisor.cancel(job)
+                            await gateway.supervisor.wait([job.id], until_all=True, timeout_s=20)
 
     async def call(self, gateway: Gateway, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call an operation as a client does; the answer, or `{"error": {...}}`.
