@@ -46,9 +46,12 @@ class Gateway:
         self.environ = environ
         self.version = llm_gateway.__version__
         self.providers: Mapping[str, ProviderInfo] = host.providers
-        most = settings.limits
-        of_provider = {name: own.max_running for name, own in settings.providers.items() if own.max_running}
-        self.limits = Limits(running=most.running, per_provider=most.per_provider, queued=most.queued, own=of_provider)
+        self.limits = Limits(
+            running=settings.limits.running,
+            per_provider=settings.limits.per_provider,
+            queued=settings.limits.queued,
+            own={name: own.max_running for name, own in settings.providers.items() if own.max_running},
+        )
         self.store = host.open_store(settings.store.url, str(settings.home))
         self.engine = host.open_engine(settings.engine.url, str(settings.home))
         self.mcp_servers = self._mcp_servers()
@@ -69,9 +72,7 @@ class Gateway:
         Arguments are those of the wire (camelCase, unvalidated). Raises GatewayError (InvalidRequest for arguments that do not
         fit), LookupError for a name that is no operation.
         """
-        operation = self.operations.get(name)
-        if operation is None:
-            raise LookupError(name)
+        operation = self.operations[name]
         return await operation.handler(self, check(operation.params, arguments), context)
 
     async def read(self, uri: str, context: CallContext) -> tuple[str, str]:
@@ -105,9 +106,8 @@ class Gateway:
     def _mcp_servers(self) -> Mapping[str, McpServer]:
         named = {server.name: server for _, server in self.host.mcp_servers()}
         named.update((name, server.named(name)) for name, server in self.settings.mcp_servers.items())
-        deeper = {
-            "LLM_GATEWAY_DEPTH": str(self.settings.depth + 1)
-        }  # some CLIs give their servers no other environment
+        # Some CLIs give their servers no other environment.
+        deeper = {"LLM_GATEWAY_DEPTH": str(self.settings.depth + 1)}
         return {name: replace(server, env={**server.env, **deeper}) for name, server in named.items()}
 
 
