@@ -171,7 +171,7 @@ NEEDED: dict[str, Ask] = {
 }
 ADVISED: dict[str, Ask] = {
     "explain_failure": lambda host: host.explain_failure("parrot", None),  # type: ignore[arg-type]  # nobody looks at it
-    "account_cache": lambda host: host.account_cache("parrot", None),  # type: ignore[arg-type]  # nobody looks at it
+    "account_cache": lambda host: host.account_cache("parrot", None, ()),  # type: ignore[arg-type]  # nobody looks at it
 }
 
 

@@ -36,6 +36,7 @@ class LiveOutput:
         self._text_chars = 0
         self._recent: deque[Event] = deque(maxlen=1000)
         self._events = 0
+        self.first_event_at: float | None = None  #: when it was read
         self._trouble: Exception | None = None  #: what the reader raised; it is asked nothing more then
 
     def advance(self) -> None:
@@ -117,6 +118,7 @@ class LiveOutput:
     def _remember(self, event: Event) -> None:
         self._recent.append(event)
         self._events += 1
+        self.first_event_at = self.first_event_at or time.time()
         if event.kind is EventKind.TEXT:
             self._texts.append(event.text)
             self._text_chars += len(event.text)

@@ -27,6 +27,7 @@ from anyio.abc import TaskGroup
 from llm_gateway.bells import MISSED, Bell, ring
 from llm_gateway.dispatch import invocation, outcome
 from llm_gateway.dispatch.conclusion import conclude, failed, let_go, load_accepted, open_live, papers, unlearn
+from llm_gateway.dispatch.remarks import remark
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from llm_gateway.live import LiveOutput, lay_down, write_reply_text
@@ -34,7 +35,7 @@ from llm_gateway.lives import Life, is_alive
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.job import Job, JobState
-from llm_gateway.model.record import Record
+from llm_gateway.model.record import Counts, Record
 from llm_gateway.model.reply import Event
 from llm_gateway.model.request import Accepted
 from llm_gateway.model.session import Session
@@ -178,7 +179,12 @@ class Supervisor:
                 if not isinstance(error, GatewayError):
                     log.exception("%s could not be looked after", job.id)
                 concluded = failed(job, error)
-            await self._finish(job, concluded, text, outcome.record_of(concluded, accepted))
+            request, record = accepted.request if accepted else None, outcome.record_of(concluded, accepted)
+            record, notices, counts = await remark(self._gateway, record, request, text)
+            if concluded.reply:
+                told = (*concluded.reply.notices, *notices)
+                concluded = replace(concluded, reply=replace(concluded.reply, notices=told))
+            await self._finish(job, concluded, text, record, counts)
         finally:
             self._driven.discard(job.id)
             self._unlaunched.discard(job.id)  # launched, or never will be
@@ -227,14 +233,14 @@ class Supervisor:
         self._unlaunched.discard(job_id)
         self._wake(job_id)
 
-    async def _finish(self, job: Job, concluded: Job, text: str, record: Record) -> None:
+    async def _finish(self, job: Job, concluded: Job, text: str, record: Record, counts: Counts) -> None:
         """Write reply and final state, as often as it takes: the run's own papers stay until they are written."""
         delay = 0.1
         while True:
             try:
                 if text:
                     await to_thread.run_sync(write_reply_text, self.folder(job.id), text)
-                won = await self._gateway.store.finish_job(concluded, owner=self.owner, record=record)
+                won = await self._gateway.store.finish_job(concluded, owner=self.owner, record=record, counts=counts)
                 break
             except (StoreUnavailable, OSError) as error:
                 log.warning("the end of %s could not be stored yet: %s", job.id, error)

@@ -206,9 +206,13 @@ def test_a_damaged_file_is_a_typed_error(tmp_path: Path) -> None:
         await store.aclose()
         content = (tmp_path / "gateway.db").read_bytes()
         (tmp_path / "gateway.db").write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
-        await store.aopen()
-        with pytest.raises(StoreUnavailable, match="is damaged") as caught:
+
+        async def look() -> None:
+            await store.aopen()
             await store.list_jobs()
+
+        with pytest.raises(StoreUnavailable, match="is damaged") as caught:
+            await look()
         await store.aclose()
         assert caught.value.recovery
 

@@ -44,6 +44,7 @@ def open_live(gateway: Gateway, job: Job, accepted: Accepted) -> LiveOutput:
 
 def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: LiveOutput) -> tuple[Job, str]:
     """Read to the end, and judge: the ended job and the reply's words. Blocking: linear in the output not yet read."""
+    seen_at = live.first_event_at
     try:
         summary = live.finish(end)
     except Exception as error:  # a reader is a plugin's: whatever it does, the output is kept and the gateway lives
@@ -51,6 +52,9 @@ def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: 
         return failed(job, failure, end.ended_at), ""
     if end.reason in (EndReason.CANCELED, EndReason.VANISHED):
         summary = replace(summary, text=summary.text or live.partial_text)
+    if seen_at and end.started_at and summary.run.first_event_s is None:
+        seen_s = max(0.0, seen_at - end.started_at.timestamp())
+        summary = replace(summary, run=replace(summary.run, first_event_s=seen_s))
     run = FinishedRun(
         request=accepted.request,
         posture=accepted.posture,

@@ -53,6 +53,7 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
         duration_s=max(0.0, (end.ended_at - started).total_seconds()),
         usage=summary.usage,
         cost=cost,
+        run=summary.run,
         failure=failure,
         structured=summary.structured,
         notices=notices,
@@ -68,7 +69,7 @@ def conclude(job: Job, state: JobState, reply: Reply, now: datetime) -> Job:
 
 
 def record_of(job: Job, accepted: Accepted | None) -> Record:
-    """The flight record of a concluded job."""
+    """The flight record of a job; `started` until that is concluded."""
     reply, prompt = job.reply or Reply(), accepted.request.prompt if accepted else None
     return Record(
         job_id=job.id,
@@ -79,13 +80,17 @@ def record_of(job: Job, accepted: Accepted | None) -> Record:
         provider=job.provider,
         model=reply.model or job.model,
         posture=job.posture,
+        resumed=accepted is not None and not accepted.resume.fresh,
+        prompt_bytes=len(prompt.text.encode()) if prompt else 0,
         prefix_sha256=prompt.prefix_sha256 if prompt else None,
         prefix_bytes=len(prompt.prefix.encode()) if prompt else 0,
         usage=reply.usage,
         cost=reply.cost,
+        run=reply.run,
         started_at=job.started_at or job.created_at,
+        ended_at=job.ended_at,
         duration_s=reply.duration_s,
-        outcome=job.state.value,
+        outcome=job.state.value if job.state.ended else "started",
         error_code=job.error_code,
     )
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from llm_gateway.dispatch import admission, approval, invocation, servers, session
+from llm_gateway.dispatch import admission, approval, invocation, outcome, servers, session
 from llm_gateway.dispatch.invocation import Program
+from llm_gateway.dispatch.remarks import remark
 from llm_gateway.dispatch.worktree import tree_state
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.engine import RunSpec
@@ -117,9 +118,11 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
             working_dir=request.working_dir,
             approval=approval.as_wire(ask.strategy, ruling),
             mcp_servers=report,
-            notices=tuple({"code": told.code, "message": told.message, **told.details} for told in warnings),
             created_at=now,
         )
+        _, notices, _ = await remark(gateway, outcome.record_of(job, plan.accepted), request)
+        told = ({"code": one.code, "message": one.message, **one.details} for one in (*warnings, *notices))
+        job = replace(job, notices=tuple(told))
         fresh = None if begun else session.remember(conversation, request, ruling.posture, ask.options_given)
         admitted = await gateway.supervisor.admit(job, plan, session=fresh, queue_if_busy=ask.queue_if_busy)
     await _keep_verdicts(gateway, proposal, kept, admitted.job.id)

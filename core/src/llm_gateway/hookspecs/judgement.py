@@ -1,4 +1,4 @@
-"""Hooks that judge a request and price a turn."""
+"""Hooks that judge a request, remark on a turn and price it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from llm_gateway.hookspecs.marks import hookspec
 
 if TYPE_CHECKING:
-    from llm_gateway.model.record import Verdict
-    from llm_gateway.model.request import Proposal
+    from collections.abc import Sequence
+
+    from llm_gateway.gateway import Gateway
+    from llm_gateway.model.record import Record, Remarks, Verdict
+    from llm_gateway.model.request import Proposal, Request
     from llm_gateway.model.usage import Cost, Usage
 
 
@@ -32,11 +35,37 @@ def gateway_approve(proposal: Proposal) -> Verdict | None:
     """
 
 
+@hookspec
+def gateway_remark(
+    gateway: Gateway, record: Record, earlier: Sequence[Record], request: Request | None, reply: str
+) -> Remarks | None:
+    """Remark on a turn: warnings for its caller, what is known of its cache, what to keep with its record, what to add up.
+
+    Called twice for each turn, of every plugin, in a worker thread: before the run is admitted (`record.ended_at` is None; only
+    `Remarks.notices` are used) and after its end, before the record is stored. Linear in the words; waits for nothing.
+
+    :param gateway: for its settings, its environment and `gateway.host.price`.
+    :param record: the flight record as it is known so far.
+    :param earlier: newest first: ended turns of the same conversation, then others with the same prefix; a few of each.
+    :param request: what the caller asked; None when that is not known any more.
+    :param reply: the agent's words; empty before the run.
+
+    None: nothing to say. A scope in `Remarks.counts`, and a name in `Remarks.kept`, belong to one plugin. A plugin that raises is
+    logged and skipped.
+
+    Example:
+        @hookimpl
+        def gateway_remark(record):
+            if record.cost.usd and record.cost.usd > 10:
+                return Remarks(notices=(Notice(code="dear", message="This turn cost more than 10 dollars."),))
+    """
+
+
 @hookspec(firstresult=True)
 def gateway_price(usage: Usage, provider: str, model: str | None) -> Cost | None:
-    """Price a turn whose CLI reported no cost.
+    """Price tokens.
 
-    Called for each turn without a reported cost. Pure.
+    Called for each turn without a reported cost, and to say what a turn would have cost without a cache. Pure.
 
     :param usage: tokens of this turn alone.
     :param provider: the provider's name.

@@ -139,12 +139,13 @@ def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
 
 
 @asked_of("provider")
-def gateway_account_cache(record: Record) -> CacheAccount | None:
+def gateway_account_cache(record: Record, earlier: Sequence[Record]) -> CacheAccount | None:
     """Say what a turn's cached tokens mean under the provider's own rules.
 
     Called for each recorded turn. Pure.
 
     :param record: the flight record; tokens are those of this turn alone, seconds are seconds.
+    :param earlier: newest first: ended turns of the same conversation, then others with the same prefix; a few of each.
 
     None: nothing is known.
 

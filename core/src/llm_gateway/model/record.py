@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId
+from llm_gateway.model.invocation import Notice
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.usage import Cost, Usage
+from llm_gateway.model.usage import CacheAccount, Cost, RunFacts, Usage
+
+#: (scope, key) -> what to add to the tally that stands there
+Counts = Mapping[tuple[str, str], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The flight record of one turn: numbers and hashes, never words."""
+    """The flight record of one turn: numbers and hashes; words only where the operator has them kept."""
 
     job_id: JobId
     session_id: SessionId | None = None
@@ -21,16 +27,44 @@ class Record:
     principal: str
     correlation_id: str
     provider: str
-    model: str | None = None
+    model: str | None = None  #: the one that answered; until then the one that was asked for
     posture: Posture
+    resumed: bool = False  #: it continued a conversation
+    prompt_bytes: int = 0
     prefix_sha256: str | None = None
     prefix_bytes: int = 0
     usage: Usage = Usage()
     cost: Cost = Cost()
+    cache: CacheAccount = CacheAccount()
+    run: RunFacts = RunFacts()
     started_at: datetime
-    duration_s: float
-    outcome: str  #: the job's final state
+    ended_at: datetime | None = None  #: None: not over yet
+    duration_s: float = 0.0
+    outcome: str  #: `started`, then the job's final state
     error_code: str | None = None
+    kept: Mapping[str, Any] = field(default_factory=dict)  #: what plugins had kept with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remarks:
+    """What a plugin has to say about a turn."""
+
+    notices: tuple[Notice, ...] = ()  #: shown to the caller as warnings
+    cache: CacheAccount | None = None  #: instead of the record's
+    kept: Mapping[str, Any] = field(default_factory=dict)  #: to be kept with the record: plain JSON
+    counts: Counts = field(default_factory=dict)  #: to be added up in the store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What was added up under one key, of one provider and model."""
+
+    key: str
+    provider: str
+    model: str  #: empty: unknown
+    first_at: datetime
+    last_at: datetime
+    counts: Mapping[str, int]
 
 
 class Decision(str, Enum):

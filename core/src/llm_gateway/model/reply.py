@@ -13,7 +13,7 @@ from llm_gateway.model.invocation import Notice, RunEnd
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.request import Request
 from llm_gateway.model.session import Resume
-from llm_gateway.model.usage import Cost, Usage
+from llm_gateway.model.usage import Cost, RunFacts, Usage
 
 
 class EventKind(str, Enum):
@@ -42,6 +42,7 @@ class Summary:
     model: str | None = None  #: the model that really answered
     usage: Usage = Usage()
     cost: Cost = Cost()
+    run: RunFacts = RunFacts()
     failed: bool = False  #: the output itself says that the turn failed
     failure: Mapping[str, Any] = field(default_factory=dict)  #: the provider's own facts, for gateway_explain_failure
     structured: Any = None  #: the object that outputSchema asked for
@@ -84,6 +85,7 @@ class Reply:
     duration_s: float = 0.0
     usage: Usage = Usage()
     cost: Cost = Cost()
+    run: RunFacts = RunFacts()
     failure: Failure | None = None
     structured: Any = None
     notices: tuple[Notice, ...] = ()

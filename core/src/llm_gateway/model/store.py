@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId
 from llm_gateway.model.job import Job, JobState
-from llm_gateway.model.record import Record, VerdictRecord
+from llm_gateway.model.record import Counts, Record, Tally, VerdictRecord
 from llm_gateway.model.session import Session
 
 
@@ -56,7 +56,7 @@ class Store(Protocol):
         waits already, other than for its own session): stored as running, `started_at` = `created_at`. Else, fewer than `limits.queued` waiting: stored
         as queued. Else raises Saturated and stores nothing.
 
-        `session` is stored in the same transaction when it is not there yet. If another session holds its native id by
+        With the job its record is begun (`started`). `session` is stored in the same transaction when it is not there yet. If another session holds its native id by
         now: raises SessionBusy.
         """
 
@@ -71,16 +71,17 @@ class Store(Protocol):
         that one waits for its session. Oldest means admitted first.
         """
 
-    async def finish_job(self, job: Job, *, owner: str, record: Record | None) -> bool:
+    async def finish_job(self, job: Job, *, owner: str, record: Record | None, counts: Counts | None = None) -> bool:
         """Write a final state if the job is still unfinished *and* this owner's; False (nothing written) if not.
 
-        With it, in one transaction: the record, the session's `native_id` (`job.reply.native_id`, when the session has
+        With it, in one transaction: the record, in place of the one that was begun; what it adds to the tallies of its
+        principal, provider and model; the session's `native_id` (`job.reply.native_id`, when the session has
         none yet and no other session of the principal has it) and `last_used_at`. What changed in the store since the
         caller's copy was made (owner, `started_at` when the copy has none) is kept.
         """
 
     async def cancel_queued(self, job_id: JobId, now: datetime) -> bool:
-        """queued -> canceled, whoever owns it; False if it was not queued."""
+        """queued -> canceled, whoever owns it, and its record with it; False if it was not queued."""
 
     async def take_over(self, job_id: JobId, *, from_owner: str, to_owner: str) -> bool:
         """Change an unfinished job's owner, if it is still `from_owner`."""
@@ -106,7 +107,10 @@ class Store(Protocol):
         """Every queued or running job of every owner, oldest first."""
 
     async def prune(self, before: datetime, limit: int = 500) -> Sequence[JobId]:
-        """Delete at most `limit` final jobs that ended before this, and as many old records and verdicts; their ids."""
+        """Delete at most `limit` final jobs that ended before this, and as many old records, verdicts and tallies.
+
+        Gives the jobs' ids. A record goes when its turn is over, a tally when nothing was added to it since.
+        """
 
     async def get_session(self, session_id: SessionId) -> Session | None:
         """One session, whoever's."""
@@ -142,7 +146,16 @@ class Store(Protocol):
     async def list_records(
         self, *, principal: str | None = None, session_id: SessionId | None = None, limit: int = 100
     ) -> Sequence[Record]:
-        """Records, newest first."""
+        """Records of turns that are over, newest first."""
+
+    async def earlier(self, record: Record, limit: int = 8) -> Sequence[Record]:
+        """Records of other turns that are over, of the same principal and provider, newest first.
+
+        At most `limit` of the same conversation, then at most as many others with the same prefix.
+        """
+
+    async def tallies(self, *, principal: str, scope: str, first: str, last: str | None = None) -> Sequence[Tally]:
+        """What was added up under the keys from `first` to `last` (None: under `first` alone), by key."""
 
     async def health(self) -> Mapping[str, Any]:
         """`{url, schema, jobs: {state: count}}`, for people."""

@@ -40,4 +40,17 @@ class CacheAccount:
     read_tokens: int | None = None
     written_tokens: int | None = None
     ttl_s: float | None = None  #: how long the provider keeps the prefix; None: unknown
-    saved_usd: float | None = None
+    held_tokens: int | None = None  #: what the conversation's next turn can read from the cache
+    expected_tokens: int | None = None  #: what this turn should have read
+    cause: str | None = None  #: why it did not: set for a cache break alone
+    saved_usd: float | None = None  #: against the same turn without a cache; below zero where writing cost more
+    wasted_usd: float | None = None  #: what a break cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What else is known of a turn's run."""
+
+    cli_version: str | None = None
+    retries: int = 0  #: requests that the CLI sent again by itself
+    first_event_s: float | None = None  #: known when the CLI tells it, or when somebody watched

@@ -17,11 +17,11 @@ FAILURES: dict[str, tuple[str, str, str | None]] = {
         "Echo has a conversation of this id already.",
         "Pass its id as sessionId.",
     ),
-    "unreadable": ("output_unreadable", "Echo's output could not be read.", "Read its raw output."),
+    "unreadable": ("output_unreadable", "Echo's output could not be read.", "Read it with llm_job_result(raw: true)."),
     "no_result": (
         "output_unreadable",
         "Echo ended without a result.",
-        "Read its raw output.",
+        "Read its output with llm_job_result(raw: true).",
     ),
     "usage": (
         "provider_failed",

@@ -18,9 +18,12 @@ from llm_gateway import (
     Record,
     Session,
     SessionId,
+    Tally,
     VerdictRecord,
 )
 from llm_gateway.errors import Saturated, SessionBusy, SessionNotFound, StoreUnavailable
+
+Counts = Mapping[tuple[str, str], Mapping[str, int]]
 
 _REUSED = (JobState.QUEUED, JobState.RUNNING, JobState.COMPLETED)
 
@@ -32,7 +35,8 @@ class MemoryStore:
         self._jobs: dict[JobId, Job] = {}
         self._sessions: dict[SessionId, Session] = {}
         self._active: dict[tuple[str, str, str], SessionId] = {}
-        self._records: list[Record] = []
+        self._records: dict[JobId, Record] = {}
+        self._tallies: dict[tuple[str, str, str, str, str], Tally] = {}
         self._verdicts: list[VerdictRecord] = []
 
     async def aopen(self) -> None:
@@ -72,6 +76,7 @@ class MemoryStore:
         if session is not None and session.id not in self._sessions:
             await self.put_session(session)
         self._jobs[job.id] = job
+        self._records[job.id] = _begun(job)
         return Admission(job=job)
 
     async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
@@ -103,7 +108,7 @@ class MemoryStore:
             running[job.provider] += 1
         return claimed
 
-    async def finish_job(self, job: Job, *, owner: str, record: Record | None) -> bool:
+    async def finish_job(self, job: Job, *, owner: str, record: Record | None, counts: Counts | None = None) -> bool:
         if not job.state.ended or job.ended_at is None:
             raise ValueError(f"{job.id} has not ended: {job.state.value}, ended_at {job.ended_at}")
         kept = self._jobs.get(job.id)
@@ -129,14 +134,32 @@ class MemoryStore:
             last = max(session.last_used_at, job.ended_at)
             self._sessions[session.id] = replace(session, native_id=native_id, last_used_at=last)
         if record is not None:
-            self._records.append(record)
+            self._records[record.job_id] = record
+            self._count(record, counts or {})
         return True
+
+    def _count(self, record: Record, counts: Counts) -> None:
+        now, model = record.ended_at or record.started_at, record.model or ""
+        for (scope, key), added in counts.items():
+            place = (record.principal, scope, key, record.provider, model)
+            tally = self._tallies.get(place) or Tally(
+                key=key, provider=record.provider, model=model, first_at=now, last_at=now, counts={}
+            )
+            names = {*tally.counts, *added}
+            self._tallies[place] = replace(
+                tally,
+                first_at=min(tally.first_at, now),
+                last_at=max(tally.last_at, now),
+                counts={name: tally.counts.get(name, 0) + added.get(name, 0) for name in names},
+            )
 
     async def cancel_queued(self, job_id: JobId, now: datetime) -> bool:
         job = self._jobs.get(job_id)
         if job is None or job.state is not JobState.QUEUED:
             return False
         self._jobs[job_id] = replace(job, state=JobState.CANCELED, ended_at=now)
+        if (record := self._records.get(job_id)) is not None:
+            self._records[job_id] = replace(record, outcome="canceled", ended_at=now)
         return True
 
     async def take_over(self, job_id: JobId, *, from_owner: str, to_owner: str) -> bool:
@@ -185,9 +208,12 @@ class MemoryStore:
         old = [job_id for ended_at, job_id in sorted(ended) if ended_at < before][:limit]
         for job_id in old:
             del self._jobs[job_id]
-        for record in sorted(self._records, key=lambda record: record.started_at)[:limit]:
-            if record.started_at < before:
-                self._records.remove(record)
+        over = [record for record in self._records.values() if record.ended_at and record.started_at < before]
+        for record in sorted(over, key=lambda record: record.started_at)[:limit]:
+            del self._records[record.job_id]
+        left = [place for place, tally in self._tallies.items() if tally.last_at < before]
+        for place in sorted(left, key=lambda place: self._tallies[place].last_at)[:limit]:
+            del self._tallies[place]
         for verdict in sorted(self._verdicts, key=lambda verdict: verdict.decided_at)[:limit]:
             if verdict.decided_at < before:
                 self._verdicts.remove(verdict)
@@ -259,11 +285,31 @@ class MemoryStore:
     ) -> Sequence[Record]:
         found = [
             record
-            for record in reversed(self._records)
-            if (principal is None or record.principal == principal)
+            for record in reversed(self._records.values())
+            if record.ended_at
+            and (principal is None or record.principal == principal)
             and (session_id is None or record.session_id == session_id)
         ]
         return sorted(found, key=lambda record: record.started_at, reverse=True)[:limit]
+
+    async def earlier(self, record: Record, limit: int = 8) -> Sequence[Record]:
+        mine = [
+            other
+            for other in await self.list_records(principal=record.principal, limit=len(self._records))
+            if other.provider == record.provider and other.job_id != record.job_id
+        ]
+        of_session = [other for other in mine if record.session_id and other.session_id == record.session_id]
+        of_prefix = [other for other in mine if record.prefix_sha256 and other.prefix_sha256 == record.prefix_sha256]
+        found = (*of_session[:limit], *of_prefix[:limit])
+        return list({other.job_id: other for other in found}.values())
+
+    async def tallies(self, *, principal: str, scope: str, first: str, last: str | None = None) -> Sequence[Tally]:
+        last = first if last is None else last
+        return [
+            tally
+            for (owner, kind, key, _, _), tally in sorted(self._tallies.items(), key=lambda item: item[0])
+            if (owner, kind) == (principal, scope) and first <= key <= last
+        ]
 
     async def health(self) -> Mapping[str, Any]:
         counts = Counter(job.state for job in self._jobs.values())
@@ -278,6 +324,21 @@ class MemoryStore:
             if (session.provider, session.native_id, session.principal) == key:
                 return session
         return None
+
+
+def _begun(job: Job) -> Record:
+    """The record of a turn that has just been let in."""
+    return Record(
+        job_id=job.id,
+        session_id=job.session_id,
+        principal=job.principal,
+        correlation_id=job.correlation_id,
+        provider=job.provider,
+        model=job.model,
+        posture=job.posture,
+        started_at=job.created_at,
+        outcome="started",
+    )
 
 
 def _waiting_for_a_place(open_jobs: Iterable[Job]) -> Iterator[Job]:

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from llm_gateway import Admission, Job, JobState, Limits, Session
 from llm_gateway.errors import Saturated, SessionBusy
 from llm_gateway_store_sqlite.queries import SQL
-from llm_gateway_store_sqlite.rows import job_columns, job_from, micros, session_columns
+from llm_gateway_store_sqlite.records import begun
+from llm_gateway_store_sqlite.rows import job_columns, job_from, micros, record_columns, session_columns
 
 
 def duplicate_query(principal: str, dedup_key: str, window_s: float, now: datetime) -> dict[str, object]:
@@ -47,6 +48,7 @@ def admit(
     if session is not None and not connection.execute(SQL["has_session"], {"id": session.id}).fetchone():
         put_session(connection, session)
     connection.execute(SQL["insert_job"], job_columns(job))
+    connection.execute(SQL["put_record"], record_columns(begun(job)))
     return Admission(job=job)
 
 

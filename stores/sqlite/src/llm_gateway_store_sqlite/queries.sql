@@ -102,8 +102,14 @@ SELECT seq, id FROM jobs WHERE ended_at IS NOT NULL AND ended_at < :before ORDER
 DELETE FROM jobs WHERE seq = :seq
 
 -- name: prune_records
+-- What is not over yet stays with its job.
 DELETE FROM records
-WHERE seq IN (SELECT seq FROM records WHERE started_at < :before ORDER BY started_at LIMIT :limit)
+WHERE seq IN (SELECT seq FROM records WHERE started_at < :before AND ended_at IS NOT NULL ORDER BY started_at LIMIT :limit)
+
+-- name: prune_tallies
+DELETE FROM tallies
+WHERE (principal, scope, key, provider, model) IN
+      (SELECT principal, scope, key, provider, model FROM tallies WHERE last_at < :before ORDER BY last_at LIMIT :limit)
 
 -- name: prune_verdicts
 DELETE FROM verdicts
@@ -163,14 +169,44 @@ DELETE FROM active_sessions WHERE provider = :provider AND working_dir = :workin
 
 -- ----------------------------------------------------------------------------------------------- records and verdicts
 
--- name: insert_record
-INSERT INTO records (job_id, session_id, principal, provider, prefix_sha256, started_at, doc)
-VALUES (:job_id, :session_id, :principal, :provider, :prefix_sha256, :started_at, :doc)
+-- name: put_record
+-- The end of a turn takes the place of its beginning.
+INSERT INTO records (job_id, session_id, principal, provider, prefix_sha256, started_at, ended_at, doc)
+VALUES (:job_id, :session_id, :principal, :provider, :prefix_sha256, :started_at, :ended_at, :doc)
+ON CONFLICT (job_id) DO UPDATE SET
+    session_id = excluded.session_id, principal = excluded.principal, provider = excluded.provider,
+    prefix_sha256 = excluded.prefix_sha256, started_at = excluded.started_at, ended_at = excluded.ended_at, doc = excluded.doc
+
+-- name: get_record
+SELECT doc FROM records WHERE job_id = :id
 
 -- name: list_records
 SELECT doc FROM records
-WHERE {scope} AND (:principal IS NULL OR principal = :principal)
+WHERE {scope} AND ended_at IS NOT NULL AND (:principal IS NULL OR principal = :principal)
 ORDER BY started_at DESC, seq DESC LIMIT :limit
+
+-- name: earlier_in_session
+SELECT doc FROM records
+WHERE session_id = :key AND principal = :principal AND provider = :provider AND ended_at IS NOT NULL AND job_id <> :job_id
+ORDER BY started_at DESC, seq DESC LIMIT :limit
+
+-- name: earlier_of_prefix
+SELECT doc FROM records
+WHERE prefix_sha256 = :key AND principal = :principal AND provider = :provider AND ended_at IS NOT NULL AND job_id <> :job_id
+ORDER BY started_at DESC, seq DESC LIMIT :limit
+
+-- name: get_tally
+SELECT first_at, last_at, counts FROM tallies
+WHERE principal = :principal AND scope = :scope AND key = :key AND provider = :provider AND model = :model
+
+-- name: put_tally
+INSERT OR REPLACE INTO tallies (principal, scope, key, provider, model, first_at, last_at, counts)
+VALUES (:principal, :scope, :key, :provider, :model, :first_at, :last_at, :counts)
+
+-- name: list_tallies
+SELECT key, provider, model, first_at, last_at, counts FROM tallies
+WHERE principal = :principal AND scope = :scope AND key BETWEEN :first AND :last
+ORDER BY key, provider, model
 
 -- name: insert_verdict
 INSERT INTO verdicts (principal, provider, decided_at, doc) VALUES (:principal, :provider, :decided_at, :doc)

@@ -118,6 +118,7 @@ def record_columns(record: Record) -> Columns:
         "provider": record.provider,
         "prefix_sha256": record.prefix_sha256,
         "started_at": micros(record.started_at),
+        "ended_at": micros(record.ended_at),
         "doc": to_json(record),
     }
 

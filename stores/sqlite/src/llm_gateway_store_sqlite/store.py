@@ -17,25 +17,27 @@ from llm_gateway import (
     Record,
     Session,
     SessionId,
+    Tally,
     VerdictRecord,
 )
 from llm_gateway.errors import SessionNotFound
 from llm_gateway_store_sqlite import admission
 from llm_gateway_store_sqlite.database import Database
 from llm_gateway_store_sqlite.queries import SQL
+from llm_gateway_store_sqlite.records import close_record, earlier, put_record, tally_from
 from llm_gateway_store_sqlite.rows import (
     from_document,
     job_columns,
     job_from,
     micros,
     path_bytes,
-    record_columns,
     session_from,
     verdict_columns,
 )
 from llm_gateway_store_sqlite.thread import OwnerThread
 
 T = TypeVar("T")
+Counts = Mapping[tuple[str, str], Mapping[str, int]]
 
 _EVERYTHING, _UNFINISHED, _OF_SESSION = "1", "ended_at IS NULL", "session_id = :session_id"
 _LIST_JOBS = {scope: SQL["list_jobs"].replace("{scope}", scope) for scope in (_EVERYTHING, _UNFINISHED, _OF_SESSION)}
@@ -94,7 +96,7 @@ class SqliteStore:
 
         return await self._thread.run(work)
 
-    async def finish_job(self, job: Job, *, owner: str, record: Record | None) -> bool:
+    async def finish_job(self, job: Job, *, owner: str, record: Record | None, counts: Counts | None = None) -> bool:
         if not job.state.ended or job.ended_at is None:
             raise ValueError(f"{job.id} has not ended: {job.state.value}, ended_at {job.ended_at}")
 
@@ -106,13 +108,19 @@ class SqliteStore:
             if job.reply is not None and job.reply.native_id is not None:
                 connection.execute(SQL["bind_native_id"], {"job_id": job.id, "native_id": job.reply.native_id})
             if record is not None:
-                connection.execute(SQL["insert_record"], record_columns(record))
+                put_record(connection, record, counts)
             return True
 
         return await self._write(work)
 
     async def cancel_queued(self, job_id: JobId, now: datetime) -> bool:
-        return await self._changed("cancel_queued", id=job_id, now=micros(now))
+        def work(connection: sqlite3.Connection) -> bool:
+            if not connection.execute(SQL["cancel_queued"], {"id": job_id, "now": micros(now)}).rowcount:
+                return False
+            close_record(connection, job_id, now)
+            return True
+
+        return await self._write(work)
 
     async def take_over(self, job_id: JobId, *, from_owner: str, to_owner: str) -> bool:
         return await self._changed("take_over", id=job_id, from_owner=from_owner, to_owner=to_owner)
@@ -159,6 +167,7 @@ class SqliteStore:
             old = connection.execute(SQL["old_jobs"], step).fetchall()
             connection.executemany(SQL["delete_job"], [{"seq": seq} for seq, _ in old])
             connection.execute(SQL["prune_records"], step)
+            connection.execute(SQL["prune_tallies"], step)
             connection.execute(SQL["prune_verdicts"], step)
             return [JobId(job_id) for _, job_id in old]
 
@@ -227,6 +236,13 @@ class SqliteStore:
         scope = _EVERYTHING if session_id is None else _OF_SESSION
         query = {"principal": principal, "session_id": session_id, "limit": limit}
         return await self._all(lambda row: from_document(Record, row[0]), _LIST_RECORDS[scope], query)
+
+    async def earlier(self, record: Record, limit: int = 8) -> Sequence[Record]:
+        return await self._thread.run(lambda: earlier(self._database, record, limit))
+
+    async def tallies(self, *, principal: str, scope: str, first: str, last: str | None = None) -> Sequence[Tally]:
+        query = {"principal": principal, "scope": scope, "first": first, "last": first if last is None else last}
+        return await self._all(tally_from, SQL["list_tallies"], query)
 
     async def health(self) -> Mapping[str, Any]:
         def work() -> Mapping[str, Any]:

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from llm_gateway import Store
-from llm_gateway_testing.contract.store_admission import AdmissionContract
-from llm_gateway_testing.contract.store_life import LifeContract
-from llm_gateway_testing.contract.store_sessions import SessionContract
+
+from .store_admission import AdmissionContract
+from .store_life import LifeContract
+from .store_records import RecordContract
+from .store_sessions import SessionContract
 
 
 @pytest.mark.anyio
-class StoreContract(AdmissionContract, LifeContract, SessionContract, ABC):
+class StoreContract(AdmissionContract, LifeContract, RecordContract, SessionContract, ABC):
     """All that every store must do."""
 
     @abstractmethod

@@ -84,6 +84,7 @@ def a_record(job: Job, **changes: Any) -> Record:
         usage=Usage(input_tokens=3, cache_read_tokens=0),
         cost=Cost(usd=0.25, basis=CostBasis.REPORTED),
         started_at=job.created_at,
+        ended_at=job.created_at + timedelta(seconds=1.5),
         duration_s=1.5,
         outcome="completed",
     )

@@ -1,1 +1,0 @@
-"""What callers can do beside asking a provider: jobs and the gateway's health."""
