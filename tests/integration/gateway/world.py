@@ -18,7 +18,7 @@ from anyio.streams.text import TextReceiveStream
 from llm_gateway.errors import ERRORS, GatewayError
 from llm_gateway.gateway import Gateway, open_gateway
 from llm_gateway.model.ids import JobId
-from llm_gateway.model.operation import CallContext, Progress
+from llm_gateway.model.operation import AskHuman, CallContext, Progress
 
 PATIENCE_S = 60.0
 Answer = dict[str, Any]
@@ -31,12 +31,14 @@ class Caller:
         self.gateway = gateway
         self.home = home
         self.principal = principal
+        self.human: AskHuman | None = None  #: who answers the questions of policies
+        self.remote = False
 
     def other(self, principal: str) -> Caller:
         return Caller(self.gateway, self.home, principal=principal)
 
     async def call(self, name: str, *, progress: Progress | None = None, **arguments: Any) -> Answer:
-        context = CallContext(principal=self.principal, progress=progress)
+        context = CallContext(principal=self.principal, progress=progress, ask=self.human, remote=self.remote)
         result = await self.gateway.call(name, arguments, context)
         return result.model_dump(mode="json", by_alias=True, exclude_none=True)
 
