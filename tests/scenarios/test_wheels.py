@@ -123,11 +123,18 @@ def test_a_provider_comes_and_goes_with_its_wheel_and_the_kernel_stays_as_it_is(
     assert environment.kernel() == before
 
 
-def test_without_an_engine_the_gateway_says_what_is_missing_and_with_one_it_works(environment: Environment) -> None:
-    environment.install("llm-gateway-core", "llm-gateway-provider-echo", "llm-gateway-store-sqlite")
-    assert "pip install llm-gateway-engine-local" in environment.ask("hello", status=2)
-    environment.install("llm-gateway-engine-local")
+def test_a_store_a_transport_and_a_provider_make_a_working_gateway_of_the_kernel(environment: Environment) -> None:
+    environment.install("llm-gateway-provider-echo", "llm-gateway-store-sqlite", "llm-gateway-transport-mcp")
+    shown = environment.plugins()
+    assert "llm-gateway-engine-local" in shown
+    assert "llm-gateway-extension-operations" in shown
     assert "hello" in environment.ask("hello")
+
+
+def test_without_an_engine_the_gateway_says_what_is_missing(environment: Environment) -> None:
+    environment.install("llm-gateway-provider-echo", "llm-gateway-store-sqlite")
+    environment.uninstall("llm-gateway-engine-local")
+    assert "pip install llm-gateway-engine-local" in environment.ask("hello", status=2)
 
 
 def test_the_meta_distribution_brings_everything_but_the_demo(environment: Environment) -> None:

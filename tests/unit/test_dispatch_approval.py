@@ -117,4 +117,4 @@ def test_errors_say_what_to_do_on_the_wire() -> None:
     wire = error_for("saturated").to_wire()
     assert wire["code"] == "saturated"
     assert wire["retryable"] is True
-    assert "llm_job_wait" in wire["recovery"]
+    assert "send the request again" in wire["recovery"]

@@ -65,7 +65,8 @@ def test_lesson_34_no_key_and_no_setting_of_the_developer_reaches_a_test() -> No
 
 def test_what_a_careless_test_leaves_behind_is_named_at_that_test(pytester: pytest.Pytester) -> None:
     net = (ROOT / "conftest.py").read_text("utf-8")
-    pytester.makeconftest(net.replace("GRACE_S = 5.0", "GRACE_S = 0.2"))
+    net = (ROOT / "conftest.py").read_text("utf-8")
+    pytester.makeconftest(f"{net}\nimport llm_gateway_testing.leaks\nllm_gateway_testing.leaks.GRACE_S = 0.2\n")
     pytester.makepyfile(CARELESS)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=60)
     result.stdout.fnmatch_lines(

@@ -2,8 +2,8 @@ import pytest
 
 from llm_gateway.errors import InvalidRequest
 from llm_gateway.operations.checking import check
-from llm_gateway.operations.jobs import WaitParams
 from llm_gateway.operations.requests import RESERVED, RequestParams
+from llm_gateway_extension_operations.jobs import WaitParams
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_known_one() -> None:

@@ -6,14 +6,14 @@ import pytest
 from pydantic import BaseModel
 
 from llm_gateway.operations.answers import AsyncResult, RequestResult
-from llm_gateway.operations.health import HEALTH_OPERATIONS
-from llm_gateway.operations.jobs import JOB_OPERATIONS, JOB_RESOURCES, RawPage
 from llm_gateway.operations.requests import RequestParams
+from llm_gateway_extension_operations.jobs import RawPage
+from llm_gateway_extension_operations.plugin import gateway_operations, gateway_resources
 from llm_gateway_provider_claude.options import ClaudeOptions
 from llm_gateway_provider_echo.options import EchoOptions
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/tools.md").read_text("utf-8")
-OPERATIONS = [*JOB_OPERATIONS, *HEALTH_OPERATIONS]
+OPERATIONS = gateway_operations()
 
 
 def missing(model: type[BaseModel], text: str) -> list[str]:
@@ -37,4 +37,4 @@ def test_every_operation_is_explained_with_what_it_takes_and_answers(operation: 
 
 
 def test_every_resource_is_named() -> None:
-    assert [resource.uri for resource in JOB_RESOURCES if f"`{resource.uri}`" not in PAGE] == []
+    assert [resource.uri for resource in gateway_resources() if f"`{resource.uri}`" not in PAGE] == []

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from importlib import import_module
 
-TYPE_CHECKING = (
-    False  # as type checkers know it, without importing typing: an engine's processes import this package too
-)
+# As type checkers know it, without importing typing: an engine's processes import this package too.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llm_gateway.bells import ring
     from llm_gateway.errors import GatewayError, error_for
-    from llm_gateway.gateway import Gateway
+    from llm_gateway.gateway import Gateway, find_plugins, open_gateway
     from llm_gateway.hookspecs import hookimpl
     from llm_gateway.model.engine import Engine, RunSpec, RunView
     from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
@@ -30,11 +29,22 @@ if TYPE_CHECKING:
     from llm_gateway.model.store import Admission, Limits, Store
     from llm_gateway.model.stored import from_json, to_json
     from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usage
+    from llm_gateway.operations.answers import (
+        MAX_INLINE_CHARS,
+        RequestResult,
+        answer,
+        error_view,
+        job_view,
+        reply_text,
+        stamp,
+    )
+    from llm_gateway.operations.checking import Wire, check, operation, wire_object
+    from llm_gateway.plugins import PluginHost
 
 _HOMES = {
     "bells": ("ring",),
     "errors": ("GatewayError", "error_for"),
-    "gateway": ("Gateway",),
+    "gateway": ("Gateway", "find_plugins", "open_gateway"),
     "hookspecs": ("hookimpl",),
     "model.engine": ("Engine", "RunSpec", "RunView"),
     "model.ids": ("JobId", "NativeSessionId", "SessionId", "new_job_id", "new_session_id"),
@@ -51,6 +61,12 @@ _HOMES = {
     "model.store": ("Admission", "Limits", "Store"),
     "model.stored": ("from_json", "to_json"),
     "model.usage": ("CacheAccount", "Cost", "CostBasis", "RunFacts", "Usage"),
+    "operations.answers": (
+        *("MAX_INLINE_CHARS", "RequestResult"),
+        *("answer", "error_view", "job_view", "reply_text", "stamp"),
+    ),
+    "operations.checking": ("Wire", "check", "operation", "wire_object"),
+    "plugins": ("PluginHost",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -60,11 +76,13 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022
     "Admission", "CacheAccount", "CallContext", "Cost", "CostBasis", "Decision", "EndReason", "EndStep", "Engine",
     "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId",
-    "JobState", "Limits", "LineSplitter", "McpServer", "ModelInfo", "NativeSessionId", "NoOptions", "Notice",
-    "Operation", "OutputReader", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
-    "Record", "Remarks", "Reply", "Request", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView",
-    "Session", "SessionId", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict",
-    "VerdictRecord", "error_for", "from_json", "hookimpl", "new_job_id", "new_session_id", "ring", "to_json",
+    "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId", "NoOptions",
+    "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal",
+    "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume",
+    "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId", "Store", "Summary", "Tally", "Transport",
+    "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view",
+    "find_plugins", "from_json", "hookimpl", "job_view", "new_job_id", "new_session_id", "open_gateway", "operation",
+    "reply_text", "ring", "stamp", "to_json", "wire_object",
 ]
 # fmt: on
 
@@ -72,8 +90,7 @@ __all__ = [  # noqa: RUF022
 def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"llm_gateway.{_HOME_OF[name]}"), name)
-    globals()[name] = value
+    value = globals()[name] = getattr(import_module(f"llm_gateway.{_HOME_OF[name]}"), name)
     return value
 
 

@@ -168,7 +168,7 @@ class Saturated(BusyError):
     """The queue is full."""
 
     code = "saturated"
-    default_recovery = "Wait for a job to end (llm_job_wait), then send the request again."
+    default_recovery = "Wait for a job to end, then send the request again."
 
 
 class RunError(GatewayError):

@@ -31,9 +31,9 @@ def anyio_backend() -> str:
 class Empty(Gateway):
     version = "1"
     instructions = "Nothing here."
-    operations = {}  # noqa: RUF012
-    resources = []  # noqa: RUF012
-    prompts = []  # noqa: RUF012
+    operations = {}
+    resources = []
+    prompts = []
 
     def __init__(self) -> None:
         """Hold nothing."""

@@ -13,13 +13,12 @@ from llm_gateway.cli.answers import show_answer
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError, exit_of
 from llm_gateway.cli.following import exit_of_status, follow
-from llm_gateway.cli.running import with_gateway
+from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import looked_at, say, say_json
 from llm_gateway.cli.words import duration_s, parameters
 from llm_gateway.errors import GatewayError
 from llm_gateway.gateway import Gateway
 from llm_gateway.model.ids import JobId
-from llm_gateway.model.operation import CallContext
 
 #: More than any prompt may have, so that the gateway can say that it is too long.
 _MAX_STDIN = 11_000_000
@@ -61,9 +60,8 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
         raise UsageError(
             f"no provider {provider} is installed{hint} (installed: {', '.join(gateway.providers) or 'none'})"
         )
-    context = CallContext()
     try:
-        accepted = _data(await gateway.call(f"{provider}_request_async", arguments, context))
+        accepted = await call(gateway, f"{provider}_request_async", arguments)
     except GatewayError as error:
         if options.json:
             say_json({"status": "failed", "error": error.to_wire()})
@@ -79,7 +77,7 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
     except anyio.get_cancelled_exc_class():
         say(f"\ndetached; the job goes on: llm-gateway jobs wait {job_id}", sys.stderr)
         raise
-    result = _data(await gateway.call("llm_job_result", {"jobId": job_id}, context))
+    result = await call(gateway, "llm_job_result", {"jobId": job_id})
     if accepted["deduplicated"]:
         result |= {"deduplicated": True, "originalStartedAt": accepted["job"]["createdAt"]}
     if options.json:
@@ -97,11 +95,6 @@ async def _detach(gateway: Gateway, accepted: dict[str, Any], *, as_json: bool) 
         say("waiting for a place; Ctrl-C leaves the start to the next gateway of this home", sys.stderr)
     await gateway.supervisor.drained()
     return Exit.OK
-
-
-def _data(result: Any) -> dict[str, Any]:
-    found: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return found
 
 
 def _stdin() -> str:

@@ -12,12 +12,11 @@ from typing import Any
 from llm_gateway.cli.answers import show_answer
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.following import exit_of_status, follow
-from llm_gateway.cli.running import with_gateway
+from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import say, say_json, shown, table
 from llm_gateway.cli.words import duration_s
 from llm_gateway.gateway import Gateway
-from llm_gateway.model.operation import CallContext
-from llm_gateway.operations.jobs import own_job
+from llm_gateway.model.ids import JobId
 
 _WAIT_MS = 50_000
 _PAGE_BYTES = 1_000_000
@@ -31,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
     given = {"status": options.status, "provider": options.provider, "limit": options.limit}
-    found = await _call(gateway, "llm_job_list", {name: value for name, value in given.items() if value is not None})
+    found = await call(gateway, "llm_job_list", {name: value for name, value in given.items() if value is not None})
     if options.json:
         say_json(found)
     else:
@@ -40,7 +39,7 @@ async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
 
 
 async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
-    found = await _call(gateway, "llm_job_status", {"jobId": options.job})
+    found = await call(gateway, "llm_job_status", {"jobId": options.job})
     if options.json:
         say_json(found)
     else:
@@ -55,8 +54,10 @@ async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
 
 
 async def _tail(gateway: Gateway, options: argparse.Namespace) -> int:
-    await follow(gateway, await own_job(gateway, options.job, CallContext()), show=True)
-    return show_answer(await _call(gateway, "llm_job_result", {"jobId": options.job}))
+    await call(gateway, "llm_job_status", {"jobId": options.job})  # refuses what is no job
+    if job := await gateway.store.get_job(JobId(options.job)):
+        await follow(gateway, job, show=True)
+    return show_answer(await call(gateway, "llm_job_result", {"jobId": options.job}))
 
 
 async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
@@ -65,7 +66,7 @@ async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
     while True:
         left = _WAIT_MS if deadline is None else max(0, min(_WAIT_MS, round((deadline - time.monotonic()) * 1000)))
         until = "any" if options.any else "all"
-        found = await _call(gateway, "llm_job_wait", {"jobIds": ids, "until": until, "timeoutMs": left})
+        found = await call(gateway, "llm_job_wait", {"jobIds": ids, "until": until, "timeoutMs": left})
         ended = [job for job in found["jobs"] if job["status"] in _TERMINAL]
         enough = bool(ended) if options.any else not found["pending"]
         if enough or left == 0:
@@ -80,7 +81,7 @@ async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
 
 
 async def _cancel(gateway: Gateway, options: argparse.Namespace) -> int:
-    found = await _call(gateway, "llm_job_cancel", {"jobId": options.job})
+    found = await call(gateway, "llm_job_cancel", {"jobId": options.job})
     if options.json:
         say_json(found)
     else:
@@ -91,7 +92,7 @@ async def _cancel(gateway: Gateway, options: argparse.Namespace) -> int:
 async def _result(gateway: Gateway, options: argparse.Namespace) -> int:
     if options.raw:
         return await _raw(gateway, options.job, options.raw)
-    found = await _call(gateway, "llm_job_result", {"jobId": options.job})
+    found = await call(gateway, "llm_job_result", {"jobId": options.job})
     if options.json:
         say_json(found)
         return exit_of_status(found["status"])
@@ -100,7 +101,7 @@ async def _result(gateway: Gateway, options: argparse.Namespace) -> int:
     pages = [found["text"]]
     page = found
     while (offset := page.get("nextOffset")) is not None:
-        page = await _call(gateway, "llm_job_result", {"jobId": options.job, "offset": offset})
+        page = await call(gateway, "llm_job_result", {"jobId": options.job, "offset": offset})
         pages.append(page["text"])
     warnings = [warning for warning in found["warnings"] if warning.get("code") != "text_cut"]
     return show_answer({**found, "text": "".join(pages), "warnings": warnings})
@@ -111,7 +112,7 @@ async def _raw(gateway: Gateway, job_id: str, stream: str) -> int:
     offset = 0
     while True:
         arguments = {"jobId": job_id, "raw": stream, "offset": offset, "maxChars": _PAGE_BYTES}
-        found = await _call(gateway, "llm_job_result", arguments)
+        found = await call(gateway, "llm_job_result", arguments)
         page = found["page"]
         data = base64.b64decode(page["base64"]) if "base64" in page else page.get("text", "").encode()
         sys.stdout.buffer.write(data)
@@ -119,12 +120,6 @@ async def _raw(gateway: Gateway, job_id: str, stream: str) -> int:
             sys.stdout.buffer.flush()
             return Exit.UNFINISHED if found["status"] in ("queued", "running") else Exit.OK
         offset = page["nextOffset"]
-
-
-async def _call(gateway: Gateway, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    result = await gateway.call(operation, arguments, CallContext())
-    found: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return found
 
 
 def _rows(jobs: list[dict[str, Any]]) -> None:

@@ -6,13 +6,15 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import anyio
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError
 from llm_gateway.gateway import Gateway, open_gateway
+from llm_gateway.model.operation import CallContext
 from llm_gateway.settings import Settings
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -64,6 +66,15 @@ def run_async(work: Callable[[Scopes], Awaitable[int]], *, interrupted: int = Ex
     if code == Exit.INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not tear the last words
     return code
+
+
+async def call(gateway: Gateway, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Carry out an operation for the person at this machine; the answer as on the wire. Raises UsageError if nobody brings it."""
+    if name not in gateway.operations:
+        raise UsageError(f"{name} is not there: llm-gateway-extension-operations is not installed, or not loaded")
+    result = await gateway.call(name, arguments, CallContext())
+    found: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return found
 
 
 def with_gateway(work: Callable[[Gateway], Awaitable[int]]) -> int:

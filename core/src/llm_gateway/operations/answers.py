@@ -13,17 +13,17 @@ from llm_gateway.errors import error_for
 from llm_gateway.live import read_reply_text
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Reply
-from llm_gateway.operations.checking import Wire, wire
+from llm_gateway.operations.checking import Wire, wire_object
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
 
-#: A longer reply is cut in the answer (and says so); llm_job_result pages through the rest.
+#: A longer reply is cut in the answer (and says so), where the caller can come back for the rest.
 MAX_INLINE_CHARS = 1_000_000
 
 
 class RequestResult(Wire):
-    """The answer to a request, and of llm_job_result."""
+    """The answer to a request."""
 
     status: str  #: a job's state, or `deferred`
     job_id: str
@@ -79,7 +79,7 @@ async def answer(
     ended = job.state.ended
     reply = job.reply or Reply(empty=ended)  # none: not ended yet, or canceled before it ran
     whole = await _words(gateway, job, deferred=deferred)
-    text = whole[offset : offset + max_chars]
+    text = whole[offset : offset + max_chars] if gateway.defers else whole
     cut = ended and offset + len(text) < len(whole)
     warnings = [*job.notices, *({"code": n.code, "message": n.message, **n.details} for n in reply.notices)]
     if cut:
@@ -94,7 +94,7 @@ async def answer(
         session_id=reply.native_id,
         gateway_session_id=job.session_id,
         resumable=reply.native_id is not None and "sessionId" in gateway.supports(job.provider),
-        usage=wire(**asdict(reply.usage)) or None,
+        usage=wire_object(**asdict(reply.usage)) or None,
         cost_usd=reply.cost.usd,
         cost_basis=reply.cost.basis.value,
         duration_ms=round(reply.duration_s * 1000) if ended else None,
@@ -108,10 +108,12 @@ async def answer(
         warnings=[dict(warning) for warning in warnings],
         correlation_id=job.correlation_id,
         structured_output=reply.structured,
-        error=error_wire(job),
+        error=error_view(job),
         partial=True if not ended or (job.state in (JobState.CANCELED, JobState.INTERRUPTED) and text) else None,
         next_offset=offset + len(text) if cut else None,
-        next=None if ended else f'The job goes on. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.',
+        next=None
+        if ended or not gateway.defers
+        else f'The job goes on. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.',
     )
 
 
@@ -147,7 +149,7 @@ def reply_text(result: RequestResult) -> str:
 def job_view(job: Job) -> dict[str, Any]:
     """A job as lists show it."""
     reply = job.reply or Reply()
-    return wire(
+    return wire_object(
         id=job.id,
         status=job.state.value,
         provider=job.provider,
@@ -165,7 +167,7 @@ def job_view(job: Job) -> dict[str, Any]:
     )
 
 
-def error_wire(job: Job) -> dict[str, Any] | None:
+def error_view(job: Job) -> dict[str, Any] | None:
     """The `error` object of a job that did not end well."""
     failure = job.reply.failure if job.reply else None
     return error_for(**asdict(failure)).to_wire() if failure else None

@@ -43,7 +43,7 @@ def operation(
     return Operation(name=name, title=title, description=told, params=params, result=result, handler=handler, **more)
 
 
-def wire(**values: Any) -> dict[str, Any]:
+def wire_object(**values: Any) -> dict[str, Any]:
     """Values under their names on the wire; what is not known is left out."""
     return {to_camel(name): value for name, value in values.items() if value is not None}
 

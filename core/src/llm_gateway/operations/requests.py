@@ -83,8 +83,15 @@ class RequestParams(Wire):
 RESERVED = wire_names(RequestParams).union(RequestParams.model_fields)
 
 
-def request_operations(info: ProviderInfo) -> list[Operation]:
-    """The two operations of a provider."""
+#: Operations by which a caller comes back for an answer. Without them no request is deferred, and none is made async.
+FOLLOW_UPS = {"llm_job_wait", "llm_job_result"}
+
+
+def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
+    """The operations of a provider.
+
+    :param defers: callers can come back for an answer, so that a waiting request may be deferred, and one may be async.
+    """
     own = {name: (field.annotation, field) for name, field in info.options_model.model_fields.items()}
     params = create_model(f"{info.name.title()}Request", __base__=RequestParams, **cast("dict[str, Any]", own))
     hidden = SUPPORTABLE - info.supports
@@ -93,29 +100,28 @@ def request_operations(info: ProviderInfo) -> list[Operation]:
     if info.silent:
         hidden |= {"idleTimeoutMs"}
     shared: dict[str, Any] = {"params": params, "hidden": hidden, "destructive": True, "open_world": True}
-    return [
-        Operation(
-            name=f"{info.name}_request",
-            title=f"Ask {info.title}",
-            description=f"Let {info.title} do a task and wait for its answer. After a while the answer is a jobId: "
-            "go on with llm_job_wait. One of prompt or promptParts is required.",
-            result=RequestResult,
-            handler=partial(_request, info),
-            text=reply_text,
-            failed=failed,
-            **shared,
-        ),
-        Operation(
-            name=f"{info.name}_request_async",
-            title=f"Start {info.title}",
-            description=f"As {info.name}_request (see its parameters), but answers a job at once. Then llm_job_wait, "
-            "llm_job_result.",
-            brief=True,
-            result=AsyncResult,
-            handler=partial(_request_async, info),
-            **shared,
-        ),
-    ]
+    later = " After a while the answer is a jobId: go on with llm_job_wait." if defers else ""
+    waiting = Operation(
+        name=f"{info.name}_request",
+        title=f"Ask {info.title}",
+        description=f"Let {info.title} do a task and wait for its answer.{later} One of prompt or promptParts is required.",
+        result=RequestResult,
+        handler=partial(_request, info),
+        text=reply_text,
+        failed=failed,
+        **shared,
+    )
+    background = Operation(
+        name=f"{info.name}_request_async",
+        title=f"Start {info.title}",
+        description=f"As {info.name}_request (see its parameters), but answers a job at once. Then llm_job_wait, "
+        "llm_job_result.",
+        brief=True,
+        result=AsyncResult,
+        handler=partial(_request_async, info),
+        **shared,
+    )
+    return [waiting, background] if defers else [waiting]
 
 
 async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> RequestResult:
@@ -146,7 +152,7 @@ async def _request_async(
 
 async def _wait(gateway: Gateway, job: Job, context: CallContext) -> Job:
     """Wait for the end, or until the deadline; meanwhile tell what the agent does."""
-    limit = gateway.settings.sync_deadline_s or None
+    limit = (gateway.settings.sync_deadline_s or None) if gateway.defers else None
     if not job.state.ended:
         async with anyio.create_task_group() as tasks:
             if context.progress is not None:

@@ -88,7 +88,7 @@ class HookCalls:
         self._loaded[f"provider:{provider}"].note(problem)
         return None
 
-    def account_cache(self, provider: str, record: Record, earlier: Sequence[Record]) -> CacheAccount | None:
+    def account_cache(self, provider: str, record: Record, earlier: Sequence[Record] = ()) -> CacheAccount | None:
         """Ask what a turn's cached tokens mean."""
         return self._consult(provider, "gateway_account_cache", CacheAccount, record=record, earlier=earlier)
 

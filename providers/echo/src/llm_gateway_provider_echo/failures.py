@@ -17,11 +17,11 @@ FAILURES: dict[str, tuple[str, str, str | None]] = {
         "Echo has a conversation of this id already.",
         "Pass its id as sessionId.",
     ),
-    "unreadable": ("output_unreadable", "Echo's output could not be read.", "Read it with llm_job_result(raw: true)."),
+    "unreadable": ("output_unreadable", "Echo's output could not be read.", "Read its raw output."),
     "no_result": (
         "output_unreadable",
         "Echo ended without a result.",
-        "Read its output with llm_job_result(raw: true).",
+        "Read its raw output.",
     ),
     "usage": (
         "provider_failed",

@@ -9,8 +9,18 @@ import anyio
 import pytest
 
 from llm_gateway import JobId, JobState, Limits, NativeSessionId, Store
-
-from .store_samples import NOON, ONE, a_job, a_record, a_session, a_verdict, at, ended, finish, let_in
+from llm_gateway_testing.contract.store_samples import (
+    NOON,
+    ONE,
+    a_job,
+    a_record,
+    a_session,
+    a_verdict,
+    at,
+    ended,
+    finish,
+    let_in,
+)
 
 SHUT = Limits(running=0, per_provider=0, queued=100)
 

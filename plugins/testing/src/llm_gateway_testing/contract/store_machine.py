@@ -14,8 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from llm_gateway import Job, JobState, Limits, SessionId, Store
 from llm_gateway.errors import GatewayError
-
-from .store_samples import a_job, a_record, a_session, at, ended
+from llm_gateway_testing.contract.store_samples import a_job, a_record, a_session, at, ended
 
 LIMITS = Limits(running=3, per_provider=2, queued=4)
 

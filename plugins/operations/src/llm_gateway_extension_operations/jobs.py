@@ -5,29 +5,29 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from pydantic import Field
 
-from llm_gateway.errors import InvalidRequest
-from llm_gateway.model.ids import JobId
-from llm_gateway.model.job import Job, JobState
-from llm_gateway.model.operation import CallContext, Resource
-from llm_gateway.operations.answers import (
+from llm_gateway import (
     MAX_INLINE_CHARS,
+    CallContext,
+    Gateway,
+    Job,
+    JobId,
+    JobState,
     RequestResult,
+    Resource,
+    Wire,
     answer,
-    error_wire,
-    failed,
+    error_view,
     job_view,
+    operation,
     reply_text,
     stamp,
 )
-from llm_gateway.operations.checking import Wire, operation
-
-if TYPE_CHECKING:
-    from llm_gateway.gateway import Gateway
+from llm_gateway.errors import InvalidRequest
 
 _JobIdText = Annotated[str, Field(max_length=200)]
 _RAW_DEFAULT_BYTES = 64 * 1024
@@ -145,7 +145,7 @@ async def status(gateway: Gateway, params: JobParams, context: CallContext) -> J
         job=job_view(job),
         age_ms=round(age.total_seconds() * 1000),
         silence_is_normal=info.silent if info else False,
-        error=error_wire(job),
+        error=error_view(job),
         **facts,
     )
 
@@ -239,9 +239,13 @@ def result_text(page: ResultPage) -> str:
     return reply_text(page)
 
 
+def _failed(page: ResultPage) -> bool:
+    return page.error is not None
+
+
 JOB_OPERATIONS = [
     operation("llm_job_status", "Job status", status, JobParams, JobStatus),
-    operation("llm_job_result", "Job result", result, ResultParams, ResultPage, text=result_text, failed=failed),
+    operation("llm_job_result", "Job result", result, ResultParams, ResultPage, text=result_text, failed=_failed),
     operation("llm_job_wait", "Wait for jobs", wait, WaitParams, WaitResult),
     operation("llm_job_cancel", "Cancel a job", cancel, JobParams, JobStatus, destructive=True),
     operation("llm_job_list", "List jobs", list_jobs, ListParams, JobList),

@@ -9,8 +9,17 @@ import pytest
 
 from llm_gateway import JobState, NativeSessionId, SessionId, Store
 from llm_gateway.errors import SessionBusy, SessionNotFound
-
-from .store_samples import ONE, TWO, a_job, a_record, a_session, a_verdict, at, finish, let_in
+from llm_gateway_testing.contract.store_samples import (
+    ONE,
+    TWO,
+    a_job,
+    a_record,
+    a_session,
+    a_verdict,
+    at,
+    finish,
+    let_in,
+)
 
 ODD_FOLDER = "/odd/\udcff folder"
 

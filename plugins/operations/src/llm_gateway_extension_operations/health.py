@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from anyio import to_thread
 
+from llm_gateway import CallContext, Gateway, Job, JobState, Wire, job_view, operation, stamp, wire_object
 from llm_gateway.errors import StoreUnavailable
-from llm_gateway.model.job import Job, JobState
-from llm_gateway.model.operation import CallContext
-from llm_gateway.operations.answers import job_view, stamp
-from llm_gateway.operations.checking import Wire, operation, wire
-
-if TYPE_CHECKING:
-    from llm_gateway.gateway import Gateway
 
 
 class HealthParams(Wire):
@@ -57,7 +51,7 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
 
 async def _seen(gateway: Gateway, job: Job) -> dict[str, Any]:
     view = await to_thread.run_sync(gateway.engine.view, job.id)
-    seen = wire(
+    seen = wire_object(
         alive=view.alive,
         adopted=job.owner != gateway.supervisor.owner or gateway.supervisor.adopted(job.id),
         pid=view.pid,

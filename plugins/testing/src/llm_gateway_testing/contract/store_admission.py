@@ -10,8 +10,7 @@ import pytest
 
 from llm_gateway import Admission, JobState, Limits, NativeSessionId, Store
 from llm_gateway.errors import Saturated, SessionBusy
-
-from .store_samples import NOON, ONE, ROOMY, TWO, a_job, a_session, at, finish, let_in
+from llm_gateway_testing.contract.store_samples import NOON, ONE, ROOMY, TWO, a_job, a_session, at, finish, let_in
 
 ONE_PLACE = Limits(running=1, per_provider=1, queued=10)
 

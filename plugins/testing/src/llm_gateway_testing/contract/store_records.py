@@ -8,8 +8,7 @@ from typing import Any
 import anyio
 
 from llm_gateway import JobState, Limits, Record, Store, Tally
-
-from .store_samples import ONE, a_job, a_record, a_session, at, ended, let_in
+from llm_gateway_testing.contract.store_samples import ONE, a_job, a_record, a_session, at, ended, let_in
 
 GLOBAL = ("hour", "0001")
 CROWD = Limits(running=100, per_provider=100, queued=100)

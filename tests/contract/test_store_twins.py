@@ -1,8 +1,7 @@
-"""Both stores keep the contract."""
+"""The two stores that the project ships live the same random life."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hypothesis import settings
@@ -11,21 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from llm_gateway import Store
 from llm_gateway_store_memory.store import MemoryStore
 from llm_gateway_store_sqlite.store import SqliteStore
-from tests.contract.store_contract import StoreContract
-from tests.contract.store_machine import TwinStores
-
-
-class TestMemoryStore(StoreContract):
-    def make_store(self, folder: Path) -> Store:
-        return MemoryStore()
-
-
-class TestSqliteStore(StoreContract):
-    def make_store(self, folder: Path) -> Store:
-        return SqliteStore(str(folder / "home" / "gateway.db"))
-
-    def make_sibling(self, store: Store, folder: Path) -> Store:
-        return self.make_store(folder)
+from llm_gateway_testing import TwinStores
 
 
 class MemoryAndSqlite(TwinStores):

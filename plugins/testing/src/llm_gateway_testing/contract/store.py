@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from llm_gateway import Store
-
-from .store_admission import AdmissionContract
-from .store_life import LifeContract
-from .store_records import RecordContract
-from .store_sessions import SessionContract
+from llm_gateway_testing.contract.store_admission import AdmissionContract
+from llm_gateway_testing.contract.store_life import LifeContract
+from llm_gateway_testing.contract.store_records import RecordContract
+from llm_gateway_testing.contract.store_sessions import SessionContract
 
 
 @pytest.mark.anyio

@@ -1,0 +1,39 @@
+"""What the author of a plugin tests it with. Names are loaded when they are first used: pytest imports this at its start."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llm_gateway_testing.contract.provider import ProviderContract
+    from llm_gateway_testing.contract.provider_case import Sample
+    from llm_gateway_testing.contract.store import StoreContract
+    from llm_gateway_testing.contract.store_machine import TwinStores
+    from llm_gateway_testing.programs import Program, ProgramBuilder
+    from llm_gateway_testing.worlds import GatewayFactory
+
+_HOMES = {
+    "GatewayFactory": "worlds",
+    "Program": "programs",
+    "ProgramBuilder": "programs",
+    "ProviderContract": "contract.provider",
+    "Sample": "contract.provider_case",
+    "StoreContract": "contract.store",
+    "TwinStores": "contract.store_machine",
+}
+__all__ = [
+    "GatewayFactory",
+    "Program",
+    "ProgramBuilder",
+    "ProviderContract",
+    "Sample",
+    "StoreContract",
+    "TwinStores",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"llm_gateway_testing.{_HOMES[name]}"), name)

@@ -1,0 +1,20 @@
+"""The contract of a provider, for the author of one.
+
+class TestMine(ProviderContract):
+    plugin = my_plugin
+    name = "mine"
+    samples = (Sample(name="hello", stdout=b"...", text="Hello!"), Sample(name="login", ..., failure="auth_required"))
+
+Nothing here runs the CLI or touches the network.
+"""
+
+from __future__ import annotations
+
+from llm_gateway_testing.contract.provider_argv import ArgvContract
+from llm_gateway_testing.contract.provider_facts import FactsContract
+from llm_gateway_testing.contract.provider_output import OutputContract
+from llm_gateway_testing.contract.provider_resume import ResumeContract
+
+
+class ProviderContract(FactsContract, ArgvContract, ResumeContract, OutputContract):
+    """All that every provider must do."""
