@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.real_clis.agents.claude import claude
+from tests.real_clis.agents.gemini import gemini
 from tests.real_clis.bell import Bell
 
-__all__ = ["bell", "claude"]
+__all__ = ["bell", "claude", "gemini"]
 
 
 @pytest.fixture

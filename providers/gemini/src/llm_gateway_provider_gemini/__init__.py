@@ -1,0 +1,1 @@
+"""Gemini CLI and Antigravity for LLM Gateway, under one name."""

@@ -1,0 +1,1 @@
+"""Antigravity, the program `agy`. Built from its documentation and public reports; it has not been run."""

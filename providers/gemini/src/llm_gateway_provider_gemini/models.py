@@ -1,0 +1,90 @@
+"""Which models the environment and the programs' own files name. Nothing is remembered here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from llm_gateway import ModelInfo
+
+_SESSIONS_READ = 50
+_AGY_SECONDS = 15
+
+
+def list_models(environ: Mapping[str, str], default_model: str, catalogue: str = "") -> list[ModelInfo]:
+    """Collect names, each with the place where it was read; the first place that names a model keeps it."""
+    found: dict[str, ModelInfo] = {}
+    for model in [*_of_gemini_cli(environ, default_model), *_of_agy(catalogue)]:
+        found.setdefault(model.id, model)
+    return list(found.values())
+
+
+def read_catalogue(environ: Mapping[str, str]) -> str:
+    """What `agy models` prints; empty when it cannot be asked."""
+    program = shutil.which("agy", path=environ.get("PATH"))
+    if program is None:
+        return ""
+    names = ("PATH", "HOME", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR")
+    env = {name: environ[name] for name in names if name in environ}
+    try:
+        run = subprocess.run(
+            [program, "models"], env=env, capture_output=True, timeout=_AGY_SECONDS, check=False, input=b""
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return "" if run.returncode else run.stdout.decode(errors="replace")
+
+
+def _of_agy(catalogue: str) -> Iterator[ModelInfo]:
+    for line in catalogue.splitlines():
+        words = line.replace("*", " ").split()
+        if words and "-" in words[0] and words[0].replace("-", "").replace(".", "").isalnum():
+            yield ModelInfo(id=words[0], source="agy models", title=" ".join(words[1:]))
+
+
+def _of_gemini_cli(environ: Mapping[str, str], default_model: str) -> Iterator[ModelInfo]:
+    home = Path(environ.get("GEMINI_CLI_HOME") or environ.get("HOME") or "~").expanduser() / ".gemini"
+    settings = home / "settings.json"
+    named = [
+        (environ.get("GEMINI_MODEL"), "GEMINI_MODEL"),
+        (_model_of(settings), str(settings)),
+        (default_model, "[providers.gemini] default_model"),
+    ]
+    default = True
+    for model, source in named:
+        if isinstance(model, str) and model:
+            yield ModelInfo(id=model, source=source, default=default)
+            default = False
+    sessions = sorted(home.glob("tmp/*/chats/session-*.jsonl"), key=lambda path: path.name, reverse=True)
+    for path in sessions[:_SESSIONS_READ]:
+        for model in _answered(path):
+            yield ModelInfo(id=model, source=str(path), title="has answered here")
+
+
+def _model_of(settings: Path) -> Any:
+    try:
+        model = json.loads(settings.read_bytes()).get("model")
+        return model.get("name") if isinstance(model, dict) else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _answered(path: Path) -> list[str]:
+    """The models that answered in a conversation, in the order of their first words."""
+    found: dict[str, None] = {}
+    try:
+        with path.open("rb") as lines:
+            for line in lines:
+                if b'"model"' not in line:
+                    continue
+                record = json.loads(line)
+                model = record.get("model") if isinstance(record, dict) else None
+                if isinstance(model, str) and model:
+                    found[model] = None
+    except (OSError, ValueError, RecursionError):
+        pass
+    return list(found)

@@ -1,0 +1,176 @@
+"""The hooks: Antigravity and Gemini CLI as two variants of one provider."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pydantic import BaseModel
+
+from llm_gateway import (
+    CacheAccount,
+    EndStep,
+    Failure,
+    FinishedRun,
+    Invocation,
+    ModelInfo,
+    OutputReader,
+    Posture,
+    ProviderInfo,
+    Record,
+    Request,
+    Resume,
+    Session,
+    UpgradePlan,
+    hookimpl,
+)
+from llm_gateway_provider_gemini import models, resume, upgrade
+from llm_gateway_provider_gemini.agy import argv as agy_argv, failures as agy_failures
+from llm_gateway_provider_gemini.agy.output import AgyReader
+from llm_gateway_provider_gemini.failures import judge
+from llm_gateway_provider_gemini.gemini_cli import argv, failures
+from llm_gateway_provider_gemini.gemini_cli.output import GeminiReader
+from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF
+from llm_gateway_provider_gemini.options import (
+    AGY,
+    GEMINI,
+    Configured,
+    GeminiOptions,
+    GeminiSettings,
+    posture_of,
+    variant_of,
+)
+
+#: One by one: what an editor's or an agent's own Gemini leaves in the environment (GEMINI_CLI_IDE_…) is not for a run.
+GEMINI_ENV = (
+    "GEMINI_API_KEY",
+    "GEMINI_API_KEY_AUTH_MECHANISM",
+    "GEMINI_CLI_CUSTOM_HEADERS",
+    "GEMINI_CLI_HOME",
+    "GEMINI_CLI_USE_COMPUTE_ADC",
+    "GEMINI_MODEL",
+    "GOOGLE_API_KEY",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CLOUD_LOCATION",
+    "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_GEMINI_BASE_URL",
+    "GOOGLE_GENAI_USE_GCA",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+    "GOOGLE_VERTEX_BASE_URL",
+)
+#: The way to the keyring, where its login lies.
+AGY_ENV = ("DBUS_SESSION_BUS_ADDRESS",)
+
+_GEMINI = ProviderInfo(
+    name="gemini",
+    variant=GEMINI,
+    title="Gemini CLI",
+    executable=argv.EXECUTABLE,
+    options_model=GeminiOptions,
+    posture_of=posture_of,
+    postures=tuple(MODE_OF),
+    supports=frozenset({"allowedTools", "disallowedTools", "addDirs", "mcpServers", "maxTurns", "sessionId"}),
+    # It ends with 0 a moment later, inside of a tool call after two seconds.
+    end_steps=(EndStep(signal=signal.SIGTERM, grace_s=4.0),),
+    env=GEMINI_ENV,
+    native_id_pattern=resume.SESSION_ID,
+    versions_seen=("0.61.0", "0.61.0"),
+    install=failures.INSTALL,
+    login=failures.LOGIN,
+)
+_AGY = ProviderInfo(
+    name="gemini",
+    variant=AGY,
+    title="Antigravity",
+    executable=agy_argv.EXECUTABLE,
+    options_model=GeminiOptions,
+    posture_of=posture_of,
+    postures=tuple(agy_argv.RUNGS),
+    supports=frozenset({"addDirs", "effort", "outputSchema", "sessionId"}),
+    env=AGY_ENV,
+    native_id_pattern=resume.SESSION_ID,
+    install=agy_failures.INSTALL,
+    login=agy_failures.LOGIN,
+)
+
+
+@hookimpl
+def gateway_describe_provider() -> ProviderInfo:
+    """Both programs: the outer values are what they hold together."""
+    return replace(
+        _GEMINI,
+        variant="",
+        title="Gemini",
+        supports=_GEMINI.supports | _AGY.supports,
+        env=(*GEMINI_ENV, *AGY_ENV),
+        variants={AGY: _AGY, GEMINI: _GEMINI},
+        variant_of=variant_of,
+    )
+
+
+@hookimpl
+def gateway_settings() -> Mapping[str, type[BaseModel]]:
+    """`[providers.gemini]`."""
+    return {"gemini": GeminiSettings}
+
+
+@hookimpl
+def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
+    """Keep what was set."""
+    own = settings["gemini"]
+    assert isinstance(own, GeminiSettings)
+    Configured.settings = own
+
+
+@hookimpl
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+    """See agy/argv.py and gemini_cli/argv.py."""
+    if request.variant == AGY:
+        return agy_argv.build(request, posture, resume)
+    return argv.build(request, posture, resume, default_model=Configured.settings.default_model)
+
+
+@hookimpl
+def gateway_resume_session(request: Request, session: Session | None) -> Resume:
+    """See resume.py."""
+    return resume.enter(request, session)
+
+
+@hookimpl
+def gateway_open_reader(request: Request) -> OutputReader:
+    """See agy/output.py and gemini_cli/output.py."""
+    if request.variant == AGY:
+        return AgyReader()
+    return GeminiReader([server.name for server in request.mcp_servers])
+
+
+@hookimpl
+def gateway_explain_failure(run: FinishedRun) -> Failure | None:
+    """See failures.py, and those of each program."""
+    return judge(run, agy_failures.RULES if run.request.variant == AGY else failures.RULES)
+
+
+@hookimpl
+def gateway_list_models() -> Sequence[ModelInfo]:
+    """See models.py."""
+    catalogue = models.read_catalogue(os.environ) if Configured.settings.flavor != GEMINI else ""
+    return models.list_models(os.environ, Configured.settings.default_model, catalogue)
+
+
+@hookimpl
+def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+    """See upgrade.py: for the program that requests get."""
+    wanted = Configured.settings.flavor
+    found = shutil.which(agy_argv.EXECUTABLE)
+    if wanted == AGY or (wanted is None and found):
+        return upgrade.plan_agy(found, target)
+    return upgrade.plan_gemini_cli(shutil.which(argv.EXECUTABLE), target)
+
+
+@hookimpl
+def gateway_account_cache(record: Record) -> CacheAccount:
+    """What was read; the service says neither what it keeps nor for how long."""
+    return CacheAccount(read_tokens=record.usage.cache_read_tokens)
