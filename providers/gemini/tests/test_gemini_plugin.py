@@ -32,11 +32,11 @@ def nothing_set() -> Iterator[None]:
     Configured.settings = GeminiSettings()
 
 
-def request(variant: str = "gemini", working_dir: str = "/work") -> Request:
+def request(variant: str = "gemini", working_dir: str = "/project") -> Request:
     return Request(provider="gemini", prompt=Prompt(text="x"), working_dir=working_dir, variant=variant)
 
 
-def session(native_id: str | None, working_dir: str = "/work") -> Session:
+def session(native_id: str | None, working_dir: str = "/project") -> Session:
     return Session(
         id=new_session_id(),
         provider="gemini",
@@ -70,7 +70,7 @@ def test_lesson_75_a_place_in_a_list_never_reaches_gemini_cli(native_id: str) ->
 def test_a_conversation_of_another_directory_is_refused_by_name() -> None:
     with pytest.raises(SessionNotResumable, match="/elsewhere"):
         enter(request(), session(ID, "/elsewhere"))
-    assert enter(request(working_dir="/work/"), session(ID)).native_id == ID
+    assert enter(request(working_dir="/project/"), session(ID)).native_id == ID
 
 
 def test_antigravity_chooses_its_own_ids_and_goes_on_anywhere() -> None:

@@ -13,15 +13,18 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from llm_gateway import error_for
+from llm_gateway_provider_gemini.checking import check
 
 #: What Gemini CLI reads; the rest it cuts off, with a word on stderr.
 LIMIT_BYTES = 8 * 1024 * 1024
 _NAMES_LIMIT = 20_000
+_HALF = re.compile(r"[\ud800-\udfff]")
 _NAME = re.compile(r'(?<!\\)@((?:"[^"]*"|\\.|[^ \t\n\r,;!?()\[\]{}.]|\.(?!\Z|[ \t\n\r]))+)', re.DOTALL)
 
 
 def as_text(prompt: str, directories: Sequence[str]) -> bytes:
     """The bytes to send. `directories`: where a name could be a file's. Looks at the disk; raises InputTooLarge."""
+    check(not _HALF.search(prompt), "the prompt holds half a character (a lone surrogate)")
     names = {match[1] for match in _NAME.finditer(prompt)}
     if len(names) > _NAMES_LIMIT:
         raise error_for(
@@ -43,4 +46,4 @@ def _readings(name: str) -> Iterator[str]:
     """What Gemini CLI might take the name for."""
     for bare in (name, name.replace('"', ""), re.sub(r"\\(.)", r"\1", name)):
         for read in (bare, unquote(bare)):
-            yield read.removeprefix("file://")
+            yield re.sub(r"^file:/{2}", "", read)
