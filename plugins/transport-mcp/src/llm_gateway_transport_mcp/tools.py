@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from llm_gateway import CallContext, Gateway, Operation
 from llm_gateway.errors import GatewayError
 from llm_gateway_transport_mcp.answers import crash_answer, error_answer, result_answer
+from llm_gateway_transport_mcp.asking import AnswerFirst, Questions
 from llm_gateway_transport_mcp.progress import paced
 from llm_gateway_transport_mcp.schema import input_schema, output_schema
 
@@ -28,18 +29,23 @@ class Tools:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._questions = Questions()
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """List the operations."""
         return listing(self._gateway.operations.values())
 
-    async def call(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call(
+        self, ctx: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         """Carry out one operation. A cancelled request cancels the call; what becomes of the job is the kernel's decision."""
         operation = self._gateway.operations.get(params.name)
         if operation is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
         try:
-            return result_answer(operation, await self._carry_out(ctx, operation, params.arguments or {}))
+            return result_answer(operation, await self._carry_out(ctx, operation, params))
+        except AnswerFirst as waiting:
+            return self._questions.put(waiting.question, params)
         except GatewayError as error:
             tool = _shown(operation)
             return error_answer(error, tool.output_schema if tool else None)
@@ -48,9 +54,10 @@ class Tools:
             log.exception("%s failed (correlation %s)", operation.name, correlation)
             return crash_answer(operation.name, correlation)
 
-    async def _carry_out(self, ctx: Context, operation: Operation, arguments: dict[str, Any]) -> BaseModel:
+    async def _carry_out(self, ctx: Context, operation: Operation, params: types.CallToolRequestParams) -> BaseModel:
+        arguments, ask = params.arguments or {}, self._questions.asker(ctx, params)
         if "progress_token" not in (ctx.meta or {}):
-            return await self._gateway.call(operation.name, arguments, CallContext())
+            return await self._gateway.call(operation.name, arguments, CallContext(ask=ask))
 
         async def send(number: float, message: str) -> None:
             await ctx.session.report_progress(number, None, message)
@@ -58,7 +65,7 @@ class Tools:
         outcome: BaseModel | Exception
         async with paced(send) as progress:
             try:
-                outcome = await self._gateway.call(operation.name, arguments, CallContext(progress=progress))
+                outcome = await self._gateway.call(operation.name, arguments, CallContext(progress=progress, ask=ask))
             except Exception as error:  # out of the task group as it is, not in an ExceptionGroup
                 outcome = error
         if isinstance(outcome, Exception):

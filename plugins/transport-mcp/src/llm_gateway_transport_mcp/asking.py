@@ -1,0 +1,121 @@
+"""Asking the human behind a client (MCP elicitation), in the two ways that the protocol's revisions have.
+
+Until 2025-11-25 the server sends the client a request while the call waits. Since 2026-07-28 servers send none: the call is
+answered with what is asked, and the client repeats it with the human's answer. What is asked, is asked before anything was
+stored or started, so that a repeated call runs once. The state that the client carries back is only a number under which we
+remember the question: it is good for one answer to one question about one call, and shows nothing to the client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from mcp import MCPError, types
+from mcp.server.context import ServerRequestContext
+from pydantic import ValidationError
+
+log = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
+
+#: How long a person may take. A client that gives its calls less time cancels this one, and then nothing has happened.
+ANSWER_WITHIN_S = 120.0
+#: How many questions are remembered, and for how long, while clients fetch their answers.
+_REMEMBERED = 256
+_REMEMBERED_S = 900.0
+_REPEATING = "2026-07-28"  # the first revision in which clients repeat a call with the answer
+_KEY = "approve"
+_FORM: types.ElicitRequestedSchema = {
+    "type": "object",
+    "properties": {_KEY: {"type": "boolean", "title": "Let it run", "description": "For this one request."}},
+    "required": [_KEY],
+}
+
+
+class AnswerFirst(Exception):
+    """This call must be repeated with the answer to a question."""
+
+    def __init__(self, question: str) -> None:
+        super().__init__(question)
+        self.question = question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    call: str  #: digest of tool and arguments
+    question: str
+    at: float
+
+
+class Questions:
+    """Those that one server has put to its clients and that are not answered yet."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, _Asked] = {}
+
+    def asker(
+        self, ctx: Context, params: types.CallToolRequestParams
+    ) -> Callable[[str], Awaitable[bool | None]] | None:
+        """A way to ask the human behind this call; None if the client declared none."""
+        capabilities = ctx.session.client_capabilities
+        can = capabilities.elicitation if capabilities else None
+        if can is None or (can.url is not None and can.form is None):  # neither is named: forms, as of old
+            return None
+        if ctx.session.protocol_version >= _REPEATING:
+            return self._answer_of(params)
+        return _asking_now(ctx)
+
+    def put(self, question: str, params: types.CallToolRequestParams) -> types.InputRequiredResult:
+        """Answer a call with a question."""
+        state = secrets.token_urlsafe(24)
+        while len(self._asked) >= _REMEMBERED:
+            del self._asked[next(iter(self._asked))]
+        self._asked[state] = _Asked(call=_digest(params), question=question, at=time.monotonic())
+        form = types.ElicitRequestFormParams(message=question, requested_schema=_FORM)
+        return types.InputRequiredResult(input_requests={_KEY: types.ElicitRequest(params=form)}, request_state=state)
+
+    def _answer_of(self, params: types.CallToolRequestParams) -> Callable[[str], Awaitable[bool | None]]:
+        async def ask(question: str) -> bool | None:
+            asked = self._asked.pop(params.request_state or "", None)
+            if (
+                asked is None
+                or (asked.call, asked.question) != (_digest(params), question)
+                or time.monotonic() - asked.at > _REMEMBERED_S
+            ):
+                raise AnswerFirst(question)
+            answer = (params.input_responses or {}).get(_KEY)
+            return _meant(answer) if isinstance(answer, types.ElicitResult) else None
+
+        return ask
+
+
+def _asking_now(ctx: Context) -> Callable[[str], Awaitable[bool | None]]:
+    async def ask(question: str) -> bool | None:
+        with anyio.move_on_after(ANSWER_WITHIN_S):
+            try:
+                return _meant(await ctx.session.elicit_form(question, _FORM, related_request_id=ctx.request_id))
+            except (MCPError, ValidationError) as error:
+                log.warning("the client could not ask its human: %s", error)
+        return None
+
+    return ask
+
+
+def _meant(answer: types.ElicitResult) -> bool | None:
+    """Yes, no, or no answer: closing the question decides nothing."""
+    if answer.action == "accept":
+        return (answer.content or {}).get(_KEY) is True
+    return False if answer.action == "decline" else None
+
+
+def _digest(params: types.CallToolRequestParams) -> str:
+    call: Mapping[str, Any] = {"name": params.name, "arguments": params.arguments or {}}
+    return hashlib.sha256(json.dumps(call, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
