@@ -32,6 +32,9 @@ def show_answer(result: dict[str, Any]) -> Exit:
 
 def _foot(result: dict[str, Any]) -> str:
     parts = [state(result["status"], sys.stderr), *facts(result), result["jobId"]]
+    approval = result.get("approval") or {}
+    if approval.get("policy"):
+        parts.append(f"{approval['posture']}, allowed by {approval['policy']}")
     if result.get("deduplicated"):
         parts.append("the same request was answered before")
     if result.get("resumable"):

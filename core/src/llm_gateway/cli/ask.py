@@ -13,6 +13,7 @@ from llm_gateway.cli.answers import show_answer
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError, exit_of
 from llm_gateway.cli.following import exit_of_status, follow
+from llm_gateway.cli.human import person
 from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import looked_at, say, say_json
 from llm_gateway.cli.words import duration_s, parameters
@@ -61,7 +62,7 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
             f"no provider {provider} is installed{hint} (installed: {', '.join(gateway.providers) or 'none'})"
         )
     try:
-        accepted = await call(gateway, f"{provider}_request_async", arguments)
+        accepted = await call(gateway, f"{provider}_request_async", arguments, None if options.json else person())
     except GatewayError as error:
         if options.json:
             say_json({"status": "failed", "error": error.to_wire()})

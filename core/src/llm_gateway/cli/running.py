@@ -14,7 +14,7 @@ import anyio
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError
 from llm_gateway.gateway import Gateway, open_gateway
-from llm_gateway.model.operation import CallContext
+from llm_gateway.model.operation import AskHuman, CallContext
 from llm_gateway.settings import Settings
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -68,11 +68,13 @@ def run_async(work: Callable[[Scopes], Awaitable[int]], *, interrupted: int = Ex
     return code
 
 
-async def call(gateway: Gateway, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+async def call(
+    gateway: Gateway, name: str, arguments: Mapping[str, Any], ask: AskHuman | None = None
+) -> dict[str, Any]:
     """Carry out an operation for the person at this machine; the answer as on the wire. Raises UsageError if nobody brings it."""
     if name not in gateway.operations:
         raise UsageError(f"{name} is not there: llm-gateway-extension-operations is not installed, or not loaded")
-    result = await gateway.call(name, arguments, CallContext())
+    result = await gateway.call(name, arguments, CallContext(ask=ask))
     found: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
     return found
 

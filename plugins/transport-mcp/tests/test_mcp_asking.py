@@ -1,0 +1,77 @@
+"""Whom a question can be put to, and how long an answer is waited for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import pytest
+from mcp import MCPError, types
+
+from llm_gateway_transport_mcp import asking
+from llm_gateway_transport_mcp.asking import AnswerFirst, Questions
+
+pytestmark = pytest.mark.anyio
+CALL = types.CallToolRequestParams(name="echo", arguments={"text": "x"})
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def behind(elicitation: dict[str, Any] | None, *, version: str = "2025-11-25", elicit_form: Any = None) -> Any:
+    capabilities = types.ClientCapabilities.model_validate({"elicitation": elicitation})
+    session = SimpleNamespace(client_capabilities=capabilities, protocol_version=version, elicit_form=elicit_form)
+    return SimpleNamespace(session=session, request_id=1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "can"), [(None, False), ({}, True), ({"form": {}}, True), ({"url": {}}, False)], ids=str
+)
+async def test_only_who_declared_forms_is_asked(declared: dict[str, Any] | None, can: bool) -> None:
+    for version in ("2025-11-25", "2026-07-28"):
+        assert (Questions().asker(behind(declared, version=version), CALL) is not None) == can
+    nothing = SimpleNamespace(session=SimpleNamespace(client_capabilities=None))
+    assert Questions().asker(nothing, CALL) is None  # type: ignore[arg-type]
+
+
+async def test_nobody_is_waited_for_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: Any, **__: Any) -> types.ElicitResult:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    monkeypatch.setattr(asking, "ANSWER_WITHIN_S", 0.02)
+    ask = Questions().asker(behind({}, elicit_form=never), CALL)
+    assert ask
+    with anyio.fail_after(10):
+        assert await ask("Really?") is None
+
+
+async def test_a_client_that_fails_to_ask_has_given_no_answer() -> None:
+    async def fail(*_: Any, **__: Any) -> types.ElicitResult:
+        raise MCPError(types.INTERNAL_ERROR, "no screen")
+
+    ask = Questions().asker(behind({}, elicit_form=fail), CALL)
+    assert ask
+    assert await ask("Really?") is None
+
+
+async def test_an_old_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    questions = Questions()
+    state = questions.put("Really?", CALL).request_state
+    yes = types.ElicitResult(action="accept", content={"approve": True})
+    again = CALL.model_copy(update={"request_state": state, "input_responses": {"approve": yes}})
+    monkeypatch.setattr(asking, "_REMEMBERED_S", 0.0)
+    ask = questions.asker(behind({}, version="2026-07-28"), again)
+    assert ask
+    with pytest.raises(AnswerFirst, match=r"Really\?"):
+        await ask("Really?")
+
+
+async def test_questions_that_nobody_answers_do_not_pile_up() -> None:
+    questions = Questions()
+    states = [questions.put("Really?", CALL).request_state for _ in range(300)]
+    assert len(set(states)) == 300
+    assert len(questions._asked) == 256
