@@ -2,105 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import subprocess
-import sys
 import zipfile
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
-UV = Path(sys.prefix) / "uv/bin/uv"
-PINS = ROOT / ".ci/constraints.txt"
-MEMBERS = [
-    ROOT,
-    *(path.parent for path in ROOT.glob("*/pyproject.toml")),
-    *(path.parent for path in ROOT.glob("*/*/pyproject.toml")),
-]
-
-
-def run(*argv: str | Path, cwd: Path = ROOT, status: int = 0, **environ: str) -> str:
-    """What a command prints, on stderr when it is to end with another status than 0."""
-    cache = {"UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(ROOT / ".cache/uv"))}
-    done = subprocess.run(
-        [str(word) for word in argv],
-        cwd=cwd,
-        env={**os.environ, **cache, **environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == status, f"{' '.join(map(str, argv))}\n{done.stdout}\n{done.stderr}"
-    return done.stderr if status else done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every distribution of the workspace, built in isolation with the pinned backend."""
-    folder = tmp_path_factory.mktemp("wheels")
-    for member in MEMBERS:
-        run(UV, "build", "--quiet", "--wheel", "--build-constraints", PINS, "--out-dir", folder, member)
-    return folder
-
-
-class Environment:
-    """A virtual environment that knows nothing of the source tree."""
-
-    def __init__(self, folder: Path, wheels: Path) -> None:
-        self.folder, self.wheels = folder, wheels
-        run(UV, "venv", "--quiet", "--python", sys.executable, folder)
-
-    def install(self, *names: str) -> None:
-        run(
-            UV,
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            self.folder,
-            "--find-links",
-            self.wheels,
-            "-c",
-            PINS,
-            *names,
-            cwd=self.wheels,
-        )
-
-    def uninstall(self, name: str) -> None:
-        run(UV, "pip", "uninstall", "--quiet", "--python", self.folder, name, cwd=self.wheels)
-
-    def plugins(self) -> str:
-        shown = run(self.folder / "bin/llm-gateway", "plugins", "--json", cwd=self.folder)
-        json.loads(shown)
-        return shown
-
-    def ask(self, prompt: str, status: int = 0) -> str:
-        home = self.folder / "home"
-        home.mkdir(exist_ok=True)
-        command = self.folder / "bin/llm-gateway"
-        return run(
-            command, "ask", "echo", prompt, cwd=home, status=status, HOME=str(home), LLM_GATEWAY_HOME=str(home / "gw")
-        )
-
-    def kernel(self) -> dict[str, str]:
-        (package,) = self.folder.glob("lib/python*/site-packages/llm_gateway")
-        return {
-            path.relative_to(package).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(package.rglob("*"))
-            if path.is_file() and path.suffix != ".pyc"
-        }
-
-
-@pytest.fixture
-def environment(tmp_path: Path, wheels: Path) -> Environment:
-    return Environment(tmp_path / "env", wheels)
+from tests.scenarios.environments import MEMBERS, Environment
 
 
 def metadata_of(wheel: Path) -> Message:

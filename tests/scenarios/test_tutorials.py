@@ -1,0 +1,40 @@
+"""The tutorials, run as they stand: a reader who types what they say ends with a plugin that works."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.environments import PINS, ROOT, Environment
+from tests.scenarios.tutorial import commands_of, run_commands, write_files
+
+PAGES = sorted((ROOT / "docs/tutorial").glob("first-*.md"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Environment:
+    """What the pages' own set-up makes, made once."""
+    environment = Environment(tmp_path_factory.mktemp("tutorials") / "env", wheels, "--seed")
+    environment.install("llm-gateway[demo]", "llm-gateway-store-memory", "llm-gateway-testing")
+    return environment
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_reader_who_types_what_the_page_says_has_a_working_plugin(
+    page: Path, made: Environment, tmp_path: Path
+) -> None:
+    written = write_files(page, tmp_path)
+    assert {"pyproject.toml"} < {path.name for path in written}
+    commands = commands_of(page)
+    assert len(commands) > 2
+    env = {
+        "PATH": f"{made.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "LLM_GATEWAY_HOME": str(tmp_path / "gateway"),
+        "PIP_FIND_LINKS": str(made.wheels),
+        "PIP_CONSTRAINT": str(PINS),
+        "PIP_ROOT_USER_ACTION": "ignore",
+    }
+    run_commands(commands, tmp_path, env)
