@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from llm_gateway.bells import ring
     from llm_gateway.errors import GatewayError, error_for
     from llm_gateway.gateway import Gateway, find_plugins, open_gateway
-    from llm_gateway.hookspecs import hookimpl
+    from llm_gateway.hookspecs import API_VERSION, hookimpl
     from llm_gateway.model.engine import Engine, RunSpec, RunView
     from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
     from llm_gateway.model.invocation import RUN_FILES, EndReason, Invocation, Notice, RunEnd
@@ -45,7 +45,7 @@ _HOMES = {
     "bells": ("ring",),
     "errors": ("GatewayError", "error_for"),
     "gateway": ("Gateway", "find_plugins", "open_gateway"),
-    "hookspecs": ("hookimpl",),
+    "hookspecs": ("API_VERSION", "hookimpl"),
     "model.engine": ("Engine", "RunSpec", "RunView"),
     "model.ids": ("JobId", "NativeSessionId", "SessionId", "new_job_id", "new_session_id"),
     "model.invocation": ("RUN_FILES", "EndReason", "Invocation", "Notice", "RunEnd"),
@@ -74,15 +74,15 @@ __version__ = "0.1.0"
 # written out, because type checkers read it
 # fmt: off
 __all__ = [  # noqa: RUF022
-    "Admission", "CacheAccount", "CallContext", "Cost", "CostBasis", "Decision", "EndReason", "EndStep", "Engine",
-    "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId",
-    "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId", "NoOptions",
-    "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal",
-    "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume",
-    "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId", "Store", "Summary", "Tally", "Transport",
-    "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view",
-    "find_plugins", "from_json", "hookimpl", "job_view", "new_job_id", "new_session_id", "open_gateway", "operation",
-    "reply_text", "ring", "stamp", "to_json", "wire_object",
+    "API_VERSION", "Admission", "CacheAccount", "CallContext", "Cost", "CostBasis", "Decision", "EndReason",
+    "EndStep", "Engine", "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation",
+    "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
+    "NativeSessionId", "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt",
+    "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
+    "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
+    "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
+    "check", "error_for", "error_view", "find_plugins", "from_json", "hookimpl", "job_view", "new_job_id",
+    "new_session_id", "open_gateway", "operation", "reply_text", "ring", "stamp", "to_json", "wire_object",
 ]
 # fmt: on
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from difflib import get_close_matches
 from typing import Any
@@ -27,6 +28,8 @@ _MAX_STDIN = 11_000_000
 
 def run(options: argparse.Namespace) -> int:
     """Ask."""
+    if options.trace:
+        os.environ["LLM_GATEWAY_TRACE_HOOKS"] = "1"
     arguments = request_arguments(options)
     return with_gateway(lambda gateway: _ask(gateway, options, arguments))
 

@@ -66,6 +66,7 @@ def _ask(commands: Subparsers[argparse.ArgumentParser]) -> None:
         metavar="NAME=VALUE",
         help="any other parameter of the request, such as addDirs='[\"/tmp\"]'; JSON, or a word as it stands",
     )
+    ask.add_argument("--trace", action="store_true", help="print every hook call and its time to stderr")
     ask.add_argument("--async", action="store_true", dest="detach", help="start the job, print its id, do not wait")
     _json(ask)
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llm_gateway.hookspecs import judgement, places, providers, surface
-from llm_gateway.hookspecs.marks import OWNER, PROJECT, REQUIRED, hookimpl
+from llm_gateway.hookspecs.marks import API_VERSION, OWNER, PROJECT, REQUIRED, hookimpl
 
-__all__ = ["AREAS", "HOOKS", "OWNER", "PROJECT", "REQUIRED", "hookimpl"]
+__all__ = ["API_VERSION", "AREAS", "HOOKS", "OWNER", "PROJECT", "REQUIRED", "hookimpl"]
 
 AREAS = (providers, judgement, places, surface)
 #: Every hook that there is, in the order of the areas.

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import pluggy
 
 PROJECT = "llm_gateway"
+#: Rises when a plugin that was right before would be wrong. A plugin may say which one it was written for: `GATEWAY_API = 1`.
+API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -33,6 +33,7 @@ from llm_gateway.model.session import Resume, Session
 from llm_gateway.model.usage import CacheAccount, Cost, Usage
 from llm_gateway.plugins.checks import wraps
 from llm_gateway.plugins.find import told
+from llm_gateway.plugins.patience import HOOK_S, patience
 from llm_gateway.plugins.record import PluginRecord
 
 T = TypeVar("T")
@@ -217,7 +218,8 @@ class HookCalls:
             caller = self._callers[hook, plugin.key] = self._pm.subset_hook_caller(hook, others)
         start = perf_counter()
         try:
-            answer = caller(**arguments)
+            with patience(HOOK_S):
+                answer = caller(**arguments)
         finally:
             if self._trace:
                 asked = ",".join(impl.plugin_name for impl in reversed(caller.get_hookimpls())) or plugin.key

@@ -10,7 +10,7 @@ from typing import Any
 import pluggy
 from pydantic import BaseModel
 
-from llm_gateway.hookspecs import HOOKS, OWNER, REQUIRED
+from llm_gateway.hookspecs import API_VERSION, HOOKS, OWNER, REQUIRED
 from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
 from llm_gateway.naming import nearest, wire_names
 from llm_gateway.settings.model import FileSettings, ProviderSection
@@ -23,6 +23,10 @@ def check_object(plugin: object) -> None:
     if plugin is None or inspect.isclass(plugin):
         raise ValueError("the entry point must give a module or an object that has hooks, not a class or None")
     hash(plugin)  # pluggy keeps plugins in sets
+    if (written_for := getattr(plugin, "GATEWAY_API", API_VERSION)) != API_VERSION:
+        raise ValueError(
+            f"it was written for plugin API {written_for}, this gateway has {API_VERSION}: upgrade the older one"
+        )
 
 
 def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller]) -> tuple[str, ...]:

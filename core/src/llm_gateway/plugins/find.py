@@ -7,6 +7,8 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint
 from typing import Any
 
+from llm_gateway.plugins.patience import IMPORT_S, patience
+
 #: In the order in which they are loaded: what wraps or judges stands before what is wrapped.
 KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
 GROUP = "llm_gateway."
@@ -46,7 +48,8 @@ def _installed() -> dict[tuple[str, str, str], list[tuple[str, str]]]:
 def load(point: EntryPoint | None) -> Any:
     """Import a plugin. Raises ValueError for whatever goes wrong, SystemExit too: a plugin does not decide that we end."""
     try:
-        return point.load() if point else None
+        with patience(IMPORT_S):
+            return point.load() if point else None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
