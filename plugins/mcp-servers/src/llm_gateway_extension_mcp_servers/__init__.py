@@ -1,0 +1,1 @@
+"""MCP servers that may be given to runs."""
