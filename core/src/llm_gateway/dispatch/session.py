@@ -70,9 +70,9 @@ def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Re
     """
     said = session.settings
     repeated: dict[str, Any] = {name: getattr(ask.request, name) or tuple(said.get(name, ())) for name in _REPEATED}
+    repeated |= {name: getattr(ask.request, name) or said.get(name) for name in ("model", "effort")}
     request = replace(
         ask.request,
-        model=ask.request.model or said.get("model"),
         variant=said.get("variant", ""),
         working_dir=ask.request.working_dir if ask.dir_given else session.working_dir,
         options=info.options_model.model_validate({**said.get("options", {}), **ask.options_given}),
@@ -84,7 +84,7 @@ def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Re
 def remember(session: Session, request: Request, posture: Posture, options_given: Mapping[str, Any]) -> Session:
     """A new session with what its later turns must say again."""
     said: dict[str, Any] = {"posture": posture.value}
-    said |= {name: getattr(request, name) for name in ("model", "variant") if getattr(request, name)}
+    said |= {name: getattr(request, name) for name in ("model", "effort", "variant") if getattr(request, name)}
     said |= {name: list(getattr(request, name)) for name in _REPEATED if getattr(request, name)}
     if options_given:
         said["options"] = dict(options_given)
