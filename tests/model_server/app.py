@@ -74,7 +74,9 @@ class ModelServer:
             note["body"] = request.body.decode(errors="replace")
         self._log.append(note)
         adapter = self._generate if GENERATE.fullmatch(request.path) else self._routes.get(request.path)
-        if request.method != "POST" or adapter is None:
+        if adapter and request.headers.get("upgrade"):  # Codex asks for a WebSocket first
+            await answer.send(426, {"error": {"message": "there is no WebSocket here"}})
+        elif request.method != "POST" or adapter is None:
             await answer.send(404, {"type": "error", "error": {"type": "not_found_error", "message": request.path}})
         else:
             try:

@@ -69,6 +69,7 @@ class Running:
     resume: Resume
     invocation: Invocation
     files: Path
+    started_at: datetime
     begun: float = field(default_factory=time.monotonic)
 
     def finish(self) -> Outcome:
@@ -81,6 +82,7 @@ class Running:
             reason=EndReason.EXITED,
             exit_code=code if code >= 0 else None,
             signal=-code if code < 0 else None,
+            started_at=self.started_at,
             ended_at=datetime.now(timezone.utc),
             stdout_bytes=len(stdout),
             stderr_bytes=len(stderr),
@@ -171,6 +173,7 @@ class RealAgent:
         added = {name: value.replace(RUN_FILES, str(files)) for name, value in made.env.items()}
         env = run_environment(self.environ, allowed=info.env, passed=(), fixed={}, added=added, depth=1)
         argv = [part.replace(RUN_FILES, str(files)) for part in made.argv]
+        started_at = datetime.now(timezone.utc)
         with open(stdin, "rb") as words_file:
             process = subprocess.Popen(
                 [str(self.program), *argv[1:]],
@@ -189,6 +192,7 @@ class RealAgent:
             resume=resume,
             invocation=made,
             files=files,
+            started_at=started_at,
         )
 
     def ask(self, prompt: str | Prompt, posture: Posture | None = None, **asked: Any) -> Outcome:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.real_clis.agents.claude import claude
+from tests.real_clis.agents.codex import codex
 from tests.real_clis.agents.gemini import gemini
 from tests.real_clis.bell import Bell
 
-__all__ = ["bell", "claude", "gemini"]
+__all__ = ["bell", "claude", "codex", "gemini"]
 
 
 @pytest.fixture

@@ -1,0 +1,200 @@
+"""Codex's JSON lines, read piece by piece, and what it says only on standard error.
+
+The last message is the answer. An `error` line is a retry until `turn.failed` repeats it, and an `error` item is a warning.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, Summary, Usage
+from llm_gateway_provider_codex import usage
+from llm_gateway_provider_codex.schema import fits
+
+_SHOWN_CHARS = 200
+_SHELL = re.compile(r"(?:/\S+/)?(?:ba|z|da)?sh -l?c (['\"])(.*)\1", re.DOTALL)
+_REFUSED = re.compile(r"ERROR codex_core::tools::router: error=(.*)")
+_NO_SERVER = re.compile(r'MCP server startup failed server_name="([^"]+)" error=(.*)')
+#: The sandbox's own words, instead of the command's.
+_NO_SANDBOX = re.compile(r"bwrap: .+")
+_ITEMS_OF_TOOLS = ("command_execution", "file_change", "mcp_tool_call", "web_search", "collab_tool_call")
+
+
+class CodexReader:
+    """Reads one run's output. `schema`: what the answer was asked to follow."""
+
+    def __init__(self, schema: Mapping[str, Any] | None = None) -> None:
+        self._lines = {"stdout": LineSplitter(), "stderr": LineSplitter()}
+        self._schema = schema
+        self._native_id: str | None = None
+        self._texts: list[str] = []
+        self._shown: set[str] = set()  # ids of tool items
+        self._warnings: list[str] = []
+        self._denied: list[str] = []
+        self._dead_servers: dict[str, str] = {}
+        self._commands = 0  # that ran
+        self._unsandboxed = ""  # why a command did not
+        self._turns = 0
+        self._total: Mapping[str, Any] | None = None  # set by turn.completed
+        self._failure: str | None = None  # set by turn.failed
+        self._last_error = ""
+
+    def feed(self, stream: str, data: bytes) -> Iterable[Event]:
+        """Take the next bytes; give what they tell."""
+        events: list[Event] = []
+        for line in self._lines[stream].feed(data):
+            events += self._line(line) if stream == "stdout" else self._aside(line)
+        return events
+
+    def gap(self, stream: str) -> None:
+        """Bytes are missing."""
+        self._lines[stream].gap()
+
+    def finish(self, end: RunEnd) -> Summary:
+        """Sum it up."""
+        for _ in (*self._line(self._lines["stdout"].rest()), *self._aside(self._lines["stderr"].rest())):
+            pass
+        unended = self._total is None and end.exit_code == 0
+        caged = bool(self._unsandboxed) and not self._commands  # it could run nothing at all
+        failed = self._failure is not None or unended or caged
+        tokens, model = self._tokens(end)
+        text = self._texts[-1] if self._texts else ""
+        return Summary(
+            text=text,
+            native_id=NativeSessionId(self._native_id) if self._native_id else None,
+            model=model,
+            usage=tokens,
+            failed=failed,
+            failure=self._facts(),
+            structured=self._structured(text) if not failed else None,
+            notices=tuple(self._notices()),
+        )
+
+    def _tokens(self, end: RunEnd) -> tuple[Usage, str | None]:
+        if end.artifacts:  # the conversation went on
+            return usage.of_record(end, self._native_id)
+        return usage.as_usage(self._total or {}), None
+
+    def _line(self, line: bytes) -> Iterator[Event]:
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(event, dict):
+            return
+        kind, item = event.get("type"), event.get("item")
+        if kind == "thread.started" and (native_id := _text(event.get("thread_id"))):
+            self._native_id = native_id
+            yield Event(kind=EventKind.SESSION, text=native_id)
+        elif kind == "turn.started":
+            self._turns += 1
+        elif kind == "turn.completed":
+            self._total = _dict(event.get("usage"))
+        elif kind == "turn.failed":
+            self._failure = _text(_dict(event.get("error")).get("message")) or self._last_error
+        elif kind == "error":
+            self._last_error = _text(event.get("message"))
+            yield Event(kind=EventKind.STATUS, text=_short(self._last_error))
+        elif isinstance(kind, str) and kind.startswith("item.") and isinstance(item, dict):
+            yield from self._item(item, done=kind == "item.completed")
+
+    def _item(self, item: dict[str, Any], *, done: bool) -> Iterator[Event]:
+        kind = item.get("type")
+        if kind == "agent_message" and done:
+            self._texts.append(_text(item.get("text")))
+            yield Event(kind=EventKind.TEXT, text=self._texts[-1])
+        elif kind == "error" and done:
+            self._warnings.append(_text(item.get("message")))
+            yield Event(kind=EventKind.STATUS, text=_short(self._warnings[-1]))
+        elif kind in _ITEMS_OF_TOOLS:
+            name = str(item.get("id"))
+            if name not in self._shown:
+                self._shown.add(name)
+                yield Event(kind=EventKind.TOOL, text=_described(item))
+            if done:
+                self._tool_ended(item)
+
+    def _tool_ended(self, item: dict[str, Any]) -> None:
+        if item.get("type") == "command_execution":
+            said = _NO_SANDBOX.match(_text(item.get("aggregated_output")))
+            if said and item.get("exit_code") != 0:
+                self._unsandboxed = said[0]
+            elif item.get("status") != "declined":
+                self._commands += 1
+        why = _text(_dict(item.get("error")).get("message"))
+        if item.get("status") == "declined" or "requires approval" in why:
+            self._denied.append(_described(item))
+
+    def _aside(self, line: bytes) -> Iterator[Event]:
+        """Refusals and servers that did not start are told on standard error alone."""
+        words = line.decode(errors="replace")
+        if match := _REFUSED.search(words):
+            self._denied.append(_short(match[1]))
+            yield Event(kind=EventKind.STATUS, text=_short(f"not allowed: {match[1]}"))
+        elif match := _NO_SERVER.search(words):
+            self._dead_servers[match[1]] = _short(match[2])
+
+    def _notices(self) -> Iterator[Notice]:
+        for message in dict.fromkeys(self._warnings):
+            yield Notice(code="provider_warning", message=message)
+        if self._denied:
+            tools = list(dict.fromkeys(self._denied))
+            yield Notice(code="permission_denied", message=f"Codex refused: {tools[0]}", details={"tools": tools})
+        if self._dead_servers:
+            message = f"these MCP servers did not start: {', '.join(sorted(self._dead_servers))}"
+            yield Notice(code="mcp_server_failed", message=message, details={"servers": dict(self._dead_servers)})
+        if self._unsandboxed:
+            yield Notice(code="sandbox_unavailable", message=f"no command can be run: {self._unsandboxed}")
+
+    def _facts(self) -> dict[str, Any]:
+        told = self._failure is not None
+        return {
+            "message": self._failure if told else "",
+            "ended": told or self._total is not None,
+            "turns": self._turns,
+            "warnings": " / ".join(self._warnings),
+            "sandbox": self._unsandboxed if not self._commands else "",
+        }
+
+    def _structured(self, text: str) -> Any:
+        if self._schema is None:
+            return None
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        return value if fits(value, self._schema) else None  # Codex itself does not look
+
+
+def _described(item: dict[str, Any]) -> str:
+    kind = item.get("type")
+    if kind == "command_execution":
+        command = _text(item.get("command"))
+        match = _SHELL.fullmatch(command)
+        return _short(match[2] if match else command)
+    if kind == "file_change":
+        changes = item.get("changes")
+        parts = [f"{change.get('kind')} {change.get('path')}" for change in _dicts(changes)]
+        return _short(", ".join(parts) or "change files")
+    if kind == "mcp_tool_call":
+        return _short(f"mcp__{item.get('server')}__{item.get('tool')}")
+    return _short(f"{kind} {_text(item.get('query'))}")
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:_SHOWN_CHARS]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,123 @@
+"""The hooks of Codex's plugin."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel
+
+from llm_gateway import (
+    CacheAccount,
+    EndStep,
+    Failure,
+    FinishedRun,
+    Invocation,
+    ModelInfo,
+    OutputReader,
+    Posture,
+    ProviderInfo,
+    Record,
+    Request,
+    Resume,
+    Session,
+    UpgradePlan,
+    hookimpl,
+)
+from llm_gateway_provider_codex import argv, failures, models, resume, upgrade
+from llm_gateway_provider_codex.options import CodexOptions, CodexSettings, posture_of
+from llm_gateway_provider_codex.output import CodexReader
+
+#: By name: a gateway that was itself started by Codex would hand its parent's CODEX_THREAD_ID and CODEX_SANDBOX to the run.
+ENV = (
+    "CODEX_ACCESS_TOKEN",
+    "CODEX_API_KEY",
+    "CODEX_CA_CERTIFICATE",
+    "CODEX_HOME",
+    "CODEX_SQLITE_HOME",
+    "OPENAI_API_KEY",  # ignored, unless [providers.codex] config names it as a service's key
+    "OPENAI_ORGANIZATION",
+    "OPENAI_PROJECT",
+)
+SUPPORTS = frozenset({"addDirs", "mcpServers", "effort", "outputSchema", "sessionId"})
+
+_settings = {"codex": CodexSettings()}
+
+
+@hookimpl
+def gateway_describe_provider() -> ProviderInfo:
+    """Codex."""
+    return ProviderInfo(
+        name="codex",
+        title="Codex",
+        executable=argv.EXECUTABLE,
+        options_model=CodexOptions,
+        posture_of=posture_of,
+        postures=tuple(argv.RUNGS),
+        supports=SUPPORTS,
+        # After SIGTERM the commands of an unsandboxed run live on; on SIGINT Codex ends them itself.
+        end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
+        env=ENV,
+        native_id_pattern=resume.SESSION_ID,
+        versions_seen=("0.169.0", "0.169.0"),
+        install=failures.INSTALL,
+        login=failures.LOGIN,
+        login_argv=("login", "status"),
+    )
+
+
+@hookimpl
+def gateway_settings() -> Mapping[str, type[BaseModel]]:
+    """See options.py."""
+    return {"codex": CodexSettings}
+
+
+@hookimpl
+def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
+    """Keep what was set: it is the same for every run."""
+    own = settings["codex"]
+    _settings["codex"] = own if isinstance(own, CodexSettings) else CodexSettings()
+
+
+@hookimpl
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+    """See argv.py."""
+    return argv.build(request, posture, resume, _settings["codex"], os.environ)
+
+
+@hookimpl
+def gateway_resume_session(session: Session | None) -> Resume:
+    """See resume.py."""
+    return resume.enter(session)
+
+
+@hookimpl
+def gateway_open_reader(request: Request) -> OutputReader:
+    """See output.py."""
+    return CodexReader(request.output_schema)
+
+
+@hookimpl
+def gateway_explain_failure(run: FinishedRun) -> Failure | None:
+    """See failures.py."""
+    return failures.explain(run)
+
+
+@hookimpl
+def gateway_list_models() -> Sequence[ModelInfo]:
+    """See models.py."""
+    return models.list_models(os.environ, models.read_catalogue())
+
+
+@hookimpl
+def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+    """See upgrade.py."""
+    return upgrade.plan(shutil.which(argv.EXECUTABLE), target)
+
+
+@hookimpl
+def gateway_account_cache(record: Record) -> CacheAccount:
+    """What was read and written. How long the service keeps a prefix, it does not say."""
+    return CacheAccount(read_tokens=record.usage.cache_read_tokens, written_tokens=record.usage.cache_creation_tokens)

@@ -1,0 +1,35 @@
+"""How this installation of Codex is brought to a version, told by where its program lies. Runs nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PurePath
+
+from llm_gateway import UpgradePlan, error_for
+
+PACKAGE = "@openai/codex"
+_TARGET = re.compile(r"\d+\.\d+\.\d+|latest")
+_OPTIONAL = "Its native program is an optional package: --omit=optional breaks it."
+
+
+def plan(program: str | None, target: str | None) -> UpgradePlan | None:
+    """The command for the program at this path; None: it cannot be told. Raises InvalidRequest for a strange target."""
+    if target is not None and not _TARGET.fullmatch(target):
+        raise error_for("invalid_request", f"not a version of Codex (such as 0.169.0 or latest): {target[:40]!r}")
+    if program is None:
+        return None
+    for path in (PurePath(os.path.realpath(program)), PurePath(program)):
+        parts = path.parts
+        if "node_modules" in parts:
+            prefix = PurePath(*parts[: parts.index("node_modules")])
+            spec = f"{PACKAGE}@{target or 'latest'}"
+            # `codex update` knows global installations alone.
+            where, folder = (("-g",), prefix.parent) if prefix.name == "lib" else ((), prefix)
+            argv = ("npm", "install", *where, "--prefix", str(folder), spec)
+            return UpgradePlan(argv=argv, method="npm", note=_OPTIONAL)
+        if "Caskroom" in parts or "Cellar" in parts:
+            cask = ("--cask",) if "Caskroom" in parts else ()
+            note = "Homebrew decides the version." if target else ""
+            return UpgradePlan(argv=("brew", "upgrade", *cask, "codex"), method="brew", note=note)
+    return None

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_provider_codex.models import list_models
+from llm_gateway_provider_codex.upgrade import plan
+
+CATALOGUE = json.dumps(
+    {
+        "models": [
+            {"slug": "m-second", "visibility": "list", "priority": 2, "display_name": "M Second"},
+            {"slug": "m-first", "visibility": "list", "priority": 1},
+            {"slug": "m-hidden", "visibility": "hide", "priority": 0},
+        ]
+    }
+).encode()
+CONFIG = 'approval_policy = "never"\nmodel = "m-mine"\n[profiles.x]\nmodel = "m-not-this"\n'
+
+
+def test_models_of_codex_come_with_their_sources(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    found = [(model.id, model.source, model.default) for model in list_models({"CODEX_HOME": str(tmp_path)}, CATALOGUE)]
+    assert found == [
+        ("m-first", "codex debug models", True),
+        ("m-second", "codex debug models", False),
+        ("m-mine", str(tmp_path / "config.toml"), False),
+    ]
+
+
+def test_nothing_is_remembered(tmp_path: Path) -> None:
+    assert list_models({"HOME": str(tmp_path)}, b"") == []
+
+
+@pytest.mark.parametrize("catalogue", [b"[]", b'{"models": 3}', b'{"models": [3, {}]}', b"\xff"])
+def test_a_broken_catalogue_names_nothing(catalogue: bytes, tmp_path: Path) -> None:
+    assert list_models({"HOME": str(tmp_path)}, catalogue) == []
+
+
+SPEC = "@openai/codex@0.169.0"
+
+
+@pytest.mark.parametrize(
+    ("lies_at", "argv", "method"),
+    [
+        (
+            "usr/lib/node_modules/@openai/codex/bin/codex.js",
+            ("npm", "install", "-g", "--prefix", "{}/usr", SPEC),
+            "npm",
+        ),
+        ("app/node_modules/@openai/codex/bin/codex.js", ("npm", "install", "--prefix", "{}/app", SPEC), "npm"),
+        ("opt/Caskroom/codex/0.1/codex", ("brew", "upgrade", "--cask", "codex"), "brew"),
+        ("opt/Cellar/codex/0.1/bin/codex", ("brew", "upgrade", "codex"), "brew"),
+    ],
+    ids=["npm global", "npm local", "brew cask", "brew formula"],
+)
+def test_the_upgrade_of_codex_is_that_of_this_installation(
+    tmp_path: Path, lies_at: str, argv: tuple[str, ...], method: str
+) -> None:
+    program = tmp_path / lies_at
+    program.parent.mkdir(parents=True)
+    program.touch()
+    link = tmp_path / "bin" / "codex"
+    link.parent.mkdir()
+    link.symlink_to(program)
+    made = plan(str(link), "0.169.0")
+    assert made is not None
+    assert made.argv == tuple(part.replace("{}", str(tmp_path)) for part in argv)
+    assert made.method == method
+
+
+def test_an_installation_of_unknown_kind_is_left_alone(tmp_path: Path) -> None:
+    assert plan(str(tmp_path / "codex"), None) is None
+    assert plan(None, None) is None
+
+
+@pytest.mark.parametrize("target", ["; rm -rf /", "0.1", "../x", "other-package@1.0.0", ""])
+def test_lesson_53_only_a_version_can_be_asked_for(target: str) -> None:
+    with pytest.raises(InvalidRequest):
+        plan("/usr/lib/node_modules/@openai/codex/bin/codex.js", target)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import PurePath
+
+import pytest
+
+from llm_gateway import NativeSessionId, Posture, Session, new_session_id
+from llm_gateway.errors import InvalidRequest, SessionNotResumable
+from llm_gateway_provider_codex.options import RUNG_OF, CodexOptions, posture_of
+from llm_gateway_provider_codex.plugin import gateway_describe_provider
+from llm_gateway_provider_codex.resume import enter, home, record_paths
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+ID = "01a20495-379d-7a81-ba34-b17f7b5b50e3"
+
+
+def session(native_id: str | None) -> Session:
+    return Session(
+        id=new_session_id(),
+        provider="codex",
+        principal="local",
+        working_dir="/",
+        native_id=NativeSessionId(native_id) if native_id else None,
+        created_at=NOW,
+        last_used_at=NOW,
+    )
+
+
+@pytest.mark.parametrize("known", [None, session(None)], ids=["no session", "no native id yet"])
+def test_codex_chooses_the_id_of_a_new_conversation(known: Session | None) -> None:
+    resume = enter(known)
+    assert (resume.fresh, resume.native_id) == (True, None)
+
+
+def test_a_known_conversation_goes_on() -> None:
+    resume = enter(session(ID))
+    assert (resume.native_id, resume.fresh) == (ID, False)
+
+
+@pytest.mark.parametrize("native_id", ["my title", "--last", "gw-0123", "01a20495", ID.upper(), ID + "\n", " " + ID])
+def test_lesson_75_trap_3_a_name_that_is_no_id_never_reaches_the_program(native_id: str) -> None:
+    with pytest.raises(SessionNotResumable):
+        enter(session(native_id))
+    assert not re.fullmatch(gateway_describe_provider().native_id_pattern, native_id)
+
+
+@pytest.fixture
+def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("new_york")
+def test_a_record_is_named_after_the_local_time_of_its_id() -> None:
+    """Measured: this conversation's record, made in New York."""
+    assert record_paths(ID, PurePath("/c"))[0] == f"/c/sessions/2026/11/22/rollout-2026-11-22T13-46-57-{ID}.jsonl"
+
+
+def test_an_id_of_no_time_has_no_record() -> None:
+    assert record_paths("ffffffff-ffff-7fff-bfff-ffffffffffff", PurePath("/c")) == ()
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [({"CODEX_HOME": "/x", "HOME": "/h"}, "/x"), ({"HOME": "/h"}, "/h/.codex"), ({"CODEX_HOME": ""}, "/.codex")],
+    ids=str,
+)
+def test_codex_has_a_folder_of_its_own(environ: dict[str, str], folder: str) -> None:
+    assert home(environ) == PurePath(folder)
+
+
+@pytest.mark.parametrize(("mode", "rung"), RUNG_OF.items())
+def test_a_sandbox_mode_spells_its_rung(mode: str, rung: Posture) -> None:
+    assert posture_of(CodexOptions(sandboxMode=mode)) is rung
+
+
+def test_full_auto_spells_workspace_write_and_its_absence_nothing() -> None:
+    assert posture_of(CodexOptions(fullAuto=True)) is Posture.WORKSPACE_WRITE
+    assert posture_of(CodexOptions(fullAuto=True, sandboxMode="workspace-write")) is Posture.WORKSPACE_WRITE
+    assert posture_of(CodexOptions(fullAuto=False)) is None
+    assert posture_of(CodexOptions(fullAuto=False, sandboxMode="read-only")) is Posture.READ_ONLY
+    assert posture_of(CodexOptions()) is None
+
+
+@pytest.mark.parametrize("mode", ["read-only", "danger-full-access"])
+def test_two_spellings_that_contradict_each_other_are_refused(mode: str) -> None:
+    with pytest.raises(InvalidRequest, match="fullAuto"):
+        posture_of(CodexOptions(fullAuto=True, sandboxMode=mode))
