@@ -52,3 +52,24 @@ def test_the_prefix_never_changes_with_the_task(context: str, task: str) -> None
     one, two = (join_prompt(None, {"context": context, "task": t + "!"}) for t in (task, task + "?"))
     assert one.prefix == two.prefix == context
     assert one.prefix_sha256 == two.prefix_sha256
+
+
+@pytest.mark.parametrize(
+    ("marks", "marked"),
+    [
+        (("system",), "be"),
+        (("system", "context"), "be\n\nfile"),
+        (("context",), "be\n\nfile"),
+        (("tools",), "be"),
+        ((), ""),
+    ],
+)
+def test_a_mark_ends_with_the_last_part_that_was_marked(marks: tuple[str, ...], marked: str) -> None:
+    prompt = join_prompt(None, {"system": "be", "tools": None, "context": "file", "task": "do"}, marks)
+    assert prompt.text[: prompt.marked_chars] == marked
+    assert prompt.cache_control == marks
+
+
+def test_a_mark_on_nothing_is_no_mark() -> None:
+    prompt = join_prompt(None, {"system": None, "context": "file", "task": "do"}, ("system",))
+    assert (prompt.marked_chars, prompt.cache_control) == (0, ())

@@ -99,17 +99,25 @@ def test_models_come_with_their_source() -> None:
     assert all(model.source for model in models)
 
 
-def test_reading_from_the_cache_saves_money() -> None:
+def test_the_next_turn_reads_what_this_one_read_and_wrote() -> None:
     account = plugin.gateway_account_cache(record(Usage(cache_read_tokens=1_000_000, cache_creation_tokens=8)))
     assert account
     assert (account.read_tokens, account.written_tokens, account.ttl_s) == (1_000_000, 8, 300.0)
-    assert account.saved_usd == pytest.approx(0.9)
+    assert account.held_tokens == 1_000_008
 
 
-def test_unknown_tokens_save_nothing_known() -> None:
-    account = plugin.gateway_account_cache(record(Usage()))
-    assert account
-    assert account.saved_usd is None
+def test_unknown_tokens_say_nothing_of_the_cache() -> None:
+    assert plugin.gateway_account_cache(record(Usage())) is None
+
+
+def test_its_own_models_have_a_price_and_no_others() -> None:
+    usage = Usage(input_tokens=1_000, output_tokens=100, cache_read_tokens=10_000, cache_creation_tokens=2_000)
+    by_hand = (1_000 * 1.00 + 100 * 5.00 + 10_000 * 0.10 + 2_000 * 1.25) / 1e6
+    cost = plugin.gateway_price(usage, "echo", "echo-1")
+    assert cost
+    assert cost.usd == pytest.approx(by_hand)
+    assert plugin.gateway_price(usage, "echo", "echo-2") is None
+    assert plugin.gateway_price(usage, "other", "echo-1") is None
 
 
 def test_the_upgrade_is_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,9 @@ def ask(tmp_path: Path) -> Ask:
         env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], **invocation.env}
         command = [sys.executable, str(IMITATION), *invocation.argv[1:]]
         return Outcome(
-            request, resume, subprocess.run(command, input=invocation.stdin, env=env, capture_output=True, check=False, timeout=30)
+            request,
+            resume,
+            subprocess.run(command, input=invocation.stdin, env=env, capture_output=True, check=False, timeout=30),
         )
 
     return run

@@ -12,6 +12,7 @@ from llm_gateway.model.request import Prompt
 MAX_PROMPT_BYTES = 10_000_000
 
 _PREFIX_PARTS = ("system", "tools", "context")
+_SEPARATOR = "\n\n"
 
 
 def join_prompt(
@@ -31,10 +32,18 @@ def join_prompt(
     task = parts.get("task") or ""
     if not task.strip():
         raise InvalidRequest("promptParts.task is blank", recovery="Put the question itself into promptParts.task.")
-    prefix = "\n\n".join(text for name in _PREFIX_PARTS if (text := parts.get(name)))
-    text = _checked(f"{prefix}\n\n{task}" if prefix else task)
+    prefix = _SEPARATOR.join(text for name in _PREFIX_PARTS if (text := parts.get(name)))
+    text = _checked(f"{prefix}{_SEPARATOR}{task}" if prefix else task)
     digest = hashlib.sha256(prefix.encode()).hexdigest() if prefix else None
-    return Prompt(text=text, prefix=prefix, prefix_sha256=digest, cache_control=cache_control)
+    last = max((_PREFIX_PARTS.index(name) for name in cache_control), default=-1)
+    marked = len(_SEPARATOR.join(part for name in _PREFIX_PARTS[: last + 1] if (part := parts.get(name))))
+    return Prompt(
+        text=text,
+        prefix=prefix,
+        prefix_sha256=digest,
+        marked_chars=marked,
+        cache_control=cache_control if marked else (),
+    )
 
 
 def _checked(text: str) -> str:

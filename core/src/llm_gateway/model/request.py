@@ -17,6 +17,7 @@ class Prompt:
     text: str
     prefix: str = ""  #: the stable beginning of `text`; empty when the prompt came as one string
     prefix_sha256: str | None = None
+    marked_chars: int = 0  #: the end of the last part that the caller marked
     cache_control: tuple[str, ...] = ()  #: the parts that the caller marked: system, tools, context
 
 

@@ -53,4 +53,6 @@ class RunFacts:
 
     cli_version: str | None = None
     retries: int = 0  #: requests that the CLI sent again by itself
+    requests: int | None = None  #: of the model, each with the whole conversation before it
+    cache_ttl_s: float | None = None  #: how long what this turn wrote is kept, where the provider says so
     first_event_s: float | None = None  #: known when the CLI tells it, or when somebody watched

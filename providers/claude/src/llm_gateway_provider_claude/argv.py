@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
+from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions
 from llm_gateway_provider_claude.prompt import INPUT_FLAGS, message
 
@@ -63,12 +64,20 @@ _LOOKING = {
     Posture.PLAN: frozenset({"Read", "Glob", "Grep", "WebFetch", "WebSearch"}),
 }
 
+_USUAL = ClaudeSettings()
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
 _TOOL = re.compile(r"([A-Za-z][A-Za-z0-9_*-]{0,199})(\([^()\x00-\x1f\x7f]{1,1000}\))?")
 _SERVER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def build(request: Request, posture: Posture, resume: Resume, *, root: bool | None = None) -> Invocation:
+def build(
+    request: Request,
+    posture: Posture,
+    resume: Resume,
+    *,
+    settings: ClaudeSettings = _USUAL,
+    root: bool | None = None,
+) -> Invocation:
     """Say what is to be executed. Raises InvalidRequest for what Claude Code would misread or quietly ignore."""
     options = request.options if isinstance(request.options, ClaudeOptions) else ClaudeOptions()
     root = os.geteuid() == 0 if root is None else root
@@ -91,13 +100,14 @@ def build(request: Request, posture: Posture, resume: Resume, *, root: bool | No
         env["IS_SANDBOX"] = "1"  # bypass is refused to root without it
 
     # Said on every turn: the service refuses a mark that lives longer than one before it, and marks stay in a conversation.
-    env["CLAUDE_CODE_PROMPT_CACHE_TTL"] = options.cache_ttl
+    env["CLAUDE_CODE_PROMPT_CACHE_TTL"] = options.cache_ttl or settings.ttl
     ttl = None
     if request.prompt.cache_control and request.prompt.prefix:
-        if resume.fresh:
-            ttl = options.cache_ttl
+        if resume.fresh and settings.emit_cache_control:
+            ttl = env["CLAUDE_CODE_PROMPT_CACHE_TTL"]
         else:
-            notices.append(Notice(code="cache_control_unsupported", message=_MARKED_ONCE))
+            why = _MARKED_ONCE if settings.emit_cache_control else _NO_MARKS
+            notices.append(Notice(code="cache_control_unsupported", message=why))
     stdin = message(request.prompt, mark_ttl=ttl)
     return Invocation(argv=tuple(argv), stdin=stdin, env=env, files=files, warnings=tuple(notices))
 
@@ -106,6 +116,7 @@ _MARKED_ONCE = (
     "Claude Code can hold one cache mark per conversation, on its first message; this turn was sent without one "
     "(earlier turns are read from the cache all the same)."
 )
+_NO_MARKS = "[providers.claude] emit_cache_control is off: cacheControl was left out"
 
 
 def _limits(request: Request, options: ClaudeOptions) -> Iterator[str]:

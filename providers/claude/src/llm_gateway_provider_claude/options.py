@@ -30,7 +30,7 @@ class ClaudeOptions(BaseModel):
     )
     append_system_prompt: str | None = Field(None, min_length=1, description="Added to the system prompt")
     fallback_model: str | None = Field(None, min_length=1, description="If overloaded; comma-separated")
-    cache_ttl: Literal["5m", "1h"] = Field("5m", description="Life of the prompt cache")
+    cache_ttl: Literal["5m", "1h"] | None = Field(None, description="Life of the prompt cache")
 
 
 def posture_of(options: object) -> Posture | None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, Summary
+from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, RunFacts, Summary
 from llm_gateway_provider_claude.usage import TurnUsage
 
 _SHOWN_CHARS = 200
@@ -33,6 +33,11 @@ class ClaudeReader:
         self._denied: dict[str, str] = {}  # tool use id -> tool
         self._dead_servers: dict[str, str] = {}
         self._usage = TurnUsage()
+        self._version: str | None = None
+        self._retries = 0
+        self._first_s: float | None = None
+        self._answers: set[str] = set()  # ids of the model's messages: one a request
+        self._sub_agents = False
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
         """Take the next bytes; give what they tell."""
@@ -71,6 +76,13 @@ class ClaudeReader:
             model=self._answering or self._model,
             usage=self._usage.tokens(),
             cost=self._usage.cost(),
+            run=RunFacts(
+                cli_version=self._version,
+                retries=self._retries,
+                first_event_s=self._first_s,
+                requests=None if self._sub_agents else len(self._answers) or None,
+                cache_ttl_s=self._usage.cache_ttl_s,
+            ),
             failed=failed,
             failure=self._facts() if failed else {},
             structured=self._structured,
@@ -97,11 +109,13 @@ class ClaudeReader:
         subtype = event.get("subtype")
         if subtype == "init":
             self._model = _text(event.get("model")) or self._model
+            self._version = _text(event.get("claude_code_version")) or self._version
             for server in _dicts(event.get("mcp_servers")):
                 if server.get("status") not in ("connected", "pending"):
                     self._dead_servers[str(server.get("name"))] = str(server.get("status"))
             yield from self._learn_session(event)
         elif subtype == "api_retry":
+            self._retries += 1
             why = _text(event.get("error")) or "an error"
             status = f" ({event['error_status']})" if event.get("error_status") else ""
             attempt = f"{event.get('attempt')} of {event.get('max_retries')}"
@@ -122,6 +136,8 @@ class ClaudeReader:
         message = event.get("message")
         if not isinstance(message, dict):
             return
+        self._answers.add(_text(message.get("id")))
+        self._sub_agents = self._sub_agents or not own
         model = _text(message.get("model"))
         if own and model and not model.startswith("<"):
             self._answering, self._error = model, ""
@@ -136,6 +152,9 @@ class ClaudeReader:
     def _result(self, event: dict[str, Any]) -> None:
         self._results += 1
         self._last = event
+        first_ms = event.get("ttft_ms")
+        if self._first_s is None and isinstance(first_ms, (int, float)) and first_ms >= 0:
+            self._first_s = first_ms / 1000
         text = _text(event.get("result"))
         if not event.get("is_error"):
             # A later result that says the same (a background task ended) adds nothing.

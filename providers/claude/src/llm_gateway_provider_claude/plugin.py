@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel
 
 from llm_gateway import (
     CacheAccount,
@@ -24,7 +26,8 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_claude import argv, failures, models, resume, upgrade
+from llm_gateway_provider_claude import argv, caching, failures, models, resume, upgrade
+from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions, posture_of
 from llm_gateway_provider_claude.output import ClaudeReader
 
@@ -50,7 +53,12 @@ SUPPORTS = frozenset(
         *("outputSchema", "sessionId", "cacheControl"),
     }
 )
-_CACHE_TTL_S = 300.0
+
+
+class _Set:
+    """What the operator set; the hooks hand it on to pure functions."""
+
+    settings = ClaudeSettings()
 
 
 @hookimpl
@@ -76,9 +84,23 @@ def gateway_describe_provider() -> ProviderInfo:
 
 
 @hookimpl
+def gateway_settings() -> Mapping[str, type[BaseModel]]:
+    """See caching.py."""
+    return {"claude": ClaudeSettings}
+
+
+@hookimpl
+def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
+    """Take it in."""
+    own = settings["claude"]
+    assert isinstance(own, ClaudeSettings)
+    _Set.settings = own
+
+
+@hookimpl
 def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
     """See argv.py."""
-    return argv.build(request, posture, resume)
+    return argv.build(request, posture, resume, settings=_Set.settings)
 
 
 @hookimpl
@@ -112,8 +134,6 @@ def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
 
 
 @hookimpl
-def gateway_account_cache(record: Record) -> CacheAccount:
-    """What the service says of its cache: kept five minutes from the last use, unless `cacheTtl` asked for an hour."""
-    usage = record.usage
-    read, written = usage.cache_read_tokens, usage.cache_creation_tokens
-    return CacheAccount(read_tokens=read, written_tokens=written, ttl_s=_CACHE_TTL_S)
+def gateway_account_cache(record: Record, earlier: Sequence[Record]) -> CacheAccount | None:
+    """See caching.py."""
+    return caching.account(record, earlier, _Set.settings)

@@ -17,13 +17,14 @@ _GUARD = {"type": "text", "text": "\n"}
 
 
 def message(prompt: Prompt, *, mark_ttl: str | None) -> bytes:
-    """One line of stream-json. `mark_ttl`: mark the end of the stable prefix for the cache, for so long."""
+    """One line of stream-json. `mark_ttl`: mark the end of the last part that the caller marked, for so long."""
     blocks: list[dict[str, Any]]
     if mark_ttl is None:
         blocks = [{"type": "text", "text": prompt.text}]
     else:
         mark = {"type": "ephemeral", "ttl": mark_ttl}
-        blocks = [{"type": "text", "text": prompt.prefix, "cache_control": mark}]
-        if task := prompt.text[len(prompt.prefix) :]:
-            blocks.append({"type": "text", "text": task})
+        end = prompt.marked_chars or len(prompt.prefix)
+        blocks = [{"type": "text", "text": prompt.text[:end], "cache_control": mark}]
+        if rest := prompt.text[end:]:
+            blocks.append({"type": "text", "text": rest})
     return json.dumps({"type": "user", "message": {"role": "user", "content": [*blocks, _GUARD]}}).encode() + b"\n"

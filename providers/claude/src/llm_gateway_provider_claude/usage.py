@@ -30,15 +30,20 @@ class TurnUsage:
         self._tokens: list[int] | None = None
         self._usd: float | None = None
         self._unpriced = False
+        self.cache_ttl_s: float | None = None  #: how long the service keeps what was written, as it says itself
 
     def add(self, result: Mapping[str, Any]) -> None:
         """Take one result."""
         delta = result.get("model_usage_since_last_result")
+        usage = result.get("usage")
+        written = usage.get("cache_creation") if isinstance(usage, Mapping) else None
+        for name, life_s in (("ephemeral_5m_input_tokens", 300.0), ("ephemeral_1h_input_tokens", 3600.0)):
+            if isinstance(written, Mapping) and _count(written, name):
+                self.cache_ttl_s = life_s
         if isinstance(delta, Mapping):
             self._sum(_over_models(delta))
             self._pay(_cost(delta))
             return
-        usage = result.get("usage")
         if not isinstance(usage, Mapping):
             return
         details = usage.get("output_tokens_details")

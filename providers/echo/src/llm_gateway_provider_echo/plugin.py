@@ -5,6 +5,8 @@ from uuid import uuid4
 
 from llm_gateway import (
     CacheAccount,
+    Cost,
+    CostBasis,
     Failure,
     FinishedRun,
     Invocation,
@@ -18,6 +20,7 @@ from llm_gateway import (
     Resume,
     Session,
     UpgradePlan,
+    Usage,
     hookimpl,
 )
 from llm_gateway_provider_echo import argv, failures, resume as conversations, upgrade
@@ -84,12 +87,19 @@ def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
 
 @hookimpl
 def gateway_account_cache(record: Record) -> CacheAccount | None:
-    """Count what reading from the cache saved against sending the words anew."""
-    read = record.usage.cache_read_tokens
-    fresh_price, _, read_price, _ = PRICES.get(record.model or DEFAULT_MODEL, PRICES[DEFAULT_MODEL])
-    return CacheAccount(
-        read_tokens=read,
-        written_tokens=record.usage.cache_creation_tokens,
-        ttl_s=CACHE_TTL_S,
-        saved_usd=None if read is None else round(read * (fresh_price - read_price) / 1e6, 9),
-    )
+    """The next turn reads all that this one read and wrote."""
+    read, written = record.usage.cache_read_tokens, record.usage.cache_creation_tokens
+    if read is None or written is None:
+        return None
+    return CacheAccount(read_tokens=read, written_tokens=written, ttl_s=CACHE_TTL_S, held_tokens=read + written)
+
+
+@hookimpl
+def gateway_price(usage: Usage, provider: str, model: str | None) -> Cost | None:
+    """Price the imitation's own models: nobody else knows them."""
+    rates = PRICES.get(model or "") if provider == "echo" else None
+    if rates is None:
+        return None
+    counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_creation_tokens)
+    usd = sum((count or 0) * rate for count, rate in zip(counts, rates, strict=True)) / 1e6
+    return Cost(usd=round(usd, 9), basis=CostBasis.COMPUTED)

@@ -1,0 +1,1 @@
+"""List prices for LLM Gateway."""
