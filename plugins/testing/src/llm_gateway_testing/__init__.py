@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llm_gateway_testing.contract.policy import PolicyContract
     from llm_gateway_testing.contract.provider import ProviderContract
     from llm_gateway_testing.contract.provider_case import Sample
     from llm_gateway_testing.contract.store import StoreContract
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "GatewayFactory": "worlds",
+    "PolicyContract": "contract.policy",
     "Program": "programs",
     "ProgramBuilder": "programs",
     "ProviderContract": "contract.provider",
@@ -24,6 +26,7 @@ _HOMES = {
 }
 __all__ = [
     "GatewayFactory",
+    "PolicyContract",
     "Program",
     "ProgramBuilder",
     "ProviderContract",
