@@ -11,9 +11,10 @@ import pytest
 from tests.real_clis.agents.claude import claude
 from tests.real_clis.agents.codex import codex
 from tests.real_clis.agents.gemini import gemini
+from tests.real_clis.agents.grok import grok
 from tests.real_clis.bell import Bell
 
-__all__ = ["bell", "claude", "codex", "gemini"]
+__all__ = ["bell", "claude", "codex", "gemini", "grok"]
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Grok Build for LLM Gateway."""

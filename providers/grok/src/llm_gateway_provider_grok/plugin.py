@@ -1,0 +1,114 @@
+"""The hooks of Grok's plugin."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+
+from llm_gateway import (
+    CacheAccount,
+    EndStep,
+    Failure,
+    FinishedRun,
+    Invocation,
+    ModelInfo,
+    OutputReader,
+    Posture,
+    ProviderInfo,
+    Record,
+    Request,
+    Resume,
+    Session,
+    UpgradePlan,
+    hookimpl,
+)
+from llm_gateway_provider_grok import argv, failures, models, resume, upgrade
+from llm_gateway_provider_grok.options import GrokOptions, posture_of
+from llm_gateway_provider_grok.output import GrokReader
+
+#: Not `GROK_*`: permissions, sandboxes and folder trust of the gateway's surroundings are not the run's, and a gateway that was
+#: itself started by Grok would hand its parent's session to the run.
+ENV = (
+    "XAI_API_KEY",
+    "GROK_CODE_XAI_API_KEY",
+    "GROK_HOME",
+    "GROK_AUTH_PATH",
+    "GROK_DEFAULT_MODEL",
+    "GROK_EXTRA_CA_BUNDLE",
+    "GROK_MODELS_BASE_URL",
+    "GROK_OAUTH2_CLIENT_ID",
+    "GROK_OAUTH2_ISSUER",
+    "GROK_OIDC_CLIENT_ID",
+    "GROK_OIDC_ISSUER",
+    "GROK_XAI_API_BASE_URL",
+)
+SUPPORTS = frozenset(
+    {"allowedTools", "disallowedTools", "mcpServers", "maxTurns", "effort", "outputSchema", "sessionId"}
+)
+
+
+@hookimpl
+def gateway_describe_provider() -> ProviderInfo:
+    """Grok Build."""
+    return ProviderInfo(
+        name="grok",
+        title="Grok Build",
+        executable=argv.EXECUTABLE,
+        options_model=GrokOptions,
+        posture_of=posture_of,
+        # Without workspace_write: Grok's sandbox of that name lets a run write to /tmp, /var/tmp and Grok's own folder too.
+        postures=tuple(argv.RUNGS),
+        supports=SUPPORTS,
+        # It dies of any signal at once and tells nothing more; its commands live in sessions of their own.
+        end_steps=(EndStep(signal=signal.SIGTERM, grace_s=2.0),),
+        env=ENV,
+        native_id_pattern=resume.SESSION_ID,
+        versions_seen=("1.0.41", "1.0.41"),
+        install=failures.INSTALL,
+        login=failures.LOGIN,
+    )
+
+
+@hookimpl
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+    """See argv.py."""
+    return argv.build(request, posture, resume)
+
+
+@hookimpl
+def gateway_resume_session(session: Session | None) -> Resume:
+    """See resume.py."""
+    return resume.enter(session)
+
+
+@hookimpl
+def gateway_open_reader() -> OutputReader:
+    """See output.py."""
+    return GrokReader()
+
+
+@hookimpl
+def gateway_explain_failure(run: FinishedRun) -> Failure | None:
+    """See failures.py."""
+    return failures.explain(run)
+
+
+@hookimpl
+def gateway_list_models() -> Sequence[ModelInfo]:
+    """See models.py."""
+    return models.list_models(os.environ, models.read_catalogue(os.environ))
+
+
+@hookimpl
+def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+    """See upgrade.py."""
+    return upgrade.plan(shutil.which(argv.EXECUTABLE), target)
+
+
+@hookimpl
+def gateway_account_cache(record: Record) -> CacheAccount:
+    """What was read from the service's cache, which keeps what it likes and says nothing of how long."""
+    usage = record.usage
+    return CacheAccount(read_tokens=usage.cache_read_tokens, written_tokens=usage.cache_creation_tokens)

@@ -1,0 +1,169 @@
+"""The real Grok behind the real gateway, asked by a real MCP client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from tests.real_clis.through_mcp import Caller, alive, gateway_of
+
+if TYPE_CHECKING:
+    from tests.conftest import ModelServer
+    from tests.real_clis.agent import RealAgent
+    from tests.real_clis.bell import Bell
+
+pytestmark = pytest.mark.anyio
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+async def test_a_conversation_with_grok_goes_on_by_every_name_and_counts_each_turn(
+    grok: RealAgent, model_server: ModelServer
+) -> None:
+    async with gateway_of(grok) as caller:
+        first = await caller.ask("SAY:größer 日本語", model="grok-4.6")
+        again = await caller.ask("HISTORY", sessionId=first["gatewaySessionId"])
+        native = await caller.ask("HISTORY\n(again)", sessionId=first["sessionId"])
+        latest = await caller.ask("HISTORY\n(latest)", resumeLatest=True)
+        fresh = await caller.ask("HISTORY", createNewSession=True)
+        unknown = await caller.ask("SAY:x", sessionId=UNKNOWN)
+        titled = await caller.ask("SAY:x", sessionId="a title")
+    turns = [first, again, native, latest]
+    assert [turn["status"] for turn in turns] == ["completed"] * 4
+    assert (first["text"], again["text"]) == ("größer 日本語", "SAY:größer 日本語")
+    assert native["text"] == "SAY:größer 日本語 | HISTORY"
+    assert latest["text"] == "SAY:größer 日本語 | HISTORY | HISTORY (again)"
+    assert len({turn["sessionId"] for turn in turns}) == 1
+    assert (fresh["text"], fresh["sessionId"] == first["sessionId"]) == ("nothing", False)
+    assert (unknown["error"]["code"], titled["error"]["code"]) == ("session_not_found", "invalid_request")
+    used = [entry["usage"] for entry in model_server.log() if "words" in entry]
+    for turn, usage in zip(turns, used, strict=False):
+        cached = usage["input_tokens_details"]["cached_tokens"]
+        assert turn["usage"]["inputTokens"] == usage["input_tokens"] - cached
+        assert turn["usage"]["cacheReadTokens"] == cached
+        assert turn["usage"]["outputTokens"] == usage["output_tokens"]
+        assert (turn["costUsd"], turn["costBasis"]) == (pytest.approx(usage["cost_in_usd_ticks"] / 1e10), "reported")
+    assert again["usage"]["cacheReadTokens"] >= first["usage"]["inputTokens"] > 5_000
+    assert len(used) == 5
+
+
+async def test_the_same_request_to_grok_is_answered_by_the_same_job(grok: RealAgent, model_server: ModelServer) -> None:
+    async with gateway_of(grok) as caller:
+        first, second = [await caller.ask("SAY:once", createNewSession=True) for _ in range(2)]
+    assert second["jobId"] == first["jobId"]
+    assert second["deduplicated"]
+    assert len([entry for entry in model_server.log() if "words" in entry]) == 1
+
+
+async def test_lesson_85_failures_of_grok_come_within_seconds_with_a_way_on(grok: RealAgent) -> None:
+    async with gateway_of(grok, 60) as caller:
+        answers = [await caller.ask(f"FAIL:{status}", createNewSession=True) for status in ("401", "429", "500", "529")]
+        answers.append(await caller.ask("SAY:x", model="no-such-model", createNewSession=True))
+    codes = ["auth_required", "quota_exhausted", "overloaded", "overloaded", "bad_model"]
+    assert [answer["error"]["code"] for answer in answers] == codes
+    for answer in answers:
+        assert answer["status"] == "failed"
+        assert answer["error"]["recovery"]
+        assert answer["error"]["providerMessage"]
+        assert answer["durationMs"] < 15_000
+
+
+async def test_spellings_of_grok_and_postures_mean_the_same_rung(grok: RealAgent) -> None:
+    inside = grok.work / "in.txt"
+    write = "TOOL:write " + json.dumps({"file_path": str(inside), "content": "x"})
+    async with gateway_of(grok) as caller:
+        denied = await caller.ask(write)
+        assert not inside.exists()
+        clashes = [
+            await caller.ask(write, permissionMode="plan", posture="bypass"),
+            await caller.ask(write, permissionMode="plan", alwaysApprove=True),
+            await caller.ask(write, posture="workspace_write"),
+            await caller.ask(write, addDirs=[str(grok.folder)]),
+        ]
+        assert not inside.exists()
+        passed = await caller.ask(write, permissionMode="acceptEdits", createNewSession=True)
+        await caller.ask("TOOL:run_terminal_command " + json.dumps({"command": "rm in.txt", "description": "x"}))
+        kept = inside.exists()
+        every = await caller.ask(
+            "TOOL:run_terminal_command " + json.dumps({"command": "rm in.txt", "description": "x"}),
+            alwaysApprove=True,
+            createNewSession=True,
+        )
+    assert [warning["code"] for warning in denied["warnings"]] == ["permission_denied"]
+    assert {clash["error"]["code"] for clash in clashes} == {"invalid_request"}
+    assert "accept_edits" in clashes[2]["error"]["recovery"]
+    assert (passed["status"], kept) == ("completed", True)
+    assert (every["status"], inside.exists()) == ("completed", False)
+
+
+async def test_lesson_82_neither_prompt_nor_secret_is_in_a_command_line_of_grok_or_a_file_of_the_gateway(
+    grok: RealAgent,
+) -> None:
+    grok.environ["XAI_API_KEY"] = "key-canary-4711"
+    tiny = str(Path(__file__).with_name("tiny_mcp_server.py"))
+    home = grok.folder / "gateway"
+    home.mkdir(mode=0o700)
+    told = {"command": sys.executable, "args": [tiny], "env": {"TINY_SECRET": "secret-canary-4712"}}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in told.items() if name != "env"]
+    (home / "config.toml").write_text(
+        "\n".join(["[mcp_servers.tiny]", *lines, '[mcp_servers.tiny.env]\nTINY_SECRET = "secret-canary-4712"\n'])
+    )
+    shell = {"command": "for pid in $PPID; do tr '\\0' ' ' </proc/$pid/cmdline; done", "description": "x"}
+    asked = "TOOL:use_tool " + json.dumps({"tool_name": "tiny__whoami", "tool_input": {}})
+    async with gateway_of(grok) as caller:
+        answer = await caller.ask(
+            f"{asked}\nTOOL:run_terminal_command {json.dumps(shell)}\nprompt-canary",
+            posture="bypass",
+            mcpServers=["tiny"],
+        )
+    assert answer["mcpServers"]["enabled"] == ["tiny"]
+    assert "--prompt-file=/dev/stdin" in answer["text"]
+    assert "canary" not in answer["text"]
+    files = [path for path in home.rglob("*") if path.is_file() and path.name != "config.toml"]
+    assert not [path for path in files if b"canary-471" in path.read_bytes()]
+
+
+async def start_shell(caller: Caller, bell: Bell) -> tuple[str, str]:
+    """Have Grok start a shell that stays: the job, and the shell's pid."""
+    command = json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300", "description": "x"})
+    job = await caller.start(f"TOOL:run_terminal_command {command}", posture="bypass")
+    return job, await anyio.to_thread.run_sync(bell.wait)
+
+
+async def test_lesson_73_a_cancelled_job_of_grok_leaves_no_process_and_can_go_on(grok: RealAgent, bell: Bell) -> None:
+    async with gateway_of(grok) as caller:
+        job, shell = await start_shell(caller, bell)
+        (run,) = (await caller.call("llm_process_health"))["running"]
+        await caller.call("llm_job_cancel", jobId=job)
+        result = await caller.end_of(job)
+        assert result["status"] == "canceled"
+        assert not alive(shell)
+        assert not alive(str(run["pid"]))
+        again = await caller.ask("HISTORY", resumeLatest=True)
+    assert again["text"].startswith("TOOL:run_terminal_command")
+    assert again["sessionId"] == result["sessionId"]
+
+
+async def test_lesson_73_a_killed_grok_leaves_no_descendant(grok: RealAgent, bell: Bell) -> None:
+    async with gateway_of(grok) as caller:
+        job, shell = await start_shell(caller, bell)
+        (run,) = (await caller.call("llm_process_health"))["running"]
+        os.kill(run["pid"], signal.SIGKILL)
+        result = await caller.end_of(job)
+    assert (result["status"], result["error"]["code"]) == ("failed", "interrupted")
+    assert not alive(shell)
+
+
+async def test_a_job_of_grok_outlives_its_gateway(grok: RealAgent) -> None:
+    async with gateway_of(grok) as caller:
+        job = await caller.start("SLOW:3\nBIG:4000")
+    async with gateway_of(grok) as caller:
+        result = await caller.end_of(job)
+    assert (result["status"], len(result["text"])) == ("completed", 4_000)
