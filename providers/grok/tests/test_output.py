@@ -120,6 +120,16 @@ def test_messages_around_a_tool_are_told_apart(read: Read) -> None:
     assert read(stream)[1].text == "let me look\n\nfound"
 
 
+def test_letters_are_shown_as_lines_and_none_is_lost(read: Read) -> None:
+    words = "first\nsecond " + "long " * 500 + "\n\nlast"
+    stream = b"".join(line("text", data=words[at : at + 3]) for at in range(0, len(words), 3))
+    events, summary, _ = read(stream + end())
+    shown = [event.text for event in events if event.kind is EventKind.TEXT]
+    assert "".join(shown) == summary.text == words
+    assert shown[0] == "first\n"
+    assert len(shown) < 10
+
+
 def test_tools_of_grok_are_shown_on_one_line(recorded: Open) -> None:
     tools = [e.text for e in recorded("perm-always-approve-shellw").events if e.kind is EventKind.TOOL]
     assert tools == ["run_terminal_command touch made_by_shell"]

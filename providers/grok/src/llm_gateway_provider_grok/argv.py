@@ -95,9 +95,13 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
         files["agent.md"] = _agent(request.mcp_servers)
         argv.append(f"--agent={RUN_FILES}/agent.md")
     words = guarded(request.prompt.text, request.working_dir)
+    try:
+        stdin = words.encode()
+    except UnicodeEncodeError as error:
+        raise error_for("invalid_request", "the prompt holds half a character, which cannot be written down") from error
     return Invocation(
         argv=tuple(argv),
-        stdin=words.encode(),
+        stdin=stdin,
         env=ENV,
         files=files,
         # No file: its name brings the id to the reader, whom a run that fails or is killed never tells it.

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, Summary
+from llm_gateway_provider_grok.lines import SpokenLines
 from llm_gateway_provider_grok.usage import RunUsage
 
 _SHOWN_CHARS = 200
@@ -24,6 +25,7 @@ class GrokReader:
     def __init__(self) -> None:
         self._lines = LineSplitter()
         self._texts: list[list[str]] = [[]]  # of each message; a tool stands between two
+        self._spoken = SpokenLines()
         self._tools: dict[str, str] = {}  # call id -> tool
         self._denied: dict[str, str] = {}
         self._began = False  # there is a session
@@ -78,29 +80,35 @@ class GrokReader:
             return
         kind = event.get("type")
         if kind == "text":
-            if text := _text(event.get("data")):
-                self._texts[-1].append(text)
-                yield Event(kind=EventKind.TEXT, text=text)
+            text = _text(event.get("data"))
+            self._texts[-1].append(text)
+            yield from (Event(kind=EventKind.TEXT, text=words) for words in self._spoken.feed(text))
+        elif kind in ("tool_call", "end", "error"):
+            if words := self._spoken.rest():
+                yield Event(kind=EventKind.TEXT, text=words)
+            yield from self._step(kind, event)
         elif kind == "usage":
             self._usage.respond(event.get("usage"))
-        elif kind == "tool_call":
-            yield self._tool(event)
         elif kind == "tool_call_update":
             yield from self._update(event)
         elif kind == "available_commands":
             self._began = True
         elif kind == "max_turns_reached":
             self._capped = True
+
+    def _step(self, kind: str, event: dict[str, Any]) -> Iterator[Event]:
+        if kind == "tool_call":
+            yield self._tool(event)
         elif kind == "error":
             self._error = _text(event.get("message")) or "unknown"
-        elif kind == "end":
+        else:
             self._end = event
             self._usage.end(event)
             if native_id := _text(event.get("sessionId")):
                 yield Event(kind=EventKind.SESSION, text=native_id)
 
     def _tool(self, event: dict[str, Any]) -> Event:
-        if self._texts[-1]:
+        if any(self._texts[-1]):
             self._texts.append([])
         name = _text(event.get("toolName")) or _text(event.get("title")) or "a tool"
         raw = event.get("rawInput")

