@@ -21,7 +21,18 @@ from tests.integration.gateway.world import Home
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
 #: What the built-in distributions may bring in from outside. All of it comes with the protocol's own kit or is pure Python.
-CHOSEN = {"anyio", "importlib-metadata", "mcp", "pluggy", "pydantic", "stevedore", "tomli", "typing-extensions", "rich"}
+CHOSEN = {
+    "genai-prices",
+    "anyio",
+    "importlib-metadata",
+    "mcp",
+    "pluggy",
+    "pydantic",
+    "stevedore",
+    "tomli",
+    "typing-extensions",
+    "rich",
+}
 
 
 async def test_lesson_60_waiting_and_async_calls_have_one_schema(home: Home) -> None:
