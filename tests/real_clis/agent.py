@@ -74,9 +74,9 @@ class Running:
 
     def finish(self) -> Outcome:
         """Wait for the end, and read it as the gateway would."""
-        stdout, stderr = self.process.communicate(timeout=RUN_S)
-        code = self.process.returncode
+        code = self.process.wait(timeout=RUN_S)
         seconds = time.monotonic() - self.begun
+        stdout, stderr = ((self.files / name).read_bytes() for name in ("stdout", "stderr"))
         paths = {path: Path(path.replace(RUN_FILES, str(self.files))) for path in self.invocation.artifacts}
         end = RunEnd(
             reason=EndReason.EXITED,
@@ -174,12 +174,14 @@ class RealAgent:
         env = run_environment(self.environ, allowed=info.env, passed=(), fixed={}, added=added, depth=1)
         argv = [part.replace(RUN_FILES, str(files)) for part in made.argv]
         started_at = datetime.now(timezone.utc)
-        with open(stdin, "rb") as words_file:
+        # No pipes, as with the gateway: some programs exit before they have drained one.
+        out, err = files / "stdout", files / "stderr"
+        with open(stdin, "rb") as words_file, open(out, "wb") as out_file, open(err, "wb") as err_file:
             process = subprocess.Popen(
                 [str(self.program), *argv[1:]],
                 stdin=words_file,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stdout=out_file,
+                stderr=err_file,
                 cwd=self.work,
                 env=env,
                 start_new_session=True,
