@@ -12,12 +12,18 @@ const { syncBuiltinESMExports } = require("node:module");
 delete process.env.NODE_OPTIONS; // what the agent starts is not ours
 
 const own = path.join(__dirname, "settings.json");
-const users = path.join(process.env.GEMINI_CLI_HOME || os.homedir(), ".gemini", "settings.json");
-const projects = path.join(process.cwd(), ".gemini", "settings.json");
-const led = new Map([
-  [projects, path.join(__dirname, "no-settings.json")],
-  [users, own],
-]);
+const nothing = path.join(__dirname, "nothing");
+const home = path.join(process.env.GEMINI_CLI_HOME || os.homedir(), ".gemini");
+const users = path.join(home, "settings.json");
+
+// Once the directory is trusted, as it must be to run in it, a project's own files could set any variable, the address of
+// the service too. They are looked for in every directory above as well.
+const led = new Map();
+for (let above = process.cwd(), last; above !== last; last = above, above = path.dirname(above)) {
+  const folder = path.join(above, ".gemini");
+  if (folder !== home) for (const name of ["settings.json", ".env"]) led.set(path.join(folder, name), nothing);
+}
+led.set(users, own);
 let told = false;
 
 // Strings are kept, comments go: the file may have both kinds.
