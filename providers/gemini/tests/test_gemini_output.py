@@ -135,6 +135,7 @@ def test_settings_that_were_not_read_are_told(read: Read) -> None:
 def test_a_retry_is_told_while_it_waits(recorded: Open) -> None:
     run = recorded("overload-recover-stream-json")
     assert "attempt 1 failed (503)" in [event.text for event in run.events]
+    assert (run.summary.run.retries, recorded("rate429-stream-json").summary.run.retries) == (1, 1)
     assert not run.summary.failed
 
 

@@ -33,6 +33,8 @@ ENV = {
     "TMPDIR": RUN_FILES,
     "NO_COLOR": "1",
 }
+#: By itself it tries ten times, which takes minutes; the caller decides better.
+ATTEMPTS = 2
 #: A name that no server has: without any, those of other settings would be started.
 _NO_SERVER = "llm-gateway-none"
 
@@ -72,8 +74,7 @@ def _settings(request: Request, posture: Posture, default_model: str) -> dict[st
             # Else the second resume of a conversation, or two runs at a time in one directory, delete conversations.
             "sessionRetention": {"enabled": False},
             "plan": {"enabled": posture is Posture.PLAN},
-            # By itself it tries ten times, which takes minutes; the caller decides better.
-            "maxAttempts": 2,
+            "maxAttempts": ATTEMPTS,
             "enableAutoUpdate": False,
             "enableAutoUpdateNotification": False,
         },

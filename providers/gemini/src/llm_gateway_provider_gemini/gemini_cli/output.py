@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, Summary
+from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, RunFacts, Summary
+from llm_gateway_provider_gemini.gemini_cli.argv import ATTEMPTS
 from llm_gateway_provider_gemini.gemini_cli.usage import busiest_model, tokens
 from llm_gateway_provider_gemini.values import described, line_object, mapping, text
 
@@ -34,6 +35,7 @@ class GeminiReader:
         self._tools: dict[str, str] = {}  # tool id -> name
         self._denied: set[str] = set()
         self._result: dict[str, Any] = {}
+        self._retries = 0
         self._in_force = self._dead_server = self._broken_rules = False
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
@@ -59,6 +61,7 @@ class GeminiReader:
             native_id=NativeSessionId(self._native_id) if self._native_id else None,
             model=busiest_model(stats),
             usage=tokens(stats),
+            run=RunFacts(retries=self._retries),
             failed=bool(category),
             failure=self._facts(category) if category else {},
             notices=tuple(self._notices()),
@@ -154,5 +157,6 @@ class GeminiReader:
         elif "Policy file error in" in line:
             self._broken_rules = True
         elif match := _ATTEMPT.match(line):
+            self._retries += int(match[1]) < ATTEMPTS
             status = f" ({match[2]})" if match[2] else ""
             yield Event(kind=EventKind.STATUS, text=f"attempt {match[1]} failed{status}")
