@@ -11,6 +11,8 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llm_gateway.bells import ring
+    from llm_gateway.cli.versions import in_range, look_at_provider, run_briefly, version_of
+    from llm_gateway.dispatch.invocation import find_program, run_environment
     from llm_gateway.errors import GatewayError, error_for
     from llm_gateway.gateway import Gateway, find_plugins, open_gateway
     from llm_gateway.hookspecs import API_VERSION, hookimpl
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "bells": ("ring",),
+    "cli.versions": ("in_range", "look_at_provider", "run_briefly", "version_of"),
+    "dispatch.invocation": ("find_program", "run_environment"),
     "errors": ("GatewayError", "error_for"),
     "gateway": ("Gateway", "find_plugins", "open_gateway"),
     "hookspecs": ("API_VERSION", "hookimpl"),
@@ -81,8 +85,9 @@ __all__ = [  # noqa: RUF022
     "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
     "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
-    "check", "error_for", "error_view", "find_plugins", "from_json", "hookimpl", "job_view", "new_job_id",
-    "new_session_id", "open_gateway", "operation", "reply_text", "ring", "stamp", "to_json", "wire_object",
+    "check", "error_for", "error_view", "find_plugins", "find_program", "from_json", "hookimpl", "in_range",
+    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "reply_text", "ring",
+    "run_briefly", "run_environment", "stamp", "to_json", "version_of", "wire_object",
 ]
 # fmt: on
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.abc import TaskGroup
 from pydantic import BaseModel
 
 import llm_gateway
-from llm_gateway.dispatch.invocation import find_program
 from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import McpServer
@@ -39,6 +39,9 @@ _LATER = (
 
 class Gateway:
     """One gateway of a home. Made by `open_gateway`."""
+
+    #: For what goes on in the background until the gateway closes. Whatever a task raises ends the gateway.
+    tasks: TaskGroup
 
     def __init__(self, settings: Settings, host: PluginHost, environ: Mapping[str, str]) -> None:
         self.settings = settings
@@ -88,11 +91,6 @@ class Gateway:
         info = self.providers.get(provider)
         return info.supports if info else frozenset()
 
-    def installed(self, provider: str) -> bool:
-        """Whether a provider's program is on this machine. Blocking: a few stat calls."""
-        override, whole = self.settings.provider(provider).executable, self.providers[provider]
-        return any(find_program(info, override, self.environ) for info in whole.programs.values())
-
     def _operations(self, brought: Iterable[tuple[str, Operation]]) -> Mapping[str, Operation]:
         asking = [one for info in self.providers.values() for one in request_operations(info, defers=self.defers)]
         found = {operation.name: operation for operation in asking}
@@ -131,7 +129,8 @@ async def open_gateway(
     try:
         await gateway.engine.aopen()
         async with anyio.create_task_group() as tasks:
-            await gateway.supervisor.run(tasks)
+            gateway.tasks = tasks
+            await gateway.supervisor.run()
             yield gateway
             tasks.cancel_scope.cancel()
     finally:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
 
 from llm_gateway.bells import MISSED, Bell, ring
 from llm_gateway.dispatch import invocation, outcome
@@ -71,13 +70,12 @@ class Supervisor:
         self._unlaunched: set[JobId] = set()
         self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose bells tell this gateway nothing new
         self._idle = anyio.Event()
-        self._tasks: TaskGroup
 
-    async def run(self, tasks: TaskGroup) -> None:
-        """Begin: take the life lock, adopt orphans, listen. Runs on in `tasks` until that is cancelled."""
+    async def run(self) -> None:
+        """Begin: take the life lock, adopt orphans, listen. Runs on in the gateway's tasks."""
         self._life.open()
         self._bell.open()
-        self._tasks = tasks
+        tasks = self._gateway.tasks
         await self.look_after(*await self._gateway.store.unfinished())
         tasks.start_soon(self._listen)
         tasks.start_soon(keep_pruning, self._gateway)
@@ -138,7 +136,7 @@ class Supervisor:
             self._driven.add(job.id)
             self._unlaunched.add(job.id)
             self._known.append(job.id)
-            self._tasks.start_soon(self._drive, job)
+            self._gateway.tasks.start_soon(self._drive, job)
 
     async def _pump(self, after_s: float = 0.0) -> None:
         """Start what waits, as far as there is room."""
@@ -150,7 +148,7 @@ class Supervisor:
                 claimed = await self._gateway.store.claim(self.owner, self._gateway.limits, _now())
             except StoreUnavailable as error:  # what waits must not wait for the next bell
                 log.warning("nothing could be started: %s", error)
-                self._tasks.start_soon(self._pump, _LOOK_AGAIN_S)
+                self._gateway.tasks.start_soon(self._pump, _LOOK_AGAIN_S)
                 return
             for job in claimed:
                 self._queued.discard(job.id)

@@ -7,21 +7,26 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import anyio
 from anyio import to_thread
 
-from llm_gateway.dispatch.invocation import require_program, run_environment
+from llm_gateway.dispatch.invocation import Program, require_program, run_environment
 from llm_gateway.errors import NotInstalled
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.settings import Settings
 from llm_gateway.settings.model import ProviderSection
 
 TIMEOUT_S = 10.0
+_KEPT = 4096
 _VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-+.]?[0-9A-Za-z]+)*")
+
+
+#: What each build of a program said, by its identity: it is asked once.
+_told: dict[str, str] = {}
 
 
 async def look_at_provider(
@@ -39,22 +44,32 @@ async def look_at_provider(
         wanted = str(section.executable or info.executable)
         return {**seen, "problem": f"{wanted} was not found", "install": info.install or None}
     seen |= {"installed": True, "path": program.path, "version": None}
-    env = run_environment(
-        environ, allowed=info.env, passed=section.env_pass, fixed=section.env, added={}, depth=_depth(settings) + 1
-    )
+    if info.variant:
+        seen["variant"] = info.variant
     try:
-        _, words = await _first_words([program.path, *info.version_argv], env)
+        seen["version"] = await version_of(info, program, settings, environ) or None
         if info.login_argv:
-            code, _ = await _first_words([program.path, *info.login_argv], env)
+            asked = [program.path, *info.login_argv]
+            code, _ = await run_briefly(asked, _environment(info, settings, environ), timeout_s=TIMEOUT_S)
             seen["login"] = "no" if code else "yes"
     except (OSError, TimeoutError) as error:
         why = f"gave no answer in {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else f"did not start: {error}"
         return {**seen, "problem": f"{program.path} {' '.join(info.version_argv)} {why}"}
-    found = _VERSION.search(words)
-    seen["version"] = found[0] if found else None
-    if info.versions_seen and found:
-        seen |= {"seenToWork": list(info.versions_seen), "inRange": in_range(found[0], info.versions_seen)}
+    if info.versions_seen and seen["version"]:
+        seen |= {"seenToWork": list(info.versions_seen), "inRange": in_range(seen["version"], info.versions_seen)}
     return seen
+
+
+async def version_of(
+    info: ProviderInfo, program: Program, settings: Settings | None, environ: Mapping[str, str]
+) -> str:
+    """The version that a program tells; empty when it tells none. Raises OSError or TimeoutError when it cannot be asked."""
+    if program.identity not in _told:
+        asked = [program.path, *info.version_argv]
+        _, words = await run_briefly(asked, _environment(info, settings, environ), timeout_s=TIMEOUT_S)
+        found = _VERSION.search(words)
+        _told[program.identity] = found[0] if found else ""
+    return _told[program.identity]
 
 
 def in_range(version: str, seen: tuple[str, str]) -> str:
@@ -71,12 +86,18 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _depth(settings: Settings | None) -> int:
-    return settings.depth if settings else 0
+def _environment(info: ProviderInfo, settings: Settings | None, environ: Mapping[str, str]) -> Mapping[str, str]:
+    section, depth = (settings.provider(info.name), settings.depth) if settings else (ProviderSection(), 0)
+    return run_environment(
+        environ, allowed=info.env, passed=section.env_pass, fixed=section.env, added={}, depth=depth + 1
+    )
 
 
-async def _first_words(argv: list[str], env: Mapping[str, str]) -> tuple[int, str]:
-    """How a short program ends, and what it prints at first. To a file: a process that it leaves behind cannot hold us up."""
+async def run_briefly(argv: Sequence[str], env: Mapping[str, str], *, timeout_s: float) -> tuple[int, str]:
+    """How a short program ends, and what it prints: the beginning, and of much output the end. Raises OSError, TimeoutError.
+
+    It prints into a file, so that a process that it leaves behind cannot hold us up.
+    """
     with tempfile.TemporaryFile() as output:
         process = await anyio.open_process(
             argv,
@@ -88,7 +109,7 @@ async def _first_words(argv: list[str], env: Mapping[str, str]) -> tuple[int, st
             start_new_session=True,
         )
         try:
-            with anyio.fail_after(TIMEOUT_S):
+            with anyio.fail_after(timeout_s):
                 code = await process.wait()
         finally:
             with suppress(ProcessLookupError, PermissionError):
@@ -96,5 +117,10 @@ async def _first_words(argv: list[str], env: Mapping[str, str]) -> tuple[int, st
             with anyio.CancelScope(shield=True):
                 await process.wait()
                 await process.aclose()
+        size = output.seek(0, os.SEEK_END)
         output.seek(0)
-        return code, output.read(4096).decode("utf-8", "replace")
+        words = output.read(_KEPT)
+        if size > 2 * _KEPT:
+            output.seek(size - _KEPT)
+            words += b"\n...\n"
+        return code, (words + output.read(_KEPT)).decode("utf-8", "replace")

@@ -81,14 +81,16 @@ def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Re
     return request, Posture(said["posture"]) if said.get("posture") else None
 
 
-def remember(session: Session, request: Request, posture: Posture, options_given: Mapping[str, Any]) -> Session:
-    """A new session with what its later turns must say again."""
+def remember(session: Session, request: Request, posture: Posture, options_given: Mapping[str, Any]) -> Session | None:
+    """A session with what its later turns must say again: one that is new, or was made before its first turn; else None."""
+    if session.settings:
+        return None
     said: dict[str, Any] = {"posture": posture.value}
     said |= {name: getattr(request, name) for name in ("model", "effort", "variant") if getattr(request, name)}
     said |= {name: list(getattr(request, name)) for name in _REPEATED if getattr(request, name)}
     if options_given:
         said["options"] = dict(options_given)
-    return replace(session, settings=said)
+    return replace(session, settings=said, working_dir=request.working_dir)
 
 
 async def _latest(store: Store, info: ProviderInfo, request: Request) -> Session:

@@ -123,7 +123,7 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
         _, notices, _ = await remark(gateway, outcome.record_of(job, plan.accepted), request)
         told = ({"code": one.code, "message": one.message, **one.details} for one in (*warnings, *notices))
         job = replace(job, notices=tuple(told))
-        fresh = None if begun else session.remember(conversation, request, ruling.posture, ask.options_given)
+        fresh = session.remember(conversation, request, ruling.posture, ask.options_given)
         admitted = await gateway.supervisor.admit(job, plan, session=fresh, queue_if_busy=ask.queue_if_busy)
     await _keep_verdicts(gateway, proposal, kept, admitted.job.id)
     return admitted

@@ -56,8 +56,9 @@ class Store(Protocol):
         waits already, other than for its own session): stored as running, `started_at` = `created_at`. Else, fewer than `limits.queued` waiting: stored
         as queued. Else raises Saturated and stores nothing.
 
-        With the job its record is begun (`started`). `session` is stored in the same transaction when it is not there yet. If another session holds its native id by
-        now: raises SessionBusy.
+        With the job its record is begun (`started`).
+        `session` is stored in the same transaction when it is not there yet, or when the one that is there was made before its
+        first turn: it has neither native id nor settings, and no unfinished job. If another session holds its native id by now: raises SessionBusy.
         """
 
     async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:

@@ -64,21 +64,14 @@ class AsyncResult(Wire):
 
 
 async def answer(
-    gateway: Gateway,
-    job: Job,
-    *,
-    deduplicated: bool = False,
-    offset: int = 0,
-    max_chars: int = MAX_INLINE_CHARS,
-    deferred: bool = True,
+    gateway: Gateway, job: Job, *, deduplicated: bool = False, offset: int = 0, max_chars: int = MAX_INLINE_CHARS
 ) -> RequestResult:
-    """The answer for a job as it stands. Handing out a final reply is noted in the store.
-
-    :param deferred: a job that has not ended is called `deferred` (it began as a waiting request), else by its state.
-    """
+    """The answer to whoever waited for a job, as that stands. Handing out a final reply is noted in the store."""
     ended = job.state.ended
     reply = job.reply or Reply(empty=ended)  # none: not ended yet, or canceled before it ran
-    whole = await _words(gateway, job, deferred=deferred)
+    if ended and job.fetched_at is None:
+        await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
+    whole = (await to_thread.run_sync(read_reply_text, gateway.supervisor.folder(job.id)) if ended else None) or ""
     text = whole[offset : offset + max_chars] if gateway.defers else whole
     cut = ended and offset + len(text) < len(whole)
     warnings = [*job.notices, *({"code": n.code, "message": n.message, **n.details} for n in reply.notices)]
@@ -86,7 +79,7 @@ async def answer(
         message = f"characters {offset} to {offset + len(text)} of {len(whole)}: llm_job_result pages through the rest"
         warnings.append({"code": "text_cut", "message": message})
     return RequestResult(
-        status="deferred" if deferred and not ended else job.state.value,
+        status=job.state.value if ended else "deferred",
         job_id=job.id,
         provider=job.provider,
         text=text,
@@ -115,18 +108,6 @@ async def answer(
         if ended or not gateway.defers
         else f'The job goes on. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.',
     )
-
-
-async def _words(gateway: Gateway, job: Job, *, deferred: bool) -> str:
-    if job.state.ended:
-        if job.fetched_at is None:
-            await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
-        return await to_thread.run_sync(read_reply_text, gateway.supervisor.folder(job.id)) or ""
-    if job.state is JobState.RUNNING and not deferred:
-        live = await gateway.supervisor.live(job)
-        await to_thread.run_sync(live.advance)
-        return live.partial_text
-    return ""
 
 
 def failed(result: RequestResult) -> bool:

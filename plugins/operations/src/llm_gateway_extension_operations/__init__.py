@@ -1,1 +1,1 @@
-"""What callers can do beside asking a provider: jobs and the gateway's health."""
+"""What callers can do beside asking a provider: jobs, sessions, approvals, programs, health."""

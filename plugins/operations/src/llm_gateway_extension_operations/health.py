@@ -6,7 +6,7 @@ from typing import Any
 
 from anyio import to_thread
 
-from llm_gateway import CallContext, Gateway, Job, JobState, Wire, job_view, operation, stamp, wire_object
+from llm_gateway import CallContext, Gateway, Job, JobState, Wire, find_program, job_view, operation, stamp, wire_object
 from llm_gateway.errors import StoreUnavailable
 
 
@@ -45,8 +45,16 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
         limits={"running": limits.running, "perProvider": limits.per_provider, "queued": limits.queued},
         store=store,
         plugin_problems=problems,
-        providers={name: await to_thread.run_sync(gateway.installed, name) for name in sorted(gateway.providers)},
+        providers=await to_thread.run_sync(_installed, gateway),
     )
+
+
+def _installed(gateway: Gateway) -> dict[str, bool]:
+    found = {}
+    for name, whole in sorted(gateway.providers.items()):
+        override = gateway.settings.provider(name).executable
+        found[name] = any(find_program(info, override, gateway.environ) for info in whole.programs.values())
+    return found
 
 
 async def _seen(gateway: Gateway, job: Job) -> dict[str, Any]:

@@ -160,10 +160,20 @@ async def result(gateway: Gateway, params: ResultParams, context: CallContext) -
         page = await _raw_page(gateway, job, params.raw, params.offset, params.max_chars or _RAW_DEFAULT_BYTES)
         head = {"status": job.state.value, "job_id": job.id, "provider": job.provider}
         return ResultPage(**head, partial=page.partial, page=page.model_dump(by_alias=True, exclude_none=True))
-    told = await answer(
-        gateway, job, offset=params.offset, max_chars=params.max_chars or MAX_INLINE_CHARS, deferred=False
-    )
-    return ResultPage(**dict(told))
+    page_chars = params.max_chars or MAX_INLINE_CHARS
+    told = dict(await answer(gateway, job, offset=params.offset, max_chars=page_chars))
+    if not job.state.ended:
+        words = await _words_so_far(gateway, job)
+        told |= {"status": job.state.value, "text": words[params.offset : params.offset + page_chars]}
+    return ResultPage(**told)
+
+
+async def _words_so_far(gateway: Gateway, job: Job) -> str:
+    if job.state is not JobState.RUNNING:
+        return ""
+    live = await gateway.supervisor.live(job)
+    await to_thread.run_sync(live.advance)
+    return live.partial_text
 
 
 async def _raw_page(gateway: Gateway, job: Job, stream: str, offset: int, size: int) -> RawPage:

@@ -1,19 +1,39 @@
-"""The entry point: the operations and resources, brought as any plugin would bring its own."""
+"""The entry point: operations, resources and a warning, brought as any plugin would bring its own."""
 
 from __future__ import annotations
 
-from llm_gateway import Operation, Resource, hookimpl
+from llm_gateway import Gateway, Operation, Record, Remarks, Request, Resource, hookimpl
+from llm_gateway_extension_operations import newer
+from llm_gateway_extension_operations.approvals import APPROVAL_OPERATIONS
 from llm_gateway_extension_operations.health import HEALTH_OPERATIONS
 from llm_gateway_extension_operations.jobs import JOB_OPERATIONS, JOB_RESOURCES
+from llm_gateway_extension_operations.models import MODEL_OPERATIONS, MODEL_RESOURCES
+from llm_gateway_extension_operations.sessions import SESSION_OPERATIONS, SESSION_RESOURCES
+from llm_gateway_extension_operations.upgrades import UPGRADE_OPERATIONS
+from llm_gateway_extension_operations.versions import VERSION_OPERATIONS
 
 
 @hookimpl
 def gateway_operations() -> list[Operation]:
     """Bring them."""
-    return [*JOB_OPERATIONS, *HEALTH_OPERATIONS]
+    return [
+        *JOB_OPERATIONS,
+        *SESSION_OPERATIONS,
+        *APPROVAL_OPERATIONS,
+        *MODEL_OPERATIONS,
+        *VERSION_OPERATIONS,
+        *UPGRADE_OPERATIONS,
+        *HEALTH_OPERATIONS,
+    ]
 
 
 @hookimpl
 def gateway_resources() -> list[Resource]:
     """Bring them."""
-    return [*JOB_RESOURCES]
+    return [*JOB_RESOURCES, *SESSION_RESOURCES, *MODEL_RESOURCES]
+
+
+@hookimpl
+def gateway_remark(gateway: Gateway, record: Record, request: Request | None) -> Remarks | None:
+    """Warn of a CLI that nobody has seen to work."""
+    return newer.remark(gateway, record, request)

@@ -73,8 +73,10 @@ class MemoryStore:
             raise Saturated
         if job.id in self._jobs:
             raise StoreUnavailable(f"There is a job {job.id} already.")
-        if session is not None and session.id not in self._sessions:
-            await self.put_session(session)
+        if session is not None and not busy:
+            there = self._sessions.get(session.id)
+            if there is None or not (there.native_id or there.settings):
+                await self.put_session(session)
         self._jobs[job.id] = job
         self._records[job.id] = _begun(job)
         return Admission(job=job)

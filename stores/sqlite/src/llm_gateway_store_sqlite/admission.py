@@ -12,7 +12,7 @@ from llm_gateway import Admission, Job, JobState, Limits, Session
 from llm_gateway.errors import Saturated, SessionBusy
 from llm_gateway_store_sqlite.queries import SQL
 from llm_gateway_store_sqlite.records import begun
-from llm_gateway_store_sqlite.rows import job_columns, job_from, micros, record_columns, session_columns
+from llm_gateway_store_sqlite.rows import job_columns, job_from, micros, record_columns, session_columns, session_from
 
 
 def duplicate_query(principal: str, dedup_key: str, window_s: float, now: datetime) -> dict[str, object]:
@@ -45,11 +45,17 @@ def admit(
         job = replace(job, state=JobState.QUEUED, started_at=None)
     else:
         raise Saturated
-    if session is not None and not connection.execute(SQL["has_session"], {"id": session.id}).fetchone():
+    if session is not None and not busy and not _has_begun(connection, session):
         put_session(connection, session)
     connection.execute(SQL["insert_job"], job_columns(job))
     connection.execute(SQL["put_record"], record_columns(begun(job)))
     return Admission(job=job)
+
+
+def _has_begun(connection: sqlite3.Connection, session: Session) -> bool:
+    row = connection.execute(SQL["get_session"], {"id": session.id}).fetchone()
+    there = row and session_from(row)
+    return bool(there and (there.native_id or there.settings))
 
 
 def put_session(connection: sqlite3.Connection, session: Session) -> None:

@@ -185,6 +185,21 @@ class AdmissionContract:
         with pytest.raises(Saturated):
             await let_in(store, a_job(session_id=ONE), Limits(running=5, per_provider=5, queued=0), queue_if_busy=True)
 
+    async def test_a_session_made_before_its_first_turn_learns_with_it_what_to_say_again(self, store: Store) -> None:
+        made = a_session(settings={}, native_id=None)
+        await store.put_session(made)
+        told = replace(made, settings={"model": "m"}, working_dir="/elsewhere")
+        first = await let_in(store, a_job(session_id=ONE), session=told)
+        assert await store.get_session(ONE) == told
+        late = replace(made, settings={"model": "late"})
+        with pytest.raises(SessionBusy):
+            await let_in(store, a_job(session_id=ONE), session=late)
+        await finish(store, first)
+        await let_in(store, a_job(session_id=ONE), session=late)
+        kept = await store.get_session(ONE)
+        assert kept is not None
+        assert kept.settings == {"model": "m"}
+
     async def test_the_session_is_kept_with_the_job_unless_it_is_there(self, store: Store) -> None:
         first = await let_in(store, a_job(session_id=ONE), session=a_session())
         assert await store.get_session(ONE) == a_session()

@@ -1,0 +1,98 @@
+"""Finding a caller's session, and how sessions and their turns are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from llm_gateway import (
+    CallContext,
+    Gateway,
+    Job,
+    JobState,
+    NativeSessionId,
+    Record,
+    Session,
+    SessionId,
+    job_view,
+    stamp,
+    wire_object,
+)
+from llm_gateway.errors import SessionNotFound
+
+_UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
+
+
+async def own_session(
+    gateway: Gateway, session_id: str, context: CallContext, *, provider: str | None = None
+) -> Session:
+    """A session of this caller's, by either id. Raises SessionNotFound: another's, or another provider's, is none."""
+    found = None
+    if session_id.startswith("gw-"):
+        found = await gateway.store.get_session(SessionId(session_id))
+    else:
+        for name in gateway.providers if provider is None else (provider,):
+            native = NativeSessionId(session_id)
+            found = found or await gateway.store.find_session(name, native, context.principal)
+    if found is None or found.principal != context.principal or (provider and found.provider != provider):
+        of = f"{provider} has" if provider else "there is"
+        raise SessionNotFound(f"{of} no session {session_id}", recovery="session_list shows yours.")
+    return found
+
+
+async def in_use(gateway: Gateway, session: Session) -> Job | None:
+    """A turn of it that has not ended."""
+    running = await gateway.store.list_jobs(session_id=session.id, states=_UNFINISHED, limit=1)
+    return running[0] if running else None
+
+
+async def is_active(gateway: Gateway, session: Session) -> bool:
+    """Whether requests in its directory continue it."""
+    active = await gateway.store.active_session(session.provider, session.working_dir, session.principal)
+    return active is not None and active.id == session.id
+
+
+def session_view(gateway: Gateway, session: Session, *, active: bool) -> dict[str, Any]:
+    """A session as lists show it. Resumable is what the CLI has told an id of, and can continue."""
+    return wire_object(
+        gateway_session_id=session.id,
+        session_id=session.native_id,
+        provider=session.provider,
+        description=session.description or None,
+        resumable=session.native_id is not None and "sessionId" in gateway.supports(session.provider),
+        active=active,
+        turns=session.turns,
+        model=session.settings.get("model"),
+        posture=session.settings.get("posture"),
+        working_dir=session.working_dir,
+        created_at=stamp(session.created_at),
+        last_used_at=stamp(session.last_used_at),
+    )
+
+
+def cache_state(records: Sequence[Record], now: datetime) -> dict[str, Any] | None:
+    """What these turns (newest first) read from the provider's cache, and how long it will be kept; None: nothing is known."""
+    told = [record for record in records if record.ended_at and record.usage.cache_read_tokens is not None]
+    if not told:
+        return None
+    newest = told[0]
+    age_s = (now - (newest.ended_at or now)).total_seconds()
+    ttl_s = newest.cache.ttl_s
+    return wire_object(
+        requests=len(told),
+        hits=sum(bool(record.usage.cache_read_tokens) for record in told),
+        read_tokens=sum(record.usage.cache_read_tokens or 0 for record in told),
+        written_tokens=sum(record.usage.cache_creation_tokens or 0 for record in told),
+        last_request_at=stamp(newest.started_at),
+        ttl_remaining_ms=None if ttl_s is None else max(0, round((ttl_s - age_s) * 1000)),
+    )
+
+
+def turn_view(job: Job) -> dict[str, Any]:
+    """A turn: its job, and what it took."""
+    if job.reply is None:
+        return job_view(job)
+    usage = wire_object(**asdict(job.reply.usage))
+    return {**job_view(job), **wire_object(usage=usage or None, cost_usd=job.reply.cost.usd)}

@@ -1,0 +1,69 @@
+"""Which models the providers' own files and commands name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from llm_gateway import CallContext, Gateway, GatewayError, ProviderInfo, Resource, Wire, operation, wire_object
+from llm_gateway_extension_operations.providers import chosen_providers
+
+#: A plugin may ask its program, which may hang.
+_PATIENCE_S = 20.0
+
+
+class ModelParams(Wire):
+    """Whose models to list."""
+
+    provider: str | None = None
+
+
+class ModelList(Wire):
+    """Models by provider, each name with its source; `problem` where they could not be listed."""
+
+    providers: list[dict[str, Any]]
+
+
+async def list_models(gateway: Gateway, params: ModelParams, context: CallContext) -> ModelList:
+    """Models that each CLI's own files or commands name, with the source. Best leave model out."""
+    asked = chosen_providers(gateway, params.provider)
+    found: dict[str, dict[str, Any]] = {}
+
+    async def look(info: ProviderInfo) -> None:
+        found[info.name] = {"provider": info.name, **await _models(gateway, info.name)}
+
+    async with anyio.create_task_group() as tasks:
+        for info in asked:
+            tasks.start_soon(look, info)
+    return ModelList(providers=[found[info.name] for info in asked])
+
+
+async def _models(gateway: Gateway, provider: str) -> dict[str, Any]:
+    try:
+        with anyio.fail_after(_PATIENCE_S):
+            models = await to_thread.run_sync(gateway.host.list_models, provider, abandon_on_cancel=True)
+    except TimeoutError:
+        return {"models": [], "problem": f"no answer in {_PATIENCE_S:.0f} s"}
+    except GatewayError as error:  # one provider's trouble is not the others'
+        return {"models": [], "problem": error.message}
+    shown = [
+        wire_object(id=model.id, source=model.source, default=model.default or None, title=model.title or None)
+        for model in models
+    ]
+    return {"models": shown}
+
+
+MODEL_OPERATIONS = [operation("list_models", "List models", list_models, ModelParams, ModelList)]
+
+
+async def _read(gateway: Gateway, variables: Mapping[str, str], context: CallContext) -> str:
+    found = await list_models(gateway, ModelParams(provider=variables["provider"]), context)
+    return found.model_dump_json(by_alias=True, exclude_none=True)
+
+
+MODEL_RESOURCES = [
+    Resource(uri="models://{provider}", name="models", description="Models of one provider.", read=_read)
+]

@@ -1,0 +1,24 @@
+"""Which providers a caller means."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from llm_gateway import Gateway, ProviderInfo
+from llm_gateway.errors import InvalidRequest
+
+
+def known_provider(gateway: Gateway, name: str) -> ProviderInfo:
+    """The provider of this name. Raises InvalidRequest with the nearest name."""
+    if name in gateway.providers:
+        return gateway.providers[name]
+    near = get_close_matches(name, list(gateway.providers), n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InvalidRequest(
+        f"there is no provider {name}{hint}", recovery=f"Installed: {', '.join(gateway.providers) or 'none'}."
+    )
+
+
+def chosen_providers(gateway: Gateway, name: str | None) -> list[ProviderInfo]:
+    """The one of this name, or all."""
+    return list(gateway.providers.values()) if name is None else [known_provider(gateway, name)]

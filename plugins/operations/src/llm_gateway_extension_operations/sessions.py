@@ -1,0 +1,222 @@
+"""Conversations: made, looked at, made active, forgotten. What a caller does not own is not told apart from what is not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+from anyio import to_thread
+from pydantic import Field
+
+from llm_gateway import CallContext, Gateway, Resource, Session, Wire, new_session_id, operation
+from llm_gateway.errors import InvalidRequest, SessionBusy
+from llm_gateway_extension_operations.conversations import (
+    cache_state,
+    in_use,
+    is_active,
+    own_session,
+    session_view,
+    turn_view,
+)
+from llm_gateway_extension_operations.providers import known_provider
+
+SessionIdText = Annotated[str, Field(max_length=400, description="gw-… or the CLI's own id")]
+_PAGE = 200
+
+
+class CreateParams(Wire):
+    """A conversation to be begun by a later request."""
+
+    provider: str
+    description: Annotated[str, Field(max_length=1000)] = ""
+    set_as_active: bool = True
+    working_dir: str | None = None
+
+
+class SessionParams(Wire):
+    """One conversation."""
+
+    session_id: SessionIdText
+
+
+class GetParams(SessionParams):
+    """One conversation, with its newest turns."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = Field(10, description="turns")
+
+
+class ListParams(Wire):
+    """Which conversations to list."""
+
+    provider: str | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class ActiveParams(Wire):
+    """The conversation that requests without session arguments continue."""
+
+    provider: str
+    session_id: SessionIdText | None
+    working_dir: str | None = Field(None, description="Default: the session's, else the gateway's")
+
+
+class ClearParams(Wire):
+    """Whose conversations to forget."""
+
+    provider: str | None = None
+
+
+class SessionResult(Wire):
+    """One conversation."""
+
+    session: dict[str, Any]
+
+
+class SessionDetails(SessionResult):
+    """One conversation with its newest turns."""
+
+    turns: list[dict[str, Any]]
+    cache_state: dict[str, Any] | None = None
+
+
+class SessionList(Wire):
+    """Conversations, last used first."""
+
+    sessions: list[dict[str, Any]]
+
+
+class ActiveResult(Wire):
+    """Which conversation is active in a directory; none: requests begin their own."""
+
+    provider: str
+    working_dir: str
+    session: dict[str, Any] | None = None
+
+
+class Forgotten(Wire):
+    """What was forgotten, and what was not because a turn of it runs."""
+
+    deleted: list[str]
+    busy: list[str]
+
+
+async def create(gateway: Gateway, params: CreateParams, context: CallContext) -> SessionResult:
+    """Make a session; the first request with its gatewaySessionId begins the conversation."""
+    info = known_provider(gateway, params.provider)
+    if "sessionId" not in info.supports:
+        raise InvalidRequest(f"{info.name} keeps no conversations")
+    now = datetime.now(timezone.utc)
+    session = Session(
+        id=new_session_id(),
+        provider=info.name,
+        principal=context.principal,
+        working_dir=await _directory(params.working_dir),
+        description=params.description,
+        created_at=now,
+        last_used_at=now,
+    )
+    await gateway.store.put_session(session)
+    if params.set_as_active:
+        await gateway.store.set_active(info.name, session.working_dir, context.principal, session.id)
+    return SessionResult(session=session_view(gateway, session, active=params.set_as_active))
+
+
+async def list_sessions(gateway: Gateway, params: ListParams, context: CallContext) -> SessionList:
+    """Your sessions, last used first."""
+    if params.provider is not None:
+        known_provider(gateway, params.provider)
+    found = await gateway.store.list_sessions(principal=context.principal, provider=params.provider, limit=params.limit)
+    return SessionList(sessions=[session_view(gateway, one, active=await is_active(gateway, one)) for one in found])
+
+
+async def get(gateway: Gateway, params: GetParams, context: CallContext) -> SessionDetails:
+    """A session with its recent turns, newest first."""
+    session = await own_session(gateway, params.session_id, context)
+    jobs = await gateway.store.list_jobs(principal=context.principal, session_id=session.id, limit=params.limit)
+    records = await gateway.store.list_records(principal=context.principal, session_id=session.id, limit=_PAGE)
+    return SessionDetails(
+        session=session_view(gateway, session, active=await is_active(gateway, session)),
+        turns=[turn_view(job) for job in jobs],
+        cache_state=cache_state(records, datetime.now(timezone.utc)),
+    )
+
+
+async def set_active(gateway: Gateway, params: ActiveParams, context: CallContext) -> ActiveResult:
+    """Choose the session that requests of this provider continue in a directory when they name none; null: none."""
+    info = known_provider(gateway, params.provider)
+    session = None
+    if params.session_id is not None:
+        session = await own_session(gateway, params.session_id, context, provider=info.name)
+    own_place = session.working_dir if session and params.working_dir is None else None
+    place = own_place or await _directory(params.working_dir)
+    await gateway.store.set_active(info.name, place, context.principal, session.id if session else None)
+    view = session_view(gateway, session, active=True) if session else None
+    return ActiveResult(provider=info.name, working_dir=place, session=view)
+
+
+async def delete(gateway: Gateway, params: SessionParams, context: CallContext) -> Forgotten:
+    """Forget a session; refused while a turn of it runs. The CLI's own files stay."""
+    session = await own_session(gateway, params.session_id, context)
+    if job := await in_use(gateway, session):
+        raise SessionBusy(
+            f"{session.id} cannot be forgotten while {job.id} is {job.state.value}",
+            recovery="Wait for it (llm_job_wait), or end it (llm_job_cancel).",
+        )
+    await gateway.store.delete_session(session.id)
+    return Forgotten(deleted=[session.id], busy=[])
+
+
+async def clear_all(gateway: Gateway, params: ClearParams, context: CallContext) -> Forgotten:
+    """Forget all your sessions, or those of a provider, but for those in use."""
+    if params.provider is not None:
+        known_provider(gateway, params.provider)
+    deleted: list[str] = []
+    busy: list[str] = []
+    while True:
+        page = await gateway.store.list_sessions(
+            principal=context.principal, provider=params.provider, limit=_PAGE + len(busy)
+        )
+        left = [session for session in page if session.id not in busy]
+        if not left:
+            return Forgotten(deleted=deleted, busy=busy)
+        for session in left:
+            if await in_use(gateway, session):
+                busy.append(session.id)
+            else:
+                await gateway.store.delete_session(session.id)
+                deleted.append(session.id)
+
+
+async def _directory(path: str | None) -> str:
+    return await to_thread.run_sync(_existing_directory, path)
+
+
+def _existing_directory(path: str | None) -> str:
+    place = os.path.abspath(os.path.expanduser(path)) if path else os.getcwd()
+    if not Path(place).is_dir():
+        raise InvalidRequest(f"workingDir: there is no directory {place}")
+    return place
+
+
+SESSION_OPERATIONS = [
+    operation("session_create", "New session", create, CreateParams, SessionResult, read_only=False, idempotent=False),
+    operation("session_list", "List sessions", list_sessions, ListParams, SessionList),
+    operation("session_get", "Session", get, GetParams, SessionDetails),
+    operation("session_set_active", "Active session", set_active, ActiveParams, ActiveResult, read_only=False),
+    operation("session_delete", "Forget a session", delete, SessionParams, Forgotten, destructive=True),
+    operation("session_clear_all", "Forget sessions", clear_all, ClearParams, Forgotten, destructive=True),
+]
+
+
+async def _read_all(gateway: Gateway, variables: Mapping[str, str], context: CallContext) -> str:
+    found = await list_sessions(gateway, ListParams(provider=variables.get("provider")), context)
+    return found.model_dump_json(by_alias=True, exclude_none=True)
+
+
+SESSION_RESOURCES = [
+    Resource(uri="sessions://all", name="sessions", description="Your sessions.", read=_read_all),
+    Resource(uri="sessions://{provider}", name="provider sessions", description="Of one provider.", read=_read_all),
+]

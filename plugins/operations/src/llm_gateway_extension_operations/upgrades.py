@@ -1,0 +1,157 @@
+"""Bringing a CLI to a version: by the command that its provider's plugin names for this installation, and by no other."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from weakref import WeakKeyDictionary
+
+import anyio
+from anyio import to_thread
+from pydantic import Field
+
+from llm_gateway import (
+    CallContext,
+    Gateway,
+    ProviderInfo,
+    UpgradePlan,
+    Wire,
+    look_at_provider,
+    operation,
+    run_briefly,
+    run_environment,
+)
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_extension_operations.providers import known_provider
+
+#: How long the call waits before it answers `running`; asking again waits on.
+_WAIT_S = 45.0
+_LIMIT_S = 900.0
+#: What the common installers are told by their environment, beside what every run may see.
+_INSTALLERS = ("npm_config_*", "NPM_CONFIG_*", "NVM_*", "UV_*", "PIP_*", "PIPX_*", "HOMEBREW_*", "VOLTA_*", "PNPM_HOME")
+
+
+class UpgradeParams(Wire):
+    """Which CLI to bring to which version."""
+
+    provider: str
+    target: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$")] | None = Field(
+        None, description="Default: the newest"
+    )
+    dry_run: bool = Field(True, description="Only tell the command")
+
+
+class UpgradeResult(Wire):
+    """The command, and what became of it."""
+
+    provider: str
+    status: str  #: planned, running, completed, failed
+    command: list[str]
+    method: str
+    note: str | None = None
+    version: str | None = None  #: what is installed now
+    exit_code: int | None = None
+    output: str | None = None
+    next: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Upgrade:
+    """One that was begun; handed out once when it is over."""
+
+    plan: UpgradePlan
+    over: anyio.Event = field(default_factory=anyio.Event)
+    exit_code: int | None = None
+    output: str = ""
+
+
+_begun: WeakKeyDictionary[Gateway, dict[str, _Upgrade]] = WeakKeyDictionary()
+
+
+async def upgrade(gateway: Gateway, params: UpgradeParams, context: CallContext) -> UpgradeResult:
+    """Tell the command that brings a CLI to a version on this machine; dryRun false runs it."""
+    if context.remote:
+        raise InvalidRequest("cli_upgrade is for callers on the gateway's own machine")
+    info = known_provider(gateway, params.provider)
+    ours = _begun.setdefault(gateway, {})
+    if params.dry_run:
+        plan = await _plan(gateway, info, params.target)
+        return await _result(gateway, info, plan, "planned", next="Call again with dryRun: false to run it.")
+    going = ours.get(info.name)
+    if going is None:
+        going = _Upgrade(plan=await _plan(gateway, info, params.target))
+        if (other := ours.setdefault(info.name, going)) is not going:  # somebody was quicker
+            going = other
+        else:
+            gateway.tasks.start_soon(_run, gateway, info, going)
+    with anyio.move_on_after(_WAIT_S):
+        await going.over.wait()
+    if not going.over.is_set():
+        return await _result(gateway, info, going.plan, "running", next="Call again to wait on.")
+    ours.pop(info.name, None)
+    status = "completed" if going.exit_code == 0 else "failed"
+    return await _result(
+        gateway, info, going.plan, status, exit_code=going.exit_code, output=going.output.strip() or None
+    )
+
+
+async def _plan(gateway: Gateway, info: ProviderInfo, target: str | None) -> UpgradePlan:
+    plan = await to_thread.run_sync(gateway.host.upgrade_plan, info.name, target)
+    if plan is None:
+        raise InvalidRequest(
+            f"how this installation of {info.title} is upgraded cannot be told from here",
+            recovery=f"Install it anew: {info.install}" if info.install else None,
+        )
+    return plan
+
+
+async def _run(gateway: Gateway, info: ProviderInfo, going: _Upgrade) -> None:
+    """Run the plan's command to its end; what a caller said is nowhere in it but for the version that the plugin let pass."""
+    env = run_environment(
+        gateway.environ, allowed=_INSTALLERS, passed=(), fixed={}, added={}, depth=gateway.settings.depth + 1
+    )
+    program = shutil.which(going.plan.argv[0], path=env.get("PATH"))
+    try:
+        if program is None:
+            going.output = f"{going.plan.argv[0]} was not found on the gateway's PATH"
+        else:
+            argv = [program, *going.plan.argv[1:]]
+            going.exit_code, going.output = await run_briefly(argv, env, timeout_s=_LIMIT_S)
+    except (OSError, TimeoutError) as error:
+        going.output = f"{shlex.join(going.plan.argv)}: {error or f'no end after {_LIMIT_S:.0f} s'}"
+    finally:
+        going.over.set()
+
+
+async def _result(gateway: Gateway, info: ProviderInfo, plan: UpgradePlan, status: str, **more: Any) -> UpgradeResult:
+    seen = {} if status == "running" else await look_at_provider(info, gateway.settings, gateway.environ)
+    return UpgradeResult(
+        provider=info.name,
+        status=status,
+        command=list(plan.argv),
+        method=plan.method,
+        note=plan.note or None,
+        version=seen.get("version"),
+        **more,
+    )
+
+
+def _failed(result: UpgradeResult) -> bool:
+    return result.status == "failed"
+
+
+UPGRADE_OPERATIONS = [
+    operation(
+        "cli_upgrade",
+        "Upgrade a CLI",
+        upgrade,
+        UpgradeParams,
+        UpgradeResult,
+        failed=_failed,
+        destructive=True,
+        idempotent=False,
+        open_world=True,
+    )
+]

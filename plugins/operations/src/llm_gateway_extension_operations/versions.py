@@ -1,0 +1,44 @@
+"""What is installed of each provider: path, version, login."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from llm_gateway import CallContext, Gateway, ProviderInfo, Wire, look_at_provider, operation
+from llm_gateway_extension_operations.providers import chosen_providers
+
+#: Where things lie on this machine is nobody's business elsewhere.
+_LOCAL = ("path", "problem")
+
+
+class VersionParams(Wire):
+    """Whose program to look at."""
+
+    provider: str | None = None
+
+
+class VersionList(Wire):
+    """What is known of each provider's program."""
+
+    providers: list[dict[str, Any]]
+
+
+async def versions(gateway: Gateway, params: VersionParams, context: CallContext) -> VersionList:
+    """Which CLIs are installed, which version, logged in or not, and whether that version was seen to work."""
+    asked = chosen_providers(gateway, params.provider)
+    found: dict[str, dict[str, Any]] = {}
+
+    async def look(info: ProviderInfo) -> None:
+        found[info.name] = await look_at_provider(info, gateway.settings, gateway.environ)
+
+    async with anyio.create_task_group() as tasks:
+        for info in asked:
+            tasks.start_soon(look, info)
+    hidden = _LOCAL if context.remote else ()
+    shown = [{name: value for name, value in found[info.name].items() if name not in hidden} for info in asked]
+    return VersionList(providers=shown)
+
+
+VERSION_OPERATIONS = [operation("cli_versions", "CLI versions", versions, VersionParams, VersionList)]

@@ -1,0 +1,229 @@
+"""Models, versions, and the warning about a version that nobody has seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from llm_gateway import CallContext, Gateway, ModelInfo, open_gateway
+from llm_gateway.cli import versions
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_extension_operations import models, newer
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(newer, "_known", {})
+    monkeypatch.setattr(versions, "_told", {})
+
+
+class World:
+    """A home, and a program that stands before the imitation and says which version it is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.asked = folder / "asked"
+        self.program = folder / "bin/llm-gateway-echo"
+        self.program.parent.mkdir()
+        self.env = {
+            **os.environ,
+            "LLM_GATEWAY_HOME": str(self.home),
+            "LLM_GATEWAY_ECHO_HOME": str(folder / "echo"),
+            "LLM_GATEWAY_PLUGINS": "echo,claude,operations",
+            "LLM_GATEWAY_PROVIDERS_ECHO_EXECUTABLE": str(self.program),
+        }
+        self.work = folder / "work"
+        self.work.mkdir()
+
+    def install(self, version: str, before: str = "") -> None:
+        real = Path(sys.executable).with_name("llm-gateway-echo")
+        self.program.write_text(
+            f"""#!/bin/sh
+if [ "$1" = --version ]; then echo asked >> "{self.asked}"; {before or ":"}; echo "echo {version} (imitation)"; exit; fi
+exec "{real}" "$@"
+"""
+        )
+        self.program.chmod(0o755)
+
+    def times_asked(self) -> int:
+        return len(self.asked.read_text().splitlines()) if self.asked.exists() else 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Gateway]:
+        with anyio.fail_after(60):
+            async with open_gateway(self.env) as gateway:
+                yield gateway
+
+    async def ask(self, gateway: Gateway, prompt: str) -> dict[str, Any]:
+        arguments = {"prompt": prompt, "workingDir": str(self.work), "mcpServers": []}
+        result = await gateway.call("echo_request", arguments, CallContext())
+        return result.model_dump(by_alias=True, exclude_none=True)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def call(gateway: Gateway, name: str, *, remote: bool = False, **arguments: Any) -> dict[str, Any]:
+    result = await gateway.call(name, arguments, CallContext(remote=remote))
+    return result.model_dump(by_alias=True, exclude_none=True)
+
+
+async def known(gateway: Gateway, world: World) -> None:
+    """Wait until the program has said its version."""
+    while not (world.home / "versions.json").exists():
+        await anyio.lowlevel.checkpoint()
+
+
+def warned(told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [warning for warning in told["warnings"] if warning["code"] == "version_unseen"]
+
+
+async def test_lesson_66_a_newer_version_is_used_with_a_warning(world: World) -> None:
+    world.install("7.1.0")
+    async with world.open() as gateway:
+        first = await world.ask(gateway, "hello")
+        assert (first["status"], first["text"]) == ("completed", "echo: hello")
+        await known(gateway, world)
+        second = await world.ask(gateway, "hello again")
+    assert second["status"] == "completed"
+    (warning,) = warned(second)
+    assert (warning["version"], warning["seenToWork"]) == ("7.1.0", ["0.1.0", "0.1.0"])
+    assert "7.1.0 is newer than what was seen to work" in warning["message"]
+    assert world.times_asked() == 1
+
+
+async def test_lesson_66_what_a_program_said_is_remembered_until_it_is_another_one(world: World) -> None:
+    world.install("7.1.0")
+    async with world.open() as gateway:
+        await world.ask(gateway, "hello")
+        await known(gateway, world)
+    newer._known.clear()
+    versions._told.clear()
+    async with world.open() as gateway:
+        assert warned(await world.ask(gateway, "in another life"))
+        assert world.times_asked() == 1
+        (world.home / "versions.json").unlink()
+        world.install("0.1.0")
+        await world.ask(gateway, "the one that was tested")
+        await known(gateway, world)
+        assert warned(await world.ask(gateway, "and once more")) == []
+    assert (world.home / "versions.json").stat().st_mode & 0o777 == 0o600
+    assert list(json.loads((world.home / "versions.json").read_text()).values()) == ["0.1.0"]
+
+
+async def test_lesson_66_nobody_waits_for_a_program_that_does_not_tell_its_version(world: World) -> None:
+    gate = world.work / "gate"
+    os.mkfifo(gate)
+    world.install("7.1.0", before=f'cat "{gate}" > /dev/null')
+    async with world.open() as gateway:
+        told = await world.ask(gateway, "hello")
+        assert told["status"] == "completed"
+        assert warned(told) == []
+        assert warned(await world.ask(gateway, "again")) == []
+    assert world.times_asked() == 1
+
+
+async def test_models_come_with_their_source(world: World) -> None:
+    world.install("0.1.0")
+    async with world.open() as gateway:
+        (echo,) = (await call(gateway, "list_models", provider="echo"))["providers"]
+        _, text = await gateway.read("models://echo", CallContext())
+    assert {"id": "echo-1", "source": "the program's own price table", "default": True} in echo["models"]
+    assert json.loads(text) == {"providers": [echo]}
+
+
+async def test_lesson_65_one_provider_that_cannot_be_asked_does_not_keep_the_others_from_answering(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.install("0.1.0")
+    monkeypatch.setattr(models, "_PATIENCE_S", 0.3)
+    async with world.open() as gateway:
+        hang = anyio.Event()
+
+        def list_models(provider: str) -> list[ModelInfo]:
+            if provider == "claude":
+                anyio.from_thread.run(hang.wait)
+            return [ModelInfo(id="m", source="s")]
+
+        monkeypatch.setattr(gateway.host, "list_models", list_models)
+        found = {one["provider"]: one for one in (await call(gateway, "list_models"))["providers"]}
+        hang.set()
+    assert found["echo"]["models"] == [{"id": "m", "source": "s"}]
+    assert found["claude"] == {"provider": "claude", "models": [], "problem": "no answer in 0 s"}
+
+
+async def test_versions_say_what_is_there_and_what_was_seen_to_work(world: World) -> None:
+    world.install("7.1.0")
+    async with world.open() as gateway:
+        (echo,) = (await call(gateway, "cli_versions", provider="echo"))["providers"]
+        assert echo == {
+            "name": "echo",
+            "title": "Echo (an imitation agent)",
+            "installed": True,
+            "path": str(world.program),
+            "version": "7.1.0",
+            "seenToWork": ["0.1.0", "0.1.0"],
+            "inRange": "newer",
+            "login": "unknown",
+        }
+        world.program.unlink()
+        (gone,) = (await call(gateway, "cli_versions", provider="echo"))["providers"]
+    assert (gone["installed"], gone["install"]) == (False, "pip install llm-gateway-provider-echo")
+
+
+async def test_lesson_39_all_programs_are_asked_at_once_and_each_build_once(world: World) -> None:
+    gate = world.work / "gate"
+    os.mkfifo(gate)
+    world.install("0.1.0", before=f'cat "{gate}" > /dev/null')
+    async with world.open() as gateway:
+        echo, claude = gateway.providers["echo"], gateway.providers["claude"]
+        sure = replace(claude, executable="true", version_argv=(), versions_seen=None, login_argv=("--login",))
+        gateway.providers = {"claude": sure, "echo": echo}
+        async with anyio.create_task_group() as tasks:
+            found: list[dict[str, Any]] = []
+
+            async def look() -> None:
+                found.extend((await call(gateway, "cli_versions"))["providers"])
+
+            tasks.start_soon(look)
+            async with await anyio.open_file(gate, "w") as file:  # opens when the slow one reads
+                await file.write("now")
+        assert [(one["name"], one["installed"], one["login"]) for one in found] == [
+            ("claude", True, "yes"),
+            ("echo", True, "unknown"),
+        ]
+        await call(gateway, "cli_versions", provider="echo")
+    assert world.times_asked() == 1
+
+
+async def test_lesson_48_callers_from_afar_see_no_paths(world: World) -> None:
+    world.install("0.1.0")
+    async with world.open() as gateway:
+        told = await call(gateway, "cli_versions", remote=True, provider="echo")
+    assert told["providers"][0]["version"] == "0.1.0"
+    assert str(world.program.parent) not in json.dumps(told)
+
+
+async def test_a_provider_that_is_not_there_is_refused_with_the_nearest(world: World) -> None:
+    async with world.open() as gateway:
+        for name in ("list_models", "cli_versions", "cli_upgrade"):
+            with pytest.raises(InvalidRequest, match="no provider ecko; did you mean echo"):
+                await call(gateway, name, provider="ecko")
