@@ -8,9 +8,10 @@ import time
 from collections import deque
 from typing import Any, Protocol
 
-from . import anthropic_messages, openai_responses, responses
+from . import anthropic_messages, chat_completions, openai_responses, responses
 from .anthropic_messages import Messages
 from .behaviour import Model
+from .chat_completions import ChatCompletions
 from .generate_content import PATH as GENERATE, GenerateContent
 from .openai_responses import OpenAiResponses
 from .prefixes import PrefixStore
@@ -35,6 +36,7 @@ class ModelServer:
         model, prefixes = Model(), PrefixStore()
         self._routes: dict[str, Adapter] = {
             **dict.fromkeys(anthropic_messages.PATHS, Messages(model, prefixes)),
+            **dict.fromkeys(chat_completions.PATHS, ChatCompletions(model, prefixes)),
             **dict.fromkeys(responses.PATHS, Responses(model, prefixes)),
             **dict.fromkeys(openai_responses.PATHS, OpenAiResponses(model, prefixes)),
         }

@@ -99,9 +99,10 @@ class Answer:
         self._head(200, {**fixed, **(headers or {})})
         await self._writer.drain()
 
-    async def event(self, value: Mapping[str, Any], *, name: str | None = None) -> None:
-        """Send one event."""
-        data = (f"event: {name}\n" if name else "") + f"data: {json.dumps(value)}\n\n"
+    async def event(self, value: Mapping[str, Any] | str, *, name: str | None = None) -> None:
+        """Send one event; a string goes as it is."""
+        told = value if isinstance(value, str) else json.dumps(value)
+        data = (f"event: {name}\n" if name else "") + f"data: {told}\n\n"
         raw = data.encode()
         self._writer.write(b"%x\r\n%s\r\n" % (len(raw), raw))
         await self._writer.drain()
