@@ -86,7 +86,7 @@ class Running:
             ended_at=datetime.now(timezone.utc),
             stdout_bytes=len(stdout),
             stderr_bytes=len(stderr),
-            artifacts={path: where.read_bytes() if where.is_file() else b"" for path, where in paths.items()},
+            artifacts={path: _content(where) for path, where in paths.items()},
         )
         host, name = self.agent.host, self.agent.name
         reader = host.open_reader(name, self.request)
@@ -111,6 +111,12 @@ class Running:
             seconds=seconds,
             posture=self.posture,
         )
+
+
+def _content(path: Path) -> bytes:
+    """An artifact, as an engine hands it over."""
+    found = sorted(path.parent.iterdir()) if path.name == "*" and path.parent.is_dir() else [path]
+    return b"".join(one.read_bytes() for one in found if one.is_file())
 
 
 @dataclass
@@ -148,6 +154,7 @@ class RealAgent:
             principal="local",
             working_dir=str(self.work),
             native_id=NativeSessionId(native_id),
+            settings={"posture": self.info.default_posture.value},
             created_at=now,
             last_used_at=now,
         )

@@ -147,6 +147,21 @@ def test_lesson_43_temporary_files_are_there_for_the_run_and_gone_after_it(play,
     assert (precious / "file").read_text() == "keep me"
 
 
+def test_files_whose_names_nobody_knows_are_handed_over_one_after_the_other(play, make_spec, tmp_path):
+    (tmp_path / "precious").write_text("not of this run")
+    spec = make_spec(
+        sh=f'cd "$OUT"; mkdir parts; ln -s {tmp_path}/precious parts/1; echo b > parts/20; echo a > parts/10; mkdir parts/15',
+        env={"PATH": "/usr/bin:/bin", "OUT": "{run_files}"},
+        artifacts=("{run_files}/parts/*", "{run_files}/none/*"),
+    )
+
+    async def scene(engine):
+        await engine.launch(spec)
+        return await engine.wait(spec.job_id)
+
+    assert play(scene).artifacts == {"{run_files}/parts/*": b"a\nb\n", "{run_files}/none/*": b""}
+
+
 def test_lesson_43_names_that_would_leave_the_folder_are_refused(play, make_spec, home):
     async def scene(engine):
         for name in ("../x", "/etc/x", "a/../../x", ""):

@@ -19,7 +19,8 @@ class Invocation:
     stdin: bytes | None = None  #: None: /dev/null
     env: Mapping[str, str] = field(default_factory=dict)  #: added to the allowed environment
     files: Mapping[str, bytes] = field(default_factory=dict)  #: name -> content, made in RUN_FILES, gone after the run
-    artifacts: tuple[str, ...] = ()  #: files to hand to the reader after the run
+    #: Files to hand to the reader after the run. `RUN_FILES/folder/*`: what lies there, joined in the order of its names.
+    artifacts: tuple[str, ...] = ()
     warnings: tuple[Notice, ...] = ()
 
 

@@ -159,11 +159,17 @@ class Folder:
         """Move the artifacts that lie among the temporary files out of there, before those are deleted."""
         root = os.path.realpath(os.path.join(self.path, FILES)) + os.sep
         for number, artifact in enumerate(artifacts):
-            path = os.path.realpath(artifact.replace(run_files, root))
-            if path.startswith(root) and os.path.isfile(path):
+            found = [os.path.realpath(path) for path in _named(artifact.replace(run_files, root))]
+            inside = [path for path in dict.fromkeys(found) if path.startswith(root) and os.path.isfile(path)]
+            if inside:
                 os.makedirs(os.path.join(self.path, ARTIFACTS), 0o700, exist_ok=True)
-                os.chmod(path, 0o600)
-                os.rename(path, os.path.join(self.path, ARTIFACTS, str(number)))
+                kept = os.path.join(self.path, ARTIFACTS, str(number))
+                os.chmod(inside[0], 0o600)
+                os.rename(inside[0], kept)
+                for path in inside[1:]:
+                    with open(kept, "ab") as whole, open(path, "rb") as part:
+                        while data := part.read(1 << 20):
+                            whole.write(data)
 
     def remove(self, name: str) -> None:
         """Delete a file or a whole tree, never through a symlink. What cannot be deleted stays, silently."""
@@ -176,6 +182,14 @@ def plain_parts(name: str) -> list[str]:
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise ValueError(f"{name!r} is not the name of a file inside a folder")
     return parts
+
+
+def _named(path: str) -> list[str]:
+    """What a path names: of `folder/*` every file there, in the order of their names."""
+    folder, name = os.path.split(path)
+    if name != "*":
+        return [path]
+    return [os.path.join(folder, entry) for entry in sorted(os.listdir(folder))] if os.path.isdir(folder) else []
 
 
 def _remove(parent: int, name: str) -> None:
