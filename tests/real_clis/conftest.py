@@ -12,9 +12,10 @@ from tests.real_clis.agents.claude import claude
 from tests.real_clis.agents.codex import codex
 from tests.real_clis.agents.gemini import gemini
 from tests.real_clis.agents.grok import grok
+from tests.real_clis.agents.mistral import mistral
 from tests.real_clis.bell import Bell
 
-__all__ = ["bell", "claude", "codex", "gemini", "grok"]
+__all__ = ["bell", "claude", "codex", "gemini", "grok", "mistral"]
 
 
 @pytest.fixture

@@ -30,11 +30,26 @@ class NpmProgram:
     command: str
 
 
-PROGRAMS = {
+@dataclass(frozen=True, kw_only=True)
+class PythonProgram:
+    """A program that pip brings, into an environment of its own: it needs a newer Python than the gateway."""
+
+    package: str
+    version: str
+    command: str
+    python: tuple[int, int]  #: at least
+    #: Requirements that it pins to a version which not every index has; any version of them serves.
+    loose: frozenset[str] = frozenset()
+
+
+PROGRAMS: dict[str, NpmProgram | PythonProgram] = {
     "claude": NpmProgram(package="@anthropic-ai/claude-code", version="2.1.330", command="claude"),
     "codex": NpmProgram(package="@openai/codex", version="0.169.0", command="codex"),
     "grok": NpmProgram(package="@xai-official/grok", version="1.0.41", command="grok"),
     "gemini": NpmProgram(package="@google/gemini-cli", version="0.61.0", command="gemini"),
+    "mistral": PythonProgram(
+        package="mistral-vibe", version="3.0.3", command="vibe", python=(3, 12), loose=frozenset({"certifi"})
+    ),
 }
 
 
@@ -46,12 +61,15 @@ def install(name: str) -> Path:
     """Bring one program; its path. Raises CannotInstall."""
     wanted = PROGRAMS[name]
     folder = FOLDER / name
-    program = folder / "node_modules" / ".bin" / wanted.command
+    program = folder / ("node_modules/.bin" if isinstance(wanted, NpmProgram) else "env/bin") / wanted.command
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be at it
         if _version(program) != wanted.version:
-            _npm_install(folder, f"{wanted.package}@{wanted.version}")
+            if isinstance(wanted, NpmProgram):
+                _npm_install(folder, f"{wanted.package}@{wanted.version}")
+            else:
+                _pip_install(folder, wanted)
         found = _version(program)
     if found != wanted.version:
         raise CannotInstall(f"{program} says that it is version {found}, not {wanted.version}")
@@ -70,6 +88,54 @@ def _npm_install(folder: Path, spec: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False, cwd=folder, env=env)
     if done.returncode:
         raise CannotInstall(f"npm could not install {spec}: {done.stderr[-2000:]}")
+
+
+def _pip_install(folder: Path, wanted: PythonProgram) -> None:
+    """The package alone first, then what it says it needs, with the loose ones loosened."""
+    shutil.rmtree(folder / "env", ignore_errors=True)
+    _run(folder, [find_python(wanted.python), "-m", "venv", str(folder / "env")])
+    python = str(folder / "env" / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    _run(folder, [*pip, "--no-deps", f"{wanted.package}=={wanted.version}"])
+    ask = f"from importlib.metadata import requires; print(*requires({wanted.package!r}), sep='\\n')"
+    needed = folder / "needed.txt"
+    lines = [line for line in _run(folder, [python, "-c", ask]).splitlines() if "extra ==" not in line]
+    names = [re.match(r"[A-Za-z0-9._-]+", line) for line in lines]
+    loosened = [name[0] if name and name[0] in wanted.loose else line for name, line in zip(names, lines, strict=True)]
+    needed.write_text("\n".join(loosened))
+    _run(folder, [*pip, "-r", str(needed)])
+
+
+def find_python(least: tuple[int, int]) -> str:
+    """A Python that is new enough: this one, from PATH, from pyenv's folder or from uv. Raises CannotInstall."""
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    roots = [Path(os.environ.get("PYENV_ROOT", home / ".pyenv")), home / ".pyenv"]
+    pyenv = [str(path) for root in roots for path in sorted(root.glob("versions/3.*/bin/python"))]
+    on_path = [found for minor in range(14, 9, -1) if (found := shutil.which(f"python3.{minor}"))]
+    for candidate in [sys.executable, *on_path, *pyenv, *_pythons_of_uv(least)]:
+        ask = f"import sys; print(sys.version_info[:2] >= {least!r})"
+        told = subprocess.run([candidate, "-I", "-c", ask], capture_output=True, text=True, timeout=60, check=False)
+        if told.stdout.strip() == "True":
+            return candidate
+    raise CannotInstall(f"no Python {least[0]}.{least[1]} or newer was found")
+
+
+def _pythons_of_uv(least: tuple[int, int]) -> list[str]:
+    uv = shutil.which("uv") or str(Path(sys.prefix, "uv", "bin", "uv"))
+    if not os.access(uv, os.X_OK):
+        return []
+    asked = [uv, "python", "find", f">={least[0]}.{least[1]}"]
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    return told.stdout.split()
+
+
+def _run(folder: Path, command: list[str]) -> str:
+    # Which index pip uses may stand in the real home, as for npm.
+    env = {**os.environ, "HOME": pwd.getpwuid(os.getuid()).pw_dir}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False, cwd=folder, env=env)
+    if done.returncode:
+        raise CannotInstall(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
+    return done.stdout
 
 
 def _version(program: Path) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cache
 from typing import Any, ClassVar
@@ -53,6 +53,7 @@ class Sample:
     text: str | None = None  #: the answer; None: not compared
     native_id: str | None = None  #: the conversation's id in this output; None: not compared
     failure: str | None = None  #: the error code of a run that did not end well
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)  #: what it left behind, by the invocation's paths
 
     @property
     def end(self) -> RunEnd:
@@ -64,6 +65,7 @@ class Sample:
             signal=-self.exit_code if died else None,
             ended_at=NOON,
             stdout_bytes=len(self.stdout),
+            artifacts=self.artifacts,
         )
 
 

@@ -1,0 +1,1 @@
+"""Mistral Vibe for LLM Gateway."""

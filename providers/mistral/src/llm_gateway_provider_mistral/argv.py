@@ -1,0 +1,176 @@
+"""A request as a command. Pure.
+
+Each conversation begins with the agent `ask`, the one with the least rights: a conversation keeps its first agent for ever. A
+run is raised above it by its environment and its flags, which it does not keep. Where the agent `ask` would ask, a run without
+a terminal is denied.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
+from llm_gateway_provider_mistral import prompt
+from llm_gateway_provider_mistral.options import MistralOptions
+
+EXECUTABLE = "vibe"
+
+OUT = f"{RUN_FILES}/out"
+EXPORT, META, JOURNAL = f"{OUT}/export.json", f"{OUT}/session/meta.json", f"{OUT}/session/journal/*"
+
+BASE = ("--output=streaming", f"--output-dir={OUT}", "--agent=ask")
+#: Stronger than the user's own configuration, which may allow more or begin work of its own.
+ENV = {
+    "VIBE_BYPASS_TOOL_PERMISSIONS": "false",
+    "VIBE_MANAGED_SHELL_TOOLS_ENABLED": "false",
+    # Their tokens are counted nowhere in the run's.
+    "VIBE_ENABLE_SUBAGENTS": "false",
+    "VIBE_ENABLE_CONNECTORS": "false",
+    # Else a `/name` anywhere in a prompt puts a skill's words into it.
+    "VIBE_DISABLED_SKILLS": '["*"]',
+    # By itself it tries for five minutes; the caller decides better.
+    "VIBE_API_RETRY_MAX_ELAPSED_TIME": "10",
+    # Without it there is nothing to continue.
+    "VIBE_SESSION_LOGGING__ENABLED": "true",
+    "VIBE_SESSION_LOGGING__GENERATE_TITLES": "false",
+    "VIBE_ENABLE_TELEMETRY": "false",
+    "VIBE_ENABLE_OTEL": "false",
+    "VIBE_EXPERIMENTS__ENABLE": "false",
+    "VIBE_ENABLE_UPDATE_CHECKS": "false",
+    "VIBE_ENABLE_AUTO_UPDATE": "false",
+    "VIBE_SHOW_GREETING": "false",
+}
+
+#: All that may be used on the lowest rung; whatever else there is or will be is refused.
+LOOKING = ("read_file", "grep", "todo")
+#: Vibe takes an unknown name without a word, so a misspelt one would forbid nothing.
+TOOLS = (*LOOKING, "bash", "edit", "skill", "web_fetch", "web_search", "write_file")
+RUNGS: dict[Posture, tuple[str, ...]] = {
+    Posture.READ_ONLY: (),
+    Posture.PROMPTED: (),
+    Posture.ACCEPT_EDITS: (),
+    Posture.BYPASS: ("--auto-approve",),
+}
+_EDITING = {Posture.READ_ONLY: "never", Posture.PROMPTED: "ask", Posture.ACCEPT_EDITS: "always"}
+#: Vibe asks before it opens these, but not below a directory that is allowed by name.
+_SECRETS = ["**/.env", "**/.env.*"]
+
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
+_SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
+
+
+def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
+    """Say what is to be executed. Raises InvalidRequest for what Vibe would misread or quietly ignore."""
+    options = request.options if isinstance(request.options, MistralOptions) else MistralOptions()
+    prompt.check(request.prompt.text, request.working_dir)
+    servers = [_server(server) for server in request.mcp_servers]
+    for name in options.mcp_tools if resume.fresh else ():  # later turns say it again, whatever they are given
+        _check(_of_server(name, servers), f"mcpTools: none of the given MCP servers can have a tool {name!r}")
+    unasked = [name for name in options.mcp_tools if _of_server(name, servers)]
+
+    argv = [EXECUTABLE, *BASE, *RUNGS[posture], *_limits(request), *_filters(request, unasked, posture, servers)]
+    if not resume.fresh:
+        argv.append(f"--resume={resume.native_id}")
+    argv.append("-p")  # last: it would take what follows for the prompt, which comes by standard input
+    env = {
+        **ENV,
+        "VIBE_TOOLS": json.dumps(_permissions(request, unasked, posture)),
+        "VIBE_ENABLE_MCP": "true" if servers else "false",
+        "VIBE_OUTSIDE_WORKDIR": "ask" if posture is Posture.BYPASS else "deny",
+    }
+    if servers:
+        env["VIBE_MCP_SERVERS"] = json.dumps([_mcp_config(server) for server in request.mcp_servers])
+    if request.model is not None:
+        _check(_MODEL.fullmatch(request.model), f"not the alias of a model: {request.model[:80]!r}")
+        env["VIBE_ACTIVE_MODEL"] = request.model
+    return Invocation(
+        argv=tuple(argv),
+        stdin=prompt.as_bytes(request.prompt.text),
+        env=env,
+        artifacts=(EXPORT, META, JOURNAL),
+        warnings=tuple(_warnings(unasked, posture, servers)),
+    )
+
+
+def _limits(request: Request) -> Iterator[str]:
+    if request.max_turns is not None:
+        _check(request.max_turns >= 1, "maxTurns must be at least 1")
+        yield f"--max-turns={request.max_turns}"
+    if request.max_budget_usd is not None:
+        _check(0.000001 <= request.max_budget_usd <= 1_000_000, "maxBudgetUsd must be greater than 0, at most 1000000")
+        yield f"--max-price={request.max_budget_usd:.6f}".rstrip("0").rstrip(".")
+
+
+def _filters(request: Request, unasked: list[str], posture: Posture, servers: list[str]) -> Iterator[str]:
+    allowed = [_tool(name, servers) for name in request.allowed_tools]
+    if posture is Posture.READ_ONLY:
+        for name in allowed:
+            _check(
+                name in LOOKING or _of_server(name, servers),
+                f"allowedTools cannot widen the posture {posture.value}: {name}",
+            )
+        allowed = allowed or list(LOOKING)
+    if allowed:
+        for name in dict.fromkeys([*allowed, *unasked]):
+            yield f"--enabled-tools={name}"
+    for name in request.disallowed_tools:
+        yield f"--disabled-tools={_tool(name, servers)}"
+
+
+def _permissions(request: Request, unasked: list[str], posture: Posture) -> Mapping[str, Any]:
+    tools: dict[str, dict[str, Any]] = {name: {"permission": "always"} for name in unasked}
+    if posture is Posture.BYPASS:
+        return tools
+    editing = _EDITING[posture]
+    tools |= {"bash": {"permission": "ask"}, "write_file": {"permission": editing}, "edit": {"permission": editing}}
+    if request.add_dirs:
+        # Not --add-dir: it would also trust what the directory brings along, hooks and all.
+        for path in request.add_dirs:
+            _check(os.path.isabs(path) and "\0" not in path, "addDirs must be absolute paths")
+        reached = [f"vibe-path:directory_recursive:{os.path.realpath(path)}" for path in request.add_dirs]
+        for name in ("read_file", *(("write_file", "edit") if posture is Posture.ACCEPT_EDITS else ())):
+            tools[name] = {**tools.get(name, {}), "allowlist": reached, "denylist": _SECRETS}
+    return tools
+
+
+def _warnings(unasked: list[str], posture: Posture, servers: list[str]) -> Iterator[Notice]:
+    idle = [name for name in servers if not any(_of_server(tool, [name]) for tool in unasked)]
+    if idle and posture is not Posture.BYPASS:
+        message = (
+            f"Mistral Vibe asks before each tool of an MCP server, and nobody answers: of {', '.join(idle)} only tools that "
+            "mcpTools names can be used"
+        )
+        yield Notice(code="mcp_tools_not_named", message=message, details={"servers": idle})
+
+
+def _mcp_config(server: McpServer) -> dict[str, Any]:
+    if server.url:
+        return {"name": server.name, "transport": "streamable-http", "url": server.url}
+    parts = {"command": server.command, "args": list(server.args), "env": dict(server.env)}
+    return {"name": server.name, "transport": "stdio", **parts}
+
+
+def _tool(name: str, servers: Iterable[str]) -> str:
+    _check(
+        name in TOOLS or _of_server(name, servers),
+        f"not a tool of Mistral Vibe: {name[:80]!r}; there are {', '.join(TOOLS)}, and server_tool of a given MCP server",
+    )
+    return name
+
+
+def _of_server(name: str, servers: Iterable[str]) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_.*-]+", name) is not None and any(name.startswith(f"{s}_") for s in servers)
+
+
+def _server(server: McpServer) -> str:
+    _check(_SERVER.fullmatch(server.name), f"Mistral Vibe cannot hold an MCP server of this name: {server.name[:80]!r}")
+    return server.name
+
+
+def _check(right: object, message: str) -> None:
+    if not right:
+        raise error_for("invalid_request", message)

@@ -1,0 +1,109 @@
+"""The hooks of Mistral Vibe's plugin."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+
+from llm_gateway import (
+    CacheAccount,
+    EndStep,
+    Failure,
+    FinishedRun,
+    Invocation,
+    ModelInfo,
+    OutputReader,
+    Posture,
+    ProviderInfo,
+    Record,
+    Request,
+    Resume,
+    Session,
+    UpgradePlan,
+    hookimpl,
+)
+from llm_gateway_provider_mistral import argv, failures, models, resume, upgrade
+from llm_gateway_provider_mistral.options import MistralOptions, posture_of
+from llm_gateway_provider_mistral.output import MistralReader
+
+#: Not `VIBE_*`: any of its settings can stand there, among them one that passes every tool.
+ENV = (
+    "MISTRAL_API_KEY",
+    "VIBE_HOME",
+    "VIBE_ACTIVE_MODEL",
+    "VIBE_MODELS",
+    "VIBE_PROVIDERS",
+    "VIBE_API_TIMEOUT",
+    "VIBE_ENABLE_SYSTEM_TRUST_STORE",
+    "DBUS_SESSION_BUS_ADDRESS",  # the way to the keyring, where the login may be kept
+)
+
+
+@hookimpl
+def gateway_describe_provider() -> ProviderInfo:
+    """Mistral Vibe."""
+    return ProviderInfo(
+        name="mistral",
+        title="Mistral Vibe",
+        executable=argv.EXECUTABLE,
+        options_model=MistralOptions,
+        posture_of=posture_of,
+        postures=tuple(argv.RUNGS),
+        default_posture=Posture.ACCEPT_EDITS,
+        supports=frozenset(
+            {"allowedTools", "disallowedTools", "addDirs", "mcpServers", "maxTurns", "maxBudgetUsd", "sessionId"}
+        ),
+        silent=True,  # an answer is printed when it is complete, however long it takes
+        # It ends within a second, two at its start, and leaves its export behind.
+        end_steps=(EndStep(signal=signal.SIGTERM, grace_s=6.0),),
+        env=ENV,
+        native_id_pattern=resume.SESSION_ID,
+        versions_seen=("3.0.3", "3.0.3"),
+        install=failures.INSTALL,
+        login=failures.LOGIN,
+    )
+
+
+@hookimpl
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+    """See argv.py."""
+    return argv.build(request, posture, resume)
+
+
+@hookimpl
+def gateway_resume_session(request: Request, session: Session | None) -> Resume:
+    """See resume.py."""
+    return resume.enter(request, session)
+
+
+@hookimpl
+def gateway_open_reader(request: Request) -> OutputReader:
+    """See output.py."""
+    return MistralReader(request)
+
+
+@hookimpl
+def gateway_explain_failure(run: FinishedRun) -> Failure | None:
+    """See failures.py."""
+    return failures.explain(run)
+
+
+@hookimpl
+def gateway_list_models() -> Sequence[ModelInfo]:
+    """See models.py."""
+    return models.list_models(os.environ)
+
+
+@hookimpl
+def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+    """See upgrade.py."""
+    return upgrade.plan(shutil.which(argv.EXECUTABLE), target)
+
+
+@hookimpl
+def gateway_account_cache(record: Record) -> CacheAccount:
+    """What Vibe tells; how long the service keeps a prefix is not known."""
+    usage = record.usage
+    return CacheAccount(read_tokens=usage.cache_read_tokens, written_tokens=usage.cache_creation_tokens)

@@ -1,0 +1,47 @@
+"""How a run enters its conversation. Vibe chooses the id and tells it in its first line."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from llm_gateway import Request, Resume, Session, error_for
+
+#: Vibe would take a shorter beginning too, and continue whatever conversation it fits.
+SESSION_ID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def enter(request: Request, session: Session | None) -> Resume:
+    """Continue the session's conversation, or begin one. Raises SessionNotResumable for what Vibe would quietly not do.
+
+    A conversation keeps the agent (its rights), the model and the directory of its first turn, whatever a later run asks.
+    """
+    if session is None or session.native_id is None:
+        return Resume()
+    if not re.fullmatch(SESSION_ID, session.native_id):
+        raise error_for("session_not_resumable", "This session's id is not one of Mistral Vibe's: those are UUIDs.")
+    if _begun_elsewhere(session):
+        raise error_for(
+            "session_not_resumable",
+            "This conversation was not begun through this gateway. Mistral Vibe keeps the rights of the agent that it began "
+            "with, and a run cannot lower them.",
+        )
+    if os.path.normpath(request.working_dir) != os.path.normpath(session.working_dir):
+        raise error_for(
+            "session_not_resumable",
+            f"Mistral Vibe's tools stay in the directory where a conversation began: {session.working_dir}.",
+            recovery="Leave workingDir out, or pass createNewSession: true.",
+        )
+    first = session.settings.get("model")
+    if session.settings and request.model != first:
+        raise error_for(
+            "session_not_resumable",
+            f"Mistral Vibe keeps the model that a conversation began with: {first or 'its default'}.",
+            recovery="Leave model out, or pass createNewSession: true.",
+        )
+    return Resume(native_id=session.native_id, fresh=False)
+
+
+def _begun_elsewhere(session: Session) -> bool:
+    """Whether a caller named an id of which the gateway knows nothing."""
+    return not session.settings and session.last_used_at == session.created_at

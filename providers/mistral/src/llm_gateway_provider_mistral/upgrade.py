@@ -1,0 +1,45 @@
+"""How this installation of Vibe is brought to a version, told by where its program lies. Runs nothing.
+
+Not by Vibe's own `--check-upgrade`: it waits for an answer at the keyboard.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PurePath
+
+from llm_gateway import UpgradePlan, error_for
+
+PACKAGE = "mistral-vibe"
+_TARGET = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+_PINNED = "Vibe names an exact version of each of its parts: an index that lacks one of them lacks Vibe."
+
+
+def plan(program: str | None, target: str | None) -> UpgradePlan | None:
+    """The command for the program at this path; None: it cannot be told. Raises InvalidRequest for a strange target."""
+    if target == "latest":
+        target = None
+    if target is not None and not _TARGET.fullmatch(target):
+        raise error_for("invalid_request", f"not a version of Mistral Vibe (such as 3.0.3 or latest): {target[:40]!r}")
+    if program is None:
+        return None
+    spec = f"{PACKAGE}=={target}" if target else PACKAGE
+    for path in (PurePath(os.path.realpath(program)), PurePath(program)):
+        parts = path.parts
+        if "Cellar" in parts or "Caskroom" in parts:
+            note = "Homebrew decides the version." if target else ""
+            return UpgradePlan(argv=("brew", "upgrade", PACKAGE), method="brew", note=note)
+        if _below(parts, "uv", "tools", PACKAGE):
+            words = ("install", spec) if target else ("upgrade", PACKAGE)
+            return UpgradePlan(argv=("uv", "tool", *words), method="uv", note=_PINNED)
+        if _below(parts, "pipx", "venvs", PACKAGE):
+            again: tuple[str, ...] = ("install", "--force", spec) if target else ("upgrade", PACKAGE)
+            return UpgradePlan(argv=("pipx", *again), method="pipx", note=_PINNED)
+        if parts[-2:-1] == ("bin",) and os.path.exists(interpreter := str(path.with_name("python"))):
+            return UpgradePlan(argv=(interpreter, "-m", "pip", "install", "-U", spec), method="pip", note=_PINNED)
+    return None
+
+
+def _below(parts: tuple[str, ...], *names: str) -> bool:
+    return any(parts[at : at + len(names)] == names for at in range(len(parts)))

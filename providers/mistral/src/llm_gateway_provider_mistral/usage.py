@@ -1,0 +1,121 @@
+"""Tokens and cost of one run, from what it leaves behind.
+
+The export counts this run alone, but no call of the model that used `run_typescript`, which is the only way to a tool of an MCP
+server. The journal holds every call. It may begin with earlier runs of the conversation, and lose its own beginning when the
+conversation is long: then the export must do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from llm_gateway import Cost, CostBasis, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Under the names of the journal; `input_tokens` holds the cached ones too."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int | None = None  #: the export does not tell
+    reasoning_tokens: int | None = None  #: neither this
+
+    def as_usage(self) -> Usage:
+        """Cached tokens apart."""
+        fresh = self.input_tokens - self.cached_input_tokens - (self.cache_write_tokens or 0)
+        return Usage(
+            input_tokens=max(0, fresh),
+            output_tokens=self.output_tokens,
+            cache_read_tokens=self.cached_input_tokens,
+            cache_creation_tokens=self.cache_write_tokens,
+            reasoning_tokens=self.reasoning_tokens,
+        )
+
+
+def exported(export: Mapping[str, Any]) -> Tokens | None:
+    """What the export counted. A call that did not end is counted as nothing: unknown, not zero."""
+    usage = export.get("usage")
+    if not isinstance(usage, Mapping) or not _count(usage, "input_tokens"):
+        return None
+    names = ("input_tokens", "output_tokens", "cached_input_tokens")
+    return Tokens(**{name: _count(usage, name) for name in names})
+
+
+def journalled(journal: bytes, turn: str | None) -> Tokens | None:
+    """What the journal tells of all calls of this turn; None when the turn's beginning is not in it."""
+    found: list[Mapping[str, Any]] = []
+    begun = False
+    for payload in _payloads(journal):
+        if payload.get("method") == "turn/start":
+            begun = payload.get("client_command_id") == turn
+        elif begun and (usage := _of_call(payload)) is not None:
+            found.append(usage)
+    if not found:
+        return None
+    names = [field.name for field in fields(Tokens)]
+    return Tokens(**{name: sum(_count(usage, name) for usage in found) for name in names})
+
+
+def cost(export: Mapping[str, Any], counted: Tokens | None, all_of_it: Tokens | None, alias: str | None) -> Cost:
+    """The export's cost; when the journal knows of more calls, theirs too at the same prices.
+
+    A model without prices costs nothing in the export, which says nothing.
+    """
+    usd = export.get("cost_usd")
+    if counted is None or all_of_it is None or not isinstance(usd, (int, float)) or not 0 < usd < math.inf:
+        return Cost()
+    if (counted.input_tokens, counted.output_tokens) != (all_of_it.input_tokens, all_of_it.output_tokens):
+        prices = _prices(export, alias)
+        if prices is None or not math.isclose(_priced(counted, prices), usd, rel_tol=1e-6):
+            return Cost()
+        usd = _priced(all_of_it, prices)
+    return Cost(usd=round(float(usd), 9), basis=CostBasis.REPORTED)
+
+
+def _payloads(journal: bytes) -> Iterator[Mapping[str, Any]]:
+    for line in journal.splitlines():
+        # Most of a journal is the conversation, said again for each call: it need not be understood.
+        if b'"turn/start"' not in line and b'"completion_succeeded"' not in line:
+            continue
+        try:
+            payload = json.loads(line).get("payload")
+        except (ValueError, AttributeError, RecursionError):
+            continue
+        if isinstance(payload, Mapping):
+            yield payload
+
+
+def _of_call(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    result: Any = payload
+    for name in ("result", "result", "usage"):
+        result = result.get(name) if isinstance(result, Mapping) else None
+    return result if isinstance(result, Mapping) and payload.get("state") == "succeeded" else None
+
+
+def _prices(export: Mapping[str, Any], alias: str | None) -> tuple[float, float, float] | None:
+    config = export.get("config")
+    models = config.get("models") if isinstance(config, Mapping) else None
+    model = models.get(alias) if isinstance(models, Mapping) else None
+    if not isinstance(model, Mapping):
+        return None
+    fresh, out, cached = (model.get(name) for name in ("input_price", "output_price", "cached_input_price"))
+    if not isinstance(fresh, (int, float)) or not isinstance(out, (int, float)):
+        return None
+    return float(fresh), float(out), float(cached if isinstance(cached, (int, float)) else fresh)
+
+
+def _priced(tokens: Tokens, prices: tuple[float, float, float]) -> float:
+    fresh, out, cached = prices
+    new = tokens.input_tokens - tokens.cached_input_tokens
+    return (new * fresh + tokens.output_tokens * out + tokens.cached_input_tokens * cached) / 1e6
+
+
+def _count(numbers: Mapping[str, Any], name: str) -> int:
+    value = numbers.get(name)
+    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0

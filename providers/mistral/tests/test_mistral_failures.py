@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llm_gateway.errors import ERRORS
+from llm_gateway_provider_mistral.failures import RULES, explain
+
+if TYPE_CHECKING:
+    from conftest import Recorded
+
+    Open = Callable[..., Recorded]
+
+TABLE = {
+    "bad-flag": "version_unsupported",
+    "bad-model-alias": "bad_model",
+    "concurrent-b": "session_busy",
+    "config-broken": "provider_failed",
+    "empty-stdin": None,
+    "err-400": "provider_failed",
+    "err-401": "auth_required",
+    "err-404-model": "bad_model",
+    "err-429": "quota_exhausted",
+    "err-500": "overloaded",
+    "err-503": "overloaded",
+    "err-ctxlen": "input_too_large",
+    "err-cut": "overloaded",
+    "err-nousage": "provider_failed",
+    "err-refused": "overloaded",
+    "limit-max-price": "provider_failed",
+    "limit-max-turns": "provider_failed",
+    "limit-time": "interrupted",
+    "missing-auth": "auth_required",
+    "nolog-resume": "session_not_resumable",
+    "session-bad-id": "session_not_found",
+    "sigint-tool": "interrupted",
+    "sigkill-tool": "interrupted",
+    "sigterm-early": "interrupted",
+    "sigterm-model": "interrupted",
+    "tool-bad-agent": "version_unsupported",
+}
+
+
+@pytest.mark.parametrize(("case", "code"), TABLE.items())
+def test_a_recorded_failure_of_vibe_is_named(case: str, code: str | None, recorded: Open) -> None:
+    failure = explain(recorded(case).finished())
+    assert (failure and failure.code) == code
+
+
+def test_every_recorded_failure_of_vibe_is_in_the_table(recorded: Open, cases: list[str]) -> None:
+    failed = {case for case in cases if recorded(case).end.exit_code != 0 or recorded(case).summary.failed}
+    assert failed == TABLE.keys()
+
+
+def test_lesson_85_vibes_own_words_are_kept(recorded: Open) -> None:
+    failure = explain(recorded("err-429").finished())
+    assert failure is not None
+    assert "Requests rate limit exceeded" in (failure.provider_message or "")
+
+
+@pytest.mark.parametrize("case", sorted(case for case, code in TABLE.items() if code))
+def test_a_known_failure_of_vibe_says_what_to_do(case: str, recorded: Open) -> None:
+    failure = explain(recorded(case).finished())
+    assert failure is not None
+    assert failure.recovery or failure.message == "Mistral Vibe failed."
+
+
+def test_noise_on_stderr_names_no_failure_when_the_export_tells(recorded: Open) -> None:
+    run = replace(recorded("err-429").finished(), stderr_tail="Session not found: x")
+    failure = explain(run)
+    assert failure is not None
+    assert failure.code == "quota_exhausted"
+
+
+def test_an_unknown_failure_of_vibe_is_left_to_the_kernel(recorded: Open) -> None:
+    assert explain(replace(recorded("bad-flag").finished(), stderr_tail="Segmentation fault")) is None
+
+
+def test_every_rule_for_vibe_names_a_code_of_the_closed_set() -> None:
+    assert {rule.code for rule in RULES} <= ERRORS.keys()

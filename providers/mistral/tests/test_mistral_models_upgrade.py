@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_provider_mistral.models import list_models
+from llm_gateway_provider_mistral.upgrade import plan
+
+CONFIG = """
+active_model = "devstral"
+[[models]]
+name = "devstral-latest"
+alias = "devstral"
+provider = "mistral"
+[[models]]
+name = "only-a-name"
+provider = "mistral"
+"""
+
+
+def test_aliases_come_with_their_sources(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    used = tmp_path / "logs" / "session" / "unified" / "s-1"
+    used.mkdir(parents=True)
+    (used / "meta.json").write_text(json.dumps({"config": {"active_model": "medium", "model_name": "m-latest"}}))
+    environ = {"VIBE_HOME": str(tmp_path), "VIBE_ACTIVE_MODEL": "own", "VIBE_MODELS": '{"own": {"name": "own-1"}}'}
+    found = {model.id: (Path(model.source).name, model.default, model.title) for model in list_models(environ)}
+    assert found == {
+        "own": ("VIBE_ACTIVE_MODEL", True, ""),
+        "devstral": ("config.toml", False, "devstral-latest"),
+        "only-a-name": ("config.toml", False, "only-a-name"),
+        "medium": ("unified", False, "has answered here, as m-latest"),
+    }
+
+
+def test_one_alias_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    assert [model.id for model in list_models({"VIBE_HOME": str(tmp_path)}) if model.default] == ["devstral"]
+
+
+def test_no_model_of_vibe_is_remembered(tmp_path: Path) -> None:
+    assert list_models({"HOME": str(tmp_path)}) == []
+
+
+@pytest.mark.parametrize("content", ["", "models = 3", "[[models]]\nalias = 3", "not toml", "models = [1]"])
+def test_a_broken_config_names_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.toml").write_text(content)
+    used = tmp_path / "logs" / "session" / "unified" / "s-1"
+    used.mkdir(parents=True)
+    (used / "meta.json").write_text("[]")
+    assert list_models({"VIBE_HOME": str(tmp_path), "VIBE_MODELS": "[1"}) == []
+
+
+def program(folder: Path, *parts: str) -> str:
+    bin_ = folder.joinpath(*parts, "bin")
+    bin_.mkdir(parents=True)
+    for name in ("vibe", "python"):
+        (bin_ / name).touch()
+    return str(bin_ / "vibe")
+
+
+@pytest.mark.parametrize(
+    ("lies_in", "newest", "exact", "method"),
+    [
+        (
+            ("share", "uv", "tools", "mistral-vibe"),
+            ("uv", "tool", "upgrade", "mistral-vibe"),
+            ("uv", "tool", "install", "mistral-vibe==3.0.3"),
+            "uv",
+        ),
+        (
+            ("pipx", "venvs", "mistral-vibe"),
+            ("pipx", "upgrade", "mistral-vibe"),
+            ("pipx", "install", "--force", "mistral-vibe==3.0.3"),
+            "pipx",
+        ),
+        (("Cellar", "mistral-vibe", "3.0.3"), ("brew", "upgrade", "mistral-vibe"), None, "brew"),
+    ],
+    ids=["uv", "pipx", "brew"],
+)
+def test_the_upgrade_is_that_of_this_vibe(
+    tmp_path: Path, lies_in: tuple[str, ...], newest: tuple[str, ...], exact: tuple[str, ...] | None, method: str
+) -> None:
+    real = program(tmp_path, *lies_in)
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    made = [plan(str(link), target) for target in (None, "3.0.3")]
+    assert all(made)
+    assert [one and one.argv for one in made] == [newest, exact or newest]
+    assert {one and one.method for one in made} == {method}
+
+
+def test_in_an_environment_its_own_python_upgrades_vibe(tmp_path: Path) -> None:
+    found = program(tmp_path, "env")
+    made = plan(found, "latest")
+    assert made
+    assert made.argv == (str(Path(found).with_name("python")), "-m", "pip", "install", "-U", "mistral-vibe")
+
+
+def test_an_unknown_way_of_installing_vibe_has_no_plan(tmp_path: Path) -> None:
+    assert plan(None, None) is None
+    assert plan(str(tmp_path / "vibe"), None) is None
+
+
+@pytest.mark.parametrize("target", ["3", "--pre", "other==1", "3.0.3; rm", ""])
+def test_lesson_53_only_a_version_of_vibe_is_installed(target: str) -> None:
+    with pytest.raises(InvalidRequest):
+        plan("/x/vibe", target)

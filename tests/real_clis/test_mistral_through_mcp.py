@@ -1,0 +1,68 @@
+"""The real Mistral Vibe behind the real gateway, asked by a real MCP client."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from tests.real_clis.through_mcp import alive, gateway_of
+
+if TYPE_CHECKING:
+    from tests.conftest import ModelServer
+    from tests.real_clis.agent import RealAgent
+    from tests.real_clis.bell import Bell
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_conversation_goes_on_by_either_id_and_as_the_newest_and_each_turn_is_counted(
+    mistral: RealAgent, model_server: ModelServer
+) -> None:
+    mistral.environ["MISTRAL_API_KEY"] = "key-canary-4711"
+    async with gateway_of(mistral) as caller:
+        first = await caller.ask("SAY:größer 日本語", createNewSession=True)
+        told = model_server.log()[-1]["usage"]
+        again = await caller.ask("HISTORY", sessionId=first["gatewaySessionId"])
+        native = await caller.ask("HISTORY\n(again)", sessionId=first["sessionId"])
+        newest = await caller.ask("HISTORY\n(and again)", resumeLatest=True)
+        unknown = await caller.ask("SAY:x", sessionId="00000000-0000-4000-8000-000000000000")
+        moved = await caller.ask("SAY:x", sessionId=first["sessionId"], workingDir=str(mistral.folder))
+        other = await caller.ask("SAY:x", sessionId=first["sessionId"], model="large")
+    assert (first["status"], first["text"], first["costBasis"]) == ("completed", "größer 日本語", "reported")
+    assert again["text"] == "SAY:größer 日本語"
+    assert native["text"] == "SAY:größer 日本語 | HISTORY"
+    assert newest["text"].startswith("SAY:größer 日本語 | HISTORY | HISTORY")
+    assert len({turn["sessionId"] for turn in (first, again, native, newest)}) == 1
+    assert first["usage"]["inputTokens"] + first["usage"]["cacheReadTokens"] == told["prompt_tokens"]
+    assert first["usage"]["outputTokens"] == told["completion_tokens"]
+    assert again["usage"]["cacheReadTokens"] >= told["prompt_tokens"]
+    assert again["costUsd"] < first["costUsd"] / 2
+    codes = [answer["error"]["code"] for answer in (unknown, moved, other)]
+    assert codes == ["session_not_resumable"] * 3
+    home = mistral.folder / "gateway"
+    assert [path for path in home.rglob("*") if path.is_file() and b"key-canary" in path.read_bytes()] == []
+
+
+async def test_words_for_a_rung_and_rungs_that_it_cannot_hold(mistral: RealAgent) -> None:
+    async with gateway_of(mistral) as caller:
+        clash = await caller.ask("SAY:x", permissionMode="ask", posture="bypass")
+        refused = [await caller.ask("SAY:x", posture=rung) for rung in ("plan", "workspace_write")]
+        silent = await caller.ask("SAY:x", idleTimeoutMs=60_000)
+    assert {answer["error"]["code"] for answer in (clash, *refused, silent)} == {"invalid_request"}
+    nearest = [answer["error"]["recovery"].split()[-1] for answer in refused]
+    assert nearest == ["read_only.", "accept_edits."]
+
+
+async def test_lesson_73_a_cancelled_job_ends_with_all_its_children(mistral: RealAgent, bell: Bell) -> None:
+    stays = "TOOL:bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300"})
+    async with gateway_of(mistral) as caller:
+        job = await caller.start(stays, permissionMode="auto-approve")
+        shell = await anyio.to_thread.run_sync(bell.wait)
+        assert alive(shell)
+        await caller.call("llm_job_cancel", jobId=job)
+        result = await caller.end_of(job)
+    assert result["status"] == "canceled"
+    assert not alive(shell)
