@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llm_gateway import EventKind, Posture, Usage
+from llm_gateway_provider_codex.argv import MAX_PROMPT_CHARS
 from llm_gateway_provider_codex.options import CodexSettings
 from llm_gateway_provider_codex.plugin import gateway_list_models, gateway_upgrade_plan
 from tests.real_clis.through_mcp import alive
@@ -106,7 +107,9 @@ def test_lesson_22_a_prompt_of_200_kilobytes_arrives_and_a_long_answer_too(
 ) -> None:
     prompt = "€ and more " * 16_000 + "\nBIG:2000000"
     assert len(codex.ask(prompt).text) == 2_000_000
-    assert model_server.log()[-1]["words"] == prompt
+    longest = "x" * (MAX_PROMPT_CHARS - 9) + "\nSAY:read"
+    assert codex.ask(longest).text == "read"
+    assert [entry["words"] for entry in model_server.log()] == [prompt, longest]
 
 
 @pytest.mark.parametrize(
@@ -184,9 +187,11 @@ def test_an_object_is_given_when_a_schema_was(codex: RealAgent, model_server: Mo
         "required": ["n"],
         "additionalProperties": False,
     }
-    assert codex.ask('SAY:{"n": 3}', output_schema=schema).summary.structured == {"n": 3}
+    first = codex.ask('SAY:{"n": 3}', output_schema=schema)
+    assert first.summary.structured == {"n": 3}
     assert model_server.log(bodies=True)[-1]["body"]["text"]["format"]["schema"] == schema
-    assert codex.ask('SAY:{"n": "3"}', output_schema=schema).summary.structured is None
+    again = codex.ask('SAY:{"n": "3"}', output_schema=schema, after=first.summary.native_id)
+    assert (again.text, again.summary.structured) == ('{"n": "3"}', None)
 
 
 def test_trap_7_an_interrupted_run_ends_soon_and_leaves_no_child(codex: RealAgent, bell: Bell) -> None:

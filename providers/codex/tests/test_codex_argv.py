@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from llm_gateway import RUN_FILES, Invocation, McpServer, NativeSessionId, Posture, Prompt, Request, Resume
-from llm_gateway.errors import InvalidRequest
+from llm_gateway.errors import InputTooLarge, InvalidRequest
 from llm_gateway_provider_codex.argv import RUNGS, SETTINGS, build, toml
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings
 from llm_gateway_provider_codex.plugin import gateway_describe_provider
@@ -128,6 +128,15 @@ def test_trap_13_keys_do_not_reach_the_shell_and_sub_agents_do_not_spend_uncount
 def test_further_directories_are_named_before_resume(resume: Resume) -> None:
     argv = made(Posture.WORKSPACE_WRITE, resume, add_dirs=("/var", "/opt")).argv
     assert argv[3:5] == ("--add-dir=/var", "--add-dir=/opt")
+
+
+def test_a_prompt_of_more_characters_than_codex_takes_is_refused_before_anything_runs() -> None:
+    """Measured: 1 048 576 characters pass, whatever their bytes."""
+    assert (
+        len(build(request("€" * (1 << 20)), Posture.PROMPTED, FRESH, CodexSettings(), ENVIRON).stdin or b"") == 3 << 20
+    )
+    with pytest.raises(InputTooLarge, match="1,048,576"):
+        build(request("x" * ((1 << 20) + 1)), Posture.PROMPTED, FRESH, CodexSettings(), ENVIRON)
 
 
 def test_half_a_character_is_refused() -> None:

@@ -103,6 +103,15 @@ def test_trap_4_noise_on_stderr_names_no_failure_once_a_turn_has_ended(recorded:
     assert failure.code == "quota_exhausted"
 
 
+def test_a_schema_that_the_service_does_not_take_is_the_callers(recorded: Open) -> None:
+    run = recorded("fail-400").finished()
+    words = '{"error": {"message": "Invalid schema for response_format \'x\'.", "code": "invalid_json_schema"}}'
+    failure = explain(replace(run, summary=replace(run.summary, failure={**run.summary.failure, "message": words})))
+    assert failure is not None
+    assert failure.code == "invalid_request"
+    assert "additionalProperties" in (failure.recovery or "")
+
+
 def test_a_usage_limit_tells_when_it_is_reset(recorded: Open) -> None:
     run = recorded("fail-usagelimit").finished()
     failure = explain(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def codex(model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RealAgent:
+def codex(model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealAgent]:
     """The real Codex, ready to be asked; it reaches nothing but the model server, and tries no more than twice."""
     program = installed("codex")
     for name in ("work", "home", "config", "tmp"):
@@ -43,4 +44,5 @@ def codex(model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CODEX_HOME", environ["CODEX_HOME"])
     agent = RealAgent(name="codex", program=program, folder=tmp_path, environ=environ)
     agent.host.configure({}, {"codex": settings})
-    return agent
+    yield agent
+    agent.host.configure({}, {"codex": CodexSettings()})

@@ -20,6 +20,8 @@ from llm_gateway_provider_codex.resume import home, record_paths
 EXECUTABLE = "codex"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 
+MAX_PROMPT_CHARS = 1 << 20  # measured: one more, and it begins a conversation and ends without a turn
+
 BASE = ("--json", "--skip-git-repo-check")
 #: A rule that allows a command lets it run outside of the sandbox.
 _NO_RULES = ("--ignore-rules",)
@@ -96,7 +98,7 @@ def build(
     argv += ["-"] if resume.fresh else [str(resume.native_id), "-"]
     return Invocation(
         argv=tuple(argv),
-        stdin=_utf8(request.prompt.text),
+        stdin=_stdin(request.prompt.text),
         env=ENV,
         files=files,
         # Codex counts by conversation; what this turn used stands in its record.
@@ -133,7 +135,12 @@ def _add_dirs(request: Request) -> Iterator[str]:
         yield f"--add-dir={path}"
 
 
-def _utf8(text: str) -> bytes:
+def _stdin(text: str) -> bytes:
+    if len(text) > MAX_PROMPT_CHARS:
+        raise error_for(
+            "input_too_large",
+            f"Codex takes prompts of at most {MAX_PROMPT_CHARS:,} characters; this one has {len(text):,}",
+        )
     try:
         return text.encode()
     except UnicodeEncodeError as error:

@@ -99,7 +99,13 @@ RULES = (
         code="input_too_large",
         message="The conversation does not fit into the model's context.",
         recovery="Start a new conversation, or name files instead of pasting them.",
-        holds=_said(r"ran out of room in the model's context|context_length_exceeded"),
+        holds=_said(r"ran out of room in the model's context|context_length_exceeded|input_too_large"),
+    ),
+    Rule(
+        code="invalid_request",
+        message="The model service does not take this outputSchema.",
+        recovery="Each object of it needs additionalProperties: false, and all of its properties in required.",
+        holds=_said(r"invalid schema for response_format|invalid_json_schema"),
     ),
     Rule(
         code="provider_failed",

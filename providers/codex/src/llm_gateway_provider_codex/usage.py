@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from io import BytesIO
 from typing import Any
 
 from llm_gateway import RunEnd, Usage
@@ -57,7 +58,7 @@ def counted(value: Any) -> int:
 def _entries(end: RunEnd) -> Iterator[dict[str, Any]]:
     """The lines that matter: the others hold the whole conversation."""
     for content in end.artifacts.values():
-        for line in content.splitlines():
+        for line in BytesIO(content):  # not all lines at once: a record can be long
             if b'"token_usage_record"' in line or b'"turn_context"' in line:
                 try:
                     entry = json.loads(line)
