@@ -87,19 +87,14 @@ def test_an_unknown_conversation_is_refused_and_never_begun(codex: RealAgent, mo
     assert model_server.log() == []
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    ["-h", "--help", "resume", "review", " \n/status and @secret.txt and $skill\n\n- a list\n", "!ls"],
-    ids=repr,
-)
-def test_lesson_78_a_prompt_arrives_as_text_and_as_nothing_else(
-    prompt: str, codex: RealAgent, model_server: ModelServer
-) -> None:
+def test_lesson_78_a_prompt_arrives_as_text_and_as_nothing_else(codex: RealAgent, model_server: ModelServer) -> None:
     (codex.work / "secret.txt").write_text("the canary sings")
-    assert codex.ask(prompt).text.startswith("OK: ")
-    (entry,) = model_server.log(bodies=True)
-    assert entry["words"] == prompt
-    assert "canary" not in json.dumps(entry["body"])
+    prompts = ["-h", "--help", "resume", "review", " \n/status and @secret.txt and $skill\n\n- a list\n", "!ls"]
+    for prompt in prompts:
+        assert codex.ask(prompt).text.startswith("OK: ")
+    log = model_server.log(bodies=True)
+    assert [entry["words"] for entry in log] == prompts
+    assert "canary" not in json.dumps(log)
 
 
 def test_lesson_22_a_prompt_of_200_kilobytes_arrives_and_a_long_answer_too(
@@ -112,28 +107,28 @@ def test_lesson_22_a_prompt_of_200_kilobytes_arrives_and_a_long_answer_too(
     assert [entry["words"] for entry in model_server.log()] == [prompt, longest]
 
 
-@pytest.mark.parametrize(
-    ("key", "prompt", "code"),
-    [
-        ("bad", "SAY:x", "auth_required"),
-        ("forbidden", "SAY:x", "auth_required"),
-        ("broke", "SAY:x", "quota_exhausted"),
-        ("any", "FAIL:429", "quota_exhausted"),
-        ("any", "FAIL:529", "overloaded"),
-        ("any", "FAIL:500", "overloaded"),
-        ("any", "FAIL:413", "input_too_large"),
-        ("any", "DROP", "overloaded"),
-        ("any", "REFUSE", "provider_failed"),
-    ],
-)
-def test_lesson_85_a_failure_is_named_within_seconds(key: str, prompt: str, code: str, codex: RealAgent) -> None:
-    codex.environ["CODEX_API_KEY"] = key
-    outcome = codex.ask(prompt)
-    assert outcome.error == code, outcome
-    assert outcome.failure
-    assert outcome.failure.provider_message
-    assert outcome.failure.recovery
-    assert outcome.seconds < 15
+FAILURES = [
+    ("bad", "SAY:x", "auth_required"),
+    ("forbidden", "SAY:x", "auth_required"),
+    ("broke", "SAY:x", "quota_exhausted"),
+    ("any", "FAIL:429", "quota_exhausted"),
+    ("any", "FAIL:529", "overloaded"),
+    ("any", "FAIL:500", "overloaded"),
+    ("any", "FAIL:413", "input_too_large"),
+    ("any", "DROP", "overloaded"),
+    ("any", "REFUSE", "provider_failed"),
+]
+
+
+def test_lesson_85_each_failure_is_named_within_seconds(codex: RealAgent) -> None:
+    for key, prompt, code in FAILURES:
+        codex.environ["CODEX_API_KEY"] = key
+        outcome = codex.ask(prompt)
+        assert outcome.error == code, outcome
+        assert outcome.failure
+        assert outcome.failure.provider_message
+        assert outcome.failure.recovery
+        assert outcome.seconds < 15
 
 
 def test_without_a_login_the_way_to_log_in_is_told(codex: RealAgent, model_server: ModelServer) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -28,6 +29,8 @@ NAMES = [
 # fmt: on
 THREAD = {"type": "thread.started", "thread_id": "01a20495-379d-7a81-ba34-b17f7b5b50e3"}
 DONE = {"type": "turn.completed", "usage": {"input_tokens": 10, "cached_input_tokens": 4, "output_tokens": 2}}
+
+QUOTED = "echo 'it' | grep it"
 
 
 def lines(*events: dict[str, Any]) -> bytes:
@@ -75,6 +78,7 @@ def test_lesson_19_exit_0_without_the_end_of_a_turn_is_a_failure(read: Read) -> 
 def test_trap_4_retries_and_warnings_are_no_failures(recorded: Open) -> None:
     case = recorded("retry-429-twice")
     assert not case.summary.failed
+    assert case.summary.run.retries == 2
     assert next(e.text for e in case.events if e.kind is EventKind.STATUS).startswith("Reconnecting... 1/5")
     warned = recorded("resume-model-inherit").summary
     assert not warned.failed
@@ -85,6 +89,8 @@ def test_trap_4_retries_and_warnings_are_no_failures(recorded: Open) -> None:
 def test_a_tool_is_shown_once_when_it_begins(recorded: Open) -> None:
     tools = [e.text for e in recorded("tool-default").events if e.kind is EventKind.TOOL]
     assert tools == ["echo hi; id -u; pwd"]
+    item = {**ran("", 0)["item"], "command": f"/bin/bash -lc {shlex.quote(QUOTED)}"}
+    assert [e.text for e in CodexReader().feed("stdout", lines({"type": "item.started", "item": item}))] == [QUOTED]
     assert next(e.text for e in recorded("patch-ww").events if e.kind is EventKind.TOOL).startswith("add ")
     assert [e.text for e in recorded("mcp-ro_tool-default").events if e.kind is EventKind.TOOL] == ["mcp__t__ro_tool"]
 

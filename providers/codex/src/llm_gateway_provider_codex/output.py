@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, Summary, Usage
+from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, RunFacts, Summary, Usage
 from llm_gateway_provider_codex import usage
 from llm_gateway_provider_codex.schema import fits
 
 _SHOWN_CHARS = 200
-_SHELL = re.compile(r"(?:/\S+/)?(?:ba|z|da)?sh -l?c (['\"])(.*)\1", re.DOTALL)
+_READ_CHARS = 2_000
 _REFUSED = re.compile(r"ERROR codex_core::tools::router: error=(.*)")
 _NO_SERVER = re.compile(r'MCP server startup failed server_name="([^"]+)" error=(.*)')
 #: The sandbox's own words, instead of the command's.
@@ -41,6 +42,7 @@ class CodexReader:
         self._total: Mapping[str, Any] | None = None  # set by turn.completed
         self._failure: str | None = None  # set by turn.failed
         self._last_error = ""
+        self._retries = 0
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
         """Take the next bytes; give what they tell."""
@@ -67,6 +69,7 @@ class CodexReader:
             native_id=NativeSessionId(self._native_id) if self._native_id else None,
             model=model,
             usage=tokens,
+            run=RunFacts(retries=self._retries),
             failed=failed,
             failure=self._facts(),
             structured=self._structured(text) if not failed else None,
@@ -97,6 +100,7 @@ class CodexReader:
             self._failure = _text(_dict(event.get("error")).get("message")) or self._last_error
         elif kind == "error":
             self._last_error = _text(event.get("message"))
+            self._retries += self._last_error.startswith("Reconnecting")
             yield Event(kind=EventKind.STATUS, text=_short(self._last_error))
         elif isinstance(kind, str) and kind.startswith("item.") and isinstance(item, dict):
             yield from self._item(item, done=kind == "item.completed")
@@ -173,8 +177,7 @@ def _described(item: dict[str, Any]) -> str:
     kind = item.get("type")
     if kind == "command_execution":
         command = _text(item.get("command"))
-        match = _SHELL.fullmatch(command)
-        return _short(match[2] if match else command)
+        return _short(_unwrapped(command[:_READ_CHARS]))
     if kind == "file_change":
         changes = item.get("changes")
         parts = [f"{change.get('kind')} {change.get('path')}" for change in _dicts(changes)]
@@ -182,6 +185,15 @@ def _described(item: dict[str, Any]) -> str:
     if kind == "mcp_tool_call":
         return _short(f"mcp__{item.get('server')}__{item.get('tool')}")
     return _short(f"{kind} {_text(item.get('query'))}")
+
+
+def _unwrapped(command: str) -> str:
+    """The words that were given to the shell."""
+    try:
+        parts = shlex.split(command)
+    except ValueError:  # cut in the middle of a quotation
+        return command
+    return parts[2] if len(parts) == 3 and parts[1] in ("-c", "-lc") else command
 
 
 def _short(text: str) -> str:
