@@ -74,12 +74,14 @@ def test_a_policy_that_lowers_to_a_rung_the_provider_lacks_gets_the_nearest_lowe
         rule(writer, Posture.WORKSPACE_WRITE, "x", [replace(ALLOW, posture=Posture.PLAN)])
 
 
-def test_where_policies_judge_a_request_that_names_no_posture_asks_for_file_edits() -> None:
+def test_where_policies_judge_a_request_that_names_no_posture_asks_for_what_the_provider_says() -> None:
     assert usual_posture(INFO, "legacy", None) is None
     assert usual_posture(INFO, "legacy", Posture.BYPASS) is Posture.BYPASS
     assert usual_posture(INFO, "mcp_managed", None) is Posture.ACCEPT_EDITS
     assert usual_posture(INFO, "mcp_managed", Posture.BYPASS) is Posture.ACCEPT_EDITS
     assert usual_posture(INFO, "mcp_managed", Posture.READ_ONLY) is Posture.READ_ONLY
+    sandboxed = replace(INFO, approved_posture=Posture.PROMPTED)
+    assert usual_posture(sandboxed, "mcp_managed", None) is Posture.PROMPTED
     poorer = replace(INFO, postures=(Posture.READ_ONLY, Posture.PROMPTED, Posture.WORKSPACE_WRITE))
     assert usual_posture(poorer, "mcp_managed", None) is Posture.PROMPTED
 

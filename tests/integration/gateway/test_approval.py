@@ -80,6 +80,13 @@ async def test_lesson_50_no_provider_runs_programs_unattended_by_default(home: H
             assert info.default_posture <= Posture.ACCEPT_EDITS, info.name
 
 
+async def test_an_approved_request_that_names_no_posture_keeps_codex_its_eyes(home: Home) -> None:
+    async with home.open() as caller:
+        approved = {name: info.approved_posture for name, info in caller.gateway.providers.items()}
+    assert approved.pop("codex") is Posture.PROMPTED
+    assert set(approved.values()) == {Posture.ACCEPT_EDITS}
+
+
 async def test_without_a_human_a_question_is_an_error_that_says_how_to_go_on(home: Home) -> None:
     async with home.open() as caller:
         error = await refused(ApprovalNeeded, caller.ask(**SHELL))

@@ -40,11 +40,11 @@ def asked_posture(
 def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None) -> Posture | None:
     """The rung of a request that names none, if it is not the headless default.
 
-    Where policies judge, that is file edits, as far as the configured rung and the provider's own reach.
+    Where policies judge, that is what the provider says, as far as the configured rung and its own reach.
     """
     if strategy == LEGACY:
         return configured
-    return _nearest(info, min(Posture.ACCEPT_EDITS, configured or Posture.ACCEPT_EDITS))
+    return _nearest(info, min(info.approved_posture, configured or info.approved_posture))
 
 
 async def by_human(ask: AskHuman | None, verdicts: Sequence[Verdict]) -> Verdict | None:

@@ -44,6 +44,8 @@ class ProviderInfo:
     posture_of: Callable[[Any], Posture | None] = lambda options: None  #: the rung that the options spell
     postures: tuple[Posture, ...]  #: the rungs it can hold
     default_posture: Posture = Posture.PROMPTED
+    #: What a request that names no posture asks for where policies judge; the nearest lower rung, if it is not held.
+    approved_posture: Posture = Posture.ACCEPT_EDITS
     #: Common parameters it can hold: allowedTools disallowedTools addDirs mcpServers maxTurns maxBudgetUsd effort
     #: outputSchema sessionId. `model` and the rest are for every provider. Others are refused, never ignored. Without
     #: cacheControl (marks in promptParts) a request goes on with a warning.

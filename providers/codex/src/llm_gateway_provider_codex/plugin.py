@@ -56,6 +56,7 @@ def gateway_describe_provider() -> ProviderInfo:
         options_model=CodexOptions,
         posture_of=posture_of,
         postures=tuple(argv.RUNGS),
+        approved_posture=Posture.PROMPTED,  # accept_edits takes away the shell, and with it its eyes
         supports=SUPPORTS,
         # After SIGTERM the commands of an unsandboxed run live on; on SIGINT Codex ends them itself.
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
