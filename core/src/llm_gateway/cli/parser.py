@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     _serve(commands)
     _ask(commands)
     _jobs(commands)
+    _sessions(commands)
     _looks(commands)
     _demo(commands)
     return parser
@@ -98,6 +99,28 @@ def _jobs(commands: Subparsers[argparse.ArgumentParser]) -> None:
     for parser in (listed, shown, waited, canceled):
         _json(parser)
     form.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _sessions(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    sessions = commands.add_parser("sessions", help="look at conversations, choose one, forget them", epilog=_EXITS)
+    verbs = sessions.add_subparsers(metavar="VERB", required=True)
+
+    def add(name: str, what: str, *, ids: str | None = None) -> argparse.ArgumentParser:
+        parser = _add(verbs, name, "sessions", what)
+        parser.set_defaults(verb=name)
+        if ids is not None:
+            parser.add_argument("session", metavar="ID", nargs=ids or None)
+        if name != "show":
+            parser.add_argument("--provider", metavar="NAME")
+        _json(parser)
+        return parser
+
+    add("list", "List sessions, last used first.").add_argument("--limit", type=int, default=50, metavar="N")
+    add("show", "Show a session and its newest turns.", ids="")
+    use = add("use", "Continue this session (or none) where requests here name no other.", ids="")
+    use.add_argument("--dir", metavar="PATH", help="in this directory (default: here)")
+    delete = add("delete", "Forget sessions; the provider's own files stay. 3: one is in use.", ids="*")
+    delete.add_argument("--all", action="store_true", help="all of them, or all of --provider")
 
 
 def _looks(commands: Subparsers[argparse.ArgumentParser]) -> None:

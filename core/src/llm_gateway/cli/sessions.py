@@ -1,0 +1,116 @@
+"""`llm-gateway sessions`: list, show, use, delete."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.failures import UsageError
+from llm_gateway.cli.running import call, with_gateway
+from llm_gateway.cli.screen import say, say_json, shown, table
+from llm_gateway.gateway import Gateway
+
+_NONE = "none"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for."""
+    if options.verb == "use" and options.session == _NONE and not options.provider:
+        raise UsageError("sessions use none: name the --provider whose requests are to begin their own conversations")
+    if options.verb == "delete" and bool(options.session) == options.all:
+        raise UsageError("sessions delete: name sessions, or --all")
+    return with_gateway(lambda gateway: _VERBS[options.verb](gateway, options))
+
+
+async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
+    found = await call(gateway, "session_list", _given(provider=options.provider, limit=options.limit))
+    if options.json:
+        say_json(found)
+        return Exit.OK
+    if not found["sessions"]:
+        say("no sessions")
+    head = ("SESSION", "PROVIDER", "ACTIVE", "TURNS", "LAST USED", "DESCRIPTION", "DIRECTORY")
+    rows = [
+        (
+            one["gatewaySessionId"],
+            one["provider"],
+            "active" if one["active"] else None,
+            one["turns"],
+            one["lastUsedAt"][:19].replace("T", " "),
+            one.get("description"),
+            one["workingDir"],
+        )
+        for one in found["sessions"]
+    ]
+    table(head, rows)
+    return Exit.OK
+
+
+async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
+    found = await call(gateway, "session_get", {"sessionId": options.session})
+    if options.json:
+        say_json(found)
+        return Exit.OK
+    for name, value in {**found["session"], **found.get("cacheState", {})}.items():
+        say(shown(f"{name:16} {value}", sys.stdout))
+    head = ("TURN", "STATUS", "CREATED", "SECONDS")
+    rows = [
+        (
+            turn["id"],
+            turn["status"],
+            turn["createdAt"][:19].replace("T", " "),
+            f"{turn['durationMs'] / 1000:.1f}" if "durationMs" in turn else None,
+        )
+        for turn in found["turns"]
+    ]
+    table(head, rows, state_column=1)
+    return Exit.OK
+
+
+async def _use(gateway: Gateway, options: argparse.Namespace) -> int:
+    wanted = None if options.session == _NONE else options.session
+    provider = options.provider
+    if wanted is not None and provider is None:
+        provider = (await call(gateway, "session_get", {"sessionId": wanted}))["session"]["provider"]
+    place = options.dir or os.getcwd()
+    found = await call(gateway, "session_set_active", {"provider": provider, "sessionId": wanted, "workingDir": place})
+    if options.json:
+        say_json(found)
+    elif wanted is None:
+        say(f"requests to {provider} in {found['workingDir']} begin conversations of their own")
+    else:
+        say(f"requests to {provider} in {found['workingDir']} continue {found['session']['gatewaySessionId']}")
+    return Exit.OK
+
+
+async def _delete(gateway: Gateway, options: argparse.Namespace) -> int:
+    told: dict[str, list[str]] = {"deleted": [], "busy": []}
+    if options.all:
+        told = await call(gateway, "session_clear_all", _given(provider=options.provider))
+    else:
+        for session in dict.fromkeys(options.session):
+            told["deleted"] += (await call(gateway, "session_delete", {"sessionId": session}))["deleted"]
+    if options.json:
+        say_json(told)
+    else:
+        for session in told["deleted"]:
+            say(f"{session} forgotten")
+        for session in told["busy"]:
+            say(f"{session} kept: a turn of it runs")
+    return Exit.UNFINISHED if told["busy"] else Exit.OK
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+_VERBS: dict[str, Callable[[Gateway, argparse.Namespace], Awaitable[int]]] = {
+    "list": _list,
+    "show": _show,
+    "use": _use,
+    "delete": _delete,
+}
