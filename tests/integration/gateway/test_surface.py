@@ -65,6 +65,9 @@ async def test_lesson_70_the_tools_of_one_provider_cost_little(home: Home) -> No
         own = [operation for operation in caller.gateway.operations.values() if operation.name.startswith("echo")]
         assert len(own) == 2
         assert listing_bytes(own, for_models=True) < 6_000
+        others = [operation for operation in caller.gateway.operations.values() if operation not in own]
+        assert len(others) == 16
+        assert listing_bytes(others, for_models=True) < 5_500
 
 
 def test_lesson_67_only_chosen_packages_are_needed() -> None:
@@ -141,6 +144,10 @@ async def test_lesson_39_no_operation_holds_up_the_event_loop(home: Home, reposi
         await measured("raw", caller.result(flood, raw="stdout", offset=10_000_000, maxChars=1_000_000))
         await measured("list", caller.call("llm_job_list"))
         await measured("health", caller.call("llm_process_health"))
+        await measured("sessions", caller.call("session_list"))
+        await measured("session", caller.call("session_get", sessionId=str(told["gatewaySessionId"])))
+        await measured("versions", caller.call("cli_versions"))
+        await measured("models", caller.call("list_models"))
         hanging = await caller.start("hang", scenario="hang")
         await measured("cancel", caller.cancel(hanging))
         assert told["status"] == "completed"
