@@ -125,6 +125,13 @@ def _sessions(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 def _looks(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _json(_add(commands, "plugins", "plugins", "List every installed plugin, and what is wrong with it."))
+    verbs = commands.add_parser("plugin", help="begin a plugin of your own", epilog=_EXITS).add_subparsers(
+        metavar="VERB", required=True
+    )
+    new = _add(verbs, "new", "plugin_new", "Write a distribution that passes its tests as it is, to begin from.")
+    new.add_argument("kind", metavar="KIND", help="provider, policy, store, engine, transport or extension")
+    new.add_argument("name", metavar="NAME", help="small letters, digits and _")
+    new.add_argument("--into", metavar="DIR", help="an empty folder (default: one named after the distribution)")
     _json(_add(commands, "doctor", "doctor", "Look whether everything is in order. 1: something is broken."))
     _json(_add(commands, "config", "config", "Show every setting, its value and where that came from."))
 

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from llm_gateway_testing.contract.provider_case import Sample
     from llm_gateway_testing.contract.store import StoreContract
     from llm_gateway_testing.contract.store_machine import TwinStores
+    from llm_gateway_testing.contract.transport import Caller, Told, TransportContract
     from llm_gateway_testing.programs import Program, ProgramBuilder
     from llm_gateway_testing.worlds import GatewayFactory
 
 _HOMES = {
+    "Caller": "contract.transport",
     "GatewayFactory": "worlds",
     "PolicyContract": "contract.policy",
     "Program": "programs",
@@ -22,9 +24,12 @@ _HOMES = {
     "ProviderContract": "contract.provider",
     "Sample": "contract.provider_case",
     "StoreContract": "contract.store",
+    "Told": "contract.transport",
+    "TransportContract": "contract.transport",
     "TwinStores": "contract.store_machine",
 }
 __all__ = [
+    "Caller",
     "GatewayFactory",
     "PolicyContract",
     "Program",
@@ -32,6 +37,8 @@ __all__ = [
     "ProviderContract",
     "Sample",
     "StoreContract",
+    "Told",
+    "TransportContract",
     "TwinStores",
 ]
 

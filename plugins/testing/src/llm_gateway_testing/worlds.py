@@ -19,7 +19,7 @@ from typing import Any
 
 import anyio
 
-from llm_gateway import CallContext, Gateway, GatewayError, find_plugins, open_gateway
+from llm_gateway import CallContext, Gateway, GatewayError, PluginHost, find_plugins, open_gateway
 
 PATIENCE_S = 60.0
 #: What a gateway of a test may know of the machine.
@@ -50,6 +50,9 @@ class GatewayFactory:
 
         At the end everything that still runs is canceled.
 
+        A plugin that is installed is taken as it is installed. With `LLM_GATEWAY_PLUGINS` among `environ`, name there what else is to
+        be loaded.
+
         :param settings: the content of config.toml.
         :param programs: folders to put before PATH, such as a pretended program's.
         :param environ: environment variables of the gateway.
@@ -59,10 +62,10 @@ class GatewayFactory:
         surroundings = {**self.environ, **environ}
         surroundings["PATH"] = os.pathsep.join([*map(str, programs), surroundings.get("PATH", os.defpath)])
         (self.home / "config.toml").write_text(settings)
-        host, read = find_plugins(surroundings)
-        installed = {record.key for record in host.records if record.state.value != "blocked"}
-        if missing := [one for one in plugins if f"{one[0]}:{one[1]}" not in installed]:
-            host, read = find_plugins(surroundings, missing)
+        # What is installed is found by itself, unless the test narrows what is loaded.
+        narrowed = "LLM_GATEWAY_PLUGINS" in surroundings
+        found = set() if narrowed else {record.key for record in PluginHost.discover(surroundings).records}
+        host, read = find_plugins(surroundings, [one for one in plugins if f"{one[0]}:{one[1]}" not in found])
         refused = [f"{record.key}: {record.problem}" for record in host.records if record.problem]
         assert not refused, "; ".join(refused)
         with anyio.fail_after(PATIENCE_S):
