@@ -123,19 +123,18 @@ def test_lesson_83_a_hostile_project_runs_nothing_at_gemini(
 
 
 def test_a_server_is_given_to_gemini_and_its_secret_is_in_no_command_line(gemini: RealAgent) -> None:
-    server = McpServer(
-        name="ti_ny", command=sys.executable, args=(str(MCP_SERVER),), env={"TINY_SECRET": "s3cret-canary"}
-    )
+    secret = "s3cret-canary$HOME$nope${x}\\$$"
+    server = McpServer(name="ti_ny", command=sys.executable, args=(str(MCP_SERVER),), env={"TINY_SECRET": secret})
     running = gemini.start(tool("mcp_ti-ny_whoami"), mcp_servers=(server,))
     assert "s3cret-canary" not in str(running.process.args)
     outcome = running.finish()
-    assert "the secret has 13 letters" in outcome.text
+    assert f"the secret has {len(secret)} letters" in outcome.text
     assert [event.text for event in outcome.events if event.kind is EventKind.TOOL] == ["mcp_ti-ny_whoami"]
     given = {"mcp_servers": (server,)}
     denied = gemini.start(tool("mcp_ti-ny_whoami"), Posture.READ_ONLY, **given)
     passed = gemini.start(tool("mcp_ti-ny_whoami"), Posture.READ_ONLY, allowed_tools=("mcp_ti_ny_whoami",), **given)
     assert "TOOLRESULT[error]" in denied.finish().text
-    assert "the secret has 13 letters" in passed.finish().text
+    assert f"the secret has {len(secret)} letters" in passed.finish().text
 
 
 def test_a_server_that_does_not_start_at_gemini_is_told(gemini: RealAgent) -> None:
@@ -169,7 +168,7 @@ def test_trap_15_a_run_whose_rules_are_gone_does_not_begin(gemini: RealAgent, mo
     assert model_server.log() == []
 
 
-def test_gemini_writes_nothing_into_the_project(gemini: RealAgent) -> None:
+def test_trap_9_another_address_needs_no_settings_and_nothing_is_written_into_the_project(gemini: RealAgent) -> None:
     gemini.ask("SAY:x")
     assert list(gemini.work.iterdir()) == []
     assert list((gemini.folder / "home" / ".gemini" / "tmp").glob("*/chats/*.jsonl"))

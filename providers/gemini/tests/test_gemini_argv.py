@@ -192,6 +192,15 @@ def test_mcp_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]
 
 
+def test_a_dollar_in_what_a_server_gets_is_no_variable_and_what_it_will_miss_is_told() -> None:
+    server = McpServer(name="x", command="run", args=("$HOME",), env={"KEY": "a$b", "PYTHONPATH": "lib"})
+    invocation = made(mcp_servers=(server,))
+    settings = settings_of(invocation)["mcpServers"]["x"]
+    assert settings["args"] == ["${LLM_GATEWAY_NO_SUCH_NAME:-$}HOME"]
+    assert settings["env"]["KEY"] == "a${LLM_GATEWAY_NO_SUCH_NAME:-\\$}b"
+    assert [notice.details for notice in invocation.warnings] == [{"server": "x", "env": ["PYTHONPATH"]}]
+
+
 def servers_allowed(invocation: Invocation) -> set[tuple[str, str]]:
     return {(rule["mcpName"], rule["toolName"]) for rule in rules_of(invocation) if "mcpName" in rule}
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from llm_gateway import RUN_FILES, Invocation, Posture, Request, Resume
 from llm_gateway_provider_gemini.checking import check, directory, model
-from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF, policy, server_name
+from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF, policy
+from llm_gateway_provider_gemini.gemini_cli.servers import server_settings
 from llm_gateway_provider_gemini.gemini_cli.words import as_text
 
 EXECUTABLE = "gemini"
@@ -46,16 +47,15 @@ def build(request: Request, posture: Posture, resume: Resume, *, default_model: 
     if request.model is not None:
         argv.append(f"--model={model(request.model)}")
     argv += _directories(request)
-    names = [server_name(server) for server in request.mcp_servers]
-    check(len(set(names)) == len(names), "two of the MCP servers have the same name for Gemini CLI")
-    argv += [f"--allowed-mcp-server-names={name}" for name in names or [_NO_SERVER]]
+    servers, notices = server_settings(request.mcp_servers)
+    argv += [f"--allowed-mcp-server-names={name}" for name in servers or [_NO_SERVER]]
     files = {
         "overlay.cjs": OVERLAY,
         "rules.toml": policy(request, posture),
-        "settings.json": json.dumps(_settings(request, posture, default_model)).encode(),
+        "settings.json": json.dumps(_settings(request, posture, default_model, servers)).encode(),
     }
     stdin = as_text(request.prompt.text, (request.working_dir, *request.add_dirs))
-    return Invocation(argv=tuple(argv), stdin=stdin, env=ENV, files=files)
+    return Invocation(argv=tuple(argv), stdin=stdin, env=ENV, files=files, warnings=tuple(notices))
 
 
 def _directories(request: Request) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _directories(request: Request) -> Iterator[str]:
         yield f"--include-directories={directory(path)}"
 
 
-def _settings(request: Request, posture: Posture, default_model: str) -> dict[str, Any]:
+def _settings(request: Request, posture: Posture, default_model: str, servers: dict[str, Any]) -> dict[str, Any]:
     limits: dict[str, Any] = {"name": default_model}
     if request.max_turns is not None:
         check(request.max_turns >= 1, "maxTurns must be at least 1")
@@ -85,14 +85,5 @@ def _settings(request: Request, posture: Posture, default_model: str) -> dict[st
         # A project's .env could name another key and account.
         "advanced": {"ignoreLocalEnv": True},
         "model": limits,
-        "mcpServers": dict(_servers(request)),
+        "mcpServers": servers,
     }
-
-
-def _servers(request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
-    for server in request.mcp_servers:
-        if server.url:
-            yield server_name(server), {"httpUrl": server.url}
-        else:
-            given = {"command": server.command, "args": list(server.args), "env": dict(server.env)}
-            yield server_name(server), given

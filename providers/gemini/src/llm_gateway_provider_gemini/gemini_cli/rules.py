@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Iterator
 
-from llm_gateway import McpServer, Posture, Request
+from llm_gateway import Posture, Request
 from llm_gateway_provider_gemini.checking import check
+from llm_gateway_provider_gemini.gemini_cli.servers import server_name
 
 MODE_OF = {
     Posture.READ_ONLY: "default",
@@ -31,18 +32,11 @@ _WIDENS = {
 _FIRST, _ALLOWED, _REST = 999, 950, 900
 
 _TOOL = re.compile(r"([a-z][A-Za-z0-9_-]{0,199})(?:\(([^()\x00-\x1f\x7f\ud800-\udfff]{1,1000})\))?")
-_SERVER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def policy(request: Request, posture: Posture) -> bytes:
     """The policy file. Raises InvalidRequest for a tool that no rule could name."""
     return "\n\n".join(_rules(request, posture)).encode() + b"\n"
-
-
-def server_name(server: McpServer) -> str:
-    """Its name as Gemini CLI can hold it: an underscore would end it in the names of its tools. Raises InvalidRequest."""
-    check(_SERVER.fullmatch(server.name), f"Gemini CLI cannot hold an MCP server of this name: {server.name[:80]!r}")
-    return server.name.replace("_", "-")
 
 
 def _rules(request: Request, posture: Posture) -> Iterator[str]:
