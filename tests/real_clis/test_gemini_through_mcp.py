@@ -34,11 +34,15 @@ async def test_a_conversation_of_gemini_goes_on_by_every_name_it_has(
         native = await caller.ask("HISTORY\n(again)", sessionId=first["sessionId"])
         latest = await caller.ask("HISTORY\n(and again)", resumeLatest=True)
         unknown = await caller.ask("SAY:x", sessionId=UNKNOWN)
+        (known,) = (await caller.call("cli_versions", provider="gemini"))["providers"]
+        models = (await caller.call("list_models", provider="gemini"))["providers"][0]["models"]
         place = await caller.ask("SAY:x", sessionId="latest")
         (gemini.folder / "other").mkdir()
         elsewhere = await caller.call(
             "gemini_request", prompt="HISTORY", sessionId=first["sessionId"], workingDir=str(gemini.folder / "other")
         )
+    assert (known["title"], known["loginCommand"], known["inRange"]) == ("Gemini CLI", "gemini", "yes")
+    assert [model["id"] for model in models] == ["flash", first["model"]]
     assert (first["status"], first["text"]) == ("completed", "größer 日本語")
     assert ours["text"] == "SAY:größer 日本語"
     assert native["text"] == "SAY:größer 日本語 | HISTORY"

@@ -36,14 +36,15 @@ async def look_at_provider(
     section = settings.provider(whole.name) if settings else ProviderSection()
     info = next(iter(whole.programs.values()))
     seen: dict[str, Any] = {"name": info.name, "title": info.title, "installed": False, "login": "unknown"}
-    if info.login:
-        seen["loginCommand"] = info.login
+    seen |= {"loginCommand": info.login} if info.login else {}
+    wanted_variant = whole.variant_of(None) or ""
     try:
-        info, program = await to_thread.run_sync(require_program, whole, "", section.executable, environ)
+        info, program = await to_thread.run_sync(require_program, whole, wanted_variant, section.executable, environ)
     except NotInstalled:
         wanted = str(section.executable or info.executable)
         return {**seen, "problem": f"{wanted} was not found", "install": info.install or None}
-    seen |= {"installed": True, "path": program.path, "version": None}
+    seen |= {"title": info.title, "installed": True, "path": program.path, "version": None}
+    seen |= {"loginCommand": info.login} if info.login else {}
     if info.variant:
         seen["variant"] = info.variant
     try:
