@@ -167,3 +167,23 @@ async def test_a_job_of_grok_outlives_its_gateway(grok: RealAgent) -> None:
     async with gateway_of(grok) as caller:
         result = await caller.end_of(job)
     assert (result["status"], len(result["text"])) == ("completed", 4_000)
+
+
+async def test_lesson_49_an_approved_run_of_grok_edits_files_and_runs_no_program(
+    grok: RealAgent, model_server: ModelServer
+) -> None:
+    inside, ran = grok.work / "in.txt", grok.work / "ran.txt"
+    write = "TOOL:write " + json.dumps({"file_path": str(inside), "content": "x"})
+    run = "TOOL:run_terminal_command " + json.dumps({"command": f"touch {ran}", "description": "x"})
+    async with gateway_of(grok) as caller:
+        told = await caller.ask(f"{write}\n{run}", approvalStrategy="mcp_managed")
+        refused = [
+            await caller.ask("SAY:x", approvalStrategy="mcp_managed", **spelling)
+            for spelling in ({"alwaysApprove": True}, {"permissionMode": "bypassPermissions"}, {"posture": "bypass"})
+        ]
+    assert (told["status"], told["approval"]["posture"]) == ("completed", "accept_edits")
+    assert [warning["code"] for warning in told["warnings"]] == ["permission_denied"]
+    assert inside.exists()
+    assert not ran.exists()
+    assert [answer["error"]["code"] for answer in refused] == ["approval_denied"] * 3
+    assert len([entry for entry in model_server.log() if "words" in entry]) == 3
