@@ -90,12 +90,32 @@ def test_accept_edits_of_grok_edits_inside_and_runs_no_program(grok: RealAgent) 
     inside, run, outside = grok.work / "in.txt", grok.work / "run.txt", grok.folder / "out.txt"
     edit = tool("search_replace", file_path=str(inside), old_string="written", new_string="edited")
     read = tool("read_file", target_file=str(inside))
-    passed = grok.ask("\n".join([write(inside), read, edit, python(run), shell(f"touch {run}")]), Posture.ACCEPT_EDITS)
-    assert passed.error is None
+    calls = [write(inside), read, edit, write(outside), python(run), shell(f"touch {run}")]
+    assert grok.ask("\n".join(calls), Posture.ACCEPT_EDITS).error is None
     assert inside.read_text() == "edited"
     assert not run.exists()
-    assert grok.ask(write(outside), Posture.ACCEPT_EDITS).error == "tool_denied"
     assert not outside.exists()
+
+
+def test_lesson_49_nothing_widens_accept_edits_no_link_and_no_setting_of_the_users_own(grok: RealAgent) -> None:
+    away, home = grok.folder / "away", grok.folder / "home"
+    away.mkdir()
+    (grok.work / "link").symlink_to(away)
+    (home / ".claude").mkdir()
+    raised = {"permissions": {"defaultMode": "bypassPermissions", "allow": ["Bash", "Edit", "Write"]}}
+    (home / ".claude/settings.json").write_text(json.dumps(raised))
+    beside = grok.folder / f"{grok.work.name}-beside.txt"
+    outside = [away / "a.txt", grok.work / "link/b.txt", beside, grok.folder / "wor", Path("~/c.txt"), Path("../d.txt")]
+    calls = [*map(write, outside), python(away / "e.txt"), write(grok.work / "in.txt")]
+    outcome = grok.ask("\n".join(calls), Posture.ACCEPT_EDITS)
+    assert outcome.error is None
+    assert (grok.work / "in.txt").exists()
+    assert os.listdir(away) == []
+    assert os.listdir(home) == [".claude"]
+    assert not [path for path in (beside, grok.folder / "wor", grok.folder / "d.txt") if path.exists()]
+    assert outcome.summary.notices[0].details == {"tools": ["run_terminal_command", "write"]}
+    assert grok.ask(write(grok.folder / "f.txt"), Posture.PROMPTED).error is None
+    assert not (grok.folder / "f.txt").exists()
 
 
 def test_bypass_of_grok_passes_everything_but_what_is_disallowed(grok: RealAgent) -> None:

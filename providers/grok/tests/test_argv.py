@@ -77,6 +77,19 @@ def test_accept_edits_allows_edits_inside_and_denies_the_shell() -> None:
     assert "Bash" in rules(argv, "deny")
 
 
+def test_accept_edits_denies_what_is_outside_unless_the_caller_allows_edits_by_name(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"working_dir": str(tmp_path)}
+    assert len(rules(argv_of(Posture.ACCEPT_EDITS, **given), "deny")) > 50
+    named = argv_of(Posture.ACCEPT_EDITS, allowed_tools=("Edit(/elsewhere/**)",), **given)
+    assert rules(named, "deny") == {"Bash", "Bash(touch *)", "Bash(mkdir *)"}
+
+
+def test_a_directory_is_named_by_its_real_path(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert f"--cwd={tmp_path.resolve()}/real" in argv_of(working_dir=str(tmp_path / "link"))
+
+
 def test_a_rung_that_grok_cannot_hold_is_not_offered() -> None:
     assert Posture.WORKSPACE_WRITE not in gateway_describe_provider().postures
 
@@ -84,7 +97,7 @@ def test_a_rung_that_grok_cannot_hold_is_not_offered() -> None:
 def test_a_rule_of_the_rung_gives_way_to_what_the_caller_allows_by_name() -> None:
     argv = argv_of(Posture.ACCEPT_EDITS, allowed_tools=("Bash(git *)",))
     assert "Bash(git *)" in rules(argv, "allow")
-    assert rules(argv, "deny") == {"Bash(touch *)", "Bash(mkdir *)"}
+    assert rules(argv, "deny") == {"Bash(touch *)", "Bash(mkdir *)", "Edit(~*)", "Edit(~*/**)"}
     assert "Edit" not in rules(argv_of(allowed_tools=("Write(src/**)",)), "deny")
     assert rules(argv_of(allowed_tools=("Bash(touch *)",)), "deny") == {"Edit", "Bash(mkdir *)"}
 

@@ -1,4 +1,4 @@
-"""A request as a command. Pure, but for a look at the files that the prompt mentions.
+"""A request as a command. Pure, but for a look at the disk: where the directory really is, what files the prompt mentions.
 
 Every value stands in the same element as its flag (`--flag=value`), so that none can be read as a flag. The prompt goes by
 standard input, MCP servers by file.
@@ -7,12 +7,14 @@ standard input, MCP servers by file.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
 from llm_gateway_provider_grok.options import GrokOptions
+from llm_gateway_provider_grok.outside import patterns_outside
 from llm_gateway_provider_grok.prompt import guarded
 from llm_gateway_provider_grok.rules import Rule, read_rule
 
@@ -83,18 +85,19 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
     """Say what is to be executed. Raises InvalidRequest for what Grok would misread or quietly ignore."""
     options = request.options if isinstance(request.options, GrokOptions) else GrokOptions()
     enter = f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}"
-    argv = [EXECUTABLE, *BASE, f"--cwd={request.working_dir}", enter, *RUNGS[posture]]
+    where = os.path.realpath(request.working_dir)
+    argv = [EXECUTABLE, *BASE, f"--cwd={where}", enter, *RUNGS[posture]]
     if options.sandbox:
         argv.append(f"--sandbox={options.sandbox}")
     if rules := "\n\n".join(filter(None, (PLANNING if posture is Posture.PLAN else None, options.rules))):
         argv.append(f"--rules={rules}")
     argv += _limits(request)
-    argv += _tools(request, posture)
+    argv += _tools(request, posture, where)
     files = {}
     if request.mcp_servers:
         files["agent.md"] = _agent(request.mcp_servers)
         argv.append(f"--agent={RUN_FILES}/agent.md")
-    words = guarded(request.prompt.text, request.working_dir)
+    words = guarded(request.prompt.text, where)
     try:
         stdin = words.encode()
     except UnicodeEncodeError as error:
@@ -124,7 +127,7 @@ def _limits(request: Request) -> Iterator[str]:
         yield "--json-schema=" + json.dumps(request.output_schema, separators=(",", ":"))
 
 
-def _tools(request: Request, posture: Posture) -> Iterator[str]:
+def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
     allowed = [read_rule(name) for name in request.allowed_tools]
     for name, rule in zip(request.allowed_tools, allowed, strict=True):
         _check(rule.tool != "Agent", "allowedTools cannot name Agent: sub-agents are there unless they are disallowed")
@@ -138,7 +141,10 @@ def _tools(request: Request, posture: Posture) -> Iterator[str]:
         # rungs that only look, its tools must be allowed by name.
         if posture not in _LOOKING:
             yield f"--allow={Rule('MCPTool', f'{_server(server)}__*')}"
-    for denied in map(read_rule, DENIED[posture]):
+    denials = [read_rule(name) for name in DENIED[posture]]
+    if posture is Posture.ACCEPT_EDITS and not any(rule.touches(Rule("Edit")) for rule in allowed):
+        denials += [Rule("Edit", pattern) for pattern in patterns_outside(where)]
+    for denied in denials:
         if not any(rule.touches(denied) for rule in allowed):
             yield f"--deny={denied}"
     gone = [UNCACHEABLE]
