@@ -20,12 +20,12 @@ def test_public_names_are_sorted_and_each_is_there() -> None:
 
 
 def test_type_checkers_see_the_same_names_from_the_same_rooms() -> None:
-    tree = ast.parse(Path(llm_gateway.__file__).read_text("utf-8"))
-    block = next(node for node in tree.body if isinstance(node, ast.If))
+    tree = ast.parse(Path(f"{llm_gateway.__file__}i").read_text("utf-8"))
     imports = {
-        alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+        alias.name: node.module for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    assert sorted(imports) == list(llm_gateway.__all__)
+    written = next(node.value for node in tree.body if isinstance(node, ast.Assign))
+    assert ast.literal_eval(written) == sorted(imports) == list(llm_gateway.__all__)
     for name, room in imports.items():
         assert getattr(sys.modules[room or ""], name) is getattr(llm_gateway, name)
 

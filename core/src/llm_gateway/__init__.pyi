@@ -1,0 +1,43 @@
+"""What a plugin may import, for people, type checkers and `__init__.py`, which reads this file: one import a line."""
+
+# fmt: off
+# ruff: noqa: I001
+from llm_gateway.bells import ring
+from llm_gateway.cli.versions import in_range, look_at_provider, run_briefly, version_of
+from llm_gateway.dispatch.invocation import find_program, run_environment
+from llm_gateway.errors import GatewayError, error_for
+from llm_gateway.gateway import Gateway, find_plugins, open_gateway
+from llm_gateway.hookspecs import API_VERSION, hookimpl
+from llm_gateway.model.engine import Engine, RunSpec, RunView
+from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
+from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.lines import LineSplitter
+from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource, Transport
+from llm_gateway.model.posture import Posture
+from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
+from llm_gateway.model.record import Decision, Record, Remarks, Tally, Verdict, VerdictRecord
+from llm_gateway.model.reply import Event, EventKind, Failure, FinishedRun, Reply, Summary
+from llm_gateway.model.request import McpServer, Prompt, Proposal, Request
+from llm_gateway.model.session import Resume, Session
+from llm_gateway.model.store import Admission, Limits, Store
+from llm_gateway.model.stored import from_json, to_json
+from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usage
+from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, error_view, job_view, reply_text
+from llm_gateway.operations.answers import stamp
+from llm_gateway.operations.checking import Wire, check, operation, wire_object
+from llm_gateway.plugins import PluginHost
+
+__version__: str
+__all__ = [  # noqa: RUF022
+    "API_VERSION", "Admission", "CacheAccount", "CallContext", "Cost", "CostBasis", "Decision", "EndReason",
+    "EndStep", "Engine", "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation",
+    "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
+    "NativeSessionId", "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt",
+    "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
+    "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
+    "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
+    "check", "error_for", "error_view", "find_plugins", "find_program", "from_json", "hookimpl", "in_range",
+    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "reply_text", "ring",
+    "run_briefly", "run_environment", "stamp", "to_json", "version_of", "wire_object",
+]
