@@ -6,7 +6,7 @@ import json
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -171,12 +171,16 @@ def test_a_given_mcp_server_is_used_and_its_secret_is_nowhere_to_be_seen(codex: 
     assert [notice.code for notice in looking.summary.notices] == ["permission_denied"]
 
 
-def test_a_server_that_does_not_start_is_told(codex: RealAgent) -> None:
-    dead: dict[str, Any] = {"mcp_servers": (McpServer(name="dead", command="/bin/false"),)}
-    outcome = codex.ask("SAY:x", **dead)
-    assert (outcome.text, outcome.error) == ("x", None)
-    assert [notice.code for notice in outcome.summary.notices] == ["mcp_server_failed"]
-    assert list(outcome.summary.notices[0].details["servers"]) == ["dead"]  # type: ignore[call-overload]
+def test_a_server_that_does_not_start_is_told_and_no_turn_begins_without_it(
+    codex: RealAgent, model_server: ModelServer
+) -> None:
+    outcome = codex.ask("SAY:x", mcp_servers=(McpServer(name="dead", command="/bin/false"),))
+    assert outcome.error == "provider_failed"
+    assert outcome.failure
+    assert "MCP server" in outcome.failure.message
+    assert "dead" in (outcome.failure.provider_message or "")
+    assert [list(n.details["servers"]) for n in outcome.summary.notices] == [["dead"]]  # type: ignore[call-overload]
+    assert model_server.log() == []
 
 
 def test_lesson_45_a_run_sees_no_other_key_and_its_shell_not_even_its_own(codex: RealAgent) -> None:

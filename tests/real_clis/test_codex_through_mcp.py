@@ -129,6 +129,17 @@ async def test_lesson_82_no_key_of_anybody_stands_where_it_should_not(codex: Rea
     assert [path for path in files if path != settings and b"13-letters-ok" in path.read_bytes()] == []
 
 
+async def test_lesson_77_codex_may_put_another_to_work_but_not_endlessly(codex: RealAgent) -> None:
+    asked = {"prompt": "LLM_GATEWAY_DEPTH", "scenario": "env"}
+    call = script(f"const r = await tools.mcp__llm_gateway__echo_request({json.dumps(asked)}); text(JSON.stringify(r))")
+    async with gateway_of(codex) as caller:
+        told = await caller.ask(call, mcpServers=["llm_gateway"])
+    assert '\\"LLM_GATEWAY_DEPTH\\": \\"2\\"' in told["text"], told
+    async with gateway_of(codex, LLM_GATEWAY_DEPTH="2") as caller:
+        deep = await caller.ask(call, mcpServers=["llm_gateway"], createNewSession=True)
+    assert "nested" in deep["text"]
+
+
 async def start_shell(caller: Caller, bell: Bell) -> tuple[str, str]:
     """Have Codex start a shell that stays: the job, and the shell's pid."""
     job = await caller.start(shell(f"echo $$ > {bell.path}; exec sleep 300"), posture="bypass", createNewSession=True)

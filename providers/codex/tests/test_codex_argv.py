@@ -236,13 +236,20 @@ def test_a_servers_secret_reaches_it_as_it_is(tmp_path: Any) -> None:
 
 def test_lesson_77_a_server_that_is_a_gateway_learns_how_deep_it_runs() -> None:
     said = overrides(made(mcp_servers=(McpServer(name="g", command="llm-gateway", args=("serve",)),)))
-    assert 'mcp_servers.g.env_vars=["LLM_GATEWAY_DEPTH","LLM_GATEWAY_JOB"]' in said
+    (passed,) = [json.loads(one.partition("=")[2]) for one in said if one.startswith("mcp_servers.g.env_vars=")]
+    assert {"LLM_GATEWAY_DEPTH", "LLM_GATEWAY_JOB", "HTTPS_PROXY"} <= set(passed)
 
 
 def test_trap_9_a_server_that_is_given_may_be_used_except_on_the_rungs_that_only_look() -> None:
     approval = 'mcp_servers.search.default_tools_approval_mode="approve"'
     given: dict[str, Any] = {"mcp_servers": (McpServer(name="search", command="x"),)}
     assert [posture for posture in Posture if approval not in overrides(made(posture, **given))] == LOOKING[:2]
+
+
+@pytest.mark.parametrize("server", [McpServer(name="s", command="x"), McpServer(name="s", url="http://x/")], ids=str)
+def test_a_turn_waits_for_its_servers(server: McpServer) -> None:
+    said = overrides(made(mcp_servers=(server,)))
+    assert {"mcp_servers.s.required=true", "mcp_servers.s.startup_timeout_sec=30"} <= set(said)
 
 
 def test_a_schema_goes_by_file() -> None:

@@ -88,6 +88,8 @@ def test_an_unknown_failure_is_left_to_the_kernel(case: str, recorded: Open) -> 
         ("fail-401", "unexpected status 401 Unauthorized: Incorrect API key"),
         ("fail-400", "Invalid value: 'x'. (invalid_value)"),
         ("resume-unknown-uuid", "Error: thread/resume"),
+        ("flag-full-auto", "error: unexpected argument '--full-auto' found"),
+        ("mcp-broken-required", "Error: thread/start: thread/start failed"),
         ("fail-drop", "stream disconnected before completion"),
     ],
 )

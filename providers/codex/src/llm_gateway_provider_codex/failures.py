@@ -143,8 +143,8 @@ RULES = (
     ),
     Rule(
         code="provider_failed",
-        message="An MCP server that must run did not start.",
-        recovery="Repair it, or leave it out of mcpServers.",
+        message="An MCP server that was given to the run did not start.",
+        recovery="Repair it, or leave it out of mcpServers ([]: none, not even the default).",
         holds=_said(r"required mcp servers failed"),
     ),
     Rule(
@@ -199,9 +199,15 @@ def explain(run: FinishedRun) -> Failure | None:
         code=rule.code,
         message=rule.message,
         recovery=rule.recovery,
-        provider_message=str(told.get("sandbox") or message or words.strip()[-500:]) or None,
+        provider_message=str(told.get("sandbox") or message or _last_error(words)) or None,
         reset_at=_reset_at(message, end.ended_at),
     )
+
+
+def _last_error(stderr: str) -> str:
+    """The line that names the error, before a usage or after a log."""
+    lines = [line.strip() for line in stderr.splitlines() if line.lower().startswith("error")]
+    return lines[-1][:500] if lines else stderr.strip()[-500:]
 
 
 def _plain(message: str) -> str:

@@ -11,8 +11,14 @@ from llm_gateway import RUN_FILES, McpServer, error_for
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: A server sees little more than PATH and HOME by itself. These bound recursion, and let its processes be found.
-_PASSED = ("LLM_GATEWAY_DEPTH", "LLM_GATEWAY_JOB")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+#: A server sees little more than PATH and HOME by itself. The first two bound recursion, and let its processes be found;
+#: the others are the way out of this machine.
+_PASSED = (
+    *("LLM_GATEWAY_DEPTH", "LLM_GATEWAY_JOB", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
+    *_PROXIES,
+    *map(str.upper, _PROXIES),
+)
 #: Takes in the file that it is given first, and becomes the rest.
 _WITH_FILE = '. "$0" && exec "$@"'
 
@@ -25,12 +31,15 @@ def settings(servers: Iterable[McpServer], files: dict[str, bytes], *, approved:
     said: dict[str, object] = {}
     for server in servers:
         _check(_NAME.fullmatch(server.name), f"Codex cannot hold an MCP server of this name: {server.name[:80]!r}")
-        for key, value in {**_address(server, files), **({_APPROVAL: "approve"} if approved else {})}.items():
+        approval = {_APPROVAL: "approve"} if approved else {}
+        for key, value in {**_address(server, files), **_AWAITED, **approval}.items():
             said[f"mcp_servers.{server.name}.{key}"] = value
     return said
 
 
 _APPROVAL = "default_tools_approval_mode"
+#: Else a turn begins about a second after the start, and the tools of a server that needs longer are silently missing.
+_AWAITED: dict[str, object] = {"required": True, "startup_timeout_sec": 30}
 
 
 def _address(server: McpServer, files: dict[str, bytes]) -> dict[str, object]:
