@@ -172,9 +172,9 @@ RULES = (
           "allowedTools names what neither reads nor edits files ({found})"),
     # places
     _rule("above_home",              (DENY,  DENY,  ASK),   _directories(_is_above_home),
-          "{found} holds the whole home directory or the whole machine"),
+          "{found} holds the whole home directory or the whole machine; name a project's directory as workingDir"),
     _rule("home",                    (DENY,  LOWER, ALLOW), _directories(_is_home),
-          "{found} is the home directory, with everything that is private in it"),
+          "{found} is the home directory, with everything that is private in it; name a project's directory as workingDir"),
     _rule("sensitive_place",         (DENY,  DENY,  ASK),   _directories(is_sensitive),
           "{found} is a place of keys, logins or the system itself"),
     _rule("outside_directory",       (ASK,   ALLOW, ALLOW), _outside,
