@@ -147,6 +147,11 @@ def test_a_server_on_this_machine_needs_no_encryption() -> None:
     assert judge(propose(mcp_servers=(elsewhere,))).decision is Decision.DENY
 
 
+def test_what_can_be_no_path_or_address_is_judged_all_the_same() -> None:
+    assert judge(propose(working_dir="/srv/a\0b", add_dirs=("\ud800",))).decision is Decision.ALLOW
+    assert judge(propose(mcp_servers=(McpServer(name="far", url="http://["),))).decision is Decision.DENY
+
+
 @pytest.mark.parametrize(
     ("tool", "kind"),
     [

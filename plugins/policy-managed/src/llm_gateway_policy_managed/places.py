@@ -32,8 +32,11 @@ _OPEN = ("/dev/shm",)  # noqa: S108 - it is only named
 
 
 def real(path: str) -> str:
-    """The directory that is meant, without symbolic links."""
-    return os.path.realpath(os.path.expanduser(path))
+    """The directory that is meant, without symbolic links; what can be no path stays as it is."""
+    try:
+        return os.path.realpath(os.path.expanduser(path))
+    except ValueError:  # a NUL byte, which the gateway refuses anyway
+        return path
 
 
 def inside(path: str, folder: str) -> bool:

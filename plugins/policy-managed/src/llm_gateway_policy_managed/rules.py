@@ -112,7 +112,10 @@ def _is_gateway(server: McpServer) -> bool:
 
 
 def _is_unencrypted(server: McpServer) -> bool:
-    address = urlsplit(server.url or "")
+    try:
+        address = urlsplit(server.url or "")
+    except ValueError:  # no address: nobody can say where it leads
+        return True
     return bool(server.url) and address.scheme != "https" and not _is_here(address.hostname or "")
 
 
