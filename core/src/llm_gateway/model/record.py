@@ -44,6 +44,11 @@ class Record:
     error_code: str | None = None
     kept: Mapping[str, Any] = field(default_factory=dict)  #: what plugins had kept with it
 
+    @property
+    def prefix_tokens(self) -> int:
+        """An estimate: four bytes a token."""
+        return self.prefix_bytes // 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remarks:

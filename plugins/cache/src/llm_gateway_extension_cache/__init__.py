@@ -1,0 +1,1 @@
+"""The prompt cache as LLM Gateway sees it."""

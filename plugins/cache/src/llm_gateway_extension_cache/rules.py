@@ -1,0 +1,115 @@
+"""What a turn should have read from the cache, whether it did, and why not. Pure.
+
+A turn that continues a conversation should read what its provider held after the turn before (`CacheAccount.held_tokens`); a
+new conversation with a known prefix should read that prefix, if it was marked for the cache or has been read before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llm_gateway import CacheAccount, Record, Request
+
+#: The name under which this plugin keeps its facts with a record.
+KEPT = "cache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What should be read, and the turn that says so."""
+
+    tokens: int
+    before: Record
+
+
+def facts_of(record: Record, request: Request | None) -> dict[str, Any]:
+    """What else decides whether a cache is hit: digests, never words."""
+    if request is None:
+        return {}
+    servers = sorted(server.name for server in request.mcp_servers)
+    tools = [record.posture.value, sorted(request.allowed_tools), sorted(request.disallowed_tools), servers]
+    options = request.options.model_dump(mode="json") if hasattr(request.options, "model_dump") else None
+    return {
+        "tools": _digest(tools),
+        "options": _digest([options, request.add_dirs, request.working_dir]),
+        "marked": bool(request.prompt.cache_control),
+    }
+
+
+def judge(record: Record, earlier: Sequence[Record], facts: dict[str, Any], least: int) -> CacheAccount:
+    """The record's account, completed with what should have been read and, if it was not, the likely cause."""
+    actual = actually_read(record)
+    found = expect(record, earlier, facts, least)
+    if found is None or actual is None or record.outcome != "completed":
+        return record.cache
+    missing = found.tokens - actual
+    if record.usage.cache_creation_tokens is None:  # the service keeps what it likes, and tells less
+        broken = missing > max(least, found.tokens // 2)
+    else:
+        broken = missing > max(least, found.tokens // 10)
+    return replace(
+        record.cache, expected_tokens=found.tokens, cause=cause(record, found.before, facts) if broken else None
+    )
+
+
+def expect(record: Record, earlier: Sequence[Record], facts: dict[str, Any], least: int) -> Expectation | None:
+    """What should be read; None: nothing that is worth a look."""
+    if record.resumed:
+        before = next((one for one in earlier if one.session_id == record.session_id), None)
+        tokens = (before.cache.held_tokens or before.usage.cache_read_tokens or 0) if before else 0
+    else:
+        alike = [one for one in earlier if one.prefix_sha256 == record.prefix_sha256 and not one.resumed]
+        before = alike[0] if alike and record.prefix_sha256 else None
+        tokens = max((_of_prefix(one, facts) for one in alike), default=0)
+    return Expectation(tokens=tokens, before=before) if before and tokens >= max(least, 1) else None
+
+
+def actually_read(record: Record) -> int | None:
+    """What the first request of the turn read, at most: later ones read at least as much."""
+    read = record.usage.cache_read_tokens
+    return None if read is None else read // (record.run.requests or 1)
+
+
+def cause(record: Record, before: Record, facts: dict[str, Any]) -> str:
+    """The likeliest reason, most certain first."""
+    known = before.kept.get(KEPT, {})
+    idle_s = (record.started_at - (before.ended_at or before.started_at)).total_seconds()
+    if before.cache.ttl_s is not None and idle_s > before.cache.ttl_s:
+        return "ttl_passed"
+    if before.model and record.model and before.model != record.model:
+        return "model_changed"
+    if _differ(known, facts, "tools"):
+        return "tools_changed"
+    if before.run.cli_version and record.run.cli_version and before.run.cli_version != record.run.cli_version:
+        return "cli_version_changed"
+    return "prefix_changed" if _differ(known, facts, "options") else "unknown"
+
+
+def remaining_s(last: Record, now: Record) -> float | None:
+    """How long the cache of a conversation still lives when a turn begins; below zero: how long it has been gone."""
+    if last.cache.ttl_s is None:
+        return None
+    return last.cache.ttl_s - (now.started_at - (last.ended_at or last.started_at)).total_seconds()
+
+
+def _of_prefix(other: Record, facts: dict[str, Any]) -> int:
+    """What of a repeated prefix should be there, going by one earlier conversation that began with it."""
+    read = actually_read(other) or 0
+    again = read if read >= other.prefix_tokens // 2 else 0  # it has been read before: so it can be
+    if not (facts.get("marked") and other.kept.get(KEPT, {}).get("marked")):
+        return again if other.usage.cache_creation_tokens is None else 0
+    task = (other.prompt_bytes - other.prefix_bytes) // 4
+    whole = (other.cache.held_tokens or 0) - task if other.run.requests == 1 else 0
+    return max(other.prefix_tokens, whole)
+
+
+def _differ(before: dict[str, Any], now: dict[str, Any], name: str) -> bool:
+    return before.get(name) is not None and now.get(name) is not None and before[name] != now[name]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
