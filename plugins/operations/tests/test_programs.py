@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -127,6 +128,19 @@ async def test_lesson_66_what_a_program_said_is_remembered_until_it_is_another_o
         assert warned(await world.ask(gateway, "and once more")) == []
     assert (world.home / "versions.json").stat().st_mode & 0o777 == 0o600
     assert list(json.loads((world.home / "versions.json").read_text()).values()) == ["0.1.0"]
+
+
+async def test_lesson_66_a_program_is_asked_again_after_a_day_though_it_looks_the_same(world: World) -> None:
+    world.install("7.1.0")
+    async with world.open() as gateway:
+        await world.ask(gateway, "hello")
+        await known(gateway, world)
+        newer._known.clear()
+        a_day_ago = time.time() - 25 * 3600
+        os.utime(world.home / "versions.json", (a_day_ago, a_day_ago))
+        await world.ask(gateway, "the next day")
+        while world.times_asked() < 2:
+            await anyio.lowlevel.checkpoint()
 
 
 async def test_lesson_66_nobody_waits_for_a_program_that_does_not_tell_its_version(world: World) -> None:

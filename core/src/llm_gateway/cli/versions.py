@@ -30,9 +30,12 @@ _told: dict[str, str] = {}
 
 
 async def look_at_provider(
-    whole: ProviderInfo, settings: Settings | None, environ: Mapping[str, str]
+    whole: ProviderInfo, settings: Settings | None, environ: Mapping[str, str], *, anew: bool = False
 ) -> dict[str, Any]:
-    """What can be known of a provider without a network call."""
+    """What can be known of a provider without a network call.
+
+    :param anew: ask for the version, although the same build has told it before.
+    """
     section = settings.provider(whole.name) if settings else ProviderSection()
     info = next(iter(whole.programs.values()))
     seen: dict[str, Any] = {"name": info.name, "title": info.title, "installed": False, "login": "unknown"}
@@ -48,7 +51,7 @@ async def look_at_provider(
     if info.variant:
         seen["variant"] = info.variant
     try:
-        seen["version"] = await version_of(info, program, settings, environ) or None
+        seen["version"] = await version_of(info, program, settings, environ, anew=anew) or None
         if info.login_argv:
             asked = [program.path, *info.login_argv]
             code, _ = await run_briefly(asked, _environment(info, settings, environ), timeout_s=TIMEOUT_S)
@@ -62,10 +65,10 @@ async def look_at_provider(
 
 
 async def version_of(
-    info: ProviderInfo, program: Program, settings: Settings | None, environ: Mapping[str, str]
+    info: ProviderInfo, program: Program, settings: Settings | None, environ: Mapping[str, str], *, anew: bool = False
 ) -> str:
     """The version that a program tells; empty when it tells none. Raises OSError or TimeoutError when it cannot be asked."""
-    if program.identity not in _told:
+    if anew or program.identity not in _told:
         asked = [program.path, *info.version_argv]
         _, words = await run_briefly(asked, _environment(info, settings, environ), timeout_s=TIMEOUT_S)
         found = _VERSION.search(words)

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from anyio import from_thread, to_thread
@@ -18,6 +19,8 @@ from llm_gateway import Gateway, Notice, ProviderInfo, Record, Remarks, Request,
 
 log = logging.getLogger(__name__)
 
+#: A program that only starts another one stays as it is when that one is upgraded.
+_KEPT_S = 24 * 3600.0
 _known: dict[str, str] = {}  #: identity of an executable -> its version; empty: it tells none
 _asked: set[str] = set()  #: identities that are being asked just now
 
@@ -59,17 +62,19 @@ async def _ask(gateway: Gateway, info: ProviderInfo) -> None:
         return
     _asked.add(program.identity)
     try:
-        _known[program.identity] = await version_of(info, program, gateway.settings, gateway.environ)
+        _known[program.identity] = await version_of(info, program, gateway.settings, gateway.environ, anew=True)
         await to_thread.run_sync(_remember, gateway.settings.home, program.identity)
-    except (OSError, TimeoutError) as error:
+    except Exception as error:  # the gateway must not end for it
         _known[program.identity] = ""
-        log.warning("%s did not tell its version: %s", info.title, error or "no answer")
+        log.warning("%s did not tell its version: %s", info.title, str(error) or "no answer")
     finally:
         _asked.discard(program.identity)
 
 
 def _remembered(home: Path) -> dict[str, str]:
     try:
+        if time.time() - (home / "versions.json").stat().st_mtime > _KEPT_S:
+            return {}
         told = json.loads((home / "versions.json").read_bytes())
         return {str(identity): str(version) for identity, version in told.items()}
     except (OSError, ValueError, AttributeError):

@@ -119,14 +119,15 @@ async def _run(gateway: Gateway, info: ProviderInfo, going: _Upgrade) -> None:
         else:
             argv = [program, *going.plan.argv[1:]]
             going.exit_code, going.output = await run_briefly(argv, env, timeout_s=_LIMIT_S)
-    except (OSError, TimeoutError) as error:
-        going.output = f"{shlex.join(going.plan.argv)}: {error or f'no end after {_LIMIT_S:.0f} s'}"
+    except Exception as error:  # the gateway must not end for it
+        why = f"no end after {_LIMIT_S:.0f} s" if isinstance(error, TimeoutError) else str(error)
+        going.output = f"{shlex.join(going.plan.argv)}: {why}"
     finally:
         going.over.set()
 
 
 async def _result(gateway: Gateway, info: ProviderInfo, plan: UpgradePlan, status: str, **more: Any) -> UpgradeResult:
-    seen = {} if status == "running" else await look_at_provider(info, gateway.settings, gateway.environ)
+    seen = {} if status == "running" else await look_at_provider(info, gateway.settings, gateway.environ, anew=True)
     return UpgradeResult(
         provider=info.name,
         status=status,
