@@ -76,6 +76,20 @@ def install(name: str) -> Path:
     return program
 
 
+def lacking(name: str) -> str | None:
+    """What this machine lacks to bring a program that is not there yet; None: nothing."""
+    wanted = PROGRAMS[name]
+    if (FOLDER / name).exists():
+        return None
+    if isinstance(wanted, NpmProgram):
+        return None if shutil.which("npm") else "npm is not installed"
+    try:
+        find_python(wanted.python)
+    except CannotInstall as trouble:
+        return str(trouble)
+    return None
+
+
 def _npm_install(folder: Path, spec: str) -> None:
     npm = shutil.which("npm")
     if npm is None:

@@ -13,7 +13,6 @@ from llm_gateway_testing import ProviderContract, Sample
 
 SAMPLES = Path(__file__).parent / "samples" / "3.0.3"
 ENDED_BADLY = {
-    "bad-model-alias": "bad_model",
     "concurrent-b": "session_busy",
     "err-401": "auth_required",
     "err-429": "quota_exhausted",

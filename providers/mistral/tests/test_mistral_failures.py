@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 TABLE = {
     "bad-flag": "version_unsupported",
-    "bad-model-alias": "bad_model",
     "concurrent-b": "session_busy",
     "config-broken": "provider_failed",
     "empty-stdin": None,
@@ -48,6 +47,12 @@ TABLE = {
 def test_a_recorded_failure_of_vibe_is_named(case: str, code: str | None, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert (failure and failure.code) == code
+
+
+def test_an_alias_that_is_not_known_is_a_bad_model(recorded: Open) -> None:
+    failure = explain(recorded("bad-model-alias", model="nonsense").finished())
+    assert failure is not None
+    assert failure.code == "bad_model"
 
 
 def test_every_recorded_failure_of_vibe_is_in_the_table(recorded: Open, cases: list[str]) -> None:

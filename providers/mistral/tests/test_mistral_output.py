@@ -125,15 +125,22 @@ def test_lesson_78_a_file_that_an_at_sign_attached_is_told(read: Read) -> None:
 
 
 def test_trap_an_unknown_alias_ends_in_exit_0_and_is_a_failure(recorded: Open) -> None:
-    run = recorded("bad-model-alias")
+    run = recorded("bad-model-alias", model="nonsense")
     assert run.end.exit_code == 0
     assert run.summary.failed
+    assert run.summary.notices == ()
 
 
-def test_a_model_that_the_conversation_did_not_take_is_told(read: Read) -> None:
+def test_an_alias_of_the_users_own_that_is_out_of_date_is_a_warning(recorded: Open) -> None:
+    summary = recorded("bad-model-alias").summary
+    assert not summary.failed
+    assert [notice.code for notice in summary.notices] == ["provider_warning"]
+
+
+def test_another_model_than_the_one_asked_for_is_told(read: Read) -> None:
     kept = read(asked() + said("x"), artifacts=left(alias="old"), model="new")[1]
     taken = read(asked() + said("x"), artifacts=left(alias="new"), model="new")[1]
-    assert [notice.code for notice in kept.notices] == ["model_kept"]
+    assert [notice.code for notice in kept.notices] == ["other_model"]
     assert taken.notices == ()
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -52,11 +51,6 @@ def test_lesson_75_a_beginning_of_an_id_never_reaches_vibe(native_id: str) -> No
 def test_trap_rights_are_pinned_so_a_conversation_begun_elsewhere_is_refused() -> None:
     with pytest.raises(SessionNotResumable, match="rights"):
         enter(request(), session())
-
-
-def test_a_conversation_that_was_made_beforehand_goes_on_once_it_was_used() -> None:
-    used = replace(session(), last_used_at=NOW + timedelta(seconds=5))
-    assert not enter(request(), used).fresh
 
 
 def test_trap_the_directory_is_pinned_so_another_one_is_refused() -> None:

@@ -14,7 +14,7 @@ from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice,
 from llm_gateway_provider_mistral import argv, usage
 
 _SHOWN_CHARS = 200
-_UNAVAILABLE = re.compile(r"Model '.*' is not available")
+_UNAVAILABLE = re.compile(r"Model '.*' is not available|Active model '.*' is excluded by allowed_models")
 _DEAD_SERVER = re.compile(r"MCP server '([^']*)' failed to connect: (.*)")
 
 
@@ -53,7 +53,9 @@ class MistralReader:
         journal = usage.journalled(end.artifacts.get(argv.JOURNAL, b""), self._turn)
         tokens = journal or counted
         warnings = [*_warnings(export), *self._warned]
-        wrong_model = next((words for words in warnings if _UNAVAILABLE.search(words)), "")
+        unavailable = [words for words in warnings if _UNAVAILABLE.search(words)]
+        # Without a model of the caller's own it is the user's configuration that is out of date.
+        wrong_model = unavailable[0] if unavailable and self._request.model is not None else ""
         ended_well = end.exit_code == 0 and not wrong_model
         failed = bool(wrong_model) or (end.exit_code == 0 and self._native_id is None)
         texts = self._said[-1:] if ended_well else [*self._said, self._cut]
@@ -65,7 +67,12 @@ class MistralReader:
             cost=usage.cost(export, counted, tokens, alias),
             failed=failed,
             failure=_facts(export, wrong_model) if failed or end.exit_code else {},
-            notices=tuple(self._notices(warnings, alias, export, uncounted=counted is not None and journal is None)),
+            notices=(
+                *self._happened(warnings),
+                *self._answered_by(alias, wrong_model),
+                *self._counted(export, uncounted=counted is not None and journal is None),
+                *_others([words for words in warnings if words != wrong_model]),
+            ),
         )
 
     def _id(self, export: Mapping[str, Any]) -> NativeSessionId | None:
@@ -115,9 +122,7 @@ class MistralReader:
             self._warned.append(words)
             yield Event(kind=EventKind.STATUS, text=_shown(words))
 
-    def _notices(
-        self, warnings: list[str], alias: str, export: Mapping[str, Any], *, uncounted: bool
-    ) -> Iterator[Notice]:
+    def _happened(self, warnings: list[str]) -> Iterator[Notice]:
         if self._denied:
             tools = sorted(self._denied)
             message = f"Mistral Vibe was not allowed to use {', '.join(tools)}"
@@ -129,19 +134,26 @@ class MistralReader:
         if self._attached:
             message = f"Mistral Vibe attached the files that the prompt mentions with an @: {', '.join(self._attached)}"
             yield Notice(code="files_attached", message=message, details={"files": list(self._attached)})
-        wanted = self._request.model
-        if wanted and alias and wanted != alias and not any(map(_UNAVAILABLE.search, warnings)):
-            message = f"this conversation keeps the model that it began with: {alias}, not {wanted}"
-            yield Notice(code="model_kept", message=message)
+
+    def _answered_by(self, alias: str, wrong_model: str) -> Iterator[Notice]:
+        model = self._request.model
+        if model and alias and model != alias and not wrong_model:
+            message = f"the model that answered is {alias}, not {model}"
+            yield Notice(code="other_model", message=message)
+
+    def _counted(self, export: Mapping[str, Any], *, uncounted: bool) -> Iterator[Notice]:
         if uncounted:
             message = "the tokens of some calls may be missing: Vibe leaves out those that used run_typescript"
             yield Notice(code="usage_incomplete", message=message)
         if self._request.max_budget_usd is not None and usage.exported(export) and not export.get("cost_usd"):
             message = "maxBudgetUsd had no effect: this model has no prices in Vibe's configuration"
             yield Notice(code="budget_not_enforced", message=message)
-        for words in dict.fromkeys(warnings):
-            if not _UNAVAILABLE.search(words) and not _DEAD_SERVER.search(words):
-                yield Notice(code="provider_warning", message=words)
+
+
+def _others(warnings: list[str]) -> Iterator[Notice]:
+    for words in dict.fromkeys(warnings):
+        if not _DEAD_SERVER.search(words):
+            yield Notice(code="provider_warning", message=words)
 
 
 def _facts(export: Mapping[str, Any], wrong_model: str) -> dict[str, Any]:

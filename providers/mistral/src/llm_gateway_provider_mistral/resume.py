@@ -20,12 +20,17 @@ def enter(request: Request, session: Session | None) -> Resume:
         return Resume()
     if not re.fullmatch(SESSION_ID, session.native_id):
         raise error_for("session_not_resumable", "This session's id is not one of Mistral Vibe's: those are UUIDs.")
-    if _begun_elsewhere(session):
+    if not session.settings:  # a caller named an id of which the gateway knows nothing
         raise error_for(
             "session_not_resumable",
             "This conversation was not begun through this gateway. Mistral Vibe keeps the rights of the agent that it began "
             "with, and a run cannot lower them.",
         )
+    _refuse_what_is_kept(request, session)
+    return Resume(native_id=session.native_id, fresh=False)
+
+
+def _refuse_what_is_kept(request: Request, session: Session) -> None:
     if os.path.normpath(request.working_dir) != os.path.normpath(session.working_dir):
         raise error_for(
             "session_not_resumable",
@@ -33,15 +38,9 @@ def enter(request: Request, session: Session | None) -> Resume:
             recovery="Leave workingDir out, or pass createNewSession: true.",
         )
     first = session.settings.get("model")
-    if session.settings and request.model != first:
+    if request.model != first:
         raise error_for(
             "session_not_resumable",
             f"Mistral Vibe keeps the model that a conversation began with: {first or 'its default'}.",
             recovery="Leave model out, or pass createNewSession: true.",
         )
-    return Resume(native_id=session.native_id, fresh=False)
-
-
-def _begun_elsewhere(session: Session) -> bool:
-    """Whether a caller named an id of which the gateway knows nothing."""
-    return not session.settings and session.last_used_at == session.created_at

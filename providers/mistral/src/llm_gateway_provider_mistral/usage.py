@@ -80,7 +80,7 @@ def cost(export: Mapping[str, Any], counted: Tokens | None, all_of_it: Tokens | 
 
 def _payloads(journal: bytes) -> Iterator[Mapping[str, Any]]:
     for line in journal.splitlines():
-        # Most of a journal is the conversation, said again for each call: it need not be understood.
+        # Most of a journal is the conversation itself: it need not be understood.
         if b'"turn/start"' not in line and b'"completion_succeeded"' not in line:
             continue
         try:
