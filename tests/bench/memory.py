@@ -13,7 +13,7 @@ def measure(world: World, report: Report) -> None:
     """The gateway idle after its first answers, then with one run: its nursery and its keeper."""
     with world.serve() as client:
         client.begin()
-        client.ask("tools/list")
+        client.call("llm_job_list", {})  # from here on all of it is there
         report.add("memory of the idle gateway (resident)", resident(client.pid), "MB", aim="< 85", reference="118")
         report.add("memory of the idle gateway (private)", private(client.pid), "MB")
         started, _ = client.call("tiny_request_async", {"prompt": "hang", "work": "hang", "amount": 60})

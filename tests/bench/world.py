@@ -70,6 +70,16 @@ class World:
         """A job's folder."""
         return self.root / "home" / "jobs" / job_id
 
+    @property
+    def manifest(self) -> Path:
+        """What lets a start answer at once."""
+        return self.root / "home" / "front" / "mcp.json"
+
+    def warm(self) -> None:
+        """Prepare a quick start."""
+        command = [sys.executable, "-m", "llm_gateway.cli", "serve", "--warm"]
+        subprocess.run(command, env=self.environ, cwd=self.place, check=True, timeout=60)
+
     @contextlib.contextmanager
     def serve(self) -> Iterator[Client]:
         """Start `llm-gateway serve`; it has not been spoken to yet."""

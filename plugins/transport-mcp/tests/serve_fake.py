@@ -134,6 +134,7 @@ async def read_one(gateway: Gateway, values: Mapping[str, str], context: CallCon
 class FakeGateway(Gateway):
     version = "9.8.7"
     instructions = "Ask the fake."
+    environ = {"LLM_GATEWAY_HOME": "/dev/null/none"}  # nothing can be written there
     operations = operations()
     resources = (
         Resource(uri="jobs://all", name="jobs", description="All jobs.", read=read_all),

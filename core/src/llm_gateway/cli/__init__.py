@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from llm_gateway.cli.exits import Exit
@@ -13,10 +14,13 @@ from llm_gateway.cli.exits import Exit
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code. argparse ends the process itself for `--help` and wrong usage (2)."""
-    from llm_gateway.cli.parser import build_parser
-
-    arguments = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
+        if words[:1] == ["serve"]:
+            _begin_to_serve(words[1:])
+        from llm_gateway.cli.parser import build_parser
+
+        arguments = build_parser().parse_args(words)
         gc.disable()  # imports make much and drop little: looking through it again and again costs a tenth of the start
         try:
             module = import_module(f"llm_gateway.cli.{arguments.module}")
@@ -38,3 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(told.text, file=sys.stderr)
         return told.code
+
+
+def _begin_to_serve(words: Sequence[str]) -> None:
+    """Let the transport's front, if it has one, answer while the rest is imported. Anything but the usual call: it waits."""
+    name = "mcp" if not words else words[1] if len(words) == 2 and words[0] == "--transport" else ""
+    if name.isidentifier():
+        with suppress(ImportError):
+            import_module(f"llm_gateway_transport_{name}.front").begin(os.environ)

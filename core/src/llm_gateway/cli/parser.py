@@ -44,6 +44,9 @@ def _json(parser: argparse.ArgumentParser) -> None:
 def _serve(commands: Subparsers[argparse.ArgumentParser]) -> None:
     serve = _add(commands, "serve", "serve", "Serve a client: MCP over stdin and stdout. The log goes to stderr.")
     serve.add_argument("--transport", default="mcp", metavar="NAME", help="the transport plugin (default: mcp)")
+    serve.add_argument(
+        "--warm", action="store_true", help="serve nobody: only prepare the next start, so that it is quick"
+    )
 
 
 def _ask(commands: Subparsers[argparse.ArgumentParser]) -> None:

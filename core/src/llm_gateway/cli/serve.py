@@ -7,7 +7,7 @@ import os
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.running import Scopes, log_to_stderr, run_async, tell_warnings
-from llm_gateway.gateway import find_plugins, open_gateway
+from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -17,14 +17,21 @@ def run(arguments: argparse.Namespace) -> int:
     host, settings = found
     transport = host.open_transport(arguments.transport)
     preload = getattr(transport, "preload", None)
-    if preload is not None:  # what the transport needs is imported while the gateway opens
+    if preload is not None and not arguments.warm:  # what the transport needs is imported while the gateway opens
         preload()
 
     async def serve(_scopes: Scopes) -> int:
         async with open_gateway(os.environ, found) as gateway:
             tell_warnings(settings)
+            if arguments.warm:
+                await getattr(transport, "warm", _nothing)(gateway)
+                return Exit.OK
             await transport.serve(gateway)
             await gateway.supervisor.drained()  # what was accepted is started before we leave
         return Exit.OK
 
     return run_async(serve, interrupted=Exit.OK)
+
+
+async def _nothing(_gateway: Gateway) -> None:
+    """This transport has nothing to prepare."""

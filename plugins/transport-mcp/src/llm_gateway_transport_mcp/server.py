@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
+import anyio
 from mcp.server.lowlevel import Server
 
 from llm_gateway import Gateway
 from llm_gateway_transport_mcp.conversation import converse
+from llm_gateway_transport_mcp.manifest import refresh
 from llm_gateway_transport_mcp.prompts import Prompts
 from llm_gateway_transport_mcp.resources import Resources
 from llm_gateway_transport_mcp.tools import Tools
 from llm_gateway_transport_mcp.wire import Wire
+
+log = logging.getLogger(__name__)
 
 
 def build_server(gateway: Gateway) -> Server[dict[str, object]]:
@@ -31,5 +37,16 @@ def build_server(gateway: Gateway) -> Server[dict[str, object]]:
 
 
 async def serve(gateway: Gateway, wire: Wire) -> None:
-    """Serve one client to the end of its input."""
-    await converse(build_server(gateway), wire)
+    """Serve one client to the end of its input; see meanwhile that the next start can be quick."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(warm, gateway)
+        await converse(build_server(gateway), wire)
+        tasks.cancel_scope.cancel()
+
+
+async def warm(gateway: Gateway) -> None:
+    """Write down what the front may answer at the next start. What goes wrong is logged: the next start is slower then."""
+    try:
+        await refresh(build_server(gateway), gateway.environ)
+    except Exception as error:  # whatever it is, this client is served
+        log.warning("the next start will not be quick: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))

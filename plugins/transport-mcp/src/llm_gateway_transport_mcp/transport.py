@@ -5,9 +5,8 @@
     await transport.serve(gateway)  # returns when the client closes stdin
 
 The SDK takes half a second to import: this module does without, `serve` imports it in a thread, so that the gateway can work
-meanwhile. (Importing it while the gateway opens was measured and gains nothing: both want the same interpreter lock.) A front
-that wants to answer `initialize` sooner gives the transport a line source of its own, which answers what it can and yields the
-rest, and again what the SDK must have seen.
+meanwhile. (Importing it while the gateway opens was measured and gains nothing: both want the same interpreter lock.) Until then
+the front (`front.py`) answers what a client asks first, if the command began with it.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
+from llm_gateway_transport_mcp import front
+from llm_gateway_transport_mcp.handover import Handover
 from llm_gateway_transport_mcp.wire import LineSource, Stdio
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class McpTransport:
     """Shows a gateway's operations, resources and prompts to one MCP client."""
 
     def __init__(self, source: LineSource | None = None) -> None:
-        self._source = source or Stdio()
+        begun = front.take()
+        self._source = source or (Handover(begun) if begun else Stdio())
 
     def preload(self) -> None:
         """Get ready before the gateway opens: take stdin and stdout for the protocol alone."""
@@ -40,9 +42,14 @@ class McpTransport:
     async def serve(self, gateway: Gateway) -> None:
         """Serve the client until it closes its end."""
         self._source.claim()
+        sdk = await to_thread.run_sync(_import_sdk)
         async with self._source.open() as wire:
-            sdk = await to_thread.run_sync(_import_sdk)
             await sdk.serve(gateway, wire)
+
+    async def warm(self, gateway: Gateway) -> None:
+        """Write down what the front may answer at the next start."""
+        sdk = await to_thread.run_sync(_import_sdk)
+        await sdk.warm(gateway)
 
 
 def _import_sdk() -> ModuleType:

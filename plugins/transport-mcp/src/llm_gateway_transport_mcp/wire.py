@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from anyio.lowlevel import current_token
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from llm_gateway import LineSplitter
+from llm_gateway_transport_mcp import front
 
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
@@ -65,24 +65,9 @@ class Stdio:
         self._fds: tuple[int, int] | None = None
 
     def claim(self) -> None:
-        """Move the wire away from descriptors 0 and 1, for the rest of the process's life.
-
-        What plugins and child processes print goes to stderr, what they read is empty. Nothing is moved back at the end: a
-        client that still listens must not be sent the last words of a shutdown.
-        """
-        if self._fds is not None:
-            return
-        null = os.open(os.devnull, os.O_RDWR)
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(AttributeError, OSError, ValueError):
-                stream.flush()
-        self._fds = (os.dup(0), os.dup(1))
-        os.dup2(null, 0)
-        try:
-            os.dup2(2, 1)
-        except OSError:  # started without a stderr
-            os.dup2(null, 1)
-        os.close(null)
+        """Take the line away from everybody else in this process, as `front.claim` does. Again: nothing happens."""
+        if self._fds is None:
+            self._fds = front.claim()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
@@ -94,11 +79,16 @@ class Stdio:
 
 
 @asynccontextmanager
-async def open_descriptors(read_fd: int, write_fd: int) -> AsyncIterator[Wire]:
-    """Open a wire over two descriptors, which stay open: a thread may still be blocked on them afterwards."""
+async def open_descriptors(read_fd: int, write_fd: int, first: bytes = b"") -> AsyncIterator[Wire]:
+    """Open a wire over two descriptors, which stay open: a thread may still be blocked on them afterwards.
+
+    :param first: what was read already.
+    """
     incoming, lines = anyio.create_memory_object_stream[bytes | LineTooLong](0)
     writer, ended = _Writer(write_fd), Event()
-    Thread(target=_read, args=(read_fd, incoming, current_token(), ended), name="wire-reader", daemon=True).start()
+    Thread(
+        target=_read, args=(read_fd, first, incoming, current_token(), ended), name="wire-reader", daemon=True
+    ).start()
     try:
         yield Wire(lines=_each(lines), send=writer.send)
     finally:
@@ -113,12 +103,19 @@ async def _each(lines: MemoryObjectReceiveStream[bytes | LineTooLong]) -> AsyncI
         yield line
 
 
-def _read(fd: int, incoming: MemoryObjectSendStream[bytes | LineTooLong], token: EventLoopToken, ended: Event) -> None:
+def _read(
+    fd: int,
+    first: bytes,
+    incoming: MemoryObjectSendStream[bytes | LineTooLong],
+    token: EventLoopToken,
+    ended: Event,
+) -> None:
     splitter = LineSplitter(MAX_LINE_BYTES)
     dropped = 0
     with suppress(*_LOOP_ENDED):
         with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            while (chunk := os.read(fd, _CHUNK_BYTES)) and not ended.is_set():  # nobody listens any more
+            while (chunk := first or os.read(fd, _CHUNK_BYTES)) and not ended.is_set():  # nobody listens any more
+                first = b""
                 for line in splitter.feed(chunk):
                     from_thread.run(incoming.send, line, token=token)
                 if splitter.dropped > dropped:

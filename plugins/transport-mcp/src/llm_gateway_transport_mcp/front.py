@@ -1,0 +1,220 @@
+"""The front: answers a client's first questions while the gateway behind it is still being imported.
+
+    front.begin(environ)   # before anything heavy is imported; returns once the first answer is out, or there is nothing to say
+    source = front.take()  # the client's line, for the transport: what was not answered is read again, then the rest
+
+It imports the standard library alone and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
+results of the handshake and of the lists, for each protocol revision. Whatever else comes, or looks unusual in any way, is left
+unread for the SDK, and so is everything after it. Nothing is guessed: without a manifest that fits, the front does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+#: Changes when the manifest's shape does.
+SHAPE = 1
+#: Questions of a client that has shaken hands; each has one answer, the same for everybody.
+LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
+_LINE_LIMIT = 64 * 1024  #: longer than any line that the front answers
+_CHUNK = 64 * 1024
+
+
+def manifest_path(environ: Mapping[str, str]) -> str:
+    """Where the manifest of this home lies."""
+    home = environ.get("LLM_GATEWAY_HOME") or "~/.llm-cli-gateway"
+    return os.path.join(os.path.expanduser(home), "front", "mcp.json")
+
+
+def key(environ: Mapping[str, str]) -> list[str]:
+    """What the answers depend on: the interpreter, what is installed, the settings. Values of variables are only hashed."""
+    from hashlib import sha256
+
+    home = os.path.dirname(os.path.dirname(manifest_path(environ)))
+    config = os.path.expanduser(environ.get("LLM_GATEWAY_CONFIG") or os.path.join(home, "config.toml"))
+    named = sorted(f"{name}={value}" for name, value in environ.items() if name.startswith("LLM_GATEWAY_"))
+    found = [str(SHAPE), sys.version, sys.prefix, sha256("\0".join(named).encode("utf-8", "replace")).hexdigest()]
+    found.append(_facts(config))
+    for folder in sys.path:
+        if folder.endswith("-packages") and os.path.isdir(folder):
+            with os.scandir(folder) as entries:
+                found += sorted(_facts(entry.path) for entry in entries if entry.name.endswith(".dist-info"))
+    return found
+
+
+def _facts(path: str) -> str:
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return path
+    return f"{path} {seen.st_mtime_ns} {seen.st_size}"
+
+
+class Front:
+    """Reads the client's first lines and answers what it can; then somebody else takes the line."""
+
+    def __init__(self, read_fd: int, write_fd: int, results: Mapping[str, Mapping[str, str]]) -> None:
+        self.fds = (read_fd, write_fd)
+        self.replay = b""  #: lines that were answered and that whoever comes next must see again
+        self.rest = b""  #: what was read and not answered
+        self.answered: list[int | str] = []  #: ids in `replay`: their second answer is nobody's business
+        self.version = ""  #: the revision that was agreed upon
+        self._results = results
+        self._ready = False  # the client has said that it is initialized
+        self._wake = os.pipe()
+        self._thread: threading.Thread | None = None
+
+    def first(self) -> None:
+        """Wait for the client's first line, answer it if possible, and go on answering in a thread."""
+        if self._read() and self._work_off():
+            self._thread = threading.Thread(target=self._go_on, name="front", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more: from here on the line is the caller's. Blocking, for as long as an answer is being written."""
+        os.write(self._wake[1], b".")
+        if self._thread:
+            self._thread.join()
+        for fd in self._wake:
+            os.close(fd)
+
+    def _go_on(self) -> None:
+        while self._read() and self._work_off():
+            pass
+
+    def _read(self) -> bool:
+        """Read what comes; False when the input is over or somebody else takes it."""
+        ready, _, _ = select.select([self.fds[0], self._wake[0]], [], [])
+        if self._wake[0] in ready:
+            return False
+        try:
+            data = os.read(self.fds[0], _CHUNK)
+        except OSError:
+            return False
+        self.rest += data
+        return bool(data)
+
+    def _work_off(self) -> bool:
+        """Answer the lines that are complete; False at the first one that is not the front's."""
+        while b"\n" in self.rest:
+            line, _, rest = self.rest.partition(b"\n")
+            if not self._take(line):
+                return False
+            self.rest = rest
+        return len(self.rest) < _LINE_LIMIT
+
+    def _take(self, line: bytes) -> bool:
+        said = _plain(line)
+        if said is None:
+            return False
+        method, request_id, params = said
+        if request_id is None:
+            self._ready = method == "notifications/initialized" and bool(self.version) and not params
+            return self._ready and self._keep(line)
+        if method == "initialize":
+            version = "" if self.version else _revision(params)
+            if not version or not self._answer(request_id, self._results.get(version, {}).get(method)):
+                return False
+            self.version = version
+            self.answered.append(request_id)
+            return self._keep(line)
+        if method == "ping":
+            return self._answer(request_id, "{}" if self.version and not params else None)
+        usual = self._ready and method in LISTS and params.keys() <= {"_meta"}
+        return self._answer(request_id, self._results[self.version].get(method) if usual else None)
+
+    def _keep(self, line: bytes) -> bool:
+        self.replay += line + b"\n"
+        return True
+
+    def _answer(self, request_id: int | str, result: str | None) -> bool:
+        if result is None:
+            return False
+        line = f'{{"jsonrpc":"2.0","id":{json.dumps(request_id)},"result":{result}}}\n'.encode()
+        try:
+            while line:
+                line = line[os.write(self.fds[1], line) :]
+        except OSError:  # the client is gone; whoever comes next will notice as well
+            return False
+        return True
+
+
+_MEMBERS = {"jsonrpc", "id", "method", "params"}
+
+
+def _plain(line: bytes) -> tuple[str, int | str | None, dict[str, object]] | None:
+    """Method, id and parameters of a message that has nothing unusual about it."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or message.keys() - _MEMBERS:
+        return None
+    method, request_id, params = message.get("method"), message.get("id"), message.get("params", {})
+    usual = type(request_id) is int or (type(request_id) is str and _is_usual(request_id)) or "id" not in message
+    return (method, request_id, params) if usual and isinstance(method, str) and isinstance(params, dict) else None
+
+
+def _is_usual(text: str) -> bool:
+    """Whether every writer of JSON spells it alike."""
+    return len(text) <= 100 and text.isascii() and text.isprintable() and not set('"\\') & set(text)
+
+
+def _revision(params: Mapping[str, object]) -> str:
+    """The protocol revision that a handshake of the usual form asks for, or none."""
+    client, version = params.get("clientInfo"), params.get("protocolVersion")
+    if not isinstance(params.get("capabilities"), dict) or not isinstance(client, dict) or not isinstance(version, str):
+        return ""
+    named = isinstance(client.get("name"), str) and isinstance(client.get("version"), str)
+    return version if named and "_meta" not in params else ""
+
+
+_front: Front | None = None
+
+
+def begin(environ: Mapping[str, str]) -> None:
+    """Take stdin and stdout, and answer the first question, if there is a manifest that fits; else touch nothing."""
+    global _front  # noqa: PLW0603  # one process has one stdin
+    try:
+        with open(manifest_path(environ), encoding="utf-8") as file:
+            manifest = json.load(file)
+        if manifest["key"] != key(environ):
+            return
+        results = manifest["results"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    _front = Front(*claim(), results)
+    _front.first()
+
+
+def take() -> Front | None:
+    """The front that has begun, once; None: there is none."""
+    global _front
+    taken, _front = _front, None
+    return taken
+
+
+def claim() -> tuple[int, int]:
+    """Move the wire away from descriptors 0 and 1, for the rest of the process's life; where it is now.
+
+    What plugins and child processes print goes to stderr, what they read is empty. Nothing is moved back at the end: a client
+    that still listens must not be sent the last words of a shutdown.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    wire = (os.dup(0), os.dup(1))
+    os.dup2(null, 0)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # started without a stderr
+        os.dup2(null, 1)
+    os.close(null)
+    return wire
