@@ -47,8 +47,10 @@ def named(posture: Posture) -> str:
 def outside(codex: RealAgent) -> list[Path]:
     """Places that are none of a run's business."""
     (codex.folder / "other").mkdir()
+    (codex.work / "link").symlink_to(codex.folder / "other")
     folders = ["other", "tmp", "home", "config", "gateway"]
-    return [*(codex.folder / name / "out.txt" for name in folders), Path("/dev/shm/codex-out.txt")]
+    linked = codex.work / "link" / "linked.txt"
+    return [linked, *(codex.folder / name / "out.txt" for name in folders), Path("/dev/shm/codex-out.txt")]
 
 
 @pytest.mark.parametrize("posture", LOOKING, ids=named)
@@ -66,7 +68,7 @@ def test_the_lower_rungs_write_nothing_and_may_look(posture: Posture, codex: Rea
 def test_accept_edits_edits_inside_has_no_shell_and_writes_nothing_outside(
     codex: RealAgent, outside: list[Path]
 ) -> None:
-    prompt = "\n".join([patch("in.txt"), *(patch(path) for path in outside[:2]), touching([codex.work / "shell.txt"])])
+    prompt = "\n".join([patch("in.txt"), *(patch(path) for path in outside[:3]), touching([codex.work / "shell.txt"])])
     outcome = codex.ask(prompt, Posture.ACCEPT_EDITS)
     assert (codex.work / "in.txt").read_text() == "written\n"
     assert "tools.exec_command is not a function" in outcome.text

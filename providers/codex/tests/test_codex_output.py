@@ -136,6 +136,16 @@ def test_lesson_84_trap_15_without_a_sandbox_a_run_that_could_run_nothing_has_fa
     assert (failure.provider_message or "").startswith("bwrap: Creating new namespace failed")
 
 
+def test_lesson_84_a_sandbox_that_breaks_down_is_told_from_the_command(read: Read) -> None:
+    """Measured, with a TMPDIR that is not there."""
+    words = (
+        "\nthread 'main' (20951) panicked at linux-sandbox/src/linux_run_main.rs:976:17:\nfailed to resolve it\nnote: x"
+    )
+    summary = read(lines(THREAD, {"type": "turn.started"}, ran(words, 101), said("x"), DONE))[1]
+    assert summary.failed
+    assert "failed to resolve it" in summary.notices[0].message
+
+
 def test_lesson_84_a_sandbox_that_failed_once_is_only_a_notice(read: Read) -> None:
     stream = lines(THREAD, {"type": "turn.started"}, ran("bwrap: no\n", 1), ran("fine\n", 0), said("x"), DONE)
     summary = read(stream)[1]

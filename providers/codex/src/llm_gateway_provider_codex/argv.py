@@ -57,7 +57,7 @@ _SANDBOX: Mapping[str, object] = {
     "sandbox_workspace_write.exclude_slash_tmp": True,
     "sandbox_workspace_write.exclude_tmpdir_env_var": True,
     "sandbox_workspace_write.writable_roots": [_SCRATCH],
-    "shell_environment_policy.set": {"TMPDIR": _SCRATCH},
+    "shell_environment_policy.set.TMPDIR": _SCRATCH,
 }
 ENV = {"RUST_LOG": "error,codex_mcp::rmcp_client=warn"}  # which MCP servers did not start is told nowhere else
 

@@ -20,7 +20,7 @@ _READ_CHARS = 2_000
 _REFUSED = re.compile(r"ERROR codex_core::tools::router: error=(.*)")
 _NO_SERVER = re.compile(r'MCP server startup failed server_name="([^"]+)" error=(.*)')
 #: The sandbox's own words, instead of the command's.
-_NO_SANDBOX = re.compile(r"bwrap: .+")
+_NO_SANDBOX = re.compile(r"\s*(?:bwrap: .+|thread 'main' .*panicked at linux-sandbox/.*\n?.*)")
 _ITEMS_OF_TOOLS = ("command_execution", "file_change", "mcp_tool_call", "web_search", "collab_tool_call")
 
 
@@ -125,7 +125,7 @@ class CodexReader:
         if item.get("type") == "command_execution":
             said = _NO_SANDBOX.match(_text(item.get("aggregated_output")))
             if said and item.get("exit_code") != 0:
-                self._unsandboxed = said[0]
+                self._unsandboxed = _short(said[0])
             elif item.get("status") != "declined":
                 self._commands += 1
         why = _text(_dict(item.get("error")).get("message"))
