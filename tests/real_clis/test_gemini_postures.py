@@ -83,6 +83,14 @@ def test_tools_of_gemini_pass_where_they_are_allowed_and_are_gone_where_they_are
     assert "glob" not in offered(model_server)
 
 
+def test_what_the_user_forbade_stays_forbidden_under_bypass(gemini: RealAgent) -> None:
+    policies = gemini.folder / "home" / ".gemini" / "policies"
+    policies.mkdir(parents=True)
+    (policies / "mine.toml").write_text('[[rule]]\ntoolName = "write_file"\ndecision = "deny"\npriority = 500\n')
+    gemini.ask("\n".join([write(gemini.work / "in.txt"), tool("run_shell_command", command="touch x")]), Posture.BYPASS)
+    assert [path.name for path in gemini.work.iterdir()] == ["x"]
+
+
 @pytest.mark.parametrize("posture", [Posture.READ_ONLY, Posture.BYPASS], ids=lambda posture: posture.value)
 def test_lesson_83_a_hostile_project_runs_nothing_at_gemini(
     posture: Posture, gemini: RealAgent, model_server: ModelServer

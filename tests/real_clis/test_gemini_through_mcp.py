@@ -48,10 +48,12 @@ async def test_a_conversation_of_gemini_goes_on_by_every_name_it_has(
     assert native["text"] == "SAY:größer 日本語 | HISTORY"
     assert latest["text"] == "SAY:größer 日本語 | HISTORY | HISTORY (again)"
     assert len({turn["sessionId"] for turn in (first, ours, native, latest)}) == 1
-    used = model_server.log()[1]["usage"]
-    assert ours["usage"]["cacheReadTokens"] == used["cachedContentTokenCount"] > 4_000
-    assert ours["usage"]["inputTokens"] == used["promptTokenCount"] - used["cachedContentTokenCount"]
-    assert ours["usage"]["outputTokens"] == used["candidatesTokenCount"]
+    for turn, call in zip((ours, native, latest), model_server.log()[1:4], strict=True):
+        cached = call["usage"].get("cachedContentTokenCount", 0)
+        assert turn["usage"]["cacheReadTokens"] == cached
+        assert turn["usage"]["inputTokens"] == call["usage"]["promptTokenCount"] - cached
+        assert turn["usage"]["outputTokens"] == call["usage"]["candidatesTokenCount"]
+    assert max(turn["usage"]["cacheReadTokens"] for turn in (ours, native, latest)) > 4_000
     assert unknown["error"]["code"] == "session_not_found"
     assert place["error"]["code"] == "invalid_request"
     assert elsewhere["error"]["code"] == "session_not_resumable"
@@ -60,14 +62,13 @@ async def test_a_conversation_of_gemini_goes_on_by_every_name_it_has(
 async def test_failures_of_gemini_come_within_seconds_with_a_way_on(gemini: RealAgent) -> None:
     with anyio.fail_after(100):
         async with gateway_of(gemini) as caller:
-            jobs = {word: await caller.start(word, createNewSession=True) for word in ("FAIL:401", "FAIL:529", "EMPTY")}
+            jobs = {word: await caller.start(word, createNewSession=True) for word in ("FAIL:401", "EMPTY")}
             ended = {word: await caller.end_of(job) for word, job in jobs.items()}
             unheld = await caller.ask("SAY:x", posture="workspace_write")
             clash = await caller.ask("SAY:x", approvalMode="plan", posture="bypass")
             unknown = await caller.ask("SAY:x", maxBudgetUsd=1.0)
     assert {word: answer["error"]["code"] for word, answer in ended.items()} == {
         "FAIL:401": "auth_required",
-        "FAIL:529": "overloaded",
         "EMPTY": "empty_output",
     }
     for answer in ended.values():

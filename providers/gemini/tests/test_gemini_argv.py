@@ -79,6 +79,11 @@ def test_every_rung_has_its_mode_and_only_plan_can_plan(posture: Posture) -> Non
     assert settings_of(invocation)["general"]["plan"]["enabled"] is (posture is Posture.PLAN)
 
 
+def test_the_users_own_rules_count_only_where_they_can_but_hold_back() -> None:
+    having = {posture for posture in RUNGS if "--policy=~/.gemini/policies" in made(posture=posture).argv}
+    assert having == {Posture.BYPASS}
+
+
 def test_read_only_holds_nothing_but_what_looks() -> None:
     invocation = made(posture=Posture.READ_ONLY)
     assert decision(invocation, "read_file") == "allow"

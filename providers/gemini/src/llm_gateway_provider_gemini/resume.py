@@ -23,7 +23,7 @@ def enter(request: Request, session: Session | None) -> Resume:
         return Resume() if request.variant == AGY else Resume(native_id=NativeSessionId(str(uuid4())))
     if not re.fullmatch(SESSION_ID, session.native_id):
         raise error_for("session_not_resumable", "This session's id is not one of Gemini's: those are UUIDs.")
-    if request.variant != AGY and os.path.normpath(session.working_dir) != os.path.normpath(request.working_dir):
+    if request.variant != AGY and os.path.realpath(session.working_dir) != os.path.realpath(request.working_dir):
         raise error_for(
             "session_not_resumable",
             f"Gemini CLI keeps its conversations by directory: this one belongs to {session.working_dir}.",

@@ -44,6 +44,8 @@ def build(request: Request, posture: Posture, resume: Resume, *, default_model: 
     """Say what is to be executed. Raises InvalidRequest for what Gemini CLI would misread or quietly ignore."""
     argv = [EXECUTABLE, *BASE, f"--approval-mode={MODE_OF[posture]}"]
     argv.append(f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}")
+    if posture is Posture.BYPASS:  # where all passes, the user's own rules can only hold back
+        argv.append("--policy=~/.gemini/policies")
     if request.model is not None:
         argv.append(f"--model={model(request.model)}")
     argv += _directories(request)

@@ -13,7 +13,7 @@ delete process.env.NODE_OPTIONS; // what the agent starts is not ours
 
 const own = path.join(__dirname, "settings.json");
 const nothing = path.join(__dirname, "nothing");
-const home = path.join(process.env.GEMINI_CLI_HOME || os.homedir(), ".gemini");
+const home = path.resolve(process.env.GEMINI_CLI_HOME || os.homedir(), ".gemini");
 const users = path.join(home, "settings.json");
 
 // Once the directory is trusted, as it must be to run in it, a project's own files could set any variable, the address of
