@@ -48,7 +48,7 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
     assert (settings.store.url, settings.engine.url) == ("sqlite:", "local:")
     assert settings.jobs.model_dump() == {
         "retention_days": 30,
-        "keep_output": True,
+        "keep_output": "retention",
         "on_client_cancel": "detach",
         "default_timeout_s": 3600.0,
     }
@@ -252,7 +252,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         "[limits]\nrunning = 3\nqueued = 4\n",
         LLM_GATEWAY_LIMITS_RUNNING="5",
         LLM_GATEWAY_SYNC_DEADLINE_S="1.5",
-        LLM_GATEWAY_JOBS_KEEP_OUTPUT="false",
+        LLM_GATEWAY_JOBS_KEEP_OUTPUT="until_fetched",
         LLM_GATEWAY_PROVIDERS_PARROT_EXECUTABLE="/opt/parrot",
         LLM_GATEWAY_PROVIDERS_PARROT_COLOUR="red",
         LLM_GATEWAY_GARDEN_COUNT="7",
@@ -260,7 +260,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     )
     assert (settings.limits.running, settings.limits.queued) == (5, 4)
     assert settings.sync_deadline_s == 1.5
-    assert settings.jobs.keep_output is False
+    assert settings.jobs.keep_output == "until_fetched"
     assert settings.provider("parrot").executable == Path("/opt/parrot")
     assert settings.own("parrot") == Feathers(colour="red")
     assert settings.plugins["garden"] == Feathers(count=7)

@@ -25,7 +25,7 @@ from anyio import to_thread
 
 from llm_gateway.bells import MISSED, Bell, ring
 from llm_gateway.dispatch import invocation, outcome
-from llm_gateway.dispatch.conclusion import conclude, failed, let_go, load_accepted, open_live, papers, unlearn
+from llm_gateway.dispatch.conclusion import conclude, failed, load_accepted, open_live, papers, unlearn
 from llm_gateway.dispatch.remarks import remark
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
@@ -248,8 +248,6 @@ class Supervisor:
             await unlearn(self._gateway, concluded)
             self._gateway.host.job_changed(concluded)
             self._gateway.host.turn_recorded(record)
-            if not self._gateway.settings.jobs.keep_output:
-                await to_thread.run_sync(let_go, self._gateway, job)
 
     async def live(self, job: Job) -> LiveOutput:
         """The output of a running job, opened on first use."""

@@ -147,9 +147,12 @@ async def test_lesson_87_a_line_of_ten_million_letters_is_read_as_it_is(home: Ho
 
 
 async def test_output_is_let_go_when_it_is_not_to_be_kept_and_the_reply_stays(home: Home) -> None:
-    home.set(jobs__keep_output="false")
+    home.set(jobs__keep_output="until_fetched")
     async with home.open() as caller:
-        told = await caller.ask("a word that must not stay")
+        unread = await caller.start("a word that must not stay", forceRefresh=True)
+        await caller.wait(unread)
+        assert (await caller.result(unread, raw="stdout"))["page"]["text"], "nobody has had the reply yet"
+        told = await caller.ask("a word that must not stay", createNewSession=True, forceRefresh=True)
     async with home.open() as caller:
         again = await caller.result(told["jobId"])
         page = (await caller.result(told["jobId"], raw="stdout"))["page"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 from pydantic import Field
 
+from llm_gateway.dispatch.conclusion import let_go
 from llm_gateway.errors import error_for
 from llm_gateway.live import read_reply_text
 from llm_gateway.model.job import Job, JobState
@@ -71,6 +72,8 @@ async def answer(
     reply = job.reply or Reply(empty=ended)  # none: not ended yet, or canceled before it ran
     if ended and job.fetched_at is None:
         await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
+        if gateway.settings.jobs.keep_output == "until_fetched":
+            await to_thread.run_sync(let_go, gateway, job)
     whole = (await to_thread.run_sync(read_reply_text, gateway.supervisor.folder(job.id)) if ended else None) or ""
     text = whole[offset : offset + max_chars] if gateway.defers else whole
     cut = ended and offset + len(text) < len(whole)

@@ -80,9 +80,9 @@ class JobsSection(Section):
     retention_days: float = Field(
         default=30, gt=0, le=36_500, description="How long finished jobs, records and verdicts are kept, in days."
     )
-    keep_output: bool = Field(
-        default=True,
-        description="Keep a job's prompt and output until retention; false: they go once the reply is kept.",
+    keep_output: Literal["retention", "until_fetched"] = Field(
+        default="retention",
+        description="How long a job's prompt and raw output are kept; the reply itself is kept until retention either way.",
     )
     on_client_cancel: Literal["detach", "cancel"] = Field(
         default="detach", description="What becomes of a job whose caller cancels the call or goes away."

@@ -1,0 +1,1 @@
+"""Keeps the words of turns with their records, without secrets."""
