@@ -13,7 +13,7 @@ from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id,
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.lines import LineSplitter
-from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource, Transport
+from llm_gateway.model.operation import CallContext, Command, Operation, PromptTemplate, Resource, Transport
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
 from llm_gateway.model.record import Decision, Record, Remarks, Tally, Verdict, VerdictRecord
@@ -30,7 +30,7 @@ from llm_gateway.plugins import PluginHost
 
 __version__: str
 __all__ = [  # noqa: RUF022
-    "API_VERSION", "Admission", "CacheAccount", "CallContext", "Cost", "CostBasis", "Decision", "EndReason",
+    "API_VERSION", "Admission", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis", "Decision", "EndReason",
     "EndStep", "Engine", "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation",
     "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
     "NativeSessionId", "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt",

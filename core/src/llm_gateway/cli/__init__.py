@@ -18,9 +18,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words[:1] == ["serve"]:
             _begin_to_serve(words[1:])
-        from llm_gateway.cli.parser import build_parser
+        from llm_gateway.cli.parser import build_parser, knows
 
-        arguments = build_parser().parse_args(words)
+        parser = build_parser()
+        if words[:1] in (["-h"], ["--help"]) or (words and words[0][:1] != "-" and not knows(parser, words[0])):
+            parser = build_parser(import_module("llm_gateway.cli.brought").commands(parser))
+        arguments = parser.parse_args(words)
         gc.disable()  # imports make much and drop little: looking through it again and again costs a tenth of the start
         try:
             module = import_module(f"llm_gateway.cli.{arguments.module}")

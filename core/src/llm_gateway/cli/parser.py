@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import llm_gateway
+
+if TYPE_CHECKING:
+    from llm_gateway import Command
 
 _EXITS = "Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not finished yet, 130 interrupted (jobs go on)."
 _STATES = ("queued", "running", "completed", "failed", "canceled", "interrupted")
@@ -13,8 +18,8 @@ _POSTURES = ("read_only", "plan", "prompted", "accept_edits", "workspace_write",
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers gives
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the whole command line."""
+def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
+    """Build the whole command line, with the commands that plugins bring."""
     parser = argparse.ArgumentParser(
         prog="llm-gateway",
         description="Lets one assistant put other coding agents to work, and loses nothing.",
@@ -28,7 +33,16 @@ def build_parser() -> argparse.ArgumentParser:
     _sessions(commands)
     _looks(commands)
     _demo(commands)
+    for one in more:
+        brought = _add(commands, one.name, "brought", one.help)
+        brought.set_defaults(command=one)
+        one.options(brought)
     return parser
+
+
+def knows(parser: argparse.ArgumentParser, command: str) -> bool:
+    """Whether it has this command."""
+    return any(command in action.choices for action in parser._actions if isinstance(action, Subparsers))
 
 
 def _add(commands: Subparsers[argparse.ArgumentParser], name: str, module: str, what: str) -> argparse.ArgumentParser:

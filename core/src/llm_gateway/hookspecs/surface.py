@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from llm_gateway.model.job import Job
-    from llm_gateway.model.operation import Operation, PromptTemplate, Resource
+    from llm_gateway.model.operation import Command, Operation, PromptTemplate, Resource
     from llm_gateway.model.record import Record
     from llm_gateway.model.request import McpServer
 
@@ -53,6 +53,20 @@ def gateway_prompts() -> Sequence[PromptTemplate]:
         @hookimpl
         def gateway_prompts():
             return [PromptTemplate(name="review", title="Review", description="Review a diff.", render=render)]
+    """
+
+
+@hookspec
+def gateway_commands() -> Sequence[Command]:
+    """Bring subcommands of `llm-gateway`.
+
+    Called when the command line has a word that the kernel does not know, or asks for help; then only extensions are loaded.
+    A name that is taken is dropped and reported.
+
+    Example:
+        @hookimpl
+        def gateway_commands():
+            return [Command(name="greet", help="Say hello.", run=greet)]
     """
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
     from llm_gateway.gateway import Gateway
 
 #: progress(message): what the agent is doing just now
@@ -72,6 +74,17 @@ class PromptTemplate:
     description: str
     arguments: Mapping[str, str] = field(default_factory=dict)  #: name -> description
     render: Callable[[Mapping[str, str]], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A subcommand of `llm-gateway`. Exactly one of `run` and `work` carries it out; both answer the exit code."""
+
+    name: str
+    help: str  #: one sentence
+    options: Callable[[ArgumentParser], None] = lambda parser: None  #: adds them to its parser
+    run: Callable[[Namespace], int] | None = None
+    work: Callable[[Gateway, Namespace], Awaitable[int]] | None = None  #: with an open gateway; a signal cancels it
 
 
 class Transport(Protocol):

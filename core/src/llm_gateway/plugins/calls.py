@@ -23,7 +23,7 @@ from llm_gateway import hookspecs
 from llm_gateway.errors import ERRORS, GatewayError, ProviderFailed
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
-from llm_gateway.model.operation import Operation, PromptTemplate, Resource
+from llm_gateway.model.operation import Command, Operation, PromptTemplate, Resource
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ModelInfo, OutputReader, UpgradePlan
 from llm_gateway.model.record import Decision, Record, Remarks, Verdict
@@ -125,6 +125,10 @@ class HookCalls:
     def prompts(self) -> list[tuple[str, PromptTemplate]]:
         """The prompts that plugins bring."""
         return self._gather("gateway_prompts", PromptTemplate)
+
+    def commands(self) -> list[tuple[str, Command]]:
+        """The subcommands that plugins bring."""
+        return self._gather("gateway_commands", Command)
 
     def mcp_servers(self) -> list[tuple[str, McpServer]]:
         """The MCP servers that plugins name."""

@@ -1,0 +1,82 @@
+"""Commands that plugins bring to `llm-gateway`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pytest
+
+from llm_gateway import Command, PluginHost, hookimpl
+from llm_gateway.cli import main
+
+
+class Bringing:
+    def __init__(self, *commands: Any) -> None:
+        self.commands = commands
+
+    @hookimpl
+    def gateway_commands(self) -> Any:
+        return self.commands
+
+
+def greet(arguments: argparse.Namespace) -> int:
+    print(f"Hello, {arguments.whom}!")
+    return 7
+
+
+GREET = Command(name="greet", help="Say hello.", options=lambda parser: parser.add_argument("whom"), run=greet)
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Have commands be brought by one extension; gives its record after they were looked for."""
+    host = PluginHost()
+
+    def install(*commands: Any) -> Any:
+        monkeypatch.setattr(PluginHost, "discover", lambda environ: host)
+        return host.register(Bringing(*commands), kind="extension", name="greeter")
+
+    return install
+
+
+def test_a_brought_command_runs_with_its_own_options_and_its_exit_code_counts(installed: Any, capsys: Any) -> None:
+    installed(GREET)
+    assert main(["greet", "Ada"]) == 7
+    assert capsys.readouterr().out == "Hello, Ada!\n"
+
+
+def test_help_names_what_was_brought(installed: Any, capsys: Any) -> None:
+    installed(GREET)
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "say hello" in capsys.readouterr().out
+
+
+def test_a_word_that_nobody_knows_is_wrong_usage(installed: Any, capsys: Any) -> None:
+    installed(GREET)
+    with pytest.raises(SystemExit, match="2"):
+        main(["greed"])
+    assert "greet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        (Command(name="jobs", help="Mine.", run=greet), "the command jobs exists already"),
+        (Command(name="nothing", help="Mine."), "exactly one of run and work"),
+        ("greet", "str"),
+    ],
+)
+def test_a_command_that_cannot_be_is_dropped_and_reported_and_the_others_stay(
+    wrong: Any, problem: str, installed: Any, capsys: Any
+) -> None:
+    record = installed(wrong, GREET)
+    assert main(["greet", "Ada"]) == 7
+    assert problem in record.problem
+
+
+def test_a_known_command_loads_no_plugin_for_it(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(PluginHost, "discover", lambda environ: pytest.fail("nobody needs it"))
+    with pytest.raises(SystemExit, match="0"):
+        main(["jobs", "--help"])
