@@ -1,18 +1,14 @@
-"""The real Mistral Vibe: answers, conversations, tokens, failures, MCP servers. It starts slowly: few runs, several checks each."""
+"""The real Mistral Vibe: prompts, tokens, failures, MCP servers. It starts slowly: few runs, several checks each."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from llm_gateway import CostBasis, EventKind, McpServer, Posture
+from llm_gateway import EventKind, McpServer, Posture
 from llm_gateway_provider_mistral.options import MistralOptions
-from llm_gateway_provider_mistral.plugin import gateway_list_models, gateway_upgrade_plan
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
@@ -44,32 +40,6 @@ def told(outcome: Outcome) -> tuple[int, int, int]:
     return (usage.input_tokens or 0) + read, read, usage.output_tokens or 0
 
 
-def test_lessons_76_79_and_88_a_conversation_goes_on_and_counts_each_turn_alone(
-    mistral: RealAgent, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = mistral.ask("SAY:größer 日本語")
-    so_far = len(model_server.log())
-    second = mistral.ask("HISTORY", after=first.summary.native_id)
-    assert (first.text, first.error, first.code, first.summary.model) == ("größer 日本語", None, 0, "m-1")
-    assert first.events[0].kind is EventKind.SESSION
-    assert second.text == "SAY:größer 日本語"
-    assert first.summary.native_id == second.summary.native_id
-    log = model_server.log()
-    assert (told(first), told(second)) == (counted(log[:so_far]), counted(log[so_far:]))
-    assert told(second)[1] >= told(first)[0] > 1_024
-    assert second.summary.cost.basis is CostBasis.REPORTED
-    assert (second.summary.cost.usd or 0) < (first.summary.cost.usd or 0) / 2
-    assert os.listdir(mistral.work) == []
-
-    for name in ("VIBE_HOME", "VIBE_MODELS", "VIBE_ACTIVE_MODEL"):
-        monkeypatch.setenv(name, mistral.environ[name])
-    monkeypatch.setenv("PATH", f"{mistral.program.parent}{os.pathsep}{os.environ['PATH']}")
-    assert {model.id: model.default for model in gateway_list_models()}["small"]
-    plan = gateway_upgrade_plan("3.0.3")
-    assert plan
-    assert plan.argv[1:] == ("-m", "pip", "install", "-U", "mistral-vibe==3.0.3")
-
-
 def test_lessons_22_and_78_a_prompt_of_200_kilobytes_arrives_whole_and_as_text(
     mistral: RealAgent, model_server: ModelServer
 ) -> None:
@@ -92,19 +62,20 @@ def test_lessons_22_and_78_a_prompt_of_200_kilobytes_arrives_whole_and_as_text(
 
 
 def test_lesson_85_failures_are_named_within_seconds(mistral: RealAgent, model_server: ModelServer) -> None:
-    asked: dict[str, dict[str, Any]] = {
-        "auth_required": {"prompt": "FAIL:401"},
-        "quota_exhausted": {"prompt": "FAIL:429"},
-        "overloaded": {"prompt": "FAIL:500"},
-        "bad_model": {"prompt": "SAY:x", "model": "gone"},
-        "session_not_found": {"prompt": "SAY:x", "after": "00000000-0000-4000-8000-000000000000"},
-    }
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("auth_required", {"prompt": "FAIL:401"}),
+        ("quota_exhausted", {"prompt": "FAIL:429"}),
+        ("overloaded", {"prompt": "FAIL:500"}),
+        ("overloaded", {"prompt": "SAY:x", "model": "busy"}),
+        ("bad_model", {"prompt": "SAY:x", "model": "gone"}),
+        ("session_not_found", {"prompt": "SAY:x", "after": "00000000-0000-4000-8000-000000000000"}),
+    ]
     silent = mistral.start("SAY:x", model="misspelt")
-    running = {code: mistral.start(**how) for code, how in asked.items()}
-    outcomes = {code: run.finish() for code, run in running.items()}
-    assert {code: outcome.error for code, outcome in outcomes.items()} == {code: code for code in asked}
-    for outcome in outcomes.values():
-        assert outcome.seconds < 75  # all at once, on two cores
+    running = [mistral.start(**how) for _, how in asked]
+    outcomes = [run.finish() for run in running]
+    assert [outcome.error for outcome in outcomes] == [code for code, _ in asked]
+    for outcome in outcomes:
+        assert outcome.seconds < 100  # all at once, on two cores
         assert outcome.failure
         assert outcome.failure.recovery
         assert outcome.failure.provider_message
