@@ -47,6 +47,7 @@ PROGRAMS: dict[str, NpmProgram | PythonProgram] = {
     "codex": NpmProgram(package="@openai/codex", version="0.169.0", command="codex"),
     "grok": NpmProgram(package="@xai-official/grok", version="1.0.41", command="grok"),
     "gemini": NpmProgram(package="@google/gemini-cli", version="0.61.0", command="gemini"),
+    "qwen": NpmProgram(package="@qwen-code/qwen-code", version="0.24.4", command="qwen"),  # tests/scenarios/third_party
     "mistral": PythonProgram(
         package="mistral-vibe", version="3.0.3", command="vibe", python=(3, 12), loose=frozenset({"certifi"})
     ),
