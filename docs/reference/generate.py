@@ -1,15 +1,18 @@
-"""Write settings.md, hooks.md and errors.md from the code: `python docs/reference/generate.py`. A test compares them."""
+"""Write settings.md, hooks.md, errors.md and providers.md from the code: `python docs/reference/generate.py`. A test compares them."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
-from llm_gateway import errors, hookspecs
+from llm_gateway import PluginHost, Posture, ProviderInfo, errors, hookspecs
 from llm_gateway.cli.reference import SettingKey, reference
 from llm_gateway.hookspecs import HOOKS, OWNER
+from llm_gateway.model.provider import SUPPORTABLE
+from llm_gateway.naming import wire_names
 from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES
 
 HERE = Path(__file__).parent
@@ -114,7 +117,53 @@ def errors_page() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"settings.md": settings_page, "hooks.md": hooks_page, "errors.md": errors_page}
+def providers_page() -> str:
+    """Every provider of this repository, program by program, side by side."""
+    names = sorted(folder.name for folder in (HERE.parents[1] / "providers").iterdir() if folder.is_dir())
+    host = PluginHost.discover({})
+    host.load(("provider",), names)
+    programs = [info for name in names for info in host.providers[name].programs.values()]
+    rows = [("", [f"**{info.name}**{f' ({info.variant})' if info.variant else ''}" for info in programs])]
+    rows += [(title, [told(info) for info in programs]) for title, told in _ROWS.items()]
+    rows += [(f"`{rung.value}`", [_rung(info, rung) for info in programs]) for rung in Posture]
+    rows += [
+        (f"`{name}`", ["yes" if name in info.supports else "no" for info in programs])
+        for name in sorted(SUPPORTABLE - {"sessionId"})
+    ]
+    head, *body = [f"| {title} | {' | '.join(cells)} |" for title, cells in rows]
+    table = "\n".join([head, "|---" * (len(programs) + 1) + "|", *body])
+    return f"# Providers side by side\n\n{NOTE}\n{_PROVIDERS}\n{table}\n"
+
+
+_PROVIDERS = """\
+What each plugin says of its program. A posture that stands as "no" is refused, and the refusal names the nearest rung the program can
+hold; a parameter that stands as "no" is refused as well, never ignored (but `cacheControl`: a warning). "Silent" programs print only
+when they end, so `idleTimeoutMs` is refused for them. What a rung means in each program's own flags stands in its page under
+[how-to](../how-to/).
+"""
+_ROWS: dict[str, Callable[[ProviderInfo], str]] = {
+    "Program": lambda info: f"{info.title}, `{info.executable}`",
+    "Install": lambda info: f"`{info.install}`" if info.install else "",
+    "Log in": lambda info: f"`{info.login}`" if info.login else "",
+    "Versions seen to work": lambda info: " to ".join(dict.fromkeys(info.versions_seen or ())),
+    "While it works": lambda info: "silent" if info.silent else "speaks",
+    "Continues conversations": lambda info: "yes" if "sessionId" in info.supports else "no",
+    "Own parameters": lambda info: ", ".join(f"`{name}`" for name in sorted(wire_names(info.options_model))),
+    "Environment of its own": lambda info: ", ".join(f"`{name}`" for name in info.env),
+}
+
+
+def _rung(info: ProviderInfo, rung: Posture) -> str:
+    held = "yes" if rung in info.postures else "no"
+    return f"{held}, the default" if rung is info.default_posture else held
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "hooks.md": hooks_page,
+    "errors.md": errors_page,
+    "providers.md": providers_page,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

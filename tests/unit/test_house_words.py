@@ -85,3 +85,29 @@ def test_links_between_documents_are_relative_and_lead_somewhere() -> None:
                 if target.startswith("/") or not (path.parent / target).exists():
                     broken.append(f"{path.relative_to(ROOT)}: {target}")
     assert broken == []
+
+
+#: Tables about the world outside, which name programs whether or not a provider for them is installed; nothing depends on one
+#: being in them. And what is about an assistant as the gateway's client.
+TABLES = (
+    "plugins/claude-code/",
+    "plugins/connect/",
+    "plugins/policy-managed/src/llm_gateway_policy_managed/places.py",
+    "plugins/pricing/src/llm_gateway_extension_pricing/plugin.py",
+    "plugins/records/src/llm_gateway_extension_records/redaction.py",
+    "plugins/testing/src/llm_gateway_testing/contract/provider_facts.py",
+)
+
+
+def test_a_provider_is_named_in_no_code_but_its_own_so_that_one_more_changes_nothing_else() -> None:
+    named = []
+    for provider in sorted(folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir()):
+        if provider == "echo":  # the imitation for examples, demonstrations and tests
+            continue
+        own = f"providers/{provider}/"
+        places = found(
+            rf"(?i)(?<![a-z])provider[_-]{provider}(?![a-z])|[\"']{provider}[\"']", suffixes=(".py", ".toml")
+        )
+        ours = (place for place in places if place.startswith(("core/src/", "plugins/", "stores/", "providers/")))
+        named += [p for p in ours if "/tests/" not in p and "/src/" in p and not p.startswith((own, *TABLES))]
+    assert named == []
