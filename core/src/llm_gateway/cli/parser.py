@@ -31,6 +31,7 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
     _ask(commands)
     _jobs(commands)
     _sessions(commands)
+    _cache(commands)
     _looks(commands)
     _demo(commands)
     for one in more:
@@ -138,6 +139,17 @@ def _sessions(commands: Subparsers[argparse.ArgumentParser]) -> None:
     use.add_argument("--dir", metavar="PATH", help="in this directory (default: here)")
     delete = add("delete", "Forget sessions; the provider's own files stay. 3: one is in use.", ids="*")
     delete.add_argument("--all", action="store_true", help="all of them, or all of --provider")
+
+
+def _cache(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    cache = _add(commands, "cache", "cache", "Show how well prompt caches are used, and what was saved and wasted.")
+    cache.set_defaults(verb="show")
+    cache.add_argument("--days", type=int, default=30, metavar="N", help="how far to look back (30); 1: by the hour")
+    _json(cache)
+    explain = _add(cache.add_subparsers(metavar="VERB"), "explain", "cache", "Explain a conversation turn by turn.")
+    explain.set_defaults(verb="explain")
+    explain.add_argument("session", metavar="SESSION", help="gw-… or the provider's own id")
+    _json(explain)
 
 
 def _looks(commands: Subparsers[argparse.ArgumentParser]) -> None:
