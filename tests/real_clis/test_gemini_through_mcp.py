@@ -132,7 +132,12 @@ async def test_an_imitated_antigravity_is_preferred_and_a_conversation_stays_wit
         denied = await caller.ask("DENY:command", createNewSession=True)
         lost = await caller.ask("SAY:x", sessionId=UNKNOWN)
         other = await caller.ask("SAY:two", flavor="gemini", createNewSession=True)
-    assert (first["text"], again["text"]) == ("one", "SAY:one")
+    (gemini.folder / "gateway" / "config.toml").write_text('[providers.gemini]\nflavor = "gemini"\n')
+    async with gateway_of(gemini) as caller:
+        (known,) = (await caller.call("cli_versions", provider="gemini"))["providers"]
+        still = await caller.ask("HISTORY:still", sessionId=first["gatewaySessionId"])
+    assert (first["text"], again["text"], still["text"]) == ("one", "SAY:one", "SAY:one | HISTORY")
+    assert (known["variant"], known["version"]) == ("gemini", "0.61.0")
     assert again["sessionId"] == first["sessionId"]
     assert first["usage"]["cacheReadTokens"] == 0
     assert again["usage"] == {"inputTokens": 2_000, "outputTokens": 50, "cacheReadTokens": 9_000, "reasoningTokens": 20}
