@@ -187,3 +187,13 @@ async def test_lesson_49_an_approved_run_of_grok_edits_files_and_runs_no_program
     assert not ran.exists()
     assert [answer["error"]["code"] for answer in refused] == ["approval_denied"] * 3
     assert len([entry for entry in model_server.log() if "words" in entry]) == 3
+
+
+async def test_the_gateway_tells_the_models_the_version_and_the_upgrade_of_grok(grok: RealAgent) -> None:
+    async with gateway_of(grok) as caller:
+        (models,) = (await caller.call("list_models", provider="grok"))["providers"]
+        (known,) = (await caller.call("cli_versions", provider="grok"))["providers"]
+        upgrade = await caller.call("cli_upgrade", provider="grok", target="1.0.41")
+    assert [model["id"] for model in models["models"] if model.get("default")] == ["grok-4.6"]
+    assert (known["version"], known["inRange"], known["login"]) == ("1.0.41", "yes", "unknown")
+    assert upgrade["command"][-1] == "@xai-official/grok@1.0.41"
