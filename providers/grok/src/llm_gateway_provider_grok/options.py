@@ -28,7 +28,8 @@ class GrokOptions(BaseModel):
         None, description="Grok's word for posture"
     )
     always_approve: bool = Field(False, description="The posture bypass")
-    sandbox: Literal["workspace", "read-only", "strict"] | None = Field(
+    #: Not `strict`: it would keep Grok from its own prompt and servers, which lie in the gateway's home.
+    sandbox: Literal["workspace", "read-only"] | None = Field(
         None, description="Confine the whole run besides (Linux: needs bubblewrap)"
     )
     rules: str | None = Field(None, min_length=1, description="Added to the system prompt")
