@@ -63,10 +63,15 @@ def test_a_turn_of_several_requests_is_judged_by_what_the_first_one_can_have_rea
     assert judged(whole, FIRST).cause is None
 
 
-def test_a_service_that_keeps_what_it_likes_must_have_lost_half() -> None:
-    first = turn(0, None, fresh=8_000, cache=CacheAccount(held_tokens=8_000))
-    assert judged(again(4_096, None), first).cause is None
-    assert judged(again(1_024, None), first).cause == "unknown"
+def test_where_nobody_tells_what_is_held_a_break_is_that_nothing_is_read_any_more() -> None:
+    several = {"run": RunFacts(), "cache": CacheAccount()}
+    busy = turn(90_000, 0, fresh=8_000, **several)  # ten requests, each with the conversation before it
+    quick = again(14_000, 0, fresh=500, **several)
+    assert judged(quick, busy).cause is None
+    lost = judged(again(0, 0, fresh=14_500, **several), busy)
+    assert (lost.cause, lost.expected_tokens) == ("unknown", 14_500), "never more than the whole turn"
+    never = turn(0, 0, fresh=14_000, **several)
+    assert judged(again(0, 0, fresh=14_500, **several), never).cause is None, "it was not read before either"
 
 
 def test_nothing_is_said_of_what_is_not_known() -> None:

@@ -24,6 +24,7 @@ class Expectation:
 
     tokens: int
     before: Record
+    allowance: int  #: as much may be missing
 
 
 def facts_of(record: Record, request: Request | None) -> dict[str, Any]:
@@ -46,11 +47,7 @@ def judge(record: Record, earlier: Sequence[Record], facts: dict[str, Any], leas
     found = expect(record, earlier, facts, least)
     if found is None or actual is None or record.outcome != "completed":
         return record.cache
-    missing = found.tokens - actual
-    if record.usage.cache_creation_tokens is None:  # the service keeps what it likes, and tells less
-        broken = missing > max(least, found.tokens // 2)
-    else:
-        broken = missing > max(least, found.tokens // 10)
+    broken = found.tokens - actual > found.allowance
     return replace(
         record.cache, expected_tokens=found.tokens, cause=cause(record, found.before, facts) if broken else None
     )
@@ -58,14 +55,22 @@ def judge(record: Record, earlier: Sequence[Record], facts: dict[str, Any], leas
 
 def expect(record: Record, earlier: Sequence[Record], facts: dict[str, Any], least: int) -> Expectation | None:
     """What should be read; None: nothing that is worth a look."""
+    usage = record.usage
+    whole = sum(n or 0 for n in (usage.input_tokens, usage.cache_read_tokens, usage.cache_creation_tokens))
     if record.resumed:
         before = next((one for one in earlier if one.session_id == record.session_id), None)
-        tokens = (before.cache.held_tokens or before.usage.cache_read_tokens or 0) if before else 0
+        held = before.cache.held_tokens if before else None
+        tokens = held if held is not None else min((actually_read(before) if before else 0) or 0, whole)
+        # Where it is not told what is held, there is no break but this: it was read from before, and now not at all.
+        allowance = max(least, tokens // 10) if held is not None else tokens - 1
     else:
         alike = [one for one in earlier if one.prefix_sha256 == record.prefix_sha256 and not one.resumed]
         before = alike[0] if alike and record.prefix_sha256 else None
         tokens = max((_of_prefix(one, facts) for one in alike), default=0)
-    return Expectation(tokens=tokens, before=before) if before and tokens >= max(least, 1) else None
+        allowance = max(least, tokens // 10) if usage.cache_creation_tokens else max(least, tokens // 2)
+    return (
+        Expectation(tokens=tokens, before=before, allowance=allowance) if before and tokens >= max(least, 1) else None
+    )
 
 
 def actually_read(record: Record) -> int | None:
@@ -99,9 +104,11 @@ def remaining_s(last: Record, now: Record) -> float | None:
 def _of_prefix(other: Record, facts: dict[str, Any]) -> int:
     """What of a repeated prefix should be there, going by one earlier conversation that began with it."""
     read = actually_read(other) or 0
-    again = read if read >= other.prefix_tokens // 2 else 0  # it has been read before: so it can be
+    again = (
+        min(read, other.prefix_tokens) if read >= other.prefix_tokens // 2 else 0
+    )  # it was read before: so it can be
     if not (facts.get("marked") and other.kept.get(KEPT, {}).get("marked")):
-        return again if other.usage.cache_creation_tokens is None else 0
+        return 0 if other.usage.cache_creation_tokens else again  # who tells what is written wants marks
     task = (other.prompt_bytes - other.prefix_bytes) // 4
     whole = (other.cache.held_tokens or 0) - task if other.run.requests == 1 else 0
     return max(other.prefix_tokens, whole)

@@ -72,7 +72,8 @@ def describe() -> dict[str, Any]:
     models = (model for source in get_snapshot().providers for model in source.models)
     conditional = (price for model in models if isinstance(model.prices, list) for price in model.prices)
     days: list[Any] = [getattr(price.constraint, "start_date", None) for price in conditional]
-    newest = max((day for day in days if isinstance(day, date)), default=None)
+    today = datetime.now(timezone.utc).date()
+    newest = max((day for day in days if isinstance(day, date) and day <= today), default=None)  # some are announced
     return {"list": f"genai-prices {version('genai-prices')}", "newestPriceOn": newest and newest.isoformat()}
 
 
