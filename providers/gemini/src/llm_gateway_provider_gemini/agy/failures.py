@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from llm_gateway_provider_gemini.failures import Rule, category, either, exited, said
 
-INSTALL = "Antigravity's own install script, from its vendor"
+#: Where neither program is installed, this is what a caller is told.
+INSTALL = "its vendor's own install script; or Gemini CLI instead: npm install -g @google/gemini-cli@0.61.0"
 LOGIN = "agy"
 
 RULES = (
