@@ -85,6 +85,13 @@ def test_an_end_without_a_beginning_is_unreadable(read: Read) -> None:
     assert failure.code == "output_unreadable"
 
 
+def test_a_repeated_attempt_does_not_name_the_end_of_a_run_that_was_ended(read: Read) -> None:
+    begun = b'{"type":"init","session_id":"x"}\n'
+    failure = gateway_explain_failure(read(begun, b"Attempt 1 failed with status 503. UNAVAILABLE\n").finished())
+    assert failure
+    assert failure.code == "interrupted"
+
+
 def test_a_missing_login_tells_how_to_log_in(recorded: Open) -> None:
     failure = gateway_explain_failure(recorded("missing-auth-stream-json").finished())
     assert failure

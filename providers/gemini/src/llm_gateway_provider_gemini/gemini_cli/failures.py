@@ -18,6 +18,18 @@ RULES = (
         recovery="Look at what the run has done, and report this.",
         holds=either(category("rules"), said(r"the run's rules are missing")),
     ),
+    # Before all that is found by words: what stands on stderr of these may be an attempt that was repeated.
+    Rule(
+        code="interrupted",
+        message="Gemini CLI was ended from outside, or its output was cut; what it wrote was kept.",
+        recovery="Look at the partial output, then send the request again with forceRefresh: true.",
+        holds=lambda facts: facts["signal"] or (facts.get("category") == "no_result" and facts.get("begun")),
+    ),
+    Rule(
+        code="output_unreadable",
+        message="Gemini CLI ended without a result.",
+        holds=category("no_result"),
+    ),
     Rule(
         code="session_not_resumable",
         message="Gemini CLI already has a conversation under the id of this one.",
@@ -97,7 +109,7 @@ RULES = (
         code="provider_failed",
         message="The model service refused this request as unsafe.",
         recovery=_OTHERWISE,
-        holds=said(r"blocked due to safety|SAFETY|PROHIBITED_CONTENT|blocked"),
+        holds=said(r"response was blocked|\bSAFETY\b|PROHIBITED_CONTENT"),
     ),
     Rule(
         code="empty_output",
@@ -128,17 +140,6 @@ RULES = (
         message="This version of Gemini CLI does not know a flag that the gateway needs.",
         recovery=f"Install a version that is known to work: {INSTALL}",
         holds=said(r"unknown arguments?:|invalid values:"),
-    ),
-    Rule(
-        code="interrupted",
-        message="Gemini CLI was ended from outside, or its output was cut; what it wrote was kept.",
-        recovery="Look at the partial output, then send the request again with forceRefresh: true.",
-        holds=lambda facts: facts["signal"] or (facts.get("category") == "no_result" and facts.get("begun")),
-    ),
-    Rule(
-        code="output_unreadable",
-        message="Gemini CLI ended without a result.",
-        holds=category("no_result"),
     ),
     Rule(code="provider_failed", message="Gemini CLI failed.", holds=lambda facts: facts.get("message")),
 )
