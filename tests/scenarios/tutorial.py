@@ -1,4 +1,4 @@
-"""Runs a page of docs/tutorial/ as it stands: its files are written, its commands are run, their output is compared.
+"""Runs a page of docs/tutorial/ as it stands, from top to bottom: its files are written, its commands run, their output compared.
 
 A file is a fenced block under a line that is only its path, bold and in backticks. A command is a line with `$ ` in a
 `console` block; what follows is its output, in which `…` stands for anything. An `sh` block is not run: it makes the
@@ -13,15 +13,15 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_FILE = re.compile(r"^\*\*`([^`]+)`\*\*\n\n```[a-z]+\n(.*?)^```$", re.M | re.S)
-_CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r"^(?:\*\*`(?P<path>[^`]+)`\*\*\n\n```[a-z]+|```console)\n(?P<body>.*?)^```$", re.M | re.S)
+_MARK = "---- the next step ----"
 
 
 @dataclass
-class Command:
-    """A command of the page, and the output that it promises."""
+class Step:
+    """Something that the reader does, and the output that the page promises for it."""
 
-    words: str
+    words: str  #: what a shell is told
     output: list[str] = field(default_factory=list)
 
     def kept(self, printed: str) -> bool:
@@ -30,33 +30,27 @@ class Command:
         return re.fullmatch(r"\s*" + r"\n".join(lines) + r"\s*", printed, re.S) is not None
 
 
-def write_files(page: Path, folder: Path) -> list[Path]:
-    """Write the page's files."""
-    written = []
-    for name, content in _FILE.findall(page.read_text("utf-8")):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, "utf-8")
-        written.append(path)
-    return written
-
-
-def commands_of(page: Path) -> list[Command]:
-    """The page's commands, in order."""
-    found: list[Command] = []
-    for block in _CONSOLE.findall(page.read_text("utf-8")):
-        for line in block.splitlines():
+def steps_of(page: Path) -> list[Step]:
+    """The page's files and commands, in its order."""
+    found: list[Step] = []
+    for block in _BLOCK.finditer(page.read_text("utf-8")):
+        if path := block["path"]:
+            folder = os.path.dirname(path) or "."
+            found.append(
+                Step(f"mkdir -p {folder} && cat > {path} <<'THE-END-OF-A-FILE'\n{block['body']}THE-END-OF-A-FILE")
+            )
+            continue
+        for line in block["body"].splitlines():
             if line.startswith("$ "):
-                found.append(Command(line[2:]))
+                found.append(Step(line[2:]))
             else:
                 found[-1].output.append(line)
     return found
 
 
-def run_commands(commands: list[Command], folder: Path, env: dict[str, str]) -> None:
-    """Run them in one shell, one after the other; AssertionError for the first whose output is another."""
-    mark = "---- the next command ----"
-    script = "".join(f"{command.words}\necho '{mark}'\n" for command in commands)
+def take(steps: list[Step], folder: Path, env: dict[str, str]) -> None:
+    """Take them in one shell, one after the other; AssertionError for the first whose output is another."""
+    script = "".join(f"{step.words}\necho '{_MARK}'\n" for step in steps)
     done = subprocess.run(
         ["bash"],
         input=script,
@@ -68,5 +62,7 @@ def run_commands(commands: list[Command], folder: Path, env: dict[str, str]) -> 
         timeout=240,
         check=False,
     )
-    for command, printed in zip(commands, done.stdout.split(mark + "\n"), strict=False):
-        assert not command.output or command.kept(printed), f"$ {command.words}\n{printed}"
+    printed = done.stdout.split(_MARK + "\n")
+    assert len(printed) == len(steps) + 1, done.stdout
+    for step, said in zip(steps, printed, strict=False):
+        assert not step.output or step.kept(said), f"$ {step.words}\n{said}"

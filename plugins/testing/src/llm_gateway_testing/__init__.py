@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llm_gateway_testing.contract.engine import EngineContract
     from llm_gateway_testing.contract.policy import PolicyContract
     from llm_gateway_testing.contract.provider import ProviderContract
     from llm_gateway_testing.contract.provider_case import Sample
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Caller": "contract.transport",
+    "EngineContract": "contract.engine",
     "GatewayFactory": "worlds",
     "PolicyContract": "contract.policy",
     "Program": "programs",
@@ -30,6 +32,7 @@ _HOMES = {
 }
 __all__ = [
     "Caller",
+    "EngineContract",
     "GatewayFactory",
     "PolicyContract",
     "Program",
