@@ -26,8 +26,9 @@ LIMITS = Limits(running=10, per_provider=10, queued=10)
 #: A gateway in miniature: `path name what`. Says "ready", waits for a line on stdin, then does it.
 GATEWAY = """
 import sys, json, anyio
+from dataclasses import replace
 from datetime import datetime, timezone
-from llm_gateway import Job, JobState, Limits, Posture, new_job_id
+from llm_gateway import Job, JobState, Limits, Posture, Record, new_job_id
 from llm_gateway.errors import Saturated
 from llm_gateway_store_sqlite.store import SqliteStore
 
@@ -61,6 +62,15 @@ async def main():
             except Saturated:
                 states.append("saturated")
         print(json.dumps(states), flush=True)
+    if what == "count":
+        for number in range(250):
+            job = await let_in(store, Limits(running=10**6, per_provider=10**6, queued=1))
+            over = replace(job, state=JobState.COMPLETED, ended_at=noon)
+            record = Record(job_id=job.id, principal="ada", correlation_id="c", provider="echo", model="m",
+                            posture=Posture.PROMPTED, started_at=noon, ended_at=noon, outcome="completed")
+            counts = {("hour", "1"): {"turns": 1, "tokens": number}, ("session", name): {"turns": 1}}
+            await store.finish_job(over, owner=name, record=record, counts=counts)
+        print(json.dumps(name), flush=True)
     if what == "race":
         await store.aopen()
         print(json.dumps((await store.health())["schema"]), flush=True)
@@ -108,6 +118,20 @@ def test_lesson_27_eighty_identical_requests_from_four_processes_become_one_job(
 def test_lesson_16_four_processes_share_one_set_of_limits(tmp_path: Path) -> None:
     answers = [state for states in four_at_once(tmp_path / "gateway.db", "crowd") for state in states]
     assert [answers.count(state) for state in ("running", "queued", "saturated")] == [3, 4, 33]
+
+
+def test_lesson_69_four_processes_that_count_at_once_lose_nothing(tmp_path: Path) -> None:
+    names = four_at_once(tmp_path / "gateway.db", "count")
+
+    async def counted(scope: str, key: str) -> list[Any]:
+        store = SqliteStore(str(tmp_path / "gateway.db"))
+        await store.aopen()
+        found = await store.tallies(principal="ada", scope=scope, first=key)
+        await store.aclose()
+        return [tally.counts for tally in found]
+
+    assert anyio.run(counted, "hour", "1") == [{"turns": 1_000, "tokens": 4 * sum(range(250))}]
+    assert [anyio.run(counted, "session", name) for name in names] == [[{"turns": 250}]] * 4
 
 
 def test_four_processes_may_make_the_file_at_the_same_time(tmp_path: Path) -> None:

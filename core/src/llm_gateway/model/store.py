@@ -108,7 +108,7 @@ class Store(Protocol):
         """Every queued or running job of every owner, oldest first."""
 
     async def prune(self, before: datetime, limit: int = 500) -> Sequence[JobId]:
-        """Delete at most `limit` final jobs that ended before this, and as many old records, verdicts and tallies.
+        """Delete at most `limit` final jobs that ended before this, as many old records and verdicts, four times as many tallies.
 
         Gives the jobs' ids. A record goes when its turn is over, a tally when nothing was added to it since.
         """

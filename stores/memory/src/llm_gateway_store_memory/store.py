@@ -214,7 +214,7 @@ class MemoryStore:
         for record in sorted(over, key=lambda record: record.started_at)[:limit]:
             del self._records[record.job_id]
         left = [place for place, tally in self._tallies.items() if tally.last_at < before]
-        for place in sorted(left, key=lambda place: self._tallies[place].last_at)[:limit]:
+        for place in sorted(left, key=lambda place: self._tallies[place].last_at)[: 4 * limit]:
             del self._tallies[place]
         for verdict in sorted(self._verdicts, key=lambda verdict: verdict.decided_at)[:limit]:
             if verdict.decided_at < before:

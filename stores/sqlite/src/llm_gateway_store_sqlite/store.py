@@ -167,7 +167,7 @@ class SqliteStore:
             old = connection.execute(SQL["old_jobs"], step).fetchall()
             connection.executemany(SQL["delete_job"], [{"seq": seq} for seq, _ in old])
             connection.execute(SQL["prune_records"], step)
-            connection.execute(SQL["prune_tallies"], step)
+            connection.execute(SQL["prune_tallies"], {**step, "limit": 4 * limit})  # a turn can leave as many
             connection.execute(SQL["prune_verdicts"], step)
             return [JobId(job_id) for _, job_id in old]
 
