@@ -11,7 +11,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from llm_gateway.bells import Bell
+from llm_gateway_engine_local.bells import Bell
 from tests.chaos.driven import Driven, ask, await_answer
 from tests.chaos.world import ENDED, World
 

@@ -94,7 +94,7 @@ class World:
         for pid, words in self.processes().items():
             with suppress(OSError):
                 parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-                if int(parent) == gateway.process.pid and re.search(r"nursery\.py .+ nursery \d", words):  # not: once
+                if int(parent) == gateway.process.pid and re.search(r"nursery\.py nursery \d", words):  # not: once
                     return pid
         return None
 

@@ -2,13 +2,12 @@
 
 # fmt: off
 # ruff: noqa: I001
-from llm_gateway.bells import ring
 from llm_gateway.cli.versions import in_range, look_at_provider, run_briefly, version_of
 from llm_gateway.dispatch.invocation import find_program, run_environment
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
-from llm_gateway.model.engine import Engine, RunSpec, RunView
+from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
 from llm_gateway.model.job import Job, JobState
@@ -33,11 +32,11 @@ __all__ = [  # noqa: RUF022
     "API_VERSION", "Admission", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis", "Decision", "EndReason",
     "EndStep", "Engine", "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation",
     "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
-    "NativeSessionId", "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt",
+    "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt",
     "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
     "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
     "check", "error_for", "error_view", "find_plugins", "find_program", "from_json", "hookimpl", "in_range",
-    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "reply_text", "ring",
+    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "reply_text",
     "run_briefly", "run_environment", "stamp", "to_json", "version_of", "wire_object",
 ]

@@ -23,14 +23,12 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from llm_gateway.bells import MISSED, Bell, ring
 from llm_gateway.dispatch import invocation, outcome
 from llm_gateway.dispatch.conclusion import conclude, failed, load_accepted, open_live, papers, unlearn
 from llm_gateway.dispatch.remarks import remark
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from llm_gateway.live import LiveOutput, lay_down, write_reply_text
-from llm_gateway.lives import Life, is_alive
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.job import Job, JobState
@@ -59,8 +57,7 @@ class Supervisor:
         self.owner = f"g{secrets.token_hex(6)}"
         self._gateway = gateway
         self._home = gateway.settings.home
-        self._life = Life(self._home, self.owner)
-        self._bell = Bell(self._home, self.owner)
+        self._neighbours = gateway.engine.neighbours(self.owner)
         self._plans: dict[JobId, Plan] = {}
         self._lives: dict[JobId, LiveOutput] = {}
         self._driven: set[JobId] = set()
@@ -73,8 +70,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Begin: take the life lock, adopt orphans, listen. Runs on in the gateway's tasks."""
-        self._life.open()
-        self._bell.open()
+        self._neighbours.join()
         tasks = self._gateway.tasks
         await self.look_after(*await self._gateway.store.unfinished())
         tasks.start_soon(self._listen)
@@ -82,8 +78,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Let go of everything; the runs go on."""
-        self._bell.close()
-        self._life.close()
+        self._neighbours.leave()
 
     def adopted(self, job_id: JobId) -> bool:
         """Whether this gateway took the job over from a dead one."""
@@ -156,7 +151,7 @@ class Supervisor:
                 self._gateway.host.job_changed(job)
                 self._start(job)
             if claimed:  # another gateway's job may have waited behind these
-                await to_thread.run_sync(ring, self._home, claimed[-1].id.encode())
+                await to_thread.run_sync(self._neighbours.tell, claimed[-1].id)
 
     async def drained(self) -> None:
         """Wait until none of this gateway's jobs waits for a place or for its process."""
@@ -189,7 +184,7 @@ class Supervisor:
             self._adopted.discard(job.id)
             self._lives.pop(job.id, None)
             self._wake(job.id)
-        await to_thread.run_sync(ring, self._home, job.id.encode())
+        await to_thread.run_sync(self._neighbours.tell, job.id)
         await self._pump()
         self._idle.set()
 
@@ -310,7 +305,7 @@ class Supervisor:
         """End a job, whoever looks after it, and wait (a little) until it has ended."""
         if job.state is JobState.QUEUED and await self._gateway.store.cancel_queued(job.id, _now()):
             self._forget_waiting(job.id)
-            await to_thread.run_sync(ring, self._home, job.id.encode())
+            await to_thread.run_sync(self._neighbours.tell, job.id)
             return
         await self._gateway.engine.cancel(job.id)
         await self.look_after(job)
@@ -321,11 +316,11 @@ class Supervisor:
         while True:
             heard: set[str] = set()
             with anyio.move_on_after(_LOOK_ROUND_S):
-                heard = await self._bell.heard()
+                heard = await self._neighbours.heard()
             strange = heard - set(self._known)
             watched = {*self._stirred, *self._queued, *self._lives}  # here somebody waits for it, or looks at it
             try:
-                for job_id in watched if MISSED in heard else watched & strange:
+                for job_id in watched if "" in heard else watched & strange:
                     job = await self._gateway.store.get_job(job_id)
                     if job is not None and job.state.ended:
                         self._forget_waiting(job_id)
@@ -352,7 +347,7 @@ class Supervisor:
         alive = {self.owner: True}
         for job in jobs:
             if job.owner not in alive:
-                alive[job.owner] = await to_thread.run_sync(is_alive, self._home, job.owner)
+                alive[job.owner] = await to_thread.run_sync(self._neighbours.is_alive, job.owner)
             if not alive[job.owner]:
                 await self._adopt(job)
         if not all(alive.values()):

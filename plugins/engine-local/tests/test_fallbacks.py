@@ -19,7 +19,7 @@ from llm_gateway_engine_local.starter import Starter
 
 POORER = """
 import os, sys
-sys.path += [sys.argv[1], {engine!r}]
+sys.path += [{engine!r}]
 from llm_gateway_engine_local import identity, linux, nursery
 if {no_linux}:
     linux.become_reaper = linux.die_with_parent = linux.punch = lambda *_: False
@@ -27,7 +27,7 @@ if {no_linux}:
     del os.pidfd_open
 else:
     linux.punch = lambda *_: False
-nursery.main(sys.argv[2], int(sys.argv[3]))
+nursery.main(sys.argv[1], int(sys.argv[2]))
 """
 
 

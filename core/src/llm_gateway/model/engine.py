@@ -45,6 +45,25 @@ class RunView:
     cpu_s: float | None = None
 
 
+class Neighbours(Protocol):
+    """What the gateways that share an engine and a home know of each other."""
+
+    def join(self) -> None:
+        """Begin to live and to hear. Raises TimeoutError when another process lives under this id."""
+
+    def leave(self) -> None:
+        """End. Idempotent. A gateway that dies leaves as surely."""
+
+    def is_alive(self, gateway_id: str) -> bool:
+        """Whether a gateway lives; known at once, without a timer. Blocks shortly."""
+
+    def tell(self, job_id: JobId) -> None:
+        """Tell every gateway that this job changed. A hint, which may get lost; never raises. Blocks shortly."""
+
+    async def heard(self) -> set[str]:
+        """Wait for hints: ids of jobs, and an empty one if more was said than was kept. Ends of runs are told as well."""
+
+
 class Engine(Protocol):
     """Where runs happen. Methods without `async` block shortly: call them in a thread."""
 
@@ -53,6 +72,9 @@ class Engine(Protocol):
 
     async def aclose(self) -> None:
         """Let go; the runs go on. Idempotent."""
+
+    def neighbours(self, gateway_id: str) -> Neighbours:
+        """The neighbourhood of the gateway with this id; it has not joined yet."""
 
     async def launch(self, spec: RunSpec) -> None:
         """Make sure that this run has been started. Safe to repeat, from any gateway: a job is never run twice.

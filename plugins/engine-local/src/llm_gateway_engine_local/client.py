@@ -33,6 +33,7 @@ from llm_gateway import RUN_FILES, EndReason, JobId, RunEnd, RunSpec, RunView
 from . import ending, keeper, nursery
 from .folder import ARTIFACTS, CANCEL, EXIT, FILES, LOCK, SPEC, STATE, STDERR, STDIN, STDOUT, Folder, plain_parts
 from .identity import Identity
+from .neighbours import Neighbourhood
 from .starter import Starter
 from .usage import usage_of
 from .watch import Watcher
@@ -58,7 +59,8 @@ class LocalEngine:
     """Runs that outlive this process."""
 
     def __init__(self, home: Path, *, starter: Starter | None = None, inotify: bool = True) -> None:
-        self._jobs = Path(os.path.abspath(home)) / "jobs"
+        self._home = Path(os.path.abspath(home))
+        self._jobs = self._home / "jobs"
         self._starter = starter or Starter()
         self._inotify = inotify
         self._launched: dict[str, _Launched] = {}
@@ -76,6 +78,10 @@ class LocalEngine:
         self._watcher.close()
         with anyio.CancelScope(shield=True):
             await self._in_thread(self._starter.close)
+
+    def neighbours(self, gateway_id: str) -> Neighbourhood:
+        """The other gateways of this home."""
+        return Neighbourhood(self._home, gateway_id)
 
     async def launch(self, spec: RunSpec) -> None:
         """Make sure that this run has been started. ValueError: a job id or file name that would leave its folder."""

@@ -1,4 +1,4 @@
-"""The life of one run, in a process of its own. Standard library only; of the gateway nothing but its bells.
+"""The life of one run, in a process of its own. Standard library only; nothing of the kernel.
 
 Why nothing is run twice, lost or left behind:
 - The job's lock is held from before anything happens until this process ends, however it ends. Who holds it is the keeper; a second
@@ -23,9 +23,8 @@ import time
 from contextlib import suppress
 from datetime import datetime, timezone
 
-from llm_gateway import ring
-
 from . import ending, identity, linux
+from .bells import ring
 from .folder import CANCEL, EXIT, FILES, SPEC, STATE, STDERR, STDIN, STDOUT, Folder
 from .output import Output
 

@@ -101,5 +101,5 @@ if __name__ == "__main__":
     import importlib
 
     # Without `site` nothing is found that is not named here; last, so that nothing takes the standard library's place.
-    sys.path += [sys.argv[1], os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
-    importlib.import_module("llm_gateway_engine_local.nursery").main(sys.argv[2], int(sys.argv[3]))
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    importlib.import_module("llm_gateway_engine_local.nursery").main(sys.argv[1], int(sys.argv[2]))

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 _SEND_S = 5.0
@@ -17,7 +16,7 @@ _SEND_S = 5.0
 class Starter:
     """Holds a gateway's nursery. Blocks shortly; may be used from any thread."""
 
-    #: What is run; the kernel's folder, the mode and a descriptor's number follow.
+    #: What is run; the mode and a descriptor's number follow.
     program: tuple[str, ...] = (sys.executable, "-I", "-S", str(Path(__file__).with_name("nursery.py")))
 
     def __init__(self, *, nursery: bool = True) -> None:
@@ -95,18 +94,10 @@ class Starter:
 
     def _run(self, mode: str, descriptor: int, *, stdin: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*self.program, _kernel(), mode, str(descriptor)],
+            [*self.program, mode, str(descriptor)],
             stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(descriptor,),
             start_new_session=True,
         )
-
-
-def _kernel() -> str:
-    """The folder where the kernel's package lies, which an interpreter without `site` does not find by itself."""
-    kernel = find_spec("llm_gateway")
-    assert kernel
-    assert kernel.origin
-    return str(Path(kernel.origin).parents[1])

@@ -4,7 +4,7 @@ Each gateway binds a datagram socket `<home>/bells/<gateway id>`. A bell is a hi
 store. Where the home's path is too long for a socket (about 100 bytes; on Linux /proc shortens it) a gateway stays deaf, and
 `heard` just waits: look at the store now and then as well.
 
-Standard library only, but for waiting: the processes of an engine ring too, and start in milliseconds.
+Standard library only, but for waiting: keepers ring too, and start in milliseconds.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import time
 import anyio
 import pytest
 
-from llm_gateway.bells import MISSED, Bell, ring
-from llm_gateway.lives import Life, is_alive
+from llm_gateway_engine_local.bells import MISSED, Bell, ring
+from llm_gateway_engine_local.lives import Life, is_alive
 
 
 @pytest.fixture
@@ -85,7 +85,9 @@ def test_an_ear_that_is_full_learns_that_it_missed_something(home, bell):
 
 def test_the_bell_of_a_dead_gateway_is_taken_down(home, bell):
     bell("alive")
-    code = "import sys,os; from llm_gateway.bells import Bell; Bell(sys.argv[1],'dead').open(); os._exit(0)"
+    code = (
+        "import sys,os; from llm_gateway_engine_local.bells import Bell; Bell(sys.argv[1],'dead').open(); os._exit(0)"
+    )
     subprocess.run([sys.executable, "-c", code, str(home)], check=True)
     assert (home / "bells" / "dead").exists()
     ring(home, b"x")
@@ -121,7 +123,7 @@ def test_a_life_is_seen_while_it_lasts(home):
 
 
 def test_lesson_81_a_killed_gateway_is_dead_at_once_and_its_file_is_removed(home):
-    code = "import sys,pathlib; from llm_gateway.lives import Life; Life(pathlib.Path(sys.argv[1]),'g').open(); print('up',flush=True); input()"
+    code = "import sys,pathlib; from llm_gateway_engine_local.lives import Life; Life(pathlib.Path(sys.argv[1]),'g').open(); print('up',flush=True); input()"
     gateway = subprocess.Popen([sys.executable, "-c", code, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert gateway.stdout.readline() == b"up\n"
