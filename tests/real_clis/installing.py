@@ -61,7 +61,7 @@ class CannotInstall(Exception):
 def install(name: str) -> Path:
     """Bring one program; its path. Raises CannotInstall."""
     wanted = PROGRAMS[name]
-    folder = FOLDER / name
+    folder = (FOLDER / name).resolve()  # programs of pip say where they lie in their first line
     program = folder / ("node_modules/.bin" if isinstance(wanted, NpmProgram) else "env/bin") / wanted.command
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder.with_suffix(".lock"), "w") as lock:
@@ -158,7 +158,10 @@ def _version(program: Path) -> str | None:
     if not program.exists():
         return None
     env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(program.parent)}
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False, env=env)
+    try:
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False, env=env)
+    except OSError:  # its interpreter is gone: the checkout was moved
+        return None
     numbers = re.search(r"\d+(\.\d+)+", told.stdout)
     return numbers[0] if numbers else None
 
