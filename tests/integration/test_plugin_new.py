@@ -50,7 +50,7 @@ def test_what_is_written_passes_its_tests_as_it_is(kind: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("provder", "x"), "the kinds: extension, policy, provider, store, transport"),
+        (("provder", "x"), "the kinds: engine, extension, policy, provider, store, transport"),
         (("provider", "My-Thing"), "is no name for a plugin"),
         (("provider", "x", "--into", "full"), "full is not empty"),
     ],
