@@ -10,7 +10,7 @@ from typing import Any
 from llm_gateway import CacheAccount, JobId, Posture, Record, RunFacts, SessionId, Usage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-FACTS = {"tools": "t1", "options": "o1", "marked": True}
+FACTS = {"tools": "t1", "options": "o1", "program": "p1", "marked": True}
 _numbers = count(1)
 
 

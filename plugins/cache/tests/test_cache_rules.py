@@ -46,6 +46,8 @@ def test_a_part_that_is_missing_is_a_break_too_but_a_little_is_not() -> None:
         ({"model": "m-2"}, {}, "model_changed"),
         ({}, {"tools": "t2"}, "tools_changed"),
         ({"run": RunFacts(cli_version="1.1", requests=1)}, {}, "cli_version_changed"),
+        ({"run": RunFacts(requests=1)}, {"program": "p2"}, "cli_version_changed"),
+        ({}, {"program": "p2"}, "unknown"),  # the same version, installed anew
         ({}, {"options": "o2"}, "prefix_changed"),
         ({}, {}, "unknown"),
     ],

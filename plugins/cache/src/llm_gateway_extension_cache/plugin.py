@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from llm_gateway import Cost, Gateway, Record, Remarks, Request, Resource, Usage, hookimpl
+from llm_gateway import Cost, Gateway, Record, Remarks, Request, Resource, Usage, find_program, hookimpl
 from llm_gateway_extension_cache import money, notices, rules
 from llm_gateway_extension_cache.counting import count
 from llm_gateway_extension_cache.resources import cache_resources
@@ -55,7 +55,7 @@ def gateway_remark(
     def price(usage: Usage) -> Cost | None:
         return gateway.host.price(usage, record.provider, record.model)
 
-    facts = rules.facts_of(record, request)
+    facts = rules.facts_of(record, request, _program(gateway, record, request))
     judged = replace(record, cache=rules.judge(record, earlier, facts, settings.min_prefix_tokens))
     cache = judged.cache
     if cache.saved_usd is None:
@@ -70,3 +70,12 @@ def gateway_remark(
         kept={rules.KEPT: facts} if facts else {},
         counts=count(judged, repeated=repeated),
     )
+
+
+def _program(gateway: Gateway, record: Record, request: Request | None) -> str | None:
+    """What tells the installed build of the provider's program from another one. Blocking: a few stat calls."""
+    if request is None:
+        return None
+    info = gateway.providers[record.provider].of(request.variant)
+    program = find_program(info, gateway.settings.provider(record.provider).executable, gateway.environ)
+    return program.identity if program else None

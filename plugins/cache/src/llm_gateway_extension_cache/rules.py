@@ -27,8 +27,8 @@ class Expectation:
     allowance: int  #: as much may be missing
 
 
-def facts_of(record: Record, request: Request | None) -> dict[str, Any]:
-    """What else decides whether a cache is hit: digests, never words."""
+def facts_of(record: Record, request: Request | None, program: str | None) -> dict[str, Any]:
+    """What else decides whether a cache is hit: digests, never words. `program`: what tells one build of it from another."""
     if request is None:
         return {}
     servers = sorted(server.name for server in request.mcp_servers)
@@ -37,6 +37,7 @@ def facts_of(record: Record, request: Request | None) -> dict[str, Any]:
     return {
         "tools": _digest(tools),
         "options": _digest([options, request.add_dirs, request.working_dir]),
+        "program": _digest(program) if program else None,
         "marked": bool(request.prompt.cache_control),
     }
 
@@ -89,7 +90,8 @@ def cause(record: Record, before: Record, facts: dict[str, Any]) -> str:
         return "model_changed"
     if _differ(known, facts, "tools"):
         return "tools_changed"
-    if before.run.cli_version and record.run.cli_version and before.run.cli_version != record.run.cli_version:
+    versions = before.run.cli_version, record.run.cli_version
+    if versions[0] != versions[1] if all(versions) else _differ(known, facts, "program"):
         return "cli_version_changed"
     return "prefix_changed" if _differ(known, facts, "options") else "unknown"
 

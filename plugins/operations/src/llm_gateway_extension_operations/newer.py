@@ -26,7 +26,7 @@ _asked: set[str] = set()  #: identities that are being asked just now
 
 
 def remark(gateway: Gateway, record: Record, request: Request | None) -> Remarks | None:
-    """Have the program asked when a run begins; warn when it has ended."""
+    """Have the program asked when a run begins; when it has ended keep its version, and warn."""
     whole = gateway.providers[record.provider]
     info = whole.of(request.variant) if request else whole
     if info.versions_seen is None or info.variants:
@@ -36,14 +36,15 @@ def remark(gateway: Gateway, record: Record, request: Request | None) -> Remarks
         if version is None:
             from_thread.run_sync(gateway.tasks.start_soon, _ask, gateway, info)
         return None
+    kept = {"cli_version": version} if version else {}
     if not version or in_range(version, info.versions_seen) != "newer":
-        return None
+        return Remarks(kept=kept)
     first, last = info.versions_seen
     message = (
         f"{info.title} {version} is newer than what was seen to work here ({first} to {last}); it was used all the same"
     )
     details = {"version": version, "seenToWork": [first, last]}
-    return Remarks(notices=(Notice(code="version_unseen", message=message, details=details),))
+    return Remarks(notices=(Notice(code="version_unseen", message=message, details=details),), kept=kept)
 
 
 def _version(gateway: Gateway, info: ProviderInfo) -> str | None:
