@@ -93,6 +93,17 @@ def test_a_marked_prefix_that_is_not_read_by_the_next_conversation_is_a_break() 
     assert judged(beginning(turn(12_000, 5_000, when=60), 5_000, "gw-2"), first).cause == "unknown", "the system alone"
 
 
+def test_a_prefix_that_comes_again_after_its_time_is_no_break() -> None:
+    first = beginning(turn(0, 17_000), 5_000, "gw-1")
+    assert judged(beginning(turn(0, 17_000, when=400), 5_000, "gw-2"), first).expected_tokens is None
+
+
+def test_where_nobody_tells_how_long_a_prompt_is_kept_an_hour_is_too_long() -> None:
+    first = turn(5_000, 0, fresh=500, cache=CacheAccount())
+    assert judged(again(0, 0, fresh=6_000, when=3_700), first).cause == "ttl_passed"
+    assert judged(again(0, 0, fresh=6_000, when=3_500), first).cause == "unknown"
+
+
 def test_a_flat_prefix_is_not_expected_where_marks_are_needed() -> None:
     flat = {"kept": {"cache": {**FACTS, "marked": False}}}
     first = beginning(turn(0, 17_000, **flat), 5_000, "gw-1")

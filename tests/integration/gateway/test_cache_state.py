@@ -148,6 +148,18 @@ async def test_lesson_21_every_record_comes_to_its_end_also_those_of_deferred_an
     assert {row[0] for row in home.rows("SELECT outcome FROM turns")} == {"canceled"}
 
 
+async def test_lesson_21_a_turn_whose_gateway_was_killed_is_completed_and_counted_once_by_the_next(home: Home) -> None:
+    async with home.neighbour() as neighbour:
+        job = await neighbour.start("go on without me", scenario="silent", delayMs=700)
+        await neighbour.kill()
+    assert home.rows("SELECT outcome FROM turns") == [("started",)]
+    async with home.open() as caller:
+        await caller.wait(job)
+        state = await read(caller, "cache-state://global")
+    assert home.rows("SELECT outcome, ended_at IS NULL FROM turns") == [("completed", 0)]
+    assert state["requests"] == 1
+
+
 async def test_numbers_are_not_words(home: Home) -> None:
     secret = "the-unspeakable-word"
     async with home.open() as caller:

@@ -16,6 +16,8 @@ from llm_gateway import CacheAccount, Record, Request
 
 #: The name under which this plugin keeps its facts with a record.
 KEPT = "cache"
+#: Services that do not say how long they keep a prompt have let go of it by then.
+_AT_MOST_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,12 @@ def expect(record: Record, earlier: Sequence[Record], facts: dict[str, Any], lea
         # Where it is not told what is held, there is no break but this: it was read from before, and now not at all.
         allowance = max(least, tokens // 10) if held is not None else tokens - 1
     else:
-        alike = [one for one in earlier if one.prefix_sha256 == record.prefix_sha256 and not one.resumed]
+        # Who begins anew after a longer time expects nothing.
+        alike = [
+            one
+            for one in earlier
+            if one.prefix_sha256 == record.prefix_sha256 and not one.resumed and not _gone(one, record)
+        ]
         before = alike[0] if alike and record.prefix_sha256 else None
         tokens = max((_of_prefix(one, facts) for one in alike), default=0)
         allowance = max(least, tokens // 10) if usage.cache_creation_tokens else max(least, tokens // 2)
@@ -83,8 +90,7 @@ def actually_read(record: Record) -> int | None:
 def cause(record: Record, before: Record, facts: dict[str, Any]) -> str:
     """The likeliest reason, most certain first."""
     known = before.kept.get(KEPT, {})
-    idle_s = (record.started_at - (before.ended_at or before.started_at)).total_seconds()
-    if before.cache.ttl_s is not None and idle_s > before.cache.ttl_s:
+    if _gone(before, record):
         return "ttl_passed"
     if before.model and record.model and before.model != record.model:
         return "model_changed"
@@ -114,6 +120,11 @@ def _of_prefix(other: Record, facts: dict[str, Any]) -> int:
     task = (other.prompt_bytes - other.prefix_bytes) // 4
     whole = (other.cache.held_tokens or 0) - task if other.run.requests == 1 else 0
     return max(other.prefix_tokens, whole)
+
+
+def _gone(before: Record, now: Record) -> bool:
+    idle_s = (now.started_at - (before.ended_at or before.started_at)).total_seconds()
+    return idle_s > (before.cache.ttl_s or _AT_MOST_S)
 
 
 def _differ(before: dict[str, Any], now: dict[str, Any], name: str) -> bool:
