@@ -20,7 +20,7 @@ COMMAND = [sys.executable, "-m", "llm_gateway.cli", "demo"]
 def environ(tmp_path: Path) -> dict[str, str]:
     """Everything that the demo makes lies under the test's own folder."""
     (tmp_path / "temporary").mkdir()
-    return {**os.environ, "TMPDIR": str(tmp_path / "temporary"), "LLM_GATEWAY_PLUGINS": "echo,operations"}
+    return {**os.environ, "TMPDIR": str(tmp_path / "temporary"), "LLM_GATEWAY_PLUGINS": "echo,operations,git"}
 
 
 def test_lesson_7_three_answers_survive_the_gateway_s_death(tmp_path: Path, environ: dict[str, str]) -> None:

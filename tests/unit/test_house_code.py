@@ -20,7 +20,7 @@ PLUGINS = sorted(path for kind in ("providers", "stores", "plugins") for path in
 OPEN_ROOMS = {"llm_gateway", "llm_gateway.errors"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 #: Lines of code (no comments, docstrings, blank lines) of core without cli/.
-KERNEL_CEILING = 3_556
+KERNEL_CEILING = 3_500
 CLOCKS = {"time", "anyio", "asyncio", "trio"}
 
 
@@ -69,7 +69,7 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_the_kernel_does_not_grow() -> None:
-    """The aim is 3,500. Whoever makes the kernel smaller lowers the ceiling; nobody raises it without a reason."""
+    """Whoever needs more room finds what can be a plugin."""
     files = [path for path in KERNEL.rglob("*.py") if "cli" not in path.relative_to(KERNEL).parts]
     assert sum(map(lines_of_code, files)) <= KERNEL_CEILING
 

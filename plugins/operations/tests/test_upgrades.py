@@ -24,7 +24,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    environ = {**os.environ, "LLM_GATEWAY_HOME": str(tmp_path / "home"), "LLM_GATEWAY_PLUGINS": "echo,operations"}
+    environ = {**os.environ, "LLM_GATEWAY_HOME": str(tmp_path / "home"), "LLM_GATEWAY_PLUGINS": "echo,operations,git"}
     environ |= {"ECHO_API_KEY": "canary", "LLM_GATEWAY_ECHO_HOME": str(tmp_path / "echo")}
     with anyio.fail_after(60):
         async with open_gateway(environ) as gateway:

@@ -24,7 +24,7 @@ class Command:
             **os.environ,
             "LLM_GATEWAY_HOME": str(home),
             "LLM_GATEWAY_ECHO_HOME": str(home / "echo"),
-            "LLM_GATEWAY_PLUGINS": "echo,operations",
+            "LLM_GATEWAY_PLUGINS": "echo,operations,git",
             "NO_COLOR": "1",
         }
 

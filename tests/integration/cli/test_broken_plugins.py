@@ -111,7 +111,7 @@ def test_the_protocol_and_the_good_tools_do_not_suffer(crowd: Any, tmp_path: Pat
 
 
 def test_a_plugin_can_be_kept_out_by_naming_the_others(crowd: Any) -> None:
-    shown = crowd.json("plugins", LLM_GATEWAY_PLUGINS="echo,operations")
+    shown = crowd.json("plugins", LLM_GATEWAY_PLUGINS="echo,operations,git")
     states = {record["name"]: record["state"] for record in shown["plugins"]}
     assert states["echo"] == "loaded"
     assert states["exits"] == "blocked"

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _with_the_plugin(command) -> None:
-    command.environ["LLM_GATEWAY_PLUGINS"] = "echo,operations,cache,pricing"
+    command.environ["LLM_GATEWAY_PLUGINS"] = "echo,operations,git,cache,pricing"
 
 
 def test_without_turns_there_is_nothing_to_show(command) -> None:

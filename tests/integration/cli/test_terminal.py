@@ -41,7 +41,7 @@ class Terminal:
 
 @contextmanager
 def terminal(command, *words: str) -> Iterator[Terminal]:
-    command.environ["LLM_GATEWAY_PLUGINS"] = "echo,operations,managed"
+    command.environ["LLM_GATEWAY_PLUGINS"] = "echo,operations,git,managed"
     master, slave = os.openpty()
     process = command.start(*words, stdin=slave, stdout=subprocess.PIPE, stderr=slave, start_new_session=True)
     os.close(slave)
@@ -82,7 +82,7 @@ def test_who_closes_the_terminals_input_has_not_answered(command) -> None:
 
 
 def test_a_program_is_not_asked(command) -> None:
-    command.environ["LLM_GATEWAY_PLUGINS"] = "echo,operations,managed"
+    command.environ["LLM_GATEWAY_PLUGINS"] = "echo,operations,git,managed"
     done = command.run(*RISKY)
     assert done.returncode != 0
     assert "approval_needed" in done.stderr

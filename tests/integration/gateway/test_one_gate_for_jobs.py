@@ -40,7 +40,7 @@ async def test_lesson_20_without_job_operations_a_long_answer_is_not_cut(home: H
 
 
 async def test_lesson_20_with_job_operations_a_request_is_deferred_and_says_how_to_go_on(home: Home) -> None:
-    home.env["LLM_GATEWAY_PLUGINS"] = "echo,operations"
+    home.env["LLM_GATEWAY_PLUGINS"] = "echo,operations,git"
     home.set(sync_deadline_s=0.05)
     async with home.open() as caller:
         told = await caller.ask("slowly", scenario="silent", delayMs=2000)

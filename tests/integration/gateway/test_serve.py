@@ -90,7 +90,7 @@ async def test_a_client_makes_uses_and_forgets_a_conversation(home: Home) -> Non
 
 
 async def test_a_client_learns_what_is_installed_and_how_it_is_upgraded(home: Home) -> None:
-    home.env["LLM_GATEWAY_PLUGINS"] = "echo,operations"
+    home.env["LLM_GATEWAY_PLUGINS"] = "echo,operations,git"
     async with connect(home) as client:
         versions = await client.call_tool("cli_versions", {})
         models = await client.call_tool("list_models", {"provider": "echo"})

@@ -61,7 +61,7 @@ async def test_lesson_61_everything_that_is_listed_can_be_read(home: Home) -> No
 
 
 async def test_lesson_70_the_tools_of_one_provider_cost_little(home: Home) -> None:
-    home.env["LLM_GATEWAY_PLUGINS"] = "echo,operations"
+    home.env["LLM_GATEWAY_PLUGINS"] = "echo,operations,git"
     async with home.open() as caller:
         own = [operation for operation in caller.gateway.operations.values() if operation.name.startswith("echo")]
         assert len(own) == 2

@@ -37,22 +37,15 @@ def join_prompt(
     digest = hashlib.sha256(prefix.encode()).hexdigest() if prefix else None
     last = max((_PREFIX_PARTS.index(name) for name in cache_control), default=-1)
     marked = len(_SEPARATOR.join(part for name in _PREFIX_PARTS[: last + 1] if (part := parts.get(name))))
-    return Prompt(
-        text=text,
-        prefix=prefix,
-        prefix_sha256=digest,
-        marked_chars=marked,
-        cache_control=cache_control if marked else (),
-    )
+    marks = cache_control if marked else ()
+    return Prompt(text=text, prefix=prefix, prefix_sha256=digest, marked_chars=marked, cache_control=marks)
 
 
 def _checked(text: str) -> str:
     if not text.strip():
         raise InvalidRequest("the prompt is blank", recovery="Say in words what the agent should do.")
     if "\0" in text:
-        raise InvalidRequest(
-            "the prompt contains a NUL byte", recovery="Remove the NUL bytes; they cannot be passed on."
-        )
+        raise InvalidRequest("the prompt contains a NUL byte", recovery="Remove it: it cannot be passed on.")
     if len(text) > MAX_PROMPT_BYTES or len(text.encode()) > MAX_PROMPT_BYTES:
         raise InputTooLarge(f"the prompt is larger than {MAX_PROMPT_BYTES:,} bytes")
     return text

@@ -14,7 +14,6 @@ from anyio import to_thread
 from llm_gateway.dispatch import admission, approval, invocation, outcome, servers, session
 from llm_gateway.dispatch.invocation import Program
 from llm_gateway.dispatch.remarks import remark
-from llm_gateway.dispatch.worktree import tree_state
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.ids import JobId, new_job_id
@@ -177,7 +176,7 @@ async def _dedup_key(gateway: Gateway, plan: Plan, conversation: Session | None)
     settings, request = gateway.settings, plan.accepted.request
     if settings.dedup_window_s <= 0:
         return None
-    tree = await to_thread.run_sync(tree_state, request.working_dir)
+    tree = await to_thread.run_sync(gateway.host.tree_state, request.working_dir)
     if tree is None:
         return None
     return admission.dedup_key(

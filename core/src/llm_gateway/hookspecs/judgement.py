@@ -1,4 +1,4 @@
-"""Hooks that judge a request, remark on a turn and price it."""
+"""Hooks that judge a request, know it again, remark on a turn and price it."""
 
 from __future__ import annotations
 
@@ -58,6 +58,25 @@ def gateway_remark(
         def gateway_remark(record):
             if record.cost.usd and record.cost.usd > 10:
                 return Remarks(notices=(Notice(code="dear", message="This turn cost more than 10 dollars."),))
+    """
+
+
+@hookspec(firstresult=True)
+def gateway_tree_state(directory: str) -> str | None:
+    """Say in what state the files are that a request is about: it gets an earlier request's answer only in the same state.
+
+    Called in a worker thread for each request that could be answered so; the first answer holds.
+
+    :param directory: the working directory, an absolute path.
+
+    An empty string: nothing is assumed.
+
+    None: it cannot be told. If nobody can tell, the request runs anew.
+
+    Example:
+        @hookimpl
+        def gateway_tree_state(directory):
+            return hashlib.sha256(Path(directory, "data.csv").read_bytes()).hexdigest()
     """
 
 

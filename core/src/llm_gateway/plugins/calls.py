@@ -114,6 +114,11 @@ class HookCalls:
         """Ask every plugin what it has to say about a turn; takes the hook's parameters."""
         return [said for _, said, _ in self._each("gateway_remark", Remarks, **turn) if said is not None]
 
+    def tree_state(self, directory: str) -> str | None:
+        """Ask for the state of the files; may block, so call it in a thread."""
+        answers = self._each("gateway_tree_state", str, directory=directory)
+        return next((state for _, state, _ in answers if state is not None), None)
+
     def operations(self) -> list[tuple[str, Operation]]:
         """The operations that plugins bring, each with its plugin's key (for `report`)."""
         return self._gather("gateway_operations", Operation)
@@ -137,14 +142,11 @@ class HookCalls:
     def configure(self, top: Mapping[str, BaseModel], of_provider: Mapping[str, BaseModel]) -> None:
         """Hand each plugin the sections of the settings that it brought."""
         for plugin in self._implementers("gateway_configure"):
-            own = {
-                section: of_provider[section] if (plugin.kind, plugin.name) == ("provider", section) else top[section]
-                for section in plugin.sections
-            }
-            try:
-                self._ask(plugin, "gateway_configure", object, {"settings": own}, blame=PluginError, none=None)
-            except (PluginError, GatewayError) as error:
-                raise PluginError(str(error)) from error
+            where = dict.fromkeys(plugin.sections, top)
+            if plugin.kind == "provider":
+                where[plugin.name] = of_provider
+            own = {section: where[section][section] for section in plugin.sections}
+            self._ask(plugin, "gateway_configure", object, {"settings": own}, blame=PluginError, none=None)
 
     def job_changed(self, job: Job) -> None:
         """Tell the observers."""

@@ -78,10 +78,9 @@ def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderIn
     except re.error as error:
         raise ValueError(f"native_id_pattern is no regular expression: {error}") from None
     for variant, one in info.variants.items():
-        if (one.name, one.variant) != (name, variant) or not one.supports <= info.supports:
+        more = [*set(one.postures) - set(info.postures), *one.supports - info.supports, *set(one.env) - set(info.env)]
+        if more or (one.name, one.variant) != (name, variant):
             raise ValueError(f"the variant {variant!r} must carry both names, and hold nothing that the whole does not")
-        if not set(one.postures) <= set(info.postures) or not set(one.env) <= set(info.env):
-            raise ValueError(f"the variant {variant!r} has postures or env names that the whole has not")
     check_model("options_model", info.options_model)
     if taken := sorted((wire_names(info.options_model) | info.options_model.model_fields.keys()) & reserved):
         raise ValueError(f"parameters of its options model collide with common ones: {', '.join(taken)}")

@@ -14,11 +14,4 @@ from llm_gateway.settings.home import prepare_home
 from llm_gateway.settings.load import load_settings
 from llm_gateway.settings.model import PluginSections, Settings, SettingsError, SettingsProblem
 
-__all__ = [
-    "PluginSections",
-    "Settings",
-    "SettingsError",
-    "SettingsProblem",
-    "load_settings",
-    "prepare_home",
-]
+__all__ = ["PluginSections", "Settings", "SettingsError", "SettingsProblem", "load_settings", "prepare_home"]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway.dispatch.worktree import tree_state
+from llm_gateway_extension_git.worktree import tree_state
 
 
 def git(folder: Path, *words: str) -> None:

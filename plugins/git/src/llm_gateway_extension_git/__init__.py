@@ -1,0 +1,1 @@
+"""The state of git working trees for LLM Gateway."""
