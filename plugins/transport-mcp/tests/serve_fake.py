@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
-from llm_gateway import CallContext, Gateway, Operation, PromptTemplate, Resource
+from llm_gateway import CallContext, Gateway, Operation, PluginHost, PromptTemplate, Resource
 from llm_gateway.errors import ERRORS, InvalidRequest, error_for
 from llm_gateway_transport_mcp.plugin import gateway_open_transport
 
@@ -134,6 +134,7 @@ async def read_one(gateway: Gateway, values: Mapping[str, str], context: CallCon
 class FakeGateway(Gateway):
     version = "9.8.7"
     instructions = "Ask the fake."
+    host = PluginHost()
     environ = {"LLM_GATEWAY_HOME": "/dev/null/none"}  # nothing can be written there
     operations = operations()
     resources = (

@@ -103,7 +103,7 @@ def test_the_protocol_and_the_good_tools_do_not_suffer(crowd: Any, tmp_path: Pat
     assert answer["structuredContent"]["text"] == "echo: hello"
     assert out == b""
     problems = json.dumps(health["structuredContent"])
-    for module in ("raiser", "taken", "misspelt"):
+    for module in ("raiser", "taken", "misspelt", "bad_schema"):
         assert f"({module}-dist)" in problems
     said = log.read_text()
     assert "bad_schema_tool is not shown" in said

@@ -32,8 +32,15 @@ class Tools:
         self._questions = Questions()
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        """List the operations."""
-        return listing(self._gateway.operations.values())
+        """List the operations; a plugin that brought one which cannot be shown is told of it by its health."""
+        operations = self._gateway.operations
+        shown = listing(operations.values())
+        if missing := operations.keys() - {tool.name for tool in shown.tools}:
+            host = self._gateway.host
+            for plugin, operation in host.operations():
+                if operation.name in missing:
+                    host.report(plugin, f"operation {operation.name} is not shown, its schema cannot be used")
+        return shown
 
     async def call(
         self, ctx: Context, params: types.CallToolRequestParams
