@@ -9,11 +9,13 @@ from llm_gateway.operations.answers import AsyncResult, RequestResult
 from llm_gateway.operations.requests import RequestParams
 from llm_gateway_extension_operations.jobs import RawPage
 from llm_gateway_extension_operations.plugin import gateway_operations, gateway_resources
+from llm_gateway_extension_review.operations import OPERATIONS as REVIEWS
+from llm_gateway_extension_review.result import ReviewResult
 from llm_gateway_provider_claude.options import ClaudeOptions
 from llm_gateway_provider_echo.options import EchoOptions
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/tools.md").read_text("utf-8")
-OPERATIONS = gateway_operations()
+OPERATIONS = [*gateway_operations(), *REVIEWS]
 
 
 def missing(model: type[BaseModel], text: str) -> list[str]:
@@ -21,7 +23,9 @@ def missing(model: type[BaseModel], text: str) -> list[str]:
     return [name for name in names if f"`{name}`" not in text]
 
 
-@pytest.mark.parametrize("model", [RequestParams, RequestResult, AsyncResult, RawPage, ClaudeOptions, EchoOptions])
+@pytest.mark.parametrize(
+    "model", [RequestParams, RequestResult, AsyncResult, RawPage, ReviewResult, ClaudeOptions, EchoOptions]
+)
 def test_every_parameter_and_field_is_explained(model: type[BaseModel]) -> None:
     assert missing(model, PAGE) == []
 
@@ -32,7 +36,8 @@ def test_every_operation_is_explained_with_what_it_takes_and_answers(operation: 
     entry = entry.partition("\n## ")[0]
     assert found
     assert missing(operation.params, entry) == []  # type: ignore[attr-defined]
-    if "As `llm_job_status`" not in entry and "fields of a request's answer" not in entry:
+    elsewhere = ("As `llm_job_status`", "fields of a request's answer", "fields of a review")
+    if not any(words in entry for words in elsewhere):
         assert missing(operation.result, entry) == []  # type: ignore[attr-defined]
 
 

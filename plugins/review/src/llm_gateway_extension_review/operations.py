@@ -1,0 +1,272 @@
+"""What callers can do: begin a run, wait for it, fetch its result."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal
+
+from anyio import to_thread
+from pydantic import Field
+
+from llm_gateway import CallContext, Gateway, Wire, operation
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_extension_review.evidence import Evidence, collect, settle
+from llm_gateway_extension_review.result import Format, ReviewResult, latest, result_of
+from llm_gateway_extension_review.reviews import reviews_of
+from llm_gateway_extension_review.rounds import CUT, answer_name
+from llm_gateway_extension_review.state import ASK_MANY, CONSENSUS, REVIEW, UNTIL_APPROVED, Run, Scope, Seat
+
+_Seats = Annotated[list[str], Field(min_length=1, max_length=12, description="provider or provider:model")]
+_SEAT = r"^[a-z][a-z0-9_]*(:[^-\s][^\s]*)?$"
+_OneSeat = Annotated[str, Field(pattern=_SEAT, max_length=400)]
+_TimeoutMs = Annotated[int, Field(ge=1, le=24 * 3_600_000)]
+
+
+class Asking(Wire):
+    """What every run takes."""
+
+    providers: _Seats
+    working_dir: str | None = None
+    timeout_ms: _TimeoutMs | None = None
+
+
+class ReviewParams(Asking):
+    """Who reviews what."""
+
+    range: Annotated[str, Field(max_length=500)] | None = Field(None, description="main...HEAD")
+    uncommitted: bool = False
+    files: Annotated[list[str], Field(max_length=200)] | None = None
+    text: str | None = None
+    instructions: Annotated[str, Field(max_length=20_000)] | None = None
+    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="Approvals needed; all")
+
+
+class UntilParams(ReviewParams):
+    """And who mends it."""
+
+    implementer: _OneSeat
+    posture: Literal["accept_edits", "workspace_write", "bypass"] = "accept_edits"
+    max_rounds: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+class ManyParams(Asking):
+    """Who is asked what."""
+
+    prompt: Annotated[str, Field(min_length=1)]
+    posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] = "read_only"
+
+
+class ConsensusParams(ManyParams):
+    """And how agreement is found."""
+
+    choices: Annotated[list[str], Field(max_length=20)] | None = None
+    judge: _OneSeat | None = None
+    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="More than half")
+
+
+class WaitParams(Wire):
+    """One run, one bounded wait."""
+
+    review_id: str
+    timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = 45_000
+
+
+class ResultParams(Wire):
+    """One run, in a form."""
+
+    review_id: str
+    format: Format = "text"
+
+
+async def review(gateway: Gateway, params: ReviewParams, context: CallContext) -> ReviewResult:
+    """Several agents review range, uncommitted (default), files or text, read-only: verdicts by quorum, merged findings."""
+    return await _wait(gateway, await begin_review(gateway, params, context), context)
+
+
+async def until_approved(gateway: Gateway, params: UntilParams, context: CallContext) -> ReviewResult:
+    """As review, but the implementer mends the findings and the same reviewers look again, until they approve or escalate."""
+    return await _wait(gateway, await begin_review(gateway, params, context), context)
+
+
+async def ask_many(gateway: Gateway, params: ManyParams, context: CallContext) -> ReviewResult:
+    """Ask several agents the same; their answers side by side."""
+    return await _wait(gateway, await begin_question(gateway, params, context), context)
+
+
+async def consensus(gateway: Gateway, params: ConsensusParams, context: CallContext) -> ReviewResult:
+    """As ask_many, then who agrees and who dissents: by a judge, or by counting positions."""
+    return await _wait(gateway, await begin_question(gateway, params, context), context)
+
+
+async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> ReviewResult:
+    """Wait up to 50 s for any of these; answers as review_result."""
+    run = await reviews_of(gateway).follow(params.review_id, context, params.timeout_ms / 1000)
+    return await tell(gateway, run, "text")
+
+
+async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ReviewResult:
+    """How a review stands, or its result; kept as long as jobs."""
+    return await tell(gateway, await reviews_of(gateway).known(params.review_id, context), params.format)
+
+
+async def begin_review(gateway: Gateway, params: ReviewParams, context: CallContext) -> Run:
+    """Collect the evidence and have the review begun. Raises InvalidRequest."""
+    seats = _seats(gateway, params.providers)
+    directory = _directory(params.working_dir)
+    text = params.text or ""
+
+    def look() -> tuple[Scope, Evidence]:
+        files = tuple(params.files or ())
+        scope = settle(directory, params.range, params.uncommitted, files, params.text)
+        return scope, collect(directory, scope, text, again=False)
+
+    scope, evidence = await to_thread.run_sync(look)
+    until = params if isinstance(params, UntilParams) else None
+    run = _run(gateway, UNTIL_APPROVED if until else REVIEW, seats, params, context=context, directory=directory)
+    run = replace(
+        run,
+        scope=scope,
+        quorum=_quorum(params.quorum, seats, len(seats)),
+        instructions=params.instructions or "",
+        notes=(CUT,) if evidence.cut else (),
+    )
+    if until:
+        implementer = _seats(gateway, [until.implementer], needed=True)[0]
+        run = replace(
+            run,
+            implementer=replace(implementer, name="implementer"),
+            fix_posture=until.posture,
+            max_rounds=until.max_rounds,
+        )
+    await reviews_of(gateway).begin(run, {"text.txt": text, "evidence-1.txt": evidence.text})
+    return run
+
+
+async def begin_question(gateway: Gateway, params: ManyParams, context: CallContext) -> Run:
+    """Have the question asked. Raises InvalidRequest."""
+    if not params.prompt.strip():
+        raise InvalidRequest("prompt is empty")
+    seats = _seats(gateway, params.providers)
+    agreed = params if isinstance(params, ConsensusParams) else None
+    directory = _directory(params.working_dir)
+    run = _run(gateway, CONSENSUS if agreed else ASK_MANY, seats, params, context=context, directory=directory)
+    run = replace(run, posture=params.posture)
+    if agreed:
+        if agreed.judge and agreed.choices:
+            raise InvalidRequest("choices are counted: they need no judge")
+        judge = _seats(gateway, [agreed.judge], needed=True)[0] if agreed.judge else None
+        run = replace(
+            run,
+            judge=judge and replace(judge, name="judge"),
+            choices=tuple(agreed.choices or ()),
+            quorum=_quorum(agreed.quorum, seats, len(seats) // 2 + 1),
+        )
+    await reviews_of(gateway).begin(run, {"text.txt": params.prompt})
+    return run
+
+
+async def tell(gateway: Gateway, run: Run, form: Format) -> ReviewResult:
+    """The answer, with the words that it needs."""
+    folder = reviews_of(gateway).folder
+
+    def words() -> dict[str, str]:
+        found = {}
+        for turn in latest(run):
+            if run.kind in (ASK_MANY, CONSENSUS) or (turn.verdict != "APPROVED" and not turn.findings):
+                found[turn.seat] = folder.read(run.id, answer_name(turn)) or ""
+        return found
+
+    return result_of(run, await to_thread.run_sync(words), form)
+
+
+async def _wait(gateway: Gateway, run: Run, context: CallContext) -> ReviewResult:
+    limit = gateway.settings.sync_deadline_s or None
+    return await tell(gateway, await reviews_of(gateway).follow(run.id, context, limit), "text")
+
+
+def _run(
+    gateway: Gateway, kind: str, seats: tuple[Seat, ...], params: Asking, *, context: CallContext, directory: str
+) -> Run:
+    if not gateway.defers:
+        raise InvalidRequest("the plugin operations is not loaded: without it nothing goes on in the background")
+    return Run(
+        id=f"rv-{secrets.token_hex(8)}",
+        kind=kind,
+        principal=context.principal,
+        remote=context.remote,
+        working_dir=directory,
+        created_at=datetime.now(timezone.utc),
+        seats=seats,
+        quorum=len(seats),
+        mark=secrets.token_hex(16),
+        timeout_ms=params.timeout_ms,
+    )
+
+
+def _seats(gateway: Gateway, named: Sequence[str], *, needed: bool = False) -> tuple[Seat, ...]:
+    """One seat for each name. Who is not here fails on his own seat; nobody here at all, or who is `needed`: InvalidRequest."""
+    seats, seen = [], Counter[str]()
+    for name in named:
+        if not re.match(_SEAT, name):
+            raise InvalidRequest(f"{name!r} is neither a provider nor provider:model")
+        provider, _, model = name.partition(":")
+        seen[provider] += 1
+        number = f"-{seen[provider]}" if seen[provider] > 1 else ""
+        seats.append(Seat(name=f"{provider}{number}", provider=provider, model=model or None))
+    missing = [seat.provider for seat in seats if seat.provider not in gateway.providers]
+    if len(missing) == len(seats) or (needed and missing):
+        here = ", ".join(sorted(gateway.providers)) or "none"
+        raise InvalidRequest(f"no provider {missing[0]} is installed (installed: {here})")
+    return tuple(seats)
+
+
+def _quorum(given: int | None, seats: Sequence[Seat], usual: int) -> int:
+    if given is not None and given > len(seats):
+        raise InvalidRequest(f"quorum {given} cannot be reached by {len(seats)} seats")
+    return given or usual
+
+
+def _directory(path: str | None) -> str:
+    directory = os.path.abspath(os.path.expanduser(path)) if path else os.getcwd()
+    if not os.path.isdir(directory):
+        raise InvalidRequest(f"workingDir {directory} is no directory")
+    return directory
+
+
+def _words(found: ReviewResult) -> str:
+    return found.report or found.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def _failed(found: ReviewResult) -> bool:
+    return found.status == "failed"
+
+
+_BEGINNING: dict[str, Any] = {
+    "text": _words,
+    "failed": _failed,
+    "read_only": False,
+    "idempotent": False,
+    "open_world": True,
+}
+OPERATIONS = [
+    operation("review", "Review", review, ReviewParams, ReviewResult, **_BEGINNING),
+    operation(
+        "review_until_approved",
+        "Review until approved",
+        until_approved,
+        UntilParams,
+        ReviewResult,
+        **_BEGINNING,
+        destructive=True,
+    ),
+    operation("ask_many", "Ask many", ask_many, ManyParams, ReviewResult, **_BEGINNING),
+    operation("consensus", "Consensus", consensus, ConsensusParams, ReviewResult, **_BEGINNING),
+    operation("review_wait", "Wait for a review", wait, WaitParams, ReviewResult, text=_words, failed=_failed),
+    operation("review_result", "Review result", result, ResultParams, ReviewResult, text=_words, failed=_failed),
+]

@@ -1,0 +1,124 @@
+"""A result for people: plain text and Markdown. Words of agents are data: they make no headings, no links and no control characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|!])")
+_OPENING = {
+    "APPROVED": "Approved.",
+    "APPROVED_WITH_CONDITIONS": "Approved with conditions.",
+    "NOT_APPROVED": "Not approved.",
+    "NO_QUORUM": "No verdict: too few reviewers have said anything that counts.",
+}
+
+Result = Mapping[str, Any]
+
+
+def text(result: Result) -> str:
+    """For a terminal, or a client that reads only text."""
+    lines = [_head(result)]
+    lines += [_seat_line(seat) for seat in result["seats"]]
+    lines += [
+        f"  implementer {fix['seat']}, after round {fix['round']}: {fix['status']}" for fix in result.get("fixes", ())
+    ]
+    lines += [f"note: {note}" for note in result.get("notes", ())]
+    if result.get("findings"):
+        lines += ["", "Findings:"]
+    for number, one in enumerate(result.get("findings", ()), 1):
+        lines.append(f"{number}. [{one['severity']}] {_place(one)}{_line(one['title'])} ({', '.join(one['saidBy'])})")
+        lines += [f"   {_line(one[name])}" for name in ("detail", "suggestion") if one.get(name)]
+        lines += [f"   {also['seat']} says: {_line(also.get('title', ''))}" for also in one.get("alsoSaid", ())]
+    lines += _consensus(result)
+    for seat in result["seats"]:
+        if seat.get("answer"):
+            lines += ["", f"--- {seat['seat']}", _clean(seat["answer"])]
+    if result.get("next"):
+        lines += ["", result["next"]]
+    return "\n".join(lines)
+
+
+def markdown(result: Result) -> str:
+    """For a pull request's comment."""
+    lines = [f"### {_head(result)}", "", "| seat | says | what |", "|---|---|---|"]
+    for seat in result["seats"]:
+        said = seat.get("verdict") or seat.get("position") or seat["status"]
+        lines.append(f"| {_name(seat)} | {_plain(said)} | {_plain(seat.get('problem', ''))} |")
+    lines += ["", *(f"> {_plain(note)}" for note in result.get("notes", ()))]
+    for one in result.get("findings", ()):
+        by = ", ".join(one["saidBy"])
+        lines.append(f"- **{one['severity']}** {_plain(_place(one))}{_plain(one['title'])} _({by})_")
+        lines += [f"  {_plain(one[name])}" for name in ("detail", "suggestion") if one.get(name)]
+    lines += [_plain(line) for line in _consensus(result)]
+    for seat in result["seats"]:
+        if seat.get("answer"):
+            quoted = [f"> {_plain(line)}" for line in seat["answer"].splitlines()]
+            lines += ["", f"**{seat['seat']}**", "", *quoted]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _head(result: Result) -> str:
+    quorum = result.get("quorum") or {}
+    if result["status"] == "deferred":
+        opening = f"Not over yet (round {result['round']})."
+    elif result["status"] == "failed":
+        opening = "Failed."
+    elif result["kind"] in ("ask_many", "consensus"):
+        opening = ""
+    else:
+        opening = _OPENING.get(result.get("verdict", ""), result["status"].capitalize() + ".")
+    parts = [opening]
+    if "approvals" in quorum:
+        parts.append(f"{quorum['approvals']} of {quorum['of']} approve, {quorum['needed']} needed.")
+    elif not opening:
+        answered = sum(seat["status"] == "completed" for seat in result["seats"])
+        parts = [f"{answered} of {len(result['seats'])} have answered."]
+    if result.get("maxRounds"):
+        parts.append(f"Round {result['round']} of {result['maxRounds']}.")
+    if result["status"] == "escalate":
+        parts.append("A person must decide.")
+    if result.get("problem"):
+        parts.append(_line(result["problem"]))
+    return " ".join(filter(None, parts))
+
+
+def _seat_line(seat: Mapping[str, Any]) -> str:
+    said = seat.get("verdict") or seat.get("position") or seat["status"]
+    why = f": {_line(seat['problem'])}" if seat.get("problem") else ""
+    return f"  {_name(seat)}: {_line(said)}{why}"
+
+
+def _name(seat: Mapping[str, Any]) -> str:
+    return str(seat["seat"]) + (" (reviews its own provider's work)" if seat.get("ownWork") else "")
+
+
+def _consensus(result: Result) -> list[str]:
+    said = result.get("consensus")
+    if not said:
+        return []
+    quorum = result["quorum"]
+    agreeing = f"{len(said['agreeing'])} of {quorum['of']}, {quorum['needed']} needed"
+    head = f"Consensus ({agreeing}): {_line(said['position'])}" if said["reached"] else f"No consensus ({agreeing})."
+    lines = ["", head, *(f"  agreed: {_line(point)}" for point in said.get("agreement", ()))]
+    lines += [f"  {one['seat']} dissents: {_line(one['says'])}" for one in said["dissent"]]
+    return [*lines, f"  {_line(said['problem'])}"] if said.get("problem") else lines
+
+
+def _place(one: Mapping[str, Any]) -> str:
+    where = ":".join(str(one[name]) for name in ("file", "line") if one.get(name))
+    return f"{_line(where)}: " if where else ""
+
+
+def _clean(words: str) -> str:
+    return _CONTROLS.sub("", words)
+
+
+def _line(words: str) -> str:
+    return " ".join(_CONTROLS.sub(" ", words).split())
+
+
+def _plain(words: str) -> str:
+    return _SPECIAL.sub(r"\\\1", _line(words))

@@ -1,0 +1,108 @@
+"""What callers are answered: a run as it stands."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from llm_gateway import Wire, stamp
+from llm_gateway_extension_review.annotations import github, sarif
+from llm_gateway_extension_review.counting import quorum_of
+from llm_gateway_extension_review.findings import merge
+from llm_gateway_extension_review.report import markdown, text
+from llm_gateway_extension_review.state import ASK, FIX, LOOK, REVIEW, UNTIL_APPROVED, Run, Turn
+
+Format = Literal["text", "json", "markdown", "github", "sarif"]
+REPORTS = {"text": text, "markdown": markdown, "github": github, "sarif": sarif}
+_LONGEST_ANSWER = 200_000
+
+
+class ReviewResult(Wire):
+    """How a run stands."""
+
+    review_id: str
+    kind: str
+    status: str  #: completed, escalate, failed, canceled; `deferred` while it goes on
+    verdict: str | None = None
+    quorum: dict[str, int] | None = None
+    round: int
+    max_rounds: int | None = None
+    seats: list[dict[str, Any]]
+    fixes: list[dict[str, Any]] = Field(default_factory=list)
+    findings: list[dict[str, Any]] = Field(default_factory=list)
+    consensus: dict[str, Any] | None = None
+    problem: str | None = None
+    notes: list[str] = Field(default_factory=list)
+    cost_usd: float | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    report: str | None = None
+    next: str | None = None
+
+
+def result_of(run: Run, answers: dict[str, str], form: Format = "text") -> ReviewResult:
+    """The answer.
+
+    :param answers: the words of seats, by their names: all of a question's, of a review's those that came to no findings.
+    """
+    looking = run.kind in (REVIEW, UNTIL_APPROVED)
+    turns = latest(run)
+    costs = [turn.cost_usd for turn in run.turns if turn.cost_usd is not None]
+    found = ReviewResult(
+        review_id=run.id,
+        kind=run.kind,
+        status=run.status if run.ended else "deferred",
+        verdict=run.verdict,
+        quorum=quorum_of(run) if looking else {"needed": run.quorum, "of": len(run.seats)} if run.consensus else None,
+        round=run.round if looking else 1,
+        max_rounds=run.max_rounds if run.kind == UNTIL_APPROVED else None,
+        seats=[_seat(run, turn, answers) for turn in turns],
+        fixes=[_view(run, turn) for turn in run.turns if turn.role == FIX],
+        findings=[one.to_wire() for one in merge(turns)],
+        consensus=dict(run.consensus) if run.consensus else None,
+        problem=run.problem,
+        notes=list(run.notes),
+        cost_usd=sum(costs) if costs else None,
+        started_at=stamp(run.created_at),
+        ended_at=stamp(run.ended_at),
+        next=None if run.ended else f'It goes on. review_wait {{"reviewId": "{run.id}"}}, as often as needed.',
+    )
+    if form == "json":
+        return found
+    return found.model_copy(update={"report": REPORTS[form](found.model_dump(by_alias=True, exclude_none=True))})
+
+
+def latest(run: Run) -> list[Turn]:
+    """The last turn of every seat that was asked."""
+    role = LOOK if run.kind in (REVIEW, UNTIL_APPROVED) else ASK
+    last = {turn.seat: turn for turn in run.turns if turn.role == role}
+    return [last[seat.name] for seat in run.seats if seat.name in last]
+
+
+def _seat(run: Run, turn: Turn, answers: dict[str, str]) -> dict[str, Any]:
+    words = answers.get(turn.seat, "")
+    shown = {"answer": words[:_LONGEST_ANSWER], "position": turn.position, "findings": len(turn.findings) or None}
+    if len(words) > _LONGEST_ANSWER:
+        shown["answerCut"] = True
+    return {**_view(run, turn), **{name: value for name, value in shown.items() if value}}
+
+
+def _view(run: Run, turn: Turn) -> dict[str, Any]:
+    seat = next(one for one in (*run.seats, *([run.implementer] if run.implementer else ())) if one.name == turn.seat)
+    own = turn.role == LOOK and run.implementer is not None and run.implementer.provider == seat.provider
+    known = {
+        "model": seat.model,
+        "verdict": turn.verdict,
+        "problem": turn.problem,
+        "errorCode": turn.error_code,
+        "jobId": turn.job_id,
+        "gatewaySessionId": turn.session_id,
+        "usage": dict(turn.usage),
+        "costUsd": turn.cost_usd,
+        "durationMs": turn.duration_ms,
+        "carried": turn.carried,
+        "ownWork": own,
+    }
+    head = {"seat": seat.name, "provider": seat.provider, "round": turn.round, "status": turn.status}
+    return head | {name: value for name, value in known.items() if value not in (None, False, {})}

@@ -1,0 +1,281 @@
+"""Drives a run to its end, round by round. Every step first looks whether it was done: a run goes on where a killed gateway left it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import anyio
+from anyio import to_thread
+
+from llm_gateway import Gateway
+from llm_gateway.errors import GatewayError, StoreUnavailable
+from llm_gateway_extension_review import seats, words
+from llm_gateway_extension_review.counting import agreement, judged, verdict_of
+from llm_gateway_extension_review.evidence import collect
+from llm_gateway_extension_review.findings import merge
+from llm_gateway_extension_review.folder import Folder
+from llm_gateway_extension_review.seats import Question
+from llm_gateway_extension_review.state import (
+    APPROVED,
+    ASK,
+    CONSENSUS,
+    FIX,
+    JUDGE,
+    LOOK,
+    NOT_APPROVED,
+    REVIEW,
+    UNTIL_APPROVED,
+    WITH_CONDITIONS,
+    Run,
+    Seat,
+    Turn,
+)
+from llm_gateway_extension_review.verdicts import json_blocks, own_lines, read_review
+
+log = logging.getLogger("llm_gateway_extension_review")
+
+CUT = "evidence_cut: the material was too long; reviewers were told to read the rest themselves"
+
+
+class Drive:
+    """One run, driven by this gateway."""
+
+    def __init__(self, gateway: Gateway, folder: Folder, run: Run, changed: Callable[[Run], None]) -> None:
+        self.run = run
+        self._gateway = gateway
+        self._folder = folder
+        self._changed = changed
+        self._writing = anyio.Lock()
+
+    async def __call__(self) -> bool:
+        """Drive it; whether it is over. False: the store or the disk failed, somebody must try again."""
+        try:
+            if self.run.kind in (REVIEW, UNTIL_APPROVED):
+                await self._review()
+            else:
+                await self._ask()
+        except (StoreUnavailable, OSError) as error:
+            log.warning("%s could not go on: %s", self.run.id, error)
+            return False
+        except GatewayError as error:
+            await self._end("failed", problem=error.message)
+        except Exception as error:
+            log.exception("%s failed", self.run.id)
+            await self._end("failed", problem=f"{type(error).__name__}: {error}")
+        return True
+
+    # ----------------------------------------------------------------------------------------------------------- reviews
+
+    async def _review(self) -> None:
+        looping = self.run.kind == UNTIL_APPROVED
+        for number in range(1, self.run.max_rounds + 1):
+            await self._look(number)
+            turns = self.run.of_round(number)
+            verdict = verdict_of(turns, self.run.quorum)
+            if looping and any(turn.status == "canceled" for turn in turns):
+                return await self._end("canceled", verdict, "one of its jobs was canceled")
+            if not looping or verdict == APPROVED:
+                return await self._end("completed", verdict)
+            if number == self.run.max_rounds:
+                return await self._end("completed" if verdict == WITH_CONDITIONS else "escalate", verdict)
+            if any(turn.findings or turn.verdict == NOT_APPROVED for turn in turns):
+                fix = await self._fix(number)
+                if fix.status != "completed":
+                    status = "canceled" if fix.status == "canceled" else "escalate"
+                    return await self._end(status, verdict, f"the implementer's turn did not end well: {fix.problem}")
+        return None
+
+    async def _look(self, number: int) -> None:
+        """Have every seat look, and read what each says."""
+        if all((turn := self.run.turn(number, LOOK, seat.name)) and turn.ended for seat in self.run.seats):
+            return
+        fixed = any(turn.status == "completed" for turn in self.run.of_round(number - 1, FIX))
+        evidence, cut = await self._evidence(number)
+        asked: list[tuple[Seat, Question]] = []
+        carried = []
+        for seat in self.run.seats:
+            before = self.run.turn(number - 1, LOOK, seat.name)
+            if before and before.verdict and not fixed:
+                carried.append(replace(before, round=number, carried=True, cost_usd=None, usage={}, duration_ms=None))
+                continue
+            merged = merge(self.run.of_round(number - 1)) if fixed else []
+            task = words.review_task(self.run, number if fixed else 1, evidence, cut=cut, before=merged)
+            session = before.session_id if before else None
+            asked.append(
+                (
+                    seat,
+                    Question(
+                        rules=words.REVIEW_RULES,
+                        task=task,
+                        anew=task,
+                        session_id=session,
+                        posture=self.run.posture,
+                    ),
+                )
+            )
+        await self._turns(number, LOOK, asked, carried)
+
+    async def _evidence(self, number: int) -> tuple[str, bool]:
+        """The material of a round: the same for all its seats, also after a crash."""
+        run, name = self.run, f"evidence-{number}.txt"
+        assert run.scope
+        text = await to_thread.run_sync(self._folder.read, run.id, name)
+        if text is None:
+            given = await to_thread.run_sync(self._folder.read, run.id, "text.txt") or ""
+            fixed = any(turn.status == "completed" for turn in run.turns if turn.role == FIX)
+            found = await to_thread.run_sync(
+                lambda: collect(run.working_dir, run.scope, given, again=fixed) if run.scope else None
+            )
+            assert found
+            text = found.text
+            if found.cut and CUT not in run.notes:
+                self.run = replace(run, notes=(*run.notes, CUT))
+            await to_thread.run_sync(self._folder.write, run.id, name, text)
+        return text, CUT in self.run.notes
+
+    async def _fix(self, number: int) -> Turn:
+        """Have the implementer work on what was found, in one conversation over all rounds."""
+        run = self.run
+        assert run.implementer
+        looked = run.of_round(number)
+        plain = [turn for turn in looked if turn.verdict == NOT_APPROVED and not turn.findings]
+        doubts = [(turn.seat, (await self._said(turn))[-20_000:]) for turn in plain]
+        task = words.fix_task(run, number, merge(looked), doubts)
+        earlier = [turn for turn in run.turns if turn.role == FIX and turn.round < number and turn.session_id]
+        question = Question(
+            rules=words.FIX_RULES,
+            task=task,
+            anew=task,
+            session_id=earlier[-1].session_id if earlier else None,
+            posture=run.fix_posture,
+            servers=True,
+        )
+        await self._turns(number, FIX, [(run.implementer, question)])
+        found = self.run.turn(number, FIX, run.implementer.name)
+        assert found
+        return found
+
+    # --------------------------------------------------------------------------------------------------------- questions
+
+    async def _ask(self) -> None:
+        run = self.run
+        asked = await to_thread.run_sync(self._folder.read, run.id, "text.txt") or ""
+        rules = words.answer_rules(run.choices) if run.kind == CONSENSUS and not run.judge else ""
+        question = Question(rules=rules, task=asked, posture=run.posture, servers=True, reuse=run.kind != CONSENSUS)
+        await self._turns(1, ASK, [(seat, question) for seat in run.seats])
+        if run.kind == CONSENSUS:
+            said = await self._judge(asked) if run.judge else agreement(self.run)
+            self.run = replace(self.run, consensus=said)
+        await self._end("completed")
+
+    async def _judge(self, asked: str) -> dict[str, object]:
+        run = self.run
+        assert run.judge
+        heard = [turn for turn in run.of_round(1, ASK) if turn.status == "completed"]
+        nothing: dict[str, object] = {"reached": False, "position": None, "agreeing": [], "dissent": []}
+        if not heard:
+            return {**nothing, "problem": "nobody has answered"}
+        answers = [await self._said(turn) for turn in heard]
+        task = words.judge_task(run, asked, answers)
+        question = Question(rules=words.JUDGE_RULES, task=task, posture="read_only")
+        await self._turns(2, JUDGE, [(run.judge, question)])
+        turn = self.run.turn(2, JUDGE, run.judge.name)
+        said = await self._said(turn) if turn else ""
+        blocks = [block for block in json_blocks(said) if isinstance(block, dict)]
+        told = judged(self.run, blocks[-1]) if blocks else None
+        why = turn.problem if turn and turn.problem else "the judge's answer is not in the form that was asked for"
+        return told or {**nothing, "problem": why}
+
+    # ------------------------------------------------------------------------------------------------------------- turns
+
+    async def _turns(
+        self, number: int, role: str, asked: list[tuple[Seat, Question]], carried: list[Turn] | None = None
+    ) -> None:
+        """Let these seats take their turns, all at once, each as far as it has not yet."""
+        known = {seat.name: self.run.turn(number, role, seat.name) for seat, _ in asked}
+        begun = [
+            Turn(round=number, role=role, seat=seat.name, correlation_id=f"{self.run.id}:{number}:{role}:{seat.name}")
+            for seat, _ in asked
+            if known[seat.name] is None
+        ]
+        await self._keep(*begun, *(carried or ()))
+        troubles: list[Exception] = []
+
+        async def one(seat: Seat, question: Question) -> None:
+            try:
+                await self._turn(number, role, seat, question, known[seat.name] is not None)
+            except Exception as error:  # the others go on to their ends
+                troubles.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for seat, question in asked:
+                tasks.start_soon(one, seat, question)
+        if troubles:
+            raise troubles[0]
+
+    async def _turn(self, number: int, role: str, seat: Seat, question: Question, begun_before: bool) -> None:
+        turn = self.run.turn(number, role, seat.name)
+        assert turn
+        if turn.ended:
+            return
+        if turn.job_id is None and begun_before:
+            lost = await seats.find_lost(self._gateway, self.run, seat, turn)
+            turn = replace(turn, job_id=lost, status="running") if lost else turn
+        if turn.job_id is None:
+            turn = await seats.start(self._gateway, self.run, seat, turn, question)
+            await self._keep(turn)
+            if turn.ended:
+                return
+        turn, text = await seats.finish(self._gateway, turn)
+        if text:
+            await to_thread.run_sync(self._folder.write, self.run.id, answer_name(turn), text)
+        await self._keep(self._read(turn, text))
+
+    def _read(self, turn: Turn, text: str) -> Turn:
+        """What the answer of a turn comes to."""
+        if turn.status != "completed":
+            return turn
+        if turn.role == LOOK:
+            said = read_review(text, self.run.mark)
+            return replace(turn, verdict=said.verdict, findings=said.findings, problem=said.problem)
+        if not text.strip():
+            return replace(turn, status="failed", error_code="empty_output", problem="the answer is empty")
+        if turn.role == ASK and self.run.kind == CONSENSUS and not self.run.judge:
+            return self._position(turn, text)
+        return turn
+
+    def _position(self, turn: Turn, text: str) -> Turn:
+        lines = [line.strip("*_` ") for line in own_lines(text, self.run.mark)]
+        said = [line.partition(":")[2].strip(" *_`") for line in lines if line.upper().startswith("POSITION:")]
+        position = said[-1][:500] if said else ""
+        if not position:
+            return replace(turn, problem="the answer has no line that begins with POSITION:")
+        chosen = [choice for choice in self.run.choices if choice.casefold() == position.casefold().rstrip(".")]
+        if self.run.choices and not chosen:
+            return replace(turn, problem=f"its position is none of the choices: {position}")
+        return replace(turn, position=chosen[0] if chosen else position)
+
+    async def _said(self, turn: Turn) -> str:
+        return await to_thread.run_sync(self._folder.read, self.run.id, answer_name(turn)) or ""
+
+    async def _keep(self, *turns: Turn) -> None:
+        if turns:
+            async with self._writing:
+                run = self.run = self.run.with_turns(*turns)
+                await to_thread.run_sync(self._folder.save, run)
+            self._changed(run)
+
+    async def _end(self, status: str, verdict: str | None = None, problem: str | None = None) -> None:
+        now = datetime.now(timezone.utc)
+        async with self._writing:
+            run = self.run = replace(self.run, status=status, verdict=verdict, problem=problem, ended_at=now)
+            await to_thread.run_sync(self._folder.save, run)
+        self._changed(run)
+
+
+def answer_name(turn: Turn) -> str:
+    """The file that keeps the words of a turn."""
+    return f"answer-{turn.round}-{turn.role}-{turn.seat}.md"
