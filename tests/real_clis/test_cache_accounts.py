@@ -117,3 +117,15 @@ async def test_an_hour_of_cache_is_set_once_for_all_and_told(claude: RealAgent) 
         state = await caller.read(f"cache-state://session/{told[0]['sessionId']}")
     assert 3_500_000 < state["ttlRemainingMs"] <= 3_600_000
     assert (state["cacheBreaks"], state["hits"]) == (0, 2)
+
+
+async def test_a_large_prefix_that_comes_flat_again_and_again_is_told(claude: RealAgent) -> None:
+    async with gateway_of(claude) as caller:
+        flat = [
+            await caller.ask(promptParts={"context": RULES, "task": f"SAY:{number}"}, createNewSession=True)
+            for number in range(3)
+        ]
+        parts = {"context": RULES, "task": "SAY:marked", "cacheControl": {"context": True}}
+        marked = await caller.ask(promptParts=parts, createNewSession=True)
+    told = [[warning["code"] for warning in answer["warnings"]] for answer in (*flat, marked)]
+    assert told == [[], [], ["cacheable_prefix_uncached"], []]

@@ -77,6 +77,10 @@ def test_plain_words_stay_as_they_are() -> None:
     assert redacted(text) == text
 
 
+def test_half_a_surrogate_pair_does_not_reach_the_store() -> None:
+    assert cut("a\udc80b", redacted) == "a?b"
+
+
 def seconds(text: str, clean: Callable[[str], str] = redacted) -> float:
     start = time.perf_counter()
     clean(text)

@@ -31,7 +31,7 @@ def filled(path: Path) -> Record:
             a_record(job, model="m-1", resumed=True, prompt_bytes=90, prefix_bytes=80, error_code="timeout"),
             run=RunFacts(cli_version="1.2", retries=2, first_event_s=0.5),
             cache=CacheAccount(ttl_s=300.0, expected_tokens=9, cause="unknown", saved_usd=0.5, wasted_usd=0.25),
-            kept={"prompt": "ü", "reply": "\U0001f40d"},
+            words={"prompt": "ü", "reply": "\U0001f40d"},
             outcome="failed",
         )
         await store.finish_job(ended(job), owner=job.owner, record=record)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +181,41 @@ def _forget(home: Home, native_id: str) -> None:
     """Let the imitated cache be cold: its time to live is over for the program, but not for the gateway."""
     file = Path(home.env["LLM_GATEWAY_ECHO_HOME"]) / "sessions" / f"{native_id}.json"
     os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 400))
+
+
+async def test_the_operator_says_what_is_worth_a_warning(home: Home) -> None:
+    home.write_config("[cache_awareness]\nwarn_on_ttl_expiry = false\nmin_prefix_tokens = 1000000\n")
+    async with home.open() as caller:
+        told = await talk(caller, turns=2)
+        _forget(home, told[0]["sessionId"])
+        broken = await caller.ask("go on", sessionId=told[0]["sessionId"])
+        assert codes(broken) == []
+        assert (await read(caller, "cache-state://global"))["cacheBreaks"] == 0
+
+
+async def test_a_conversation_that_is_continued_late_is_told_before_it_costs(home: Home) -> None:
+    async with home.open() as caller:
+        told = await talk(caller, turns=1)
+        _age_records(home, seconds=280)
+        late = await caller.ask("go on", sessionId=told[0]["sessionId"])
+        (warning,) = late["warnings"]
+        assert warning["code"] == "cache_ttl_expiring_soon"
+        assert 10_000 < warning["ttlRemainingMs"] <= 20_000
+        _age_records(home, seconds=400)
+        _forget(home, told[0]["sessionId"])
+        gone = await caller.ask("go on", sessionId=told[0]["sessionId"])
+        assert [(one["code"], one.get("cause")) for one in gone["warnings"]] == [
+            ("cache_ttl_expiring_soon", None),
+            ("cache_break", "ttl_passed"),
+        ]
+
+
+def _age_records(home: Home, seconds: int) -> None:
+    """Let what is recorded have happened earlier."""
+    with closing(sqlite3.connect(home.path / "gateway.db")) as database, database:
+        for seq, doc in database.execute("SELECT seq, doc FROM records").fetchall():
+            told = json.loads(doc)
+            for name in ("started_at", "ended_at"):
+                moment = datetime.fromisoformat(told[name].replace("Z", "+00:00")) - timedelta(seconds=seconds)
+                told[name] = moment.isoformat()
+            database.execute("UPDATE records SET doc = ? WHERE seq = ?", (json.dumps(told).encode(), seq))

@@ -34,7 +34,8 @@ def _ask(gateway: Gateway, record: Record, earlier: Sequence[Record], request: R
     notices: list[Notice] = []
     counts: dict[tuple[str, str], Mapping[str, int]] = {}
     for said in gateway.host.remark(gateway=gateway, record=record, earlier=earlier, request=request, reply=reply):
-        record = replace(record, cache=said.cache or record.cache, kept={**record.kept, **said.kept})
+        kept, words = {**record.kept, **said.kept}, {**record.words, **said.words}
+        record = replace(record, cache=said.cache or record.cache, kept=kept, words=words)
         notices += said.notices
         counts |= said.counts
     return record, tuple(notices), counts

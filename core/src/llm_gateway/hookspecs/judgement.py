@@ -50,7 +50,7 @@ def gateway_remark(
     :param request: what the caller asked; None when that is not known any more.
     :param reply: the agent's words; empty before the run.
 
-    None: nothing to say. A scope in `Remarks.counts`, and a name in `Remarks.kept`, belong to one plugin. A plugin that raises is
+    None: nothing to say. A scope in `Remarks.counts`, and a name in `Remarks.kept` or `Remarks.words`, belong to one plugin. A plugin that raises is
     logged and skipped.
 
     Example:

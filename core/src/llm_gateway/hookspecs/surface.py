@@ -133,7 +133,7 @@ def gateway_turn_recorded(record: Record) -> None:
 
     Called after the store has it. An observer that raises is logged and skipped.
 
-    :param record: the flight record: numbers and hashes; words only where a plugin kept them (`record.kept`).
+    :param record: the flight record: numbers and hashes; words only where a plugin had them kept (`record.words`).
 
     Example:
         @hookimpl

@@ -43,6 +43,7 @@ class Record:
     outcome: str  #: `started`, then the job's final state
     error_code: str | None = None
     kept: Mapping[str, Any] = field(default_factory=dict)  #: what plugins had kept with it
+    words: Mapping[str, str] = field(default_factory=dict)  #: the same, but large: stored, and not given back by lists
 
     @property
     def prefix_tokens(self) -> int:
@@ -56,7 +57,8 @@ class Remarks:
 
     notices: tuple[Notice, ...] = ()  #: shown to the caller as warnings
     cache: CacheAccount | None = None  #: instead of the record's
-    kept: Mapping[str, Any] = field(default_factory=dict)  #: to be kept with the record: plain JSON
+    kept: Mapping[str, Any] = field(default_factory=dict)  #: to be kept with the record: plain JSON, and small
+    words: Mapping[str, str] = field(default_factory=dict)  #: to be kept with the record
     counts: Counts = field(default_factory=dict)  #: to be added up in the store
 
 

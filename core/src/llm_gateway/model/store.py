@@ -147,7 +147,7 @@ class Store(Protocol):
     async def list_records(
         self, *, principal: str | None = None, session_id: SessionId | None = None, limit: int = 100
     ) -> Sequence[Record]:
-        """Records of turns that are over, newest first."""
+        """Records of turns that are over, newest first; without their words."""
 
     async def earlier(self, record: Record, limit: int = 8) -> Sequence[Record]:
         """Records of other turns that are over, of the same principal and provider, newest first.

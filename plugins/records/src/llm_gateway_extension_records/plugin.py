@@ -77,7 +77,9 @@ def gateway_remark(gateway: Gateway, record: Record, request: Request | None, re
         return None
     secrets = tuple(_secrets(gateway))
     words = {"prompt": request.prompt.text if request else "", "reply": reply}
-    return Remarks(kept={name: cut(text, lambda part: redacted(part, secrets)) for name, text in words.items() if text})
+    return Remarks(
+        words={name: cut(text, lambda part: redacted(part, secrets)) for name, text in words.items() if text}
+    )
 
 
 def _secrets(gateway: Gateway) -> Iterator[str]:

@@ -64,6 +64,7 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
 
 def cut(text: str, clean: Callable[[str], str]) -> str:
     """Clean what is kept of a text: both ends of a long one. No secret is cut in two before it is seen whole."""
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to those who read records
     if len(text) <= 2 * KEPT:
         return clean(text)
     head = clean(text[: KEPT + _MARGIN])[:KEPT]

@@ -286,7 +286,7 @@ class MemoryStore:
         self, *, principal: str | None = None, session_id: SessionId | None = None, limit: int = 100
     ) -> Sequence[Record]:
         found = [
-            record
+            replace(record, words={})
             for record in reversed(self._records.values())
             if record.ended_at
             and (principal is None or record.principal == principal)

@@ -171,11 +171,12 @@ DELETE FROM active_sessions WHERE provider = :provider AND working_dir = :workin
 
 -- name: put_record
 -- The end of a turn takes the place of its beginning.
-INSERT INTO records (job_id, session_id, principal, provider, prefix_sha256, started_at, ended_at, doc)
-VALUES (:job_id, :session_id, :principal, :provider, :prefix_sha256, :started_at, :ended_at, :doc)
+INSERT INTO records (job_id, session_id, principal, provider, prefix_sha256, started_at, ended_at, doc, words)
+VALUES (:job_id, :session_id, :principal, :provider, :prefix_sha256, :started_at, :ended_at, :doc, :words)
 ON CONFLICT (job_id) DO UPDATE SET
     session_id = excluded.session_id, principal = excluded.principal, provider = excluded.provider,
-    prefix_sha256 = excluded.prefix_sha256, started_at = excluded.started_at, ended_at = excluded.ended_at, doc = excluded.doc
+    prefix_sha256 = excluded.prefix_sha256, started_at = excluded.started_at, ended_at = excluded.ended_at,
+    doc = excluded.doc, words = excluded.words
 
 -- name: get_record
 SELECT doc FROM records WHERE job_id = :id

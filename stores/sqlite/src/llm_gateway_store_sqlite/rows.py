@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar, overload
@@ -119,7 +120,8 @@ def record_columns(record: Record) -> Columns:
         "prefix_sha256": record.prefix_sha256,
         "started_at": micros(record.started_at),
         "ended_at": micros(record.ended_at),
-        "doc": to_json(record),
+        "doc": to_json(replace(record, words={})),
+        "words": json.dumps(dict(record.words)) if record.words else None,
     }
 
 

@@ -102,6 +102,11 @@ class RecordContract:
         assert list(await store.earlier(now, limit=1)) == [second, alike]
         assert list(await store.earlier(second)) == [first, alike], "a turn is not before itself"
 
+    async def test_words_are_kept_and_not_given_back_by_lists(self, store: Store) -> None:
+        record = await recorded(store, words={"prompt": "long" * 1_000}, kept={"short": 1})
+        assert list(await store.list_records()) == [replace(record, words={})]
+        assert list(await store.earlier(replace(record, job_id=a_job().id))) == [replace(record, words={})]
+
     async def test_old_tallies_and_records_are_forgotten(self, store: Store) -> None:
         await recorded(store, started_at=at(1), ended_at=at(2))
         await let_in(store, a_job())
