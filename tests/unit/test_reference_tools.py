@@ -7,8 +7,10 @@ from pydantic import BaseModel
 
 from llm_gateway.operations.answers import AsyncResult, RequestResult
 from llm_gateway.operations.requests import RequestParams
+from llm_gateway_extension_cache import plugin as cache
 from llm_gateway_extension_operations.jobs import RawPage
 from llm_gateway_extension_operations.plugin import gateway_operations, gateway_resources
+from llm_gateway_extension_pricing import plugin as pricing
 from llm_gateway_extension_review.operations import OPERATIONS as REVIEWS
 from llm_gateway_extension_review.result import ReviewResult
 from llm_gateway_provider_claude.options import ClaudeOptions
@@ -42,4 +44,5 @@ def test_every_operation_is_explained_with_what_it_takes_and_answers(operation: 
 
 
 def test_every_resource_is_named() -> None:
-    assert [resource.uri for resource in gateway_resources() if f"`{resource.uri}`" not in PAGE] == []
+    resources = [*gateway_resources(), *cache.gateway_resources(), *pricing.gateway_resources()]
+    assert [resource.uri for resource in resources if f"`{resource.uri}`" not in PAGE] == []
