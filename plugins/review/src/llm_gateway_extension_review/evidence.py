@@ -12,6 +12,7 @@ from llm_gateway_extension_review.git import Repository
 from llm_gateway_extension_review.state import Scope
 
 MOST_BYTES = 400_000  #: about 100,000 tokens, for every seat
+NOTHING = "there is nothing to review: no difference was found"
 _MOST_NEW_FILES = 500
 _PEEK = 8_000
 
@@ -70,7 +71,7 @@ def collect(directory: str, scope: Scope, text: str, *, again: bool) -> Evidence
     else:
         found = _working_tree(Repository(directory), scope.base)
     if not found.text.strip() and not again:
-        raise InvalidRequest("there is nothing to review: no difference was found")
+        raise InvalidRequest(NOTHING)
     return found
 
 

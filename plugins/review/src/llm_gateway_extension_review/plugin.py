@@ -1,11 +1,12 @@
-"""The entry point: operations, and a look at every start for runs that nobody drives."""
+"""The entry point: operations, a command, and a look at every start for runs that nobody drives."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
 
-from llm_gateway import Gateway, Operation, Transport, hookimpl
+from llm_gateway import Command, Gateway, Operation, Transport, hookimpl
+from llm_gateway_extension_review.command import COMMAND
 from llm_gateway_extension_review.operations import OPERATIONS
 from llm_gateway_extension_review.reviews import reviews_of
 
@@ -14,6 +15,12 @@ from llm_gateway_extension_review.reviews import reviews_of
 def gateway_operations() -> list[Operation]:
     """Bring them."""
     return OPERATIONS
+
+
+@hookimpl
+def gateway_commands() -> list[Command]:
+    """Bring `llm-gateway review`."""
+    return [COMMAND]
 
 
 @hookimpl(wrapper=True)

@@ -29,9 +29,11 @@ def text(result: Result) -> str:
     if result.get("findings"):
         lines += ["", "Findings:"]
     for number, one in enumerate(result.get("findings", ()), 1):
-        lines.append(f"{number}. [{one['severity']}] {_place(one)}{_line(one['title'])} ({', '.join(one['saidBy'])})")
-        lines += [f"   {_line(one[name])}" for name in ("detail", "suggestion") if one.get(name)]
-        lines += [f"   {also['seat']} says: {_line(also.get('title', ''))}" for also in one.get("alsoSaid", ())]
+        lines.append(
+            f"{number}. [{one['severity']}] {_place(one)}{one_line(one['title'])} ({', '.join(one['saidBy'])})"
+        )
+        lines += [f"   {one_line(one[name])}" for name in ("detail", "suggestion") if one.get(name)]
+        lines += [f"   {also['seat']} says: {one_line(also.get('title', ''))}" for also in one.get("alsoSaid", ())]
     lines += _consensus(result)
     for seat in result["seats"]:
         if seat.get("answer"):
@@ -81,14 +83,14 @@ def _head(result: Result) -> str:
     if result["status"] == "escalate":
         parts.append("A person must decide.")
     if result.get("problem"):
-        parts.append(_line(result["problem"]))
+        parts.append(one_line(result["problem"]))
     return " ".join(filter(None, parts))
 
 
 def _seat_line(seat: Mapping[str, Any]) -> str:
     said = seat.get("verdict") or seat.get("position") or seat["status"]
-    why = f": {_line(seat['problem'])}" if seat.get("problem") else ""
-    return f"  {_name(seat)}: {_line(said)}{why}"
+    why = f": {one_line(seat['problem'])}" if seat.get("problem") else ""
+    return f"  {_name(seat)}: {one_line(said)}{why}"
 
 
 def _name(seat: Mapping[str, Any]) -> str:
@@ -101,24 +103,25 @@ def _consensus(result: Result) -> list[str]:
         return []
     quorum = result["quorum"]
     agreeing = f"{len(said['agreeing'])} of {quorum['of']}, {quorum['needed']} needed"
-    head = f"Consensus ({agreeing}): {_line(said['position'])}" if said["reached"] else f"No consensus ({agreeing})."
-    lines = ["", head, *(f"  agreed: {_line(point)}" for point in said.get("agreement", ()))]
-    lines += [f"  {one['seat']} dissents: {_line(one['says'])}" for one in said["dissent"]]
-    return [*lines, f"  {_line(said['problem'])}"] if said.get("problem") else lines
+    head = f"Consensus ({agreeing}): {one_line(said['position'])}" if said["reached"] else f"No consensus ({agreeing})."
+    lines = ["", head, *(f"  agreed: {one_line(point)}" for point in said.get("agreement", ()))]
+    lines += [f"  {one['seat']} dissents: {one_line(one['says'])}" for one in said["dissent"]]
+    return [*lines, f"  {one_line(said['problem'])}"] if said.get("problem") else lines
 
 
 def _place(one: Mapping[str, Any]) -> str:
     where = ":".join(str(one[name]) for name in ("file", "line") if one.get(name))
-    return f"{_line(where)}: " if where else ""
+    return f"{one_line(where)}: " if where else ""
 
 
 def _clean(words: str) -> str:
     return _CONTROLS.sub("", words)
 
 
-def _line(words: str) -> str:
+def one_line(words: str) -> str:
+    """Words of others on one line, without control characters."""
     return " ".join(_CONTROLS.sub(" ", words).split())
 
 
 def _plain(words: str) -> str:
-    return _SPECIAL.sub(r"\\\1", _line(words))
+    return _SPECIAL.sub(r"\\\1", one_line(words))

@@ -1,0 +1,179 @@
+"""`llm-gateway review`: for a person who watches, a git hook, and CI. The exit code is the verdict."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from llm_gateway import CallContext, Command, Gateway, check
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_extension_review.evidence import NOTHING
+from llm_gateway_extension_review.report import one_line
+from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, WITH_CONDITIONS, Run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+APPROVES, REFUSES, UNDECIDED = 0, 1, 3
+_REFRESH_S = 0.2
+_SIDE_COLUMNS = 45  #: what the table needs beside what the seats do
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_STYLES = {APPROVED: "green", WITH_CONDITIONS: "yellow", "NOT_APPROVED": "red", "running": "cyan"}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add = parser.add_argument
+    add("range", nargs="?", metavar="RANGE", help="what git diff takes, such as main...HEAD (default: --uncommitted)")
+    add("--with", dest="seats", metavar="A,B", help="who reviews: providers, or provider:model")
+    add("--fix-with", metavar="PROVIDER", help="let this one mend what is found, until the others approve")
+    add("--uncommitted", action="store_true", help="review what is not committed, new files among it")
+    add("--files", nargs="+", metavar="FILE", help="review these files as they are")
+    add("--instructions", metavar="TEXT", help="what to look at")
+    add("--quorum", type=int, metavar="N", help="approvals needed (default: all)")
+    add("--rounds", type=int, metavar="N", help="with --fix-with: rounds at most (default: 3)")
+    add("--posture", help="with --fix-with: what it may do (default: accept_edits)")
+    add("--timeout", metavar="TIME", help="of each agent's turn: 90s, 10m, 1h")
+    add("--dir", metavar="PATH", help="where (default: here)")
+    add("--strict", action="store_true", help="an approval with conditions is none")
+    add("--format", default="text", choices=("text", "json", "markdown", "github", "sarif"))
+    add("--json", action="store_const", const="json", dest="format", help="as --format json")
+    add("--id", metavar="REVIEW", help="wait for this review, or show it, instead of beginning one")
+
+
+def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
+    """The operation's arguments, as they would come over the wire. Raises InvalidRequest."""
+    if not given.seats:
+        raise InvalidRequest("--with: name who reviews, such as --with codex,gemini")
+    if not given.fix_with and (given.rounds is not None or given.posture):
+        raise InvalidRequest("--rounds and --posture belong to --fix-with")
+    known = {
+        "providers": [seat.strip() for seat in given.seats.split(",") if seat.strip()],
+        "range": given.range,
+        "uncommitted": given.uncommitted or None,
+        "files": given.files,
+        "instructions": given.instructions,
+        "quorum": given.quorum,
+        "timeoutMs": _milliseconds(given.timeout) if given.timeout else None,
+        "workingDir": os.path.abspath(given.dir or os.getcwd()),
+        "implementer": given.fix_with,
+        "maxRounds": given.rounds,
+        "posture": given.posture,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+async def work(gateway: Gateway, given: argparse.Namespace) -> int:
+    """Review, show, and answer the exit code."""
+    from llm_gateway_extension_review.operations import ReviewParams, UntilParams, begin_review, tell
+    from llm_gateway_extension_review.reviews import reviews_of
+
+    quiet = CallContext()
+    if given.id:
+        run = await reviews_of(gateway).known(given.id, quiet)
+    else:
+        params = check(UntilParams if given.fix_with else ReviewParams, arguments_of(given))
+        try:
+            run = await begin_review(gateway, params, quiet)
+        except InvalidRequest as error:
+            if error.message != NOTHING:
+                raise
+            _say(NOTHING)
+            return APPROVES
+    try:
+        run = await _watch(gateway, run)
+    except anyio.get_cancelled_exc_class():
+        _say(
+            f"\ndetached; its jobs go on, and a gateway of this home goes on with it: llm-gateway review --id {run.id}"
+        )
+        raise
+    result = await tell(gateway, run, given.format)
+    print(result.report or result.model_dump_json(by_alias=True, exclude_none=True, indent=2), flush=True)
+    return exit_code(run, strict=given.strict)
+
+
+def exit_code(run: Run, *, strict: bool) -> int:
+    """0: approved. 1: not. 3: too few have said anything that counts."""
+    if run.status != "completed":
+        return UNDECIDED if run.verdict == NO_QUORUM else REFUSES
+    if run.verdict == APPROVED or (run.verdict == WITH_CONDITIONS and not strict):
+        return APPROVES
+    return APPROVES if run.verdict is None else UNDECIDED if run.verdict == NO_QUORUM else REFUSES
+
+
+async def _watch(gateway: Gateway, run: Run) -> Run:
+    """Wait for the end; a person sees a table that moves, a log gets a line for each seat's beginning and end."""
+    from llm_gateway_extension_review.reviews import reviews_of
+
+    reviews = reviews_of(gateway)
+    doing: dict[str, str] = {}
+
+    async def heard(message: str) -> None:
+        seat, _, words = message.partition(": ")
+        doing[seat] = one_line(words)
+
+    context = CallContext(progress=heard)
+    if not sys.stderr.isatty():
+        _say(f"{run.id}: {len(run.seats)} reviewers are at work")
+        return await reviews.follow(run.id, context, None)
+
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    with Live(_table(run, doing, console.width), console=console, auto_refresh=False, transient=True) as live:
+        async with anyio.create_task_group() as tasks:
+
+            async def show() -> None:
+                while True:
+                    live.update(_table(await reviews.known(run.id, context), doing, console.width), refresh=True)
+                    await anyio.sleep(_REFRESH_S)
+
+            tasks.start_soon(show)
+            done = await reviews.follow(run.id, context, None)
+            tasks.cancel_scope.cancel()
+    return done
+
+
+def _table(run: Run, doing: dict[str, str], width: int) -> Table:
+    """Every seat, where it stands and what it does."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, title=f"{run.id}, round {max(run.round, 1)}", title_justify="left")
+    for column in ("seat", "state", "doing"):
+        table.add_column(column, no_wrap=True)
+    last = {turn.seat: turn for turn in run.turns}
+    seats = (*run.seats, *([run.implementer] if run.implementer else ()))
+    for seat in seats:
+        turn = last.get(seat.name)
+        state = "waiting" if turn is None else (turn.verdict or turn.status)
+        words = doing.get(seat.name, "") if turn and not turn.ended else one_line((turn and turn.problem) or "")
+        table.add_row(
+            seat.name, Text(state, style=_STYLES.get(state, "")), Text(words[: max(10, width - _SIDE_COLUMNS)])
+        )
+    return table
+
+
+def _milliseconds(words: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", words)
+    if not found:
+        raise InvalidRequest(f"--timeout: {words} is no time; write 90, 90s, 10m or 2h")
+    return max(1, round(float(found[1]) * _UNITS[found[2]] * 1000))
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+COMMAND = Command(
+    name="review",
+    help="Have agents review a change. 0: approved, 1: not, 3: too few have said anything that counts.",
+    options=options,
+    work=work,
+)
