@@ -42,6 +42,7 @@ async def test_a_conversation_of_gemini_goes_on_by_every_name_it_has(
             "gemini_request", prompt="HISTORY", sessionId=first["sessionId"], workingDir=str(gemini.folder / "other")
         )
     assert (known["title"], known["loginCommand"], known["inRange"]) == ("Gemini CLI", "gemini", "yes")
+    assert known["login"] == "yes"
     assert [model["id"] for model in models] == ["flash", first["model"]]
     assert (first["status"], first["text"]) == ("completed", "größer 日本語")
     assert ours["text"] == "SAY:größer 日本語"

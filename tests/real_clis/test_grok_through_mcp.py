@@ -195,5 +195,5 @@ async def test_the_gateway_tells_the_models_the_version_and_the_upgrade_of_grok(
         (known,) = (await caller.call("cli_versions", provider="grok"))["providers"]
         upgrade = await caller.call("cli_upgrade", provider="grok", target="1.0.41")
     assert [model["id"] for model in models["models"] if model.get("default")] == ["grok-4.6"]
-    assert (known["version"], known["inRange"], known["login"]) == ("1.0.41", "yes", "unknown")
+    assert (known["version"], known["inRange"], known["login"]) == ("1.0.41", "yes", "yes")
     assert upgrade["command"][-1] == "@xai-official/grok@1.0.41"

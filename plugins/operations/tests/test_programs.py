@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -226,6 +226,27 @@ async def test_lesson_39_all_programs_are_asked_at_once_and_each_build_once(worl
         ]
         await call(gateway, "cli_versions", provider="echo")
     assert world.times_asked() == 1
+
+
+async def test_a_login_that_its_files_and_environment_tell_needs_no_program_and_its_failure_spoils_nothing(
+    world: World,
+) -> None:
+    world.install("0.1.0")
+    world.home.mkdir(mode=0o700)
+    (world.home / "config.toml").write_text('[providers.echo.env]\nECHO_KEY = "k"\n')
+    (world.home / "config.toml").chmod(0o600)
+    async with world.open() as gateway:
+        echo = gateway.providers["echo"]
+        answers: tuple[tuple[Callable[[Mapping[str, str]], bool | None], str], ...] = (
+            (lambda env: env["ECHO_KEY"] == "k", "yes"),  # the run's environment, and not the gateway's
+            (lambda env: False, "no"),
+            (lambda env: None, "unknown"),
+            (lambda env: bool(env["no such name"]), "unknown"),
+        )
+        for logged_in, login in answers:
+            gateway.providers = {"echo": replace(echo, logged_in=logged_in)}
+            (told,) = (await call(gateway, "cli_versions"))["providers"]
+            assert (told["version"], told["login"]) == ("0.1.0", login)
 
 
 async def test_lesson_48_callers_from_afar_see_no_paths(world: World) -> None:

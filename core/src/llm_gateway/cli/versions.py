@@ -52,16 +52,25 @@ async def look_at_provider(
         seen["variant"] = info.variant
     try:
         seen["version"] = await version_of(info, program, settings, environ, anew=anew) or None
-        if info.login_argv:
-            asked = [program.path, *info.login_argv]
-            code, _ = await run_briefly(asked, _environment(info, settings, environ), timeout_s=TIMEOUT_S)
-            seen["login"] = "no" if code else "yes"
+        seen["login"] = await _login(info, program, _environment(info, settings, environ))
     except (OSError, TimeoutError) as error:
         why = f"gave no answer in {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else f"did not start: {error}"
         return {**seen, "problem": f"{program.path} {' '.join(info.version_argv)} {why}"}
     if info.versions_seen and seen["version"]:
         seen |= {"seenToWork": list(info.versions_seen), "inRange": in_range(seen["version"], info.versions_seen)}
     return seen
+
+
+async def _login(info: ProviderInfo, program: Program, env: Mapping[str, str]) -> str:
+    """`yes`, `no` or `unknown`. Raises OSError or TimeoutError when the program cannot be asked."""
+    try:
+        known = await to_thread.run_sync(info.logged_in, env)
+    except Exception:  # a plugin's; nothing depends on it
+        known = None
+    if known is None and info.login_argv:
+        code, _ = await run_briefly([program.path, *info.login_argv], env, timeout_s=TIMEOUT_S)
+        known = not code
+    return {None: "unknown", True: "yes", False: "no"}[known]
 
 
 async def version_of(

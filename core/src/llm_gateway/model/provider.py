@@ -60,6 +60,8 @@ class ProviderInfo:
     login: str = ""  #: the command that logs in
     #: Arguments that ask, without a network call, whether it is logged in (exit 0); none: unknown.
     login_argv: tuple[str, ...] = ()
+    #: The same, asked first, of the run's environment and the files that it leads to; None: `login_argv` knows, or nobody.
+    logged_in: Callable[[Mapping[str, str]], bool | None] = lambda environ: None
     #: Several programs under one name: variant -> its own info, in order of preference. What stands outside of them is
     #: then what they hold together, for the tool's schema; a request is held to what its variant can.
     variants: Mapping[str, ProviderInfo] = field(default_factory=dict)

@@ -26,7 +26,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_codex import argv, failures, models, resume, upgrade
+from llm_gateway_provider_codex import argv, failures, login, models, resume, upgrade
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings, posture_of
 from llm_gateway_provider_codex.output import CodexReader
 
@@ -44,6 +44,10 @@ ENV = (
 SUPPORTS = frozenset({"addDirs", "mcpServers", "effort", "outputSchema", "sessionId"})
 
 _settings = {"codex": CodexSettings()}
+
+
+def _logged_in(environ: Mapping[str, str]) -> bool | None:
+    return login.logged_in(environ, _settings["codex"].config)
 
 
 @hookimpl
@@ -66,6 +70,7 @@ def gateway_describe_provider() -> ProviderInfo:
         install=failures.INSTALL,
         login=failures.LOGIN,
         login_argv=("login", "status"),
+        logged_in=_logged_in,
     )
 
 

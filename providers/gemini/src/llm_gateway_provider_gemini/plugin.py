@@ -31,7 +31,7 @@ from llm_gateway_provider_gemini import models, resume, upgrade
 from llm_gateway_provider_gemini.agy import argv as agy_argv, failures as agy_failures
 from llm_gateway_provider_gemini.agy.output import AgyReader
 from llm_gateway_provider_gemini.failures import judge
-from llm_gateway_provider_gemini.gemini_cli import argv, failures
+from llm_gateway_provider_gemini.gemini_cli import argv, failures, login
 from llm_gateway_provider_gemini.gemini_cli.output import GeminiReader
 from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF
 from llm_gateway_provider_gemini.options import (
@@ -80,6 +80,7 @@ _GEMINI = ProviderInfo(
     versions_seen=("0.61.0", "0.61.0"),
     install=failures.INSTALL,
     login=failures.LOGIN,
+    logged_in=login.logged_in,
 )
 _AGY = ProviderInfo(
     name="gemini",

@@ -24,7 +24,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_grok import argv, failures, models, resume, upgrade
+from llm_gateway_provider_grok import argv, failures, login, models, resume, upgrade
 from llm_gateway_provider_grok.options import GrokOptions, posture_of
 from llm_gateway_provider_grok.output import GrokReader
 
@@ -68,6 +68,7 @@ def gateway_describe_provider() -> ProviderInfo:
         versions_seen=("1.0.41", "1.0.41"),
         install=failures.INSTALL,
         login=failures.LOGIN,
+        logged_in=login.logged_in,
     )
 
 

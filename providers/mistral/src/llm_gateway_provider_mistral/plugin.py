@@ -24,7 +24,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_mistral import argv, failures, models, resume, upgrade
+from llm_gateway_provider_mistral import argv, failures, login, models, resume, upgrade
 from llm_gateway_provider_mistral.options import MistralOptions, posture_of
 from llm_gateway_provider_mistral.output import MistralReader
 
@@ -63,6 +63,7 @@ def gateway_describe_provider() -> ProviderInfo:
         versions_seen=("3.0.3", "3.0.3"),
         install=failures.INSTALL,
         login=failures.LOGIN,
+        logged_in=login.logged_in,
     )
 
 

@@ -1,0 +1,60 @@
+"""Whether Gemini CLI has a login, as far as its own files and the run's environment tell."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+
+
+def logged_in(environ: Mapping[str, str]) -> bool | None:
+    """By the kind of login that the user's settings choose, else the environment; None: what a keyring or a cloud holds."""
+    home = Path(environ.get("GEMINI_CLI_HOME") or environ.get("HOME") or "/")
+    folder = home / ".gemini"
+    kept = _read(folder / ".env") or _read(home / ".env") or ""  # it reads the first that it finds
+    seen = {name: value.strip("'\"") for name, value in re.findall(r"^\s*(?:export\s+)?(\w+)\s*=\s*(\S+)", kept, re.M)}
+    seen |= {name: value for name, value in environ.items() if value}
+    kind = _chosen(folder / "settings.json") or _implied(seen)
+    if kind == "gemini-api-key":
+        return True if seen.get("GEMINI_API_KEY") else None
+    if kind == "oauth-personal":
+        # Without the first, Gemini CLI may have been told to keep it encrypted, or in a keyring.
+        return True if (folder / "oauth_creds.json").is_file() else None
+    if kind == "vertex-ai":
+        return True if seen.get("GOOGLE_API_KEY") else None
+    return False if kind == "" else None
+
+
+def _chosen(path: Path) -> str:
+    """The kind of login in the user's settings; empty: none."""
+    text = _read(path)
+    if not text:
+        return ""
+    try:
+        settings: Any = json.loads(_COMMENT.sub(lambda found: found[1] or " ", text.removeprefix("\ufeff")))
+        kind = ((settings.get("security") or {}).get("auth") or {}).get("selectedType")
+    except (ValueError, AttributeError, RecursionError):
+        return "unknown"
+    return kind if isinstance(kind, str) else ""
+
+
+def _implied(seen: Mapping[str, str]) -> str:
+    """The kind of login that the environment implies."""
+    if seen.get("GOOGLE_GENAI_USE_GCA") == "true":
+        return "oauth-personal"
+    if seen.get("GOOGLE_GENAI_USE_VERTEXAI") == "true":
+        return "vertex-ai"
+    if seen.get("GEMINI_API_KEY"):
+        return "gemini-api-key"
+    return "compute" if seen.get("GEMINI_CLI_USE_COMPUTE_ADC") == "true" else ""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

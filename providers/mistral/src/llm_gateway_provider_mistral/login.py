@@ -1,0 +1,45 @@
+"""Whether Vibe has a key, as far as its own files and the run's environment tell."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+_KEY = "MISTRAL_API_KEY"
+
+
+def logged_in(environ: Mapping[str, str]) -> bool | None:
+    """True with a key in the environment or Vibe's .env; else None, for the keyring is not opened."""
+    folder = Path(environ.get("VIBE_HOME") or Path(environ.get("HOME") or "/", ".vibe"))
+    kept = _read(folder / ".env")
+    for name in _names(environ, folder):
+        if environ.get(name) or re.search(rf"^\s*(?:export\s+)?{re.escape(name)}\s*=\s*['\"]?[^\s'\"#]", kept, re.M):
+            return True
+    return None
+
+
+def _names(environ: Mapping[str, str], folder: Path) -> set[str]:
+    """The variables in which the services that Vibe is told of look for their keys."""
+    try:
+        providers: Any = json.loads(environ.get("VIBE_PROVIDERS") or "null")
+        providers = providers or tomli.loads(_read(folder / "config.toml")).get("providers")
+    except (ValueError, RecursionError):
+        return set()
+    if isinstance(providers, dict):
+        providers = list(providers.values())
+    if not isinstance(providers, list) or not providers:
+        return {_KEY}
+    names = {provider.get("api_key_env_var") for provider in providers if isinstance(provider, dict)}
+    return {name for name in names if isinstance(name, str) and name}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
