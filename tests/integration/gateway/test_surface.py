@@ -30,6 +30,7 @@ CHOSEN = {
     "pydantic",
     "stevedore",
     "tomli",
+    "tomlkit",
     "typing-extensions",
     "rich",
 }
@@ -55,7 +56,7 @@ async def test_lesson_61_everything_that_is_listed_can_be_read(home: Home) -> No
             uri = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], resource.uri)
             kind, text = await caller.gateway.read(uri, CallContext())
             assert kind == resource.mime_type
-            assert json.loads(text)
+            assert json.loads(text) if kind == "application/json" else text.strip()
         with pytest.raises(LookupError):
             await caller.gateway.read("jobs://a/b/c", CallContext())
 
