@@ -82,9 +82,10 @@ def test_half_a_surrogate_pair_does_not_reach_the_store() -> None:
 
 
 def seconds(text: str, clean: Callable[[str], str] = redacted) -> float:
-    start = time.perf_counter()
+    """Of this thread's own work: what else the machine does is no business of ours."""
+    start = time.thread_time()
     clean(text)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 HOSTILE = {
@@ -108,7 +109,7 @@ def test_lesson_11b_and_87_time_is_linear_in_the_text(piece: str) -> None:
     line = piece * (80_000 // len(piece))
     assert min(seconds(line) for _ in range(5)) < 0.050  # 10 ms and less on a quiet machine
     short, long = (min(seconds(piece * (size // len(piece))) for _ in range(2)) for size in (100_000, 800_000))
-    assert long < max(short, 0.001) * 8 * 4
+    assert long < max(short, 0.002) * 8 * 4
 
 
 def test_lesson_87_eighty_thousand_letters_take_less_than_ten_milliseconds() -> None:
