@@ -7,11 +7,13 @@
 #   make pins    take today's versions into .ci/constraints.txt
 #   make clean   remove what the above made
 #
+# The tests wait more than they work, so more of them run at once than there are cores: make test JOBS=8
 # Another interpreter: make test PYTHON=python3.13 VENV=.cache/py3.13
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+JOBS ?= 4
 
 UV ?= $(VENV)/uv/bin/uv
 RUN := $(VENV)/bin/python
@@ -31,7 +33,7 @@ demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
 
 test: $(READY)
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 check: lint types test
 
