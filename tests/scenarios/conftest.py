@@ -8,6 +8,9 @@ import pytest
 
 from tests.scenarios.environments import MEMBERS, PINS, UV, Environment, run
 
+#: A stranger's tests run where the stranger's plugin is installed.
+collect_ignore = ["third_party"]
+
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -26,7 +26,7 @@ def test_a_reader_who_types_what_the_page_says_has_a_working_plugin(
     page: Path, made: Environment, tmp_path: Path
 ) -> None:
     steps = steps_of(page)
-    assert len([step for step in steps if step.output]) > 2
+    assert any(step.output for step in steps)
     env = {
         "PATH": f"{made.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(tmp_path),
