@@ -68,7 +68,7 @@ def install(name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be at it
         if _version(program) != wanted.version:
             if isinstance(wanted, NpmProgram):
-                _npm_install(folder, f"{wanted.package}@{wanted.version}")
+                npm_install(folder, f"{wanted.package}@{wanted.version}")
             else:
                 _pip_install(folder, wanted)
         found = _version(program)
@@ -91,7 +91,8 @@ def lacking(name: str) -> str | None:
     return None
 
 
-def _npm_install(folder: Path, spec: str) -> None:
+def npm_install(folder: Path, spec: str) -> None:
+    """Have npm bring one package into a folder's `node_modules`. Raises CannotInstall."""
     npm = shutil.which("npm")
     if npm is None:
         raise CannotInstall("npm is not installed")

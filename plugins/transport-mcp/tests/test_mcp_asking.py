@@ -60,7 +60,7 @@ async def test_a_client_that_fails_to_ask_has_given_no_answer() -> None:
 
 async def test_an_old_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     questions = Questions()
-    state = questions.put("Really?", CALL).request_state
+    state = questions.put(AnswerFirst("Really?"), CALL).request_state
     yes = types.ElicitResult(action="accept", content={"approve": True})
     again = CALL.model_copy(update={"request_state": state, "input_responses": {"approve": yes}})
     monkeypatch.setattr(asking, "_REMEMBERED_S", 0.0)
@@ -70,8 +70,50 @@ async def test_an_old_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch)
         await ask("Really?")
 
 
+def repeated(asked: types.InputRequiredResult, answer: dict[str, Any] | None) -> types.CallToolRequestParams:
+    said = types.ElicitResult.model_validate(answer) if answer else None
+    return CALL.model_copy(
+        update={"request_state": asked.request_state, "input_responses": {"approve": said} if said else None}
+    )
+
+
+async def test_a_call_may_ask_twice_and_keeps_what_was_said_first() -> None:
+    questions = Questions()
+    human = behind({}, version="2026-07-28")
+    first = questions.put(AnswerFirst("One?"), CALL)
+    ask = questions.asker(human, repeated(first, {"action": "decline"}))
+    assert ask
+    assert await ask("One?") is False
+    with pytest.raises(AnswerFirst, match=r"Two\?") as second:
+        await ask("Two?")
+    ask = questions.asker(
+        human, repeated(questions.put(second.value, CALL), {"action": "accept", "content": {"approve": True}})
+    )
+    assert ask
+    assert (await ask("One?"), await ask("Two?")) == (False, True)
+
+
+async def test_a_repetition_without_an_answer_is_asked_again() -> None:
+    questions = Questions()
+    ask = questions.asker(behind({}, version="2026-07-28"), repeated(questions.put(AnswerFirst("One?"), CALL), None))
+    assert ask
+    with pytest.raises(AnswerFirst, match=r"One\?"):
+        await ask("One?")
+
+
+async def test_lesson_51_a_state_that_is_not_ours_or_of_another_call_is_refused() -> None:
+    questions, human = Questions(), behind({}, version="2026-07-28")
+    forged = CALL.model_copy(update={"request_state": "made up"})
+    state = questions.put(AnswerFirst("One?"), CALL).request_state
+    moved = CALL.model_copy(update={"arguments": {"text": "y"}, "request_state": state})
+    for call in (forged, moved):
+        with pytest.raises(MCPError, match="requestState") as refused:
+            questions.asker(human, call)
+        assert refused.value.code == types.INVALID_PARAMS
+
+
 async def test_questions_that_nobody_answers_do_not_pile_up() -> None:
     questions = Questions()
-    states = [questions.put("Really?", CALL).request_state for _ in range(300)]
+    states = [questions.put(AnswerFirst("Really?"), CALL).request_state for _ in range(300)]
     assert len(set(states)) == 300
     assert len(questions._asked) == 256

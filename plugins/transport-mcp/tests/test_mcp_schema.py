@@ -278,3 +278,19 @@ def test_hints_and_title_are_shown() -> None:
         "idempotent_hint": True,
         "open_world_hint": False,
     }
+
+
+class Anchored(BaseModel):
+    """Its definition can be meant by its anchor as well."""
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **how: Any) -> dict[str, Any]:  # noqa: ARG003 - as pydantic calls it
+        return {
+            "type": "object",
+            "$defs": {"place": {"$anchor": "here", "type": "string"}},
+            "properties": {"one": {"$ref": "#/$defs/place"}, "two": {"$ref": "#here"}},
+        }
+
+
+def test_what_has_an_anchor_stays_where_it_is() -> None:
+    assert input_schema(Anchored) == Anchored.model_json_schema()

@@ -3,7 +3,7 @@
 Until 2025-11-25 the server sends the client a request while the call waits. Since 2026-07-28 servers send none: the call is
 answered with what is asked, and the client repeats it with the human's answer. What is asked, is asked before anything was
 stored or started, so that a repeated call runs once. The state that the client carries back is only a number under which we
-remember the question: it is good for one answer to one question about one call, and shows nothing to the client.
+remember the question and what was answered before it: it is good for one repetition of one call, and shows nothing to the client.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -43,9 +43,10 @@ _FORM: types.ElicitRequestedSchema = {
 class AnswerFirst(Exception):
     """This call must be repeated with the answer to a question."""
 
-    def __init__(self, question: str) -> None:
+    def __init__(self, question: str, answers: Mapping[str, bool | None] | None = None) -> None:
         super().__init__(question)
         self.question = question
+        self.answers = answers or {}  #: to what was asked before it about the same call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class _Asked:
     call: str  #: digest of tool and arguments
     question: str
     at: float
+    answers: Mapping[str, bool | None] = field(default_factory=dict)
 
 
 class Questions:
@@ -64,37 +66,50 @@ class Questions:
     def asker(
         self, ctx: Context, params: types.CallToolRequestParams
     ) -> Callable[[str], Awaitable[bool | None]] | None:
-        """A way to ask the human behind this call; None if the client declared none."""
+        """A way to ask the human behind this call; None if the client declared none.
+
+        Raises MCPError for a state that we did not give, gave for another call, or have taken back already.
+        """
         capabilities = ctx.session.client_capabilities
         can = capabilities.elicitation if capabilities else None
         if can is None or (can.url is not None and can.form is None):  # neither is named: forms, as of old
             return None
         if ctx.session.protocol_version >= _REPEATING:
-            return self._answer_of(params)
+            return _asking_first(self._answered(params))
         return _asking_now(ctx)
 
-    def put(self, question: str, params: types.CallToolRequestParams) -> types.InputRequiredResult:
+    def put(self, waiting: AnswerFirst, params: types.CallToolRequestParams) -> types.InputRequiredResult:
         """Answer a call with a question."""
         state = secrets.token_urlsafe(24)
         while len(self._asked) >= _REMEMBERED:
             del self._asked[next(iter(self._asked))]
-        self._asked[state] = _Asked(call=_digest(params), question=question, at=time.monotonic())
-        form = types.ElicitRequestFormParams(message=question, requested_schema=_FORM)
+        self._asked[state] = _Asked(
+            call=_digest(params), question=waiting.question, at=time.monotonic(), answers=waiting.answers
+        )
+        form = types.ElicitRequestFormParams(message=waiting.question, requested_schema=_FORM)
         return types.InputRequiredResult(input_requests={_KEY: types.ElicitRequest(params=form)}, request_state=state)
 
-    def _answer_of(self, params: types.CallToolRequestParams) -> Callable[[str], Awaitable[bool | None]]:
-        async def ask(question: str) -> bool | None:
-            asked = self._asked.pop(params.request_state or "", None)
-            if (
-                asked is None
-                or (asked.call, asked.question) != (_digest(params), question)
-                or time.monotonic() - asked.at > _REMEMBERED_S
-            ):
-                raise AnswerFirst(question)
-            answer = (params.input_responses or {}).get(_KEY)
-            return _meant(answer) if isinstance(answer, types.ElicitResult) else None
+    def _answered(self, params: types.CallToolRequestParams) -> Mapping[str, bool | None]:
+        """What the human has said about this call so far: question -> answer."""
+        if params.request_state is None:
+            return {}
+        asked = self._asked.pop(params.request_state, None)
+        if asked is None or asked.call != _digest(params):
+            raise MCPError(types.INVALID_PARAMS, "This requestState is not for this call; repeat the call without it")
+        if time.monotonic() - asked.at > _REMEMBERED_S:
+            return {}
+        answer = (params.input_responses or {}).get(_KEY)
+        new = {asked.question: _meant(answer)} if isinstance(answer, types.ElicitResult) else {}
+        return {**asked.answers, **new}
 
-        return ask
+
+def _asking_first(answers: Mapping[str, bool | None]) -> Callable[[str], Awaitable[bool | None]]:
+    async def ask(question: str) -> bool | None:
+        if question not in answers:
+            raise AnswerFirst(question, answers)
+        return answers[question]
+
+    return ask
 
 
 def _asking_now(ctx: Context) -> Callable[[str], Awaitable[bool | None]]:

@@ -20,6 +20,7 @@ _ONE = ("items", "additionalProperties", "contains", "propertyNames", "not", "if
 _MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "$defs", "dependentSchemas")
 _REF = "#/$defs/"
+_PLACES = {"$anchor", "$dynamicAnchor", "$id"}  #: what has one can be meant from anywhere: it stays where it is, once
 
 #: Few hosts show a model the output schema; it is for programs, which need the names and types more than the insides.
 OUTPUT_BYTES = 900
@@ -102,7 +103,8 @@ def _compact(schema: Schema, *, output: bool) -> Schema:
         rest = {other: body for other, body in definitions.items() if other != name}
         uses = _count(schema, name) + sum(_count(body, name) for body in rest.values())
         size, ref_size = len(_text(definitions[name])), len(_text({"$ref": _REF + name}))
-        if _count(definitions[name], name) or uses * size > uses * ref_size + size + len(name):
+        placed = definitions[name].keys() & _PLACES
+        if placed or _count(definitions[name], name) or uses * size > uses * ref_size + size + len(name):
             continue
         schema = _inline(schema, name, definitions[name])
         definitions = {other: _inline(kept, name, definitions[name]) for other, kept in rest.items()}
@@ -170,7 +172,7 @@ def _children(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
 
 
 def _refs(schema: Schema) -> list[str]:
-    found = [schema["$ref"][len(_REF) :]] if "$ref" in schema else []
+    found = [schema["$ref"][len(_REF) :]] if schema.get("$ref", "").startswith(_REF) else []
 
     def collect(child: Schema) -> Schema:
         found.extend(_refs(child))
@@ -193,7 +195,7 @@ def _inline(schema: Schema, name: str, body: Schema) -> Schema:
 
 def _reachable(schema: Schema, definitions: Mapping[str, Schema]) -> set[str]:
     found: set[str] = set()
-    todo = _refs(schema)
+    todo = _refs(schema) + [name for name, body in definitions.items() if body.keys() & _PLACES]
     while todo:
         if (name := todo.pop()) not in found:
             found.add(name)

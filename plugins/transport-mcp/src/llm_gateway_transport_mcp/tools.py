@@ -52,7 +52,9 @@ class Tools:
         try:
             return result_answer(operation, await self._carry_out(ctx, operation, params))
         except AnswerFirst as waiting:
-            return self._questions.put(waiting.question, params)
+            return self._questions.put(waiting, params)
+        except MCPError:  # the protocol's own answer
+            raise
         except GatewayError as error:
             tool = _shown(operation)
             return error_answer(error, tool.output_schema if tool else None)
