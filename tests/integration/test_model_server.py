@@ -142,3 +142,12 @@ def test_the_log_tells_what_was_asked(model_server: ModelServer) -> None:
     say(model_server, asked("SAY:seen"))
     (entry,) = model_server.log(bodies=True)
     assert (entry["status"], entry["words"], entry["body"]["model"]) == (200, "SAY:seen", "m-1")
+
+
+def test_it_says_something_else_in_every_turn_where_a_script_tells_it_so(model_server: ModelServer) -> None:
+    script = 'Once more:\nTURNS:["one", "two"]\nTOOL:Read {}'
+    said = [
+        say(model_server, asked(*words))["content"][0]["text"]
+        for words in ((script,), (script, "hello", script), (script,) * 3)
+    ]
+    assert said == ["one", "two", "two"]

@@ -2,6 +2,7 @@
 
     SAY:text                answers with the rest of the line
     TOOL:Name {"a": 1}      calls a tool; several lines, several calls, one after the other; then says what the last one gave
+    TURNS:["one", "two"]    answers with the text of this turn: the first where the conversation has one such turn, and so on
     HISTORY                 says what the user said before in this conversation
     BIG:bytes               answers with so many bytes, in numbered lines
     SLOW:seconds            spreads the answer over this time
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-_WORD = re.compile(r"^\s*(SAY|TOOL|HISTORY|BIG|SLOW|HANG|EMPTY|REFUSE|DROP|FAIL)(?::(.*))?$", re.MULTILINE)
+_WORD = re.compile(r"^\s*(SAY|TOOL|TURNS|HISTORY|BIG|SLOW|HANG|EMPTY|REFUSE|DROP|FAIL)(?::(.*))?$", re.MULTILINE)
 _BIG_LIMIT = 256 * 1024 * 1024
 
 
@@ -110,6 +111,10 @@ class Model:
         told = dict(reversed(found))
         if "FAIL" in told and (failed := self._failure(prompt, told["FAIL"], talk.model)):
             return failed
+        if "TURNS" in told:
+            number = sum(any(match[1] == "TURNS" for match in _WORD.finditer(words)) for words in talk.words)
+            said = json.loads(told["TURNS"])
+            return Action(text=said[min(number, len(said)) - 1], seconds=_seconds(told))
         if "HANG" in told:
             return Action(hang=True)
         if "REFUSE" in told:
@@ -120,7 +125,7 @@ class Model:
         if len(talk.results) < len(tools):
             name, _, given = tools[len(talk.results)].partition(" ")
             return Action(tool=name, arguments=json.loads(given or "{}"), text="calling")
-        return Action(text=_answer(talk, told), seconds=min(float(told.get("SLOW") or 0), 600.0))
+        return Action(text=_answer(talk, told), seconds=_seconds(told))
 
     def _failure(self, prompt: str, told: str, model: str) -> Action | None:
         status, _, rest = told.partition(":")
@@ -129,6 +134,10 @@ class Model:
         if times not in ("", "0") and self._failed[prompt] > int(times):
             return None
         return _fail(int(status), model=model, retry_after=retry_after or None)
+
+
+def _seconds(told: dict[str, str]) -> float:
+    return min(float(told.get("SLOW") or 0), 600.0)
 
 
 def _answer(talk: Conversation, told: dict[str, str]) -> str:
