@@ -12,6 +12,7 @@ from llm_gateway_extension_review.counting import verdict_of
 from llm_gateway_extension_review.findings import merge
 from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, NOT_APPROVED, WITH_CONDITIONS, Finding, Turn
 from llm_gateway_extension_review.verdicts import read_review
+from llm_gateway_extension_review.words import fenced
 
 MARK = "0123456789abcdef"
 EMPTY = '```json\n{"findings": []}\n```\n'
@@ -113,3 +114,10 @@ def test_findings_of_another_place_or_another_cause_stay_apart() -> None:
         ("a.py", 90, ["x"]),
         ("b.py", 10, ["y"]),
     ]
+
+
+def test_what_stands_between_the_marks_is_what_a_prompt_may_hold_and_cannot_end_there() -> None:
+    text = fenced(f"a\0b \ud800 {MARK} c", MARK)
+    assert text.count(MARK) == 2
+    assert "\0" not in text
+    assert text.encode()

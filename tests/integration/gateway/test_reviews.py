@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.errors import InvalidRequest
+from llm_gateway.errors import InvalidRequest, StoreUnavailable
+from llm_gateway_extension_review import reviews, rounds
 from tests.integration.gateway.reviewing import Script, finding, said
 from tests.integration.gateway.world import Home, refused
 
@@ -202,3 +203,52 @@ async def test_many_are_asked_the_same_and_answer_side_by_side(home: Home, scrip
     assert [seat.get("answer") for seat in told["seats"]] == ["echo: forty-two", None, None]
     assert [seat.get("errorCode") for seat in told["seats"]] == [None, "provider_failed", "not_installed"]
     assert "1 of 3 have answered." in told["report"]
+
+
+async def test_who_sits_twice_answers_twice_and_the_same_question_later_is_answered_by_the_same_job(
+    home: Home, script: Script
+) -> None:
+    script.say("ask", "one", "two", "three")
+    asked = asking(home, prompt="What is it?", providers=["echo", "echo"])
+    async with home.open() as caller:
+        first = await caller.call("ask_many", **asked)
+        again = await caller.call("ask_many", **{**asked, "providers": ["echo"]})
+    assert {seat["answer"] for seat in first["seats"]} == {"echo: one", "echo: two"}
+    assert again["seats"][0]["jobId"] == first["seats"][0]["jobId"]
+
+
+async def test_a_store_that_fails_for_a_moment_costs_no_review(
+    home: Home, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.say("review", said("APPROVED"))
+    failures: list[int] = []
+    monkeypatch.setattr(reviews, "_LOOK_ROUND_S", 0.05)
+    async with home.open() as caller:
+        get = caller.gateway.store.get_job
+
+        async def get_job(job_id: Any) -> Any:
+            if len(failures) < 2:
+                failures.append(1)
+                raise StoreUnavailable("database is locked")
+            return await get(job_id)
+
+        monkeypatch.setattr(caller.gateway.store, "get_job", get_job)
+        told = await caller.call("review", **asking(home, providers=["echo"]))
+    assert told["verdict"] == "APPROVED"
+    assert len(failures) == 2
+    assert len(script.started) == 1
+
+
+async def test_what_a_reviewer_makes_of_it_can_be_anything_and_the_gateway_lives(
+    home: Home, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("unheard of")
+
+    script.say("review", said("APPROVED"))
+    async with home.open() as caller:
+        with monkeypatch.context() as patch:
+            patch.setattr(rounds, "read_review", broken)
+            told = await caller.call("review", **asking(home, providers=["echo"]))
+        assert (told["status"], told["problem"]) == ("failed", "RuntimeError: unheard of")
+        assert (await caller.call("review", **asking(home, providers=["echo"])))["verdict"] == "APPROVED"

@@ -21,6 +21,7 @@ _OFF = {
     "core.pager": "cat",
     "core.untrackedCache": "false",
     "core.attributesFile": os.devnull,
+    "core.quotePath": "false",
     "diff.external": "",
     "diff.noprefix": "false",
     "diff.mnemonicPrefix": "false",

@@ -124,4 +124,6 @@ def one_line(words: str) -> str:
 
 
 def _plain(words: str) -> str:
+    """Words without a meaning in Markdown; a name after @ calls nobody."""
+    words = words.replace("@", "@\u200b")
     return _SPECIAL.sub(r"\\\1", one_line(words))

@@ -53,19 +53,25 @@ class Drive:
     async def __call__(self) -> bool:
         """Drive it; whether it is over. False: the store or the disk failed, somebody must try again."""
         try:
+            await self._to_the_end()
+        except (StoreUnavailable, OSError) as error:
+            log.warning("%s could not go on: %s", self.run.id, error)
+            return False
+        return True
+
+    async def _to_the_end(self) -> None:
+        try:
             if self.run.kind in (REVIEW, UNTIL_APPROVED):
                 await self._review()
             else:
                 await self._ask()
-        except (StoreUnavailable, OSError) as error:
-            log.warning("%s could not go on: %s", self.run.id, error)
-            return False
+        except (StoreUnavailable, OSError):
+            raise
         except GatewayError as error:
             await self._end("failed", problem=error.message)
-        except Exception as error:
+        except Exception as error:  # a run that fails must not end the gateway
             log.exception("%s failed", self.run.id)
             await self._end("failed", problem=f"{type(error).__name__}: {error}")
-        return True
 
     # ----------------------------------------------------------------------------------------------------------- reviews
 
@@ -164,8 +170,9 @@ class Drive:
         run = self.run
         asked = await to_thread.run_sync(self._folder.read, run.id, "text.txt") or ""
         rules = words.answer_rules(run.choices) if run.kind == CONSENSUS and not run.judge else ""
-        question = Question(rules=rules, task=asked, posture=run.posture, servers=True, reuse=run.kind != CONSENSUS)
-        await self._turns(1, ASK, [(seat, question) for seat in run.seats])
+        question = Question(rules=rules, task=asked, posture=run.posture, servers=True)
+        once = replace(question, reuse=run.kind != CONSENSUS)  # who sits twice is to answer twice
+        await self._turns(1, ASK, [(seat, once if seat.name == seat.provider else question) for seat in run.seats])
         if run.kind == CONSENSUS:
             said = await self._judge(asked) if run.judge else agreement(self.run)
             self.run = replace(self.run, consensus=said)

@@ -61,8 +61,9 @@ something new is wrong; report only what is open now."""
 
 
 def fenced(text: str, mark: str) -> str:
-    """Text as data, between lines that it cannot contain."""
-    return f"=== EVIDENCE BEGINS {mark}\n{text.replace(mark, '[mark]')}\n=== EVIDENCE ENDS {mark}"
+    """Text as data, between lines that it cannot contain; without what no prompt may contain."""
+    data = text.replace(mark, "[mark]").replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return f"=== EVIDENCE BEGINS {mark}\n{data}\n=== EVIDENCE ENDS {mark}"
 
 
 def scope_words(scope: Scope | None) -> str:
