@@ -85,7 +85,7 @@ async def test_it_is_mended_and_approved_in_round_three_though_a_gateway_is_kill
         async with gateway_of(claude) as caller:  # one that serves a client goes on without being asked to
             while json.loads(state.read_bytes()).get("status", "running") == "running":
                 await anyio.lowlevel.checkpoint()
-            told = await caller.call("review_result", reviewId=review)
+            told = await caller.call("review_wait", reviewId=review)
             jobs = (await caller.call("llm_job_list"))["jobs"]
             results = {job["correlationId"]: await caller.call("llm_job_result", jobId=job["id"]) for job in jobs}
     assert (told["status"], told["verdict"], told["round"]) == ("completed", "APPROVED", 3)
