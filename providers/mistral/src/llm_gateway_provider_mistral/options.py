@@ -27,8 +27,8 @@ class MistralOptions(BaseModel):
     permission_mode: Literal["ask", "accept-edits", "auto-approve"] | None = Field(
         None, description="Vibe's word for posture"
     )
-    mcp_tools: tuple[ToolName, ...] = Field(
-        (), description="Tools of the given MCP servers that may run unasked: server_tool"
+    mcp_tools: list[ToolName] = Field(  # a tuple could not be said in JSON: arguments are checked strictly
+        [], description="Tools of the given MCP servers that may run unasked: server_tool"
     )
 
 

@@ -28,6 +28,14 @@ LOADERS = ("LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONSTARTUP", "NODE
 HOSTILE_VERSIONS = ("", " ", "--index-url=x", "-g", "1.0; touch x", "1.0 other", "$(x)", "../x", "1.0\n2", "1\x000")
 
 
+def _samples(shown: dict[str, Any], schema: dict[str, Any]) -> list[Any]:
+    """Values that a JSON schema surely takes."""
+    if "$ref" in shown:
+        shown = schema["$defs"][shown["$ref"].rsplit("/", 1)[-1]]
+    own = [*shown.get("enum", []), *([[]] if shown.get("type") == "array" and not shown.get("minItems") else [])]
+    return own + [value for one in shown.get("anyOf", []) for value in _samples(one, schema)]
+
+
 class FactsContract(ProviderCase):
     """`gateway_describe_provider`, options, and the hooks that answer on demand."""
 
@@ -76,6 +84,14 @@ class FactsContract(ProviderCase):
         for name, shown in schema.get("properties", {}).items():
             assert re.fullmatch(r"[a-z][A-Za-z0-9]*", name), f"{name} is not camelCase"
             assert shown.get("description"), f"{name} has no description"
+
+    def test_lesson_58_its_options_can_be_said_in_json(self) -> None:
+        """Arguments are checked strictly, as they come over the wire: a field of type tuple, set or Enum takes none of them."""
+        model = self.info.options_model
+        schema = model.model_json_schema(by_alias=True)
+        for name, shown in schema.get("properties", {}).items():
+            for value in _samples(shown, schema):
+                model.model_validate({name: value}, strict=True, by_alias=True)
 
     def test_lesson_70_its_options_stay_small(self) -> None:
         shown = json.dumps(self.info.options_model.model_json_schema(by_alias=True).get("properties", {}))
