@@ -49,10 +49,10 @@ def reported(server: ModelServer, since: int = 0) -> Usage:
 def test_models_and_upgrade_are_told_by_the_installation(codex: RealAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{codex.program.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("HOME", codex.environ["HOME"])
-    models = gateway_list_models()
+    models = gateway_list_models(str(codex.program))
     assert [model.default for model in models].count(True) == 1
     assert {model.source for model in models} == {"codex debug models"}
-    plan = gateway_upgrade_plan("0.169.0")
+    plan = gateway_upgrade_plan("0.169.0", str(codex.program))
     assert plan
     assert plan.argv[:3] == ("npm", "install", "--prefix")
     assert plan.argv[-1] == "@openai/codex@0.169.0"

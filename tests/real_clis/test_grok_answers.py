@@ -45,10 +45,10 @@ def test_models_and_upgrade_of_grok_are_told_by_the_installation(
     for name in ("HOME", "GROK_HOME", "https_proxy"):
         monkeypatch.setenv(name, grok.environ[name])
     monkeypatch.setenv("PATH", f"{grok.program.parent}{os.pathsep}{os.environ['PATH']}")
-    models = gateway_list_models()
+    models = gateway_list_models(str(grok.program))
     assert {model.source for model in models} == {"grok models"}
     assert [model.id for model in models if model.default] == ["grok-4.6"]
-    plan = gateway_upgrade_plan("1.0.41")
+    plan = gateway_upgrade_plan("1.0.41", str(grok.program))
     assert plan
     assert plan.argv[:3] == ("npm", "install", "--prefix")
     assert plan.argv[-1] == "@xai-official/grok@1.0.41"

@@ -2,7 +2,7 @@
 
 # fmt: off
 # ruff: noqa: I001
-from llm_gateway.cli.versions import in_range, look_at_provider, run_briefly, version_of
+from llm_gateway.cli.versions import in_range, look_at_provider, program_of, run_briefly, version_of
 from llm_gateway.dispatch.invocation import find_program, run_environment
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
@@ -37,6 +37,6 @@ __all__ = [  # noqa: RUF022
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
     "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
     "check", "error_for", "error_view", "find_plugins", "find_program", "from_json", "hookimpl", "in_range",
-    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "reply_text",
+    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "program_of", "reply_text",
     "run_briefly", "run_environment", "stamp", "to_json", "version_of", "wire_object",
 ]

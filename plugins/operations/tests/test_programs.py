@@ -164,6 +164,24 @@ async def test_models_come_with_their_source(world: World) -> None:
     assert json.loads(text) == {"providers": [echo]}
 
 
+async def test_models_and_upgrades_are_those_of_the_program_that_requests_get(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the settings name it, and it lies on nobody's PATH."""
+    world.install("0.1.0")
+    asked: list[str | None] = []
+    async with world.open() as gateway:
+        monkeypatch.setattr(gateway.host, "list_models", lambda provider, program: asked.append(program) or [])
+        monkeypatch.setattr(gateway.host, "upgrade_plan", lambda provider, target, program: asked.append(program))
+        for installed in (True, False):
+            await call(gateway, "list_models", provider="echo")
+            with pytest.raises(InvalidRequest):
+                await call(gateway, "cli_upgrade", provider="echo")
+            if installed:
+                world.program.unlink()
+    assert asked == [str(world.program)] * 2 + [None] * 2
+
+
 async def test_lesson_65_one_provider_that_cannot_be_asked_does_not_keep_the_others_from_answering(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +190,7 @@ async def test_lesson_65_one_provider_that_cannot_be_asked_does_not_keep_the_oth
     async with world.open() as gateway:
         hang = anyio.Event()
 
-        def list_models(provider: str) -> list[ModelInfo]:
+        def list_models(provider: str, program: str | None) -> list[ModelInfo]:
             if provider == "claude":
                 anyio.from_thread.run(hang.wait)
             return [ModelInfo(id="m", source="s")]

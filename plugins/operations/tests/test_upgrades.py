@@ -40,7 +40,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, gateway: Gateway, *argv: str) -> li
     """Have the plugin plan this command; gives the targets that it was asked for."""
     asked = []
 
-    def plan(provider: str, target: str | None) -> UpgradePlan:
+    def plan(provider: str, target: str | None, program: str | None) -> UpgradePlan:
         asked.append((provider, target))
         return UpgradePlan(argv=argv, method="test")
 
@@ -116,7 +116,7 @@ async def test_lesson_53_nobody_upgrades_from_afar(gateway: Gateway, dry_run: bo
 async def test_what_cannot_be_told_is_said_with_the_way_to_install_it_anew(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway.host, "upgrade_plan", lambda provider, target: None)
+    monkeypatch.setattr(gateway.host, "upgrade_plan", lambda provider, target, program: None)
     with pytest.raises(InvalidRequest) as caught:
         await upgrade(gateway)
     assert "pip install" in (caught.value.recovery or "")

@@ -30,7 +30,7 @@ def test_models_of_grok_come_with_their_sources() -> None:
 def test_nothing_of_grok_is_remembered(tmp_path: Path) -> None:
     assert list_models({}, "") == []
     assert list_models({}, "some * other\n words") == []
-    assert read_catalogue({"PATH": str(tmp_path)}) == ""
+    assert read_catalogue(None, {}) == read_catalogue(str(tmp_path / "gone"), {}) == ""
 
 
 @pytest.mark.parametrize(

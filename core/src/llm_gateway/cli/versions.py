@@ -61,6 +61,15 @@ async def look_at_provider(
     return seen
 
 
+def program_of(whole: ProviderInfo, settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """The path of the program that requests get; None: there is none. Blocking: a few stat calls."""
+    override = settings.provider(whole.name).executable
+    try:
+        return require_program(whole, whole.variant_of(None) or "", override, environ)[1].path
+    except NotInstalled:
+        return None
+
+
 async def _login(info: ProviderInfo, program: Program, env: Mapping[str, str]) -> str:
     """`yes`, `no` or `unknown`. Raises OSError or TimeoutError when the program cannot be asked."""
     try:

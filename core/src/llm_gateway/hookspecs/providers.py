@@ -109,10 +109,12 @@ def gateway_explain_failure(run: FinishedRun) -> Failure | None:
 
 
 @asked_of("provider")
-def gateway_list_models() -> Sequence[ModelInfo]:
+def gateway_list_models(program: str | None) -> Sequence[ModelInfo]:
     """List the models that the CLI's own configuration, catalogue or files name, with the source of each name.
 
     Called on demand, in a worker thread. Never a remembered list shown as fact. An empty sequence: nothing is known.
+
+    :param program: the path of the CLI that requests get; None: it is not installed.
 
     Example:
         @hookimpl
@@ -122,12 +124,13 @@ def gateway_list_models() -> Sequence[ModelInfo]:
 
 
 @asked_of("provider")
-def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan | None:
     """Say how this installation of the CLI would be brought to a version. Runs nothing.
 
     Called on demand, in a worker thread.
 
     :param target: a version; None: the newest.
+    :param program: the path of the CLI that requests get; None: it is not installed.
 
     None: it cannot be upgraded from here.
 

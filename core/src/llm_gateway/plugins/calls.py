@@ -69,16 +69,16 @@ class HookCalls:
         """Ask for a reader of one run's output."""
         return self._demand(provider, "gateway_open_reader", OutputReader, request=request)  # type: ignore[type-abstract]  # checked by its methods
 
-    def list_models(self, provider: str) -> Sequence[ModelInfo]:
+    def list_models(self, provider: str, program: str | None = None) -> Sequence[ModelInfo]:
         """Ask for the models; may block, so call it in a thread."""
-        models = self._demand(provider, "gateway_list_models", Sequence, none=())  # type: ignore[type-abstract]  # isinstance
+        models = self._demand(provider, "gateway_list_models", Sequence, none=(), program=program)  # type: ignore[type-abstract]  # isinstance
         if not all(isinstance(model, ModelInfo) for model in models):
             raise ProviderFailed(f"{self._loaded[f'provider:{provider}'].label} named a model that is no ModelInfo")
         return models
 
-    def upgrade_plan(self, provider: str, target: str | None) -> UpgradePlan | None:
+    def upgrade_plan(self, provider: str, target: str | None, program: str | None = None) -> UpgradePlan | None:
         """Ask how the CLI would be upgraded; may block, so call it in a thread."""
-        return self._demand(provider, "gateway_upgrade_plan", UpgradePlan, none=None, target=target)
+        return self._demand(provider, "gateway_upgrade_plan", UpgradePlan, none=None, target=target, program=program)
 
     def explain_failure(self, provider: str, run: FinishedRun) -> Failure | None:
         """Ask why a run failed."""

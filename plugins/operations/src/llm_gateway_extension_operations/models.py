@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
 from anyio import to_thread
 
-from llm_gateway import CallContext, Gateway, GatewayError, ProviderInfo, Resource, Wire, operation, wire_object
+from llm_gateway import (
+    CallContext,
+    Gateway,
+    GatewayError,
+    ModelInfo,
+    ProviderInfo,
+    Resource,
+    Wire,
+    operation,
+    program_of,
+    wire_object,
+)
 from llm_gateway_extension_operations.providers import chosen_providers
 
 #: A plugin may ask its program, which may hang.
@@ -33,7 +44,7 @@ async def list_models(gateway: Gateway, params: ModelParams, context: CallContex
     found: dict[str, dict[str, Any]] = {}
 
     async def look(info: ProviderInfo) -> None:
-        found[info.name] = {"provider": info.name, **await _models(gateway, info.name)}
+        found[info.name] = {"provider": info.name, **await _models(gateway, info)}
 
     async with anyio.create_task_group() as tasks:
         for info in asked:
@@ -41,10 +52,14 @@ async def list_models(gateway: Gateway, params: ModelParams, context: CallContex
     return ModelList(providers=[found[info.name] for info in asked])
 
 
-async def _models(gateway: Gateway, provider: str) -> dict[str, Any]:
+def _ask(gateway: Gateway, info: ProviderInfo) -> Sequence[ModelInfo]:
+    return gateway.host.list_models(info.name, program_of(info, gateway.settings, gateway.environ))
+
+
+async def _models(gateway: Gateway, info: ProviderInfo) -> dict[str, Any]:
     try:
         with anyio.fail_after(_PATIENCE_S):
-            models = await to_thread.run_sync(gateway.host.list_models, provider, abandon_on_cancel=True)
+            models = await to_thread.run_sync(_ask, gateway, info, abandon_on_cancel=True)
     except TimeoutError:
         return {"models": [], "problem": f"no answer in {_PATIENCE_S:.0f} s"}
     except GatewayError as error:  # one provider's trouble is not the others'

@@ -20,6 +20,7 @@ from llm_gateway import (
     Wire,
     look_at_provider,
     operation,
+    program_of,
     run_briefly,
     run_environment,
 )
@@ -98,7 +99,8 @@ async def upgrade(gateway: Gateway, params: UpgradeParams, context: CallContext)
 
 
 async def _plan(gateway: Gateway, info: ProviderInfo, target: str | None) -> UpgradePlan:
-    plan = await to_thread.run_sync(gateway.host.upgrade_plan, info.name, target)
+    program = await to_thread.run_sync(program_of, info, gateway.settings, gateway.environ)
+    plan = await to_thread.run_sync(gateway.host.upgrade_plan, info.name, target, program)
     if plan is None:
         raise InvalidRequest(
             f"how this installation of {info.title} is upgraded cannot be told from here",

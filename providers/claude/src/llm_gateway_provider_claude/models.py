@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,14 +23,15 @@ def list_models(environ: Mapping[str, str], help_text: str) -> list[ModelInfo]:
     return list(found.values())
 
 
-def read_help() -> str:
+def read_help(program: str | None) -> str:
     """What `claude --help` prints; empty when it cannot be asked."""
-    program = shutil.which("claude")
     if program is None:
         return ""
     env = {name: os.environ[name] for name in ("PATH", "HOME", "CLAUDE_CONFIG_DIR") if name in os.environ}
     try:
-        run = subprocess.run([program, "--help"], env=env, capture_output=True, timeout=15, check=False, input=b"")
+        run = subprocess.run(
+            [program, "--help"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=os.path.sep
+        )
         return run.stdout.decode(errors="replace")
     except (OSError, subprocess.SubprocessError):
         return ""

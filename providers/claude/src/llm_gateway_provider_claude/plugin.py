@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Mapping, Sequence
 
@@ -122,15 +121,15 @@ def gateway_explain_failure(run: FinishedRun) -> Failure | None:
 
 
 @hookimpl
-def gateway_list_models() -> Sequence[ModelInfo]:
+def gateway_list_models(program: str | None) -> Sequence[ModelInfo]:
     """See models.py."""
-    return models.list_models(os.environ, models.read_help())
+    return models.list_models(os.environ, models.read_help(program))
 
 
 @hookimpl
-def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan | None:
     """See upgrade.py."""
-    return upgrade.plan(shutil.which(argv.EXECUTABLE), target)
+    return upgrade.plan(program, target)
 
 
 @hookimpl

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,9 +25,8 @@ def list_models(environ: Mapping[str, str], catalogue: bytes) -> list[ModelInfo]
     return list(found.values())
 
 
-def read_catalogue() -> bytes:
+def read_catalogue(program: str | None) -> bytes:
     """What `codex debug models` prints, from the service or else from the program; empty when it cannot be asked."""
-    program = shutil.which("codex")
     if program is None:
         return b""
     wanted = ("PATH", "HOME", "CODEX_HOME", "CODEX_API_KEY")
@@ -36,7 +34,13 @@ def read_catalogue() -> bytes:
     for arguments in (CATALOGUE, (*CATALOGUE, "--bundled")):
         try:
             run = subprocess.run(
-                [program, *arguments], env=env, capture_output=True, timeout=_TIMEOUT_S, check=True, input=b""
+                [program, *arguments],
+                env=env,
+                capture_output=True,
+                timeout=_TIMEOUT_S,
+                check=True,
+                input=b"",
+                cwd=os.path.sep,
             )
         except (OSError, subprocess.SubprocessError):
             continue

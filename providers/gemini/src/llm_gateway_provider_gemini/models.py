@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,16 +23,19 @@ def list_models(environ: Mapping[str, str], default_model: str, catalogue: str =
     return list(found.values())
 
 
-def read_catalogue(environ: Mapping[str, str]) -> str:
+def read_catalogue(program: str, environ: Mapping[str, str]) -> str:
     """What `agy models` prints; empty when it cannot be asked."""
-    program = shutil.which("agy", path=environ.get("PATH"))
-    if program is None:
-        return ""
     names = ("PATH", "HOME", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR")
     env = {name: environ[name] for name in names if name in environ}
     try:
         run = subprocess.run(
-            [program, "models"], env=env, capture_output=True, timeout=_AGY_SECONDS, check=False, input=b""
+            [program, "models"],
+            env=env,
+            capture_output=True,
+            timeout=_AGY_SECONDS,
+            check=False,
+            input=b"",
+            cwd=os.path.sep,
         )
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 
 from pydantic import BaseModel
 
@@ -155,20 +155,24 @@ def gateway_explain_failure(run: FinishedRun) -> Failure | None:
 
 
 @hookimpl
-def gateway_list_models() -> Sequence[ModelInfo]:
+def gateway_list_models(program: str | None) -> Sequence[ModelInfo]:
     """See models.py."""
-    catalogue = models.read_catalogue(os.environ) if Configured.settings.flavor != GEMINI else ""
+    catalogue = models.read_catalogue(program, os.environ) if program and _is_agy(program) else ""
     return models.list_models(os.environ, Configured.settings.default_model, catalogue)
 
 
 @hookimpl
-def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan | None:
     """See upgrade.py: for the program that requests get."""
-    wanted = Configured.settings.flavor
-    found = shutil.which(agy_argv.EXECUTABLE)
-    if wanted == AGY or (wanted is None and found):
-        return upgrade.plan_agy(found, target)
-    return upgrade.plan_gemini_cli(shutil.which(argv.EXECUTABLE), target)
+    if program and _is_agy(program):
+        return upgrade.plan_agy(program, target)
+    return upgrade.plan_gemini_cli(program, target)
+
+
+def _is_agy(program: str) -> bool:
+    """As the kernel tells: by its name; a program of another name is what the settings say, or else the first."""
+    name = PurePath(program).name
+    return name == agy_argv.EXECUTABLE or (name != argv.EXECUTABLE and Configured.settings.flavor != GEMINI)
 
 
 @hookimpl

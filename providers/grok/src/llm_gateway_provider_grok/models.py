@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 
@@ -26,9 +25,8 @@ def list_models(environ: Mapping[str, str], catalogue: str) -> list[ModelInfo]:
     return list(found.values())
 
 
-def read_catalogue(environ: Mapping[str, str]) -> str:
+def read_catalogue(program: str | None, environ: Mapping[str, str]) -> str:
     """What `grok models` prints; empty when it cannot be asked."""
-    program = shutil.which("grok", path=environ.get("PATH"))
     if program is None:
         return ""
     env = {name: environ[name] for name in _SEEN if name in environ}

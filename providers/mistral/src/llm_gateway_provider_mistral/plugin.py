@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Sequence
 
@@ -98,9 +97,9 @@ def gateway_list_models() -> Sequence[ModelInfo]:
 
 
 @hookimpl
-def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
+def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan | None:
     """See upgrade.py."""
-    return upgrade.plan(shutil.which(argv.EXECUTABLE), target)
+    return upgrade.plan(program, target)
 
 
 @hookimpl
