@@ -1,8 +1,8 @@
 """Stands in for the echo program: what it answers stands in a script of the test, by model, role and number of the turn.
 
 The script, `<folder>/script.json`: {"<model>": {"review" | "fix" | "ask" | "judge": [answer, …]}}; an answer beyond the last one is
-the last one. An answer is text, or {"text": …, "write": {file: content}, "gate": fifo, "scenario": name}: files are written into the
-working directory, and a gate is waited at until the test opens it. Every start is written into `<folder>/ledger`.
+the last one. An answer is text, or {"text": …, "write": {file: content}, "says": …, "gate": fifo, "scenario": name}: files are written into the
+working directory, `says` is told before the answer, and a gate is waited at until the test opens it. Every start is written into `<folder>/ledger`.
 """
 
 import json
@@ -35,6 +35,8 @@ def main() -> int:
     script = json.loads((FOLDER / "script.json").read_text()).get(model, {}).get(role, ["nothing to say"])
     said = script[min(number, len(script) - 1)]
     told = said if isinstance(said, dict) else {"text": said}
+    if told.get("says"):
+        print(json.dumps({"type": "text", "text": told["says"]}), flush=True)
     if told.get("gate"):
         Path(told["gate"]).read_text()
     for name, content in told.get("write", {}).items():

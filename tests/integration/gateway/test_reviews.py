@@ -252,3 +252,17 @@ async def test_what_a_reviewer_makes_of_it_can_be_anything_and_the_gateway_lives
             told = await caller.call("review", **asking(home, providers=["echo"]))
         assert (told["status"], told["problem"]) == ("failed", "RuntimeError: unheard of")
         assert (await caller.call("review", **asking(home, providers=["echo"])))["verdict"] == "APPROVED"
+
+
+async def test_a_review_that_goes_on_tells_what_each_seat_does(home: Home, script: Script) -> None:
+    gate = script.gate("gate")
+    script.say("review", {"text": said("APPROVED"), "gate": str(gate), "says": "reading code.py"})
+    home.set(sync_deadline_s=0.1)
+    async with home.open() as caller:
+        told = await caller.call("review", **asking(home, providers=["echo"]))
+        while "reading" not in told["seats"][0].get("doing", ""):
+            told = await caller.call("review_wait", reviewId=told["reviewId"], timeoutMs=20)
+        assert "echo: running: reading code.py" in told["report"]
+        gate.write_text("")
+        done = await caller.call("review_wait", reviewId=told["reviewId"])
+    assert "doing" not in done["seats"][0]

@@ -14,13 +14,13 @@ from typing import Annotated, Any, Literal
 from anyio import to_thread
 from pydantic import Field
 
-from llm_gateway import CallContext, Gateway, Wire, operation
-from llm_gateway.errors import InvalidRequest
+from llm_gateway import CallContext, Gateway, JobId, JobState, Wire, operation
+from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway_extension_review.evidence import Evidence, collect, settle
 from llm_gateway_extension_review.result import Format, ReviewResult, latest, result_of
 from llm_gateway_extension_review.reviews import reviews_of
 from llm_gateway_extension_review.rounds import CUT, answer_name
-from llm_gateway_extension_review.state import ASK_MANY, CONSENSUS, REVIEW, UNTIL_APPROVED, Run, Scope, Seat
+from llm_gateway_extension_review.state import ASK_MANY, CONSENSUS, REVIEW, UNTIL_APPROVED, Run, Scope, Seat, Turn
 
 _Seats = Annotated[list[str], Field(min_length=1, max_length=12, description="provider or provider:model")]
 _SEAT = r"^[a-z][a-z0-9_]*(:[^-\s][^\s]*)?$"
@@ -182,7 +182,21 @@ async def tell(gateway: Gateway, run: Run, form: Format) -> ReviewResult:
                 found[turn.seat] = folder.read(run.id, answer_name(turn)) or ""
         return found
 
-    return result_of(run, await to_thread.run_sync(words), form)
+    doing = {turn.seat: await _doing(gateway, turn) for turn in run.turns if turn.status == "running"}
+    return result_of(run, await to_thread.run_sync(words), doing, form)
+
+
+async def _doing(gateway: Gateway, turn: Turn) -> str:
+    """The newest thing that an agent at work has told."""
+    job = await gateway.store.get_job(JobId(turn.job_id)) if turn.job_id else None
+    if job is None or job.state is not JobState.RUNNING:
+        return job.state.value if job else ""
+    try:
+        live = await gateway.supervisor.live(job)
+        await to_thread.run_sync(live.advance)
+    except GatewayError:  # its papers are not there yet, or not any more
+        return ""
+    return live.latest.text[:200] if live.latest else ""
 
 
 async def _wait(gateway: Gateway, run: Run, context: CallContext) -> ReviewResult:

@@ -89,7 +89,8 @@ def _head(result: Result) -> str:
 
 def _seat_line(seat: Mapping[str, Any]) -> str:
     said = seat.get("verdict") or seat.get("position") or seat["status"]
-    why = f": {one_line(seat['problem'])}" if seat.get("problem") else ""
+    words = seat.get("problem") or seat.get("doing")
+    why = f": {one_line(words)}" if words else ""
     return f"  {_name(seat)}: {one_line(said)}{why}"
 
 

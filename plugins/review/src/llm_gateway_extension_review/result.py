@@ -41,10 +41,11 @@ class ReviewResult(Wire):
     next: str | None = None
 
 
-def result_of(run: Run, answers: dict[str, str], form: Format = "text") -> ReviewResult:
+def result_of(run: Run, answers: dict[str, str], doing: dict[str, str], form: Format = "text") -> ReviewResult:
     """The answer.
 
     :param answers: the words of seats, by their names: all of a question's, of a review's those that came to no findings.
+    :param doing: what those who are at work do just now.
     """
     looking = run.kind in (REVIEW, UNTIL_APPROVED)
     turns = latest(run)
@@ -57,8 +58,8 @@ def result_of(run: Run, answers: dict[str, str], form: Format = "text") -> Revie
         quorum=quorum_of(run) if looking else {"needed": run.quorum, "of": len(run.seats)} if run.consensus else None,
         round=run.round if looking else 1,
         max_rounds=run.max_rounds if run.kind == UNTIL_APPROVED else None,
-        seats=[_seat(run, turn, answers) for turn in turns],
-        fixes=[_view(run, turn) for turn in run.turns if turn.role == FIX],
+        seats=[_seat(run, turn, answers, doing) for turn in turns],
+        fixes=[_view(run, turn, doing) for turn in run.turns if turn.role == FIX],
         findings=[one.to_wire() for one in merge(turns)],
         consensus=dict(run.consensus) if run.consensus else None,
         problem=run.problem,
@@ -80,15 +81,15 @@ def latest(run: Run) -> list[Turn]:
     return [last[seat.name] for seat in run.seats if seat.name in last]
 
 
-def _seat(run: Run, turn: Turn, answers: dict[str, str]) -> dict[str, Any]:
+def _seat(run: Run, turn: Turn, answers: dict[str, str], doing: dict[str, str]) -> dict[str, Any]:
     words = answers.get(turn.seat, "")
     shown = {"answer": words[:_LONGEST_ANSWER], "position": turn.position, "findings": len(turn.findings) or None}
     if len(words) > _LONGEST_ANSWER:
         shown["answerCut"] = True
-    return {**_view(run, turn), **{name: value for name, value in shown.items() if value}}
+    return {**_view(run, turn, doing), **{name: value for name, value in shown.items() if value}}
 
 
-def _view(run: Run, turn: Turn) -> dict[str, Any]:
+def _view(run: Run, turn: Turn, doing: dict[str, str]) -> dict[str, Any]:
     seat = next(one for one in (*run.seats, *([run.implementer] if run.implementer else ())) if one.name == turn.seat)
     own = turn.role == LOOK and run.implementer is not None and run.implementer.provider == seat.provider
     known = {
@@ -101,6 +102,7 @@ def _view(run: Run, turn: Turn) -> dict[str, Any]:
         "usage": dict(turn.usage),
         "costUsd": turn.cost_usd,
         "durationMs": turn.duration_ms,
+        "doing": doing.get(turn.seat) if turn.status == "running" else None,
         "carried": turn.carried,
         "ownWork": own,
     }
