@@ -8,68 +8,11 @@ import signal
 import time
 from collections.abc import Callable
 
-import anyio
 import pytest
 
-from llm_gateway_engine_local.bells import Bell
 from tests.chaos.driven import Driven, ask, await_answer
-from tests.chaos.world import ENDED, World
-
-
-def open_all(world: World, count: int) -> list[Driven]:
-    gateways = [world.warm() for _ in range(count)]
-    world.await_event(gateways, "warm")
-    for gateway in gateways:
-        gateway.open()
-    world.await_event(gateways, "open")
-    return gateways
-
-
-def start(world: World, gateway: Driven, *prompts: str, **options: object) -> list[str]:
-    told = [
-        ask(gateway, "echo_request_async", prompt=prompt, workingDir=str(world.work), **options)[0]
-        for prompt in prompts
-    ]
-    return [answer["job"]["id"] for answer in told]
-
-
-def freeze_nursery(world: World, gateway: Driven) -> int:
-    """Have a gateway start its nursery, and stop it: launches get as far as its socket."""
-    (first,) = start(world, gateway, "wake up")
-    ask(gateway, "llm_job_wait", jobIds=[first])
-    nursery = world.nursery_of(gateway)
-    assert nursery
-    os.kill(nursery, signal.SIGSTOP)
-    return nursery
-
-
-def await_ends(world: World, job_ids: list[str], patience_s: float = 20) -> None:
-    """Wait until jobs have ended in the store, without asking any gateway: their bells say when to look."""
-    bell = Bell(world.home, "the-test")
-    bell.open()
-
-    async def wait() -> None:
-        with anyio.fail_after(patience_s):
-            while any(world.states()[job_id] not in ENDED for job_id in job_ids):
-                await bell.heard()
-
-    try:
-        anyio.run(wait)
-    finally:
-        bell.close()
-
-
-def check_ran_once(world: World, gateway: Driven, *job_ids: str) -> None:
-    assert {job_id: world.starts()[job_id] for job_id in job_ids} == dict.fromkeys(job_ids, 1)
-    replies = [ask(gateway, "llm_job_result", jobId=job_id)[0] for job_id in job_ids]
-    assert [reply["status"] for reply in replies] == ["completed"] * len(job_ids)
-
-
-def leave(world: World, *gateways: Driven) -> None:
-    for gateway in gateways:
-        world.drop(gateway, gently=True)
-    world.await_silence()
-    world.check_order()
+from tests.chaos.scenes import await_ends, await_papers, check_ran_once, freeze_nursery, leave, open_all, start
+from tests.chaos.world import World
 
 
 def test_a_launch_that_dies_with_the_nursery_is_made_again(world: World) -> None:
@@ -155,18 +98,7 @@ def test_what_ended_without_a_gateway_is_answered_at_once(world: World, end: Cal
     gateway.process.wait(20)
     world.drop(gateway)
     world.await_event([following], "warm")
-    bell = Bell(world.home, "the-test")
-    bell.open()
-
-    async def wait() -> None:
-        with anyio.fail_after(20):
-            while not all(world.paper(job_id, "exit.json") for job_id in jobs):
-                await bell.heard()
-
-    try:
-        anyio.run(wait)
-    finally:
-        bell.close()
+    await_papers(world, jobs, "exit.json")
     begun = time.monotonic()
     following.open()
     _, at = ask(following, "llm_job_wait", jobIds=jobs)

@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 from pydantic import BaseModel
 
 import llm_gateway
+from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import McpServer
@@ -76,7 +77,10 @@ class Gateway:
         fit), LookupError for a name that is no operation.
         """
         operation = self.operations[name]
-        return await operation.handler(self, check(operation.params, arguments), context)
+        try:
+            return await operation.handler(self, check(operation.params, arguments), context)
+        except OSError as error:  # its words may name a path
+            raise StoreUnavailable(f"The machine refused: {error.strerror or type(error).__name__}.") from error
 
     async def read(self, uri: str, context: CallContext) -> tuple[str, str]:
         """Read a resource: (MIME type, text). Raises LookupError for a URI that is no resource."""

@@ -98,9 +98,9 @@ class Supervisor:
 
     async def _admit(self, job: Job, plan: Plan, session: Session | None, queue_if_busy: bool) -> Admission:
         gateway = self._gateway
-        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", papers(plan.accepted))
-        self._plans[job.id] = plan
         try:
+            await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", papers(plan.accepted))
+            self._plans[job.id] = plan
             admission = await gateway.store.admit(
                 job,
                 session=session,
@@ -108,7 +108,7 @@ class Supervisor:
                 dedup_window_s=gateway.settings.dedup_window_s,
                 queue_if_busy=queue_if_busy,
             )
-        except GatewayError:
+        except (GatewayError, OSError):
             await self._discard(job.id)
             raise
         if admission.deduplicated:
@@ -141,7 +141,7 @@ class Supervisor:
         with anyio.CancelScope(shield=True):
             try:
                 claimed = await self._gateway.store.claim(self.owner, self._gateway.limits, _now())
-            except StoreUnavailable as error:  # what waits must not wait for the next bell
+            except (StoreUnavailable, OSError) as error:  # what waits must not wait for the next bell
                 log.warning("nothing could be started: %s", error)
                 self._gateway.tasks.start_soon(self._pump, _LOOK_AGAIN_S)
                 return
@@ -179,9 +179,8 @@ class Supervisor:
                 concluded = replace(concluded, reply=replace(concluded.reply, notices=told))
             await self._finish(job, concluded, text, record, counts)
         finally:
-            self._driven.discard(job.id)
-            self._unlaunched.discard(job.id)  # launched, or never will be
-            self._adopted.discard(job.id)
+            for known in (self._driven, self._unlaunched, self._adopted):  # it is launched, or never will be
+                known.discard(job.id)
             self._lives.pop(job.id, None)
             self._wake(job.id)
         await to_thread.run_sync(self._neighbours.tell, job.id)
@@ -295,7 +294,7 @@ class Supervisor:
                 self._forget_waiting(job_id)
                 return True
             await self.look_after(job)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, OSError) as error:
             log.warning("could not look at %s: %s", job_id, error)
         with anyio.move_on_after(None if job_id in self._driven | self._queued else _LOOK_AGAIN_S):
             await event.wait()
@@ -327,7 +326,7 @@ class Supervisor:
                 await self._pump()
                 if strange or not heard:
                     await self.look_after(*await self._gateway.store.unfinished())
-            except StoreUnavailable as error:
+            except (StoreUnavailable, OSError) as error:
                 log.warning("could not look after the home: %s", error)
 
     def _forget_waiting(self, job_id: JobId) -> None:

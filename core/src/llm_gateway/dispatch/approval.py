@@ -89,11 +89,8 @@ def rule(
 
 def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
     """The `approval` object of an answer."""
-    wire: dict[str, Any] = {"strategy": strategy, "decision": Decision.ALLOW.value, "posture": ruling.posture.value}
-    if ruling.verdict:
-        wire["policy"] = ruling.verdict.policy
-        wire["reasons"] = list(ruling.verdict.reasons)
-    return wire
+    judged = {"policy": one.policy, "reasons": list(one.reasons)} if (one := ruling.verdict) else {}
+    return {"strategy": strategy, "decision": Decision.ALLOW.value, "posture": ruling.posture.value, **judged}
 
 
 def _question(verdict: Verdict) -> str:

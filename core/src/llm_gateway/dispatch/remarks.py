@@ -23,7 +23,7 @@ async def remark(gateway: Gateway, record: Record, request: Request | None, repl
     """Ask them all: the record as they complete it, warnings, and what to add up."""
     try:
         earlier = await gateway.store.earlier(record)
-    except StoreUnavailable:  # it costs the remarks, not the turn
+    except (StoreUnavailable, OSError):  # it costs the remarks, not the turn
         earlier = ()
     return await to_thread.run_sync(_ask, gateway, record, earlier, request, reply)
 

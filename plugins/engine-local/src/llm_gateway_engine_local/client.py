@@ -17,9 +17,9 @@ import fcntl
 import os
 import re
 import signal
-import stat
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,14 +28,16 @@ from typing import Any, Literal, TypeVar
 import anyio
 import anyio.to_thread
 
-from llm_gateway import RUN_FILES, EndReason, JobId, RunEnd, RunSpec, RunView
+from llm_gateway import JobId, RunEnd, RunSpec, RunView
 
-from . import ending, keeper, nursery
+from . import nursery
 from .folder import ARTIFACTS, CANCEL, EXIT, FILES, LOCK, SPEC, STATE, STDERR, STDIN, STDOUT, Folder, plain_parts
 from .identity import Identity
 from .neighbours import Neighbourhood
+from .patience import PATIENCE_S, at_last, passes, read_at_last
 from .starter import Starter
 from .usage import usage_of
+from .verdicts import give_verdict, read_end
 from .watch import Watcher
 
 _T = TypeVar("_T")
@@ -85,7 +87,9 @@ class LocalEngine:
 
     async def launch(self, spec: RunSpec) -> None:
         """Make sure that this run has been started. ValueError: a job id or file name that would leave its folder."""
-        if spec.job_id not in self._launched and (launched := await self._in_thread(lambda: self._launch(spec))):
+        if spec.job_id in self._launched:
+            return
+        if launched := await at_last(lambda: self._in_thread(lambda: self._launch(spec)), PATIENCE_S):
             self._launched.setdefault(spec.job_id, launched)
             if self._launched[spec.job_id] is not launched:
                 launched.close()
@@ -94,8 +98,8 @@ class LocalEngine:
         """Wait for the end of a launched run."""
         while True:
             launched = self._launched.get(job_id)
-            await self._keeper_gone(job_id)
-            verdict = await self._in_thread(lambda: self._settle(job_id))
+            await at_last(lambda: self._keeper_gone(job_id))
+            verdict = await at_last(lambda: self._in_thread(lambda: self._settle(job_id)))
             if isinstance(verdict, RunEnd):
                 if launched := self._launched.pop(job_id, None):
                     launched.close()
@@ -151,15 +155,7 @@ class LocalEngine:
         """Bytes of `stdout` or `stderr` from an absolute offset; b"" at the end, or when nothing is there."""
         if stream not in (STDOUT, STDERR):
             raise ValueError(f"{stream!r} is no stream")
-        try:
-            with Folder(self._path(job_id)) as folder:
-                fd = folder.open(stream, os.O_RDONLY)
-        except FileNotFoundError:
-            return b""
-        try:
-            return os.pread(fd, size, offset)
-        finally:
-            os.close(fd)
+        return read_at_last(lambda: self._read(job_id, stream, offset, size))
 
     def forget(self, job_id: JobId, *, output_only: bool = False) -> None:
         """Delete a finished job's folder, or just what the run read and wrote. RuntimeError: it is still running."""
@@ -200,8 +196,9 @@ class LocalEngine:
             try:
                 if who and (fd := who.open()) is not None:
                     return fd
-            except OSError:  # no pidfds here
-                pass
+            except OSError as error:  # no pidfds here, unless it is for want of a descriptor
+                if passes(error):
+                    raise
             return _wait_for_lock(folder) if folder.is_held() else None
 
     async def _changed(self, job_id: JobId, changed: Callable[[], Any]) -> bool:
@@ -229,6 +226,17 @@ class LocalEngine:
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    def _read(self, job_id: JobId, stream: str, offset: int, size: int) -> bytes:
+        try:
+            with Folder(self._path(job_id)) as folder:
+                fd = folder.open(stream, os.O_RDONLY)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.pread(fd, size, offset)
+        finally:
+            os.close(fd)
 
     def _launch(self, spec: RunSpec) -> _Launched | None:
         for name in spec.files:
@@ -259,14 +267,14 @@ class LocalEngine:
 
     async def _launch_again(self, job_id: JobId, launched: _Launched) -> None:
         if launched.launches >= _LAUNCHES:
-            await self._in_thread(lambda: self._settle(job_id, give_up=True))
+            await at_last(lambda: self._in_thread(lambda: self._settle(job_id, give_up=True)))
             return
         await anyio.sleep(0.01 * 4 ** (launched.launches - 1))  # the machine may be out of processes: up to 2.5 s
         launched.launches += 1
         alone = launched.launches > _LAUNCHES // 2
-        fd = await self._in_thread(lambda: self._starter.start(launched.message, alone=alone))
         launched.close()
-        launched.fd = fd
+        with suppress(OSError):  # then the next launch, or the last one's end
+            launched.fd = await self._in_thread(lambda: self._starter.start(launched.message, alone=alone))
 
     def _cancel(self, job_id: JobId) -> None:
         with Folder(self._path(job_id), create=True) as folder:
@@ -275,6 +283,7 @@ class LocalEngine:
             os.close(folder.open(CANCEL, os.O_WRONLY | os.O_CREAT))  # empty: nothing of it can be half written
             if who := Identity.from_dict((folder.read_json(STATE) or {}).get("keeper")):
                 who.signal(signal.SIGTERM)
+                who.signal(signal.SIGCONT)  # a keeper that was stopped hears nothing
 
     def _settle(self, job_id: JobId, *, give_up: bool = False) -> RunEnd | Literal["held", "unknown"]:
         """Read the verdict on a run whose keeper is gone, or give it."""
@@ -290,82 +299,10 @@ class LocalEngine:
                     return "held"
                 try:
                     if not folder.has(EXIT):
-                        _give_verdict(folder, job_id)
+                        give_verdict(folder, job_id)
                 finally:
                     os.close(lock)
-            return _read_end(folder)
-
-
-def _give_verdict(folder: Folder, job_id: JobId) -> None:
-    """Write `exit.json` in the place of a keeper that is gone or never came. The caller holds the lock."""
-    state, spec = folder.read_json(STATE), folder.read_json(SPEC) or {}
-    if state is None:
-        canceled = folder.has(CANCEL)
-        document: dict[str, Any] = {"reason": "canceled" if canceled else "spawn_failed"}
-        if not canceled:
-            document["detail"] = "No keeper could be started."
-        keeper.conclude(folder, document, [])
-        return
-    killed = ending.end_leftovers(job_id, Identity.from_dict(state.get("agent")))
-    folder.remove_drafts(STATE, EXIT)
-    document = {
-        "reason": "vanished",
-        "detail": "Its keeper was killed.",
-        "started_at": state["started_at"],
-        "killed_descendants": killed,
-        "holes": {name: hole for name in (STDOUT, STDERR) if (hole := _find_hole(folder, name))},
-    }
-    keeper.conclude(folder, document, spec.get("artifacts", []))
-
-
-def _read_end(folder: Folder) -> RunEnd:
-    document, spec = folder.read_json(EXIT), folder.read_json(SPEC) or {}
-    assert document is not None
-    started_at = document.get("started_at")
-    limit = spec.get("limits", {}).get("output_bytes", 0)
-    return RunEnd(
-        reason=EndReason(document["reason"]),
-        exit_code=document.get("exit_code"),
-        signal=document.get("signal"),
-        detail=document.get("detail", ""),
-        started_at=datetime.fromisoformat(started_at) if started_at else None,
-        ended_at=datetime.fromisoformat(document["ended_at"]),
-        stdout_bytes=document["stdout_bytes"],
-        stderr_bytes=document["stderr_bytes"],
-        holes={name: (hole[0], hole[1]) for name, hole in document.get("holes", {}).items()},
-        killed_descendants=document.get("killed_descendants", 0),
-        artifacts={
-            path: _read_artifact(folder, number, path, spec["cwd"], limit)
-            for number, path in enumerate(spec.get("artifacts", []))
-        },
-    )
-
-
-def _read_artifact(folder: Folder, number: int, path: str, cwd: str, limit: int) -> bytes:
-    """At most as much as is kept of a stream; empty for what is missing or no plain file."""
-    inside = RUN_FILES in path
-    where = os.path.join(folder.path, ARTIFACTS, str(number)) if inside else os.path.join(cwd, path)
-    try:
-        fd = os.open(where, os.O_RDONLY | os.O_NONBLOCK | (os.O_NOFOLLOW if inside else 0))
-    except OSError:
-        return b""
-    with os.fdopen(fd, "rb") as file:
-        return file.read(limit) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
-
-
-def _find_hole(folder: Folder, name: str) -> tuple[int, int] | None:
-    """Ask the file itself for the hole that a keeper made before it was killed."""
-    size = folder.size(name)
-    if not size or not hasattr(os, "SEEK_HOLE"):
-        return None
-    fd = folder.open(name, os.O_RDONLY)
-    try:
-        start = os.lseek(fd, 0, os.SEEK_HOLE)
-        return (start, os.lseek(fd, start, os.SEEK_DATA)) if start < size else None
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
+            return read_end(folder)
 
 
 def _wait_for_lock(folder: Folder) -> int:

@@ -114,17 +114,18 @@ class _Keeper:
             self.artifacts = spec["artifacts"]
             self.output = Output(self.folder, spec["limits"]["output_bytes"])
             self.folder.make_files(files)
-            self._spawn(spec, env, state)
+            stuck = self._spawn(spec, env, state)
         except OSError as error:
             self.details.append(f"{error.strerror}: {error.filename}" if error.filename else str(error))
             return "spawn_failed"
-        reason = self._watch(self.output, spec["limits"])
+        reason = stuck or self._watch(self.output, spec["limits"])
         if reason != "exited":
             self._end(spec["end_steps"])
         self._sweep(gentle=self.status is not None)
         return reason
 
-    def _spawn(self, spec: dict[str, Any], env: dict[str, str], state: dict[str, Any]) -> None:
+    def _spawn(self, spec: dict[str, Any], env: dict[str, str], state: dict[str, Any]) -> str:
+        """Start the agent; answers why to end it if it never comes to be its program (suspended, a hung disk), else ""."""
         run_files = os.path.join(self.folder.path, FILES)
         argv = [word.replace(RUN_FILES, run_files) for word in spec["argv"]]
         env = {name: value.replace(RUN_FILES, run_files) for name, value in env.items()}
@@ -153,12 +154,18 @@ class _Keeper:
                 os.write(key, b"!")
         finally:
             os.close(key)
+        deadline = time.monotonic() + spec["limits"]["timeout_s"]
+        while not select.select([trouble], [], [], _GENTLE_S)[0]:
+            if self.folder.has(CANCEL) or time.monotonic() >= deadline:
+                os.close(trouble)
+                return "canceled" if self.folder.has(CANCEL) else "timeout"
         with os.fdopen(trouble, "rb") as pipe:
             number, _, culprit = pipe.read().decode(errors="replace").partition(" ")  # its end is the agent's exec
         if number:
             os.waitpid(self.agent, 0)
             self.agent = 0
             raise OSError(int(number), os.strerror(int(number)), culprit)
+        return ""
 
     def _watch(self, output: Output, limits: dict[str, Any]) -> str:
         """Wait for the agent's end, or for a reason to end it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _PATIENCE_S = 2.0
@@ -37,25 +39,27 @@ class Life:
     def close(self) -> None:
         """End. Idempotent."""
         if self._fd >= 0:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink()
             os.close(self._fd)
             self._fd = -1
 
 
 def is_alive(home: Path, gateway_id: str) -> bool:
-    """Say whether a gateway lives; the file of a dead one is removed."""
+    """Say whether a gateway lives; the file of a dead one is removed. Who cannot look takes it for living."""
     path = home / "gateways" / gateway_id
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-    except OSError:
-        return False
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
     try:
         # Shared: two who look at once must not take each other for the living.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a home that cannot be written now
+            path.unlink()
         return False
     finally:
         os.close(fd)

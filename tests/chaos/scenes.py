@@ -1,0 +1,79 @@
+"""What tests of single moments have in common."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import anyio
+
+from llm_gateway_engine_local.bells import Bell
+from tests.chaos.driven import Driven, ask
+from tests.chaos.world import ENDED, World
+
+
+def open_all(world: World, count: int) -> list[Driven]:
+    gateways = [world.warm() for _ in range(count)]
+    world.await_event(gateways, "warm")
+    for gateway in gateways:
+        gateway.open()
+    world.await_event(gateways, "open")
+    return gateways
+
+
+def start(world: World, gateway: Driven, *prompts: str, **options: object) -> list[str]:
+    told = [
+        ask(gateway, "echo_request_async", prompt=prompt, workingDir=str(world.work), **options)[0]
+        for prompt in prompts
+    ]
+    return [answer["job"]["id"] for answer in told]
+
+
+def freeze_nursery(world: World, gateway: Driven) -> int:
+    """Have a gateway start its nursery, and stop it: launches get as far as its socket."""
+    (first,) = start(world, gateway, "wake up")
+    ask(gateway, "llm_job_wait", jobIds=[first])
+    nursery = world.nursery_of(gateway)
+    assert nursery
+    os.kill(nursery, signal.SIGSTOP)
+    return nursery
+
+
+def await_ends(world: World, job_ids: list[str], patience_s: float = 20) -> None:
+    """Wait until jobs have ended in the store, without asking any gateway."""
+    await_bells(world, lambda: all(world.states()[job_id] in ENDED for job_id in job_ids), patience_s)
+
+
+def await_papers(world: World, job_ids: list[str], name: str, patience_s: float = 20) -> None:
+    """Wait until each job has a document, without asking any gateway."""
+    await_bells(world, lambda: all(world.paper(job_id, name) for job_id in job_ids), patience_s)
+
+
+def await_bells(world: World, until: Callable[[], bool], patience_s: float) -> None:
+    """Wait until something is true: the bells of the home say when to look."""
+    bell = Bell(world.home, "the-test")
+    bell.open()
+
+    async def wait() -> None:
+        with anyio.fail_after(patience_s):
+            while not until():
+                await bell.heard()
+
+    try:
+        anyio.run(wait)
+    finally:
+        bell.close()
+
+
+def check_ran_once(world: World, gateway: Driven, *job_ids: str) -> None:
+    assert {job_id: world.starts()[job_id] for job_id in job_ids} == dict.fromkeys(job_ids, 1)
+    replies = [ask(gateway, "llm_job_result", jobId=job_id)[0] for job_id in job_ids]
+    assert [reply["status"] for reply in replies] == ["completed"] * len(job_ids)
+
+
+def leave(world: World, *gateways: Driven) -> None:
+    for gateway in gateways:
+        world.drop(gateway, gently=True)
+    world.await_silence()
+    world.check_order()
