@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -152,3 +153,16 @@ def test_a_folder_without_git_can_give_files_alone(tmp_path: Path) -> None:
         uncommitted(tmp_path)
     scope = settle(str(tmp_path), None, False, ("a.py",), None)
     assert "=== a.py\none" in collect(str(tmp_path), scope, "", again=False).text
+
+
+def test_a_git_that_cannot_be_told_what_not_to_run_is_not_asked(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.which("git")
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text(f'#!/bin/sh\nunset GIT_CONFIG_COUNT\nexec {real} "$@"\n')
+    old.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{old.parent}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(InvalidRequest, match="what not to run"):
+        uncommitted(repo)

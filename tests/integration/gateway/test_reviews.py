@@ -266,3 +266,10 @@ async def test_a_review_that_goes_on_tells_what_each_seat_does(home: Home, scrip
         gate.write_text("")
         done = await caller.call("review_wait", reviewId=told["reviewId"])
     assert "doing" not in done["seats"][0]
+
+
+async def test_a_home_that_cannot_keep_a_review_is_told_before_anybody_is_asked(home: Home, script: Script) -> None:
+    (home.path / "reviews").write_text("in the way")
+    async with home.open() as caller:
+        await refused(StoreUnavailable, caller.call("review", **asking(home)))
+    assert script.started == []

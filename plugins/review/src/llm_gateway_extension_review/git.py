@@ -42,6 +42,8 @@ class Repository:
         """Find it. Raises InvalidRequest where there is none, or one that lies about its place."""
         self._settings: dict[str, str] = dict(_OFF)
         self._top = Path(directory)
+        if self._ask("config", "core.pager", missing=True).strip() != _OFF["core.pager"]:  # else nothing would be off
+            raise InvalidRequest("git cannot be told what not to run", recovery="Install git 2.31 or newer.")
         shown = self._ask("rev-parse", "--show-toplevel").rstrip("\n")
         top, inside = Path(shown), Path(directory).resolve()
         if not shown or not (top / ".git").exists() or not inside.is_relative_to(top.resolve()):

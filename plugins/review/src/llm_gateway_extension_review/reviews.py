@@ -10,7 +10,7 @@ import anyio
 from anyio import to_thread
 
 from llm_gateway import CallContext, EventKind, Gateway, JobId, JobState
-from llm_gateway.errors import GatewayError, InvalidRequest
+from llm_gateway.errors import GatewayError, InvalidRequest, StoreUnavailable
 from llm_gateway_extension_review.folder import Folder
 from llm_gateway_extension_review.rounds import Drive
 from llm_gateway_extension_review.state import Run, Turn
@@ -37,7 +37,10 @@ class Reviews:
     async def begin(self, run: Run, texts: dict[str, str]) -> None:
         """Keep a run and its texts, and drive it from now on, whoever waits for it."""
         with anyio.CancelScope(shield=True):
-            held = await to_thread.run_sync(self.folder.begin, run, texts)
+            try:
+                held = await to_thread.run_sync(self.folder.begin, run, texts)
+            except OSError as error:
+                raise StoreUnavailable(f"the review cannot be kept: {error}") from None
             if held is not None:
                 self._drive(run, held)
 
