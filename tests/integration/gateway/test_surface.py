@@ -72,6 +72,20 @@ async def test_lesson_70_the_tools_of_one_provider_cost_little(home: Home) -> No
         assert listing_bytes(others, for_models=True) < 5_500
 
 
+async def test_lesson_70_all_tools_together_cost_little(home: Home) -> None:
+    async with home.open() as caller:
+        operations = caller.gateway.operations.values()
+        providers = caller.gateway.providers
+    assert providers.keys() == {"claude", "codex", "echo", "gemini", "grok", "mistral"}
+    assert len(operations) >= 34
+    assert listing_bytes(operations) < 60_000
+    assert listing_bytes(operations, for_models=True) < 36_000
+    for provider in providers:
+        own = [operation for operation in operations if operation.name.startswith(f"{provider}_request")]
+        assert len(own) == 2
+        assert listing_bytes(own) < 5_000, provider
+
+
 def test_lesson_67_only_chosen_packages_are_needed() -> None:
     needed = set()
     everything = {ROOT / "pyproject.toml", *ROOT.glob("*/pyproject.toml"), *ROOT.glob("*/*/pyproject.toml")}

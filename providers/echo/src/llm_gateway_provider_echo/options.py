@@ -17,7 +17,7 @@ class EchoOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    scenario: Scenario = Field("echo", description="How to behave")
-    amount: int = Field(0, ge=0, le=10**9, description="How many; 0: its own number")
-    delay_ms: int = Field(0, ge=0, le=86_400_000, description="Pause before the answer")
+    scenario: Scenario = Field("echo", description="How it acts")
+    amount: int = Field(0, ge=0, le=10**9, description="0: its own")
+    delay_ms: int = Field(0, ge=0, le=86_400_000, description="Pause first")
     on_term: Literal["exit", "ignore", "flush"] = Field("exit", description="On SIGTERM")
