@@ -17,6 +17,8 @@ from llm_gateway_transport_mcp.wire import MAX_LINE_BYTES, LineTooLong, Wire
 log = logging.getLogger(__name__)
 
 _Item = SessionMessage | Exception
+#: How many answers may wait for a client to read them; until it does, nothing more is taken in.
+_UNREAD = 64
 
 
 async def converse(server: Server[Any], wire: Wire) -> None:
@@ -24,16 +26,38 @@ async def converse(server: Server[Any], wire: Wire) -> None:
     arrived, incoming = anyio.create_memory_object_stream[_Item](0)
     outgoing, departing = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_receive, wire, arrived, outgoing.clone())
-        tasks.start_soon(_send, wire, departing, tasks.cancel_scope)
+        unread = _Unread(outgoing)
+        tasks.start_soon(_receive, wire, arrived, outgoing.clone(), unread)
+        tasks.start_soon(_send, wire, departing, tasks.cancel_scope, unread)
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
+class _Unread:
+    """The answers that the client has not read yet."""
+
+    def __init__(self, outgoing: MemoryObjectSendStream[SessionMessage]) -> None:
+        self._outgoing = outgoing
+        self._read = anyio.Event()
+
+    def one_less(self) -> None:
+        self._read.set()
+        self._read = anyio.Event()
+
+    async def few(self) -> None:
+        """Wait until they are few."""
+        while self._outgoing.statistics().tasks_waiting_send > _UNREAD:
+            await self._read.wait()
+
+
 async def _receive(
-    wire: Wire, arrived: MemoryObjectSendStream[_Item], outgoing: MemoryObjectSendStream[SessionMessage]
+    wire: Wire,
+    arrived: MemoryObjectSendStream[_Item],
+    outgoing: MemoryObjectSendStream[SessionMessage],
+    unread: _Unread,
 ) -> None:
     async with arrived, outgoing:
         async for line in wire.lines:
+            await unread.few()
             if isinstance(line, LineTooLong):
                 await outgoing.send(_refusal(types.INVALID_REQUEST, f"line longer than {MAX_LINE_BYTES >> 20} MiB"))
             elif line.strip():
@@ -63,13 +87,17 @@ def _refusal(code: int, message: str, request_id: types.RequestId | None = None)
 
 
 async def _send(
-    wire: Wire, departing: MemoryObjectReceiveStream[SessionMessage], everything: anyio.CancelScope
+    wire: Wire,
+    departing: MemoryObjectReceiveStream[SessionMessage],
+    everything: anyio.CancelScope,
+    unread: _Unread,
 ) -> None:
     async with departing:
         async for item in departing:
             line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
             try:
                 await wire.send(line)
+                unread.one_less()
             except OSError:
                 log.debug("the client is gone")
                 everything.cancel()
