@@ -128,6 +128,8 @@ class _Keeper:
         """Start the agent; answers why to end it if it never comes to be its program (suspended, a hung disk), else ""."""
         run_files = os.path.join(self.folder.path, FILES)
         argv = [word.replace(RUN_FILES, run_files) for word in spec["argv"]]
+        if not os.path.isabs(argv[0]):  # it would be looked for in the working directory, where anybody may have put it
+            raise FileNotFoundError(errno.ENOENT, "No absolute path to the program", argv[0])
         env = {name: value.replace(RUN_FILES, run_files) for name, value in env.items()}
         env[ending.MARKER] = os.path.basename(self.folder.path)
         assert self.output
