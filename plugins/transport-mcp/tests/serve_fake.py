@@ -134,6 +134,7 @@ async def read_one(gateway: Gateway, values: Mapping[str, str], context: CallCon
 class FakeGateway(Gateway):
     version = "9.8.7"
     instructions = "Ask the fake."
+    defers = False
     host = PluginHost()
     environ = {"LLM_GATEWAY_HOME": "/dev/null/none"}  # nothing can be written there
     operations = operations()

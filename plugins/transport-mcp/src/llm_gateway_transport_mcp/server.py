@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def build_server(gateway: Gateway) -> Server[dict[str, object]]:
     """Make a server that speaks every protocol revision the SDK knows; the client's first request decides which."""
     tools, resources, prompts = Tools(gateway), Resources(gateway), Prompts(gateway)
-    return Server(
+    server: Server[dict[str, object]] = Server(
         "llm-gateway",
         version=gateway.version,
         title="LLM Gateway",
@@ -34,6 +34,8 @@ def build_server(gateway: Gateway) -> Server[dict[str, object]]:
         on_list_prompts=prompts.list,
         on_get_prompt=prompts.get,
     )
+    tools.join(server)
+    return server
 
 
 async def serve(gateway: Gateway, wire: Wire) -> None:

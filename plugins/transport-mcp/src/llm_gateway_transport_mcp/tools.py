@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from mcp import MCPError, types
 from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
 from pydantic import BaseModel
 
 from llm_gateway import CallContext, Gateway, Operation
@@ -18,6 +19,7 @@ from llm_gateway_transport_mcp.answers import crash_answer, error_answer, result
 from llm_gateway_transport_mcp.asking import AnswerFirst, Questions
 from llm_gateway_transport_mcp.progress import paced
 from llm_gateway_transport_mcp.schema import input_schema, output_schema
+from llm_gateway_transport_mcp.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,11 @@ class Tools:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._questions = Questions()
+        self._tasks = Tasks(gateway)
+
+    def join(self, server: Server[Any]) -> None:
+        """Add to the server what is more than a list and a call."""
+        self._tasks.join(server)
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """List the operations; a plugin that brought one which cannot be shown is told of it by its health."""
@@ -50,6 +57,9 @@ class Tools:
         if operation is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
         try:
+            if (beginning := self._tasks.starts(ctx, operation)) is not None:
+                asking = CallContext(ask=self._questions.asker(ctx, params))
+                return self._tasks.begun(await self._gateway.call(beginning, params.arguments or {}, asking))
             return result_answer(operation, await self._carry_out(ctx, operation, params))
         except AnswerFirst as waiting:
             return self._questions.put(waiting, params)

@@ -1,0 +1,109 @@
+"""Tasks (MCP extension `io.modelcontextprotocol/tasks`, for clients of 2026-07-28): our jobs by the protocol's own name.
+
+A client that declared the extension gets a task where others wait: `<provider>_request` is answered at once, from the store, so
+that a task is there before its id is told, and outlives both ends. `tasks/get` tells how it stands, and its result once it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from mcp import MCPError, types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from pydantic import BaseModel
+
+from llm_gateway import CallContext, Gateway, JobId, Operation, answer
+from llm_gateway.errors import GatewayError
+from llm_gateway_transport_mcp.answers import result_answer
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+_FIRST = "2026-07-28"
+_POLL_MS = 5_000
+_DAY_MS = 86_400_000
+_LATER = "_async"
+_STATUS = {"queued": "working", "running": "working", "canceled": "cancelled"}  #: whatever else: completed
+#: -32021 of 2026-07-28: the client has not declared what it uses.
+_UNDECLARED = -32021
+
+Context = ServerRequestContext[Any, Any]
+
+
+class TaskParams(types.RequestParams):
+    """Which task."""
+
+    task_id: str
+
+
+class Tasks:
+    """Answers calls with tasks, and what clients then ask of them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def join(self, server: Server[Any]) -> None:
+        """Offer the extension, where jobs can be come back to."""
+        if self._gateway.defers:
+            server.extensions[EXTENSION] = {}
+            server.add_request_handler("tasks/get", TaskParams, self.get)
+            server.add_request_handler("tasks/cancel", TaskParams, self.cancel)
+
+    def starts(self, ctx: Context, operation: Operation) -> str | None:
+        """The operation that begins a call of this one as a task; None: it is answered as for any client."""
+        name = f"{operation.name}{_LATER}"
+        return name if name in self._gateway.operations and _declared(ctx) else None
+
+    def begun(self, result: BaseModel) -> types.CallToolResult:
+        """Answer a call with the task that it became. The SDK hands on shapes that it does not know, and has no type for them."""
+        task = {**self._view(result.model_dump(mode="json", by_alias=True)["job"]), "resultType": "task"}
+        return cast("types.CallToolResult", task)
+
+    async def get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
+        """Tell how a task stands; its result, once it ended."""
+        return await self._tell(ctx, "llm_job_status", params.task_id)
+
+    async def cancel(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
+        """End a task, and tell how it stands."""
+        return await self._tell(ctx, "llm_job_cancel", params.task_id)
+
+    async def _tell(self, ctx: Context, operation: str, task_id: str) -> dict[str, Any]:
+        if not _declared(ctx):
+            needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+            raise MCPError(_UNDECLARED, f"The client has not declared {EXTENSION}", needed)
+        try:
+            found = await self._gateway.call(operation, {"jobId": task_id}, CallContext())
+        except GatewayError as error:
+            raise MCPError(types.INVALID_PARAMS, error.message, error.to_wire()) from error
+        task = self._view(found.model_dump(mode="json", by_alias=True)["job"])
+        if task["status"] == "completed":
+            task["result"] = await self._result(task_id)
+        return {**task, "resultType": "complete"}
+
+    async def _result(self, task_id: str) -> dict[str, Any]:
+        """What the call would have been answered with, had it waited."""
+        job = await self._gateway.store.get_job(JobId(task_id))
+        if job is None:
+            raise MCPError(types.INVALID_PARAMS, "There is no such task")
+        operation = self._gateway.operations.get(f"{job.provider}_request")
+        if operation is None:
+            raise MCPError(types.INVALID_PARAMS, f"The provider {job.provider} is not here any more")
+        told = result_answer(operation, await answer(self._gateway, job, deduplicated=False))
+        return told.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def _view(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """A job, as a task."""
+        return {
+            "taskId": job["id"],
+            "status": _STATUS.get(job["status"], "completed"),
+            "statusMessage": f"{job['provider']}: {job['status']}",
+            "createdAt": job["createdAt"],
+            "lastUpdatedAt": job.get("endedAt") or job.get("startedAt") or job["createdAt"],
+            "ttlMs": round(self._gateway.settings.jobs.retention_days * _DAY_MS),
+            "pollIntervalMs": _POLL_MS,
+        }
+
+
+def _declared(ctx: Context) -> bool:
+    capabilities = ctx.session.client_capabilities
+    return ctx.session.protocol_version >= _FIRST and EXTENSION in ((capabilities and capabilities.extensions) or {})

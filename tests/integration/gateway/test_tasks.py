@@ -1,0 +1,140 @@
+"""Tasks of MCP's revision 2026-07-28: a client that declared them gets one where others wait, and finds it after a restart."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal, TextIO, cast
+
+import anyio
+import pytest
+from mcp import Client, MCPError, StdioServerParameters, stdio_client, types
+from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
+
+pytestmark = pytest.mark.anyio
+
+
+class Begun(types.Result):
+    """What a call is answered with."""
+
+    result_type: Literal["task"]
+    task_id: str
+    status: str
+    ttl_ms: int
+    poll_interval_ms: int
+    created_at: str
+
+
+class Told(types.Result):
+    """What tasks/get and tasks/cancel answer."""
+
+    result_type: Literal["complete"]
+    task_id: str
+    status: str
+    result: dict[str, Any] | None = None
+
+
+class Using(ClientExtension):
+    """A client that can take tasks, and keeps the last it was given."""
+
+    identifier = "io.modelcontextprotocol/tasks"
+
+    def __init__(self) -> None:
+        self.begun: Begun | None = None
+
+    def claims(self) -> Sequence[ResultClaim[Any]]:
+        async def resolve(begun: Begun, context: ClaimContext) -> types.CallToolResult:
+            self.begun = begun
+            return types.CallToolResult(content=[], structured_content={"status": "deferred"})
+
+        return [ResultClaim(result_type="task", model=Begun, resolve=resolve)]
+
+
+class TaskRequest(types.Request[Any, str]):
+    """A request about a task."""
+
+    method: str
+    params: dict[str, Any]
+
+
+async def told(client: Client, method: str, task_id: str) -> Told:
+    request = TaskRequest(method=method, params={"taskId": task_id})
+    return await client.session.send_request(cast("Any", request), Told)
+
+
+async def ended(client: Client, task_id: str) -> Told:
+    """The task once it is over; the jobs' own bounded wait saves polling."""
+    await client.call_tool("llm_job_wait", {"jobIds": [task_id], "until": "all", "timeoutMs": 40_000})
+    return await told(client, "tasks/get", task_id)
+
+
+def quiet() -> TextIO:
+    return Path(os.devnull).open("w")
+
+
+@asynccontextmanager
+async def connect(home: Path, *extensions: ClientExtension) -> AsyncIterator[Client]:
+    env = {**os.environ, "LLM_GATEWAY_HOME": str(home), "LLM_GATEWAY_PLUGINS": "echo,operations"}
+    server = StdioServerParameters(command=sys.executable, args=["-m", "llm_gateway.cli", "serve"], env=env)
+    with quiet() as nowhere, anyio.fail_after(90):
+        async with Client(stdio_client(server, errlog=nowhere), extensions=extensions) as client:
+            yield client
+
+
+async def test_a_request_becomes_a_task_that_a_later_gateway_answers(tmp_path: Path) -> None:
+    using = Using()
+    async with connect(tmp_path, using) as client:
+        await client.call_tool("echo_request", {"prompt": "hello", "delayMs": 500})
+        begun = using.begun
+        assert begun
+        assert (begun.status, begun.ttl_ms) == ("working", 30 * 86_400_000)
+    async with connect(tmp_path, using) as client:
+        over = await ended(client, begun.task_id)
+        assert (over.status, over.task_id) == ("completed", begun.task_id)
+        assert over.result
+        assert over.result["content"][0]["text"]
+        assert over.result["structuredContent"]["jobId"] == begun.task_id
+        assert not over.result["isError"]
+
+
+async def test_a_request_that_fails_is_a_completed_task_with_an_error_in_it(tmp_path: Path) -> None:
+    using = Using()
+    async with connect(tmp_path, using) as client:
+        await client.call_tool("echo_request", {"prompt": "hello", "scenario": "quota"})
+        assert using.begun
+        over = await ended(client, using.begun.task_id)
+        assert over.status == "completed"
+        assert over.result
+        assert over.result["isError"]
+
+
+async def test_a_task_is_cancelled(tmp_path: Path) -> None:
+    using = Using()
+    async with connect(tmp_path, using) as client:
+        await client.call_tool("echo_request", {"prompt": "hello", "delayMs": 300_000})
+        assert using.begun
+        await told(client, "tasks/cancel", using.begun.task_id)
+        assert (await ended(client, using.begun.task_id)).status == "cancelled"
+
+
+async def test_who_has_not_declared_tasks_gets_none(tmp_path: Path) -> None:
+    async with connect(tmp_path) as client:
+        answer = await client.call_tool("echo_request", {"prompt": "hello"})
+        assert answer.structured_content
+        assert answer.structured_content["status"] == "completed"
+        with pytest.raises(MCPError) as refused:
+            await told(client, "tasks/get", answer.structured_content["jobId"])
+        assert refused.value.error.code == -32021
+
+
+async def test_an_unknown_task_and_a_wrong_request_are_refused(tmp_path: Path) -> None:
+    async with connect(tmp_path, using := Using()) as client:
+        with pytest.raises(MCPError) as unknown:
+            await told(client, "tasks/get", "job-0")
+        assert unknown.value.error.code == -32602
+        wrong = await client.call_tool("echo_request", {})
+        assert wrong.is_error
+        assert using.begun is None
