@@ -4,6 +4,7 @@
 #   make test    the fast suites
 #   make check   linter, formatter, types, the fast suites
 #   make chaos   kills, full disks and lost clients          make bench   the measured claims
+#   make fuzz    every property with FUZZ_EXAMPLES (5000) examples: hours
 #   make pins    take today's versions into .ci/constraints.txt
 #   make clean   remove what the above made
 #
@@ -13,6 +14,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+FUZZ_EXAMPLES ?= 5000
 JOBS ?= 4
 
 UV ?= $(VENV)/uv/bin/uv
@@ -27,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos bench pins clean setup
+.PHONY: demo test check lint types chaos fuzz bench pins clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -46,6 +48,9 @@ types: $(READY)
 
 chaos: $(READY)
 	@$(RUN) -m pytest tests/chaos $(ARGS)
+
+fuzz: $(READY)
+	@FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(RUN) -m pytest $$(grep -rlE --include='*.py' '^from hypothesis|ProviderContract\)' tests core providers stores plugins | grep /test_) $(ARGS)
 
 bench: $(READY)
 	@$(RUN) -m pytest tests/bench -s $(ARGS)

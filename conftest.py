@@ -19,7 +19,10 @@ KEY_ENDINGS = ("_API_KEY", "_AUTH_TOKEN", "_OAUTH_TOKEN")
 
 # The speed of a busy machine is not what a property is about.
 SLOW = [hypothesis.HealthCheck.too_slow]
-hypothesis.settings.register_profile("house", deadline=None, database=None, print_blob=True, suppress_health_check=SLOW)
+MOST = int(os.environ.get("FUZZ_EXAMPLES") or 100)  # `make fuzz` asks for more
+hypothesis.settings.register_profile(
+    "house", deadline=None, database=None, print_blob=True, suppress_health_check=SLOW, max_examples=MOST
+)
 hypothesis.settings.load_profile("house")
 
 

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 from llm_gateway.model.engine import Engine
@@ -143,7 +144,6 @@ def write_reply_text(folder: Path, text: str) -> None:
 
 def read_reply_text(folder: Path) -> str | None:
     """The words of a final reply; None when they are not kept (any more)."""
-    try:
-        return (folder / "reply.txt").read_bytes().decode("utf-8", "surrogatepass")
-    except OSError:
-        return None
+    with suppress(OSError), open(os.open(folder / "reply.txt", os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        return file.read().decode("utf-8", "surrogatepass")
+    return None
