@@ -94,7 +94,7 @@ class _Loading:
             self._problem(str(self.file), f"cannot be read: {error.strerror}")
         except UnicodeDecodeError as error:
             self._problem(str(self.file), "not UTF-8", error.object[: error.start].count(b"\n") + 1)
-        except tomli.TOMLDecodeError as error:
+        except (tomli.TOMLDecodeError, RecursionError) as error:
             found = re.search(r"\(at line (\d+)", str(error))
             line = int(found[1]) if found else max(1, len(text.splitlines()))
             self._problem(str(self.file), f"broken TOML: {error}", line)
