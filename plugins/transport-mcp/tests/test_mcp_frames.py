@@ -13,6 +13,7 @@ from queue import Queue
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 SERVER = Path(__file__).with_name("serve_fake.py")
 CLIENT = {"name": "hand", "version": "0"}
@@ -202,3 +203,64 @@ def test_a_client_that_stops_listening_ends_the_server(tmp_path: Path) -> None:
         server.stdin.flush()
         assert server.wait(timeout=30) == 0
     assert "Traceback" not in log.read_text()
+
+
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(10**40), 10**40), st.floats(), st.text(max_size=9)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=9), inner, max_size=3)),
+    max_leaves=8,
+)
+METHODS = ["ping", "tools/list", "tools/call", "resources/read", "prompts/get", "completion/complete", "no/such", ""]
+FRAMES = st.fixed_dictionaries(
+    {"jsonrpc": st.sampled_from(["2.0", "2.0", "1.0", 2])},
+    optional={
+        "id": st.one_of(st.integers(-(10**20), 10**20), st.text(max_size=9), ANYTHING),
+        "method": st.one_of(st.sampled_from(METHODS), ANYTHING),
+        "params": st.one_of(
+            ANYTHING, st.fixed_dictionaries({"name": ANYTHING, "arguments": ANYTHING, "_meta": ANYTHING})
+        ),
+        "result": ANYTHING,
+        "error": ANYTHING,
+    },
+)
+MARK = 987_654_321
+
+
+def still_serves(hand: Hand) -> None:
+    hand.write(frame("ping", {}, MARK))
+    while hand.read().get("id") != MARK:
+        pass
+
+
+@given(message=FRAMES)
+def test_whatever_a_frame_says_the_next_one_is_served(greeted: Hand, message: dict[str, Any]) -> None:
+    if message.get("id") != MARK:
+        greeted.write(json.dumps(message).encode() + b"\n")
+        still_serves(greeted)
+
+
+@given(line=st.binary(max_size=200))
+def test_whatever_bytes_a_line_has_the_next_one_is_served(greeted: Hand, line: bytes) -> None:
+    greeted.write(line + b"\n")
+    still_serves(greeted)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"jsonrpc": "2.0", "id": 1e999, "method": "ping"}',
+        b'{"jsonrpc": "2.0", "id": ' + b"9" * 5000 + b', "method": "ping"}',
+        b'{"jsonrpc": "2.0", "id": 3, "method": "ping", "params": {"x": ' + b"9" * 5000 + b"}}",
+        b'{"jsonrpc": "2.0", "id": 3, "method": "ping", "params": ' + b'{"x":' * 5000 + b"1" + b"}" * 5000 + b"}",
+        b'{"jsonrpc": "2.0", "id": 3, "id": 4, "method": "ping", "method": "pong"}',
+    ],
+    ids=["infinite id", "long id", "long number", "deep", "twice"],
+)
+def test_numbers_and_depths_beyond_measure_are_survived(greeted: Hand, line: bytes) -> None:
+    greeted.write(line + b"\n")
+    still_serves(greeted)
+
+
+def test_an_id_that_is_used_again_while_its_call_runs_is_survived(greeted: Hand) -> None:
+    greeted.write(frame("ping", {}, 5) * 20)
+    still_serves(greeted)
