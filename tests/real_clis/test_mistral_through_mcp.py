@@ -68,13 +68,17 @@ async def test_words_for_a_rung_rungs_that_it_cannot_hold_models_and_the_way_to_
     assert nearest == ["read_only.", "accept_edits."]
 
 
-async def test_lesson_73_a_cancelled_job_ends_with_all_its_children(mistral: RealAgent, bell: Bell) -> None:
+async def test_lesson_15_and_73_silence_is_called_normal_and_a_cancelled_job_ends_with_all_its_children(
+    mistral: RealAgent, bell: Bell
+) -> None:
     stays = "TOOL:bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300"})
     async with gateway_of(mistral) as caller:
         job = await caller.start(stays, permissionMode="auto-approve")
         shell = await anyio.to_thread.run_sync(bell.wait)
         assert alive(shell)
+        status = await caller.call("llm_job_status", jobId=job)
         await caller.call("llm_job_cancel", jobId=job)
         result = await caller.end_of(job)
+    assert (status["job"]["status"], status["silenceIsNormal"]) == ("running", True)
     assert result["status"] == "canceled"
     assert not alive(shell)

@@ -179,3 +179,8 @@ def test_other_strategies_are_none_of_its_business() -> None:
     verdict = gateway_approve(propose())
     assert verdict
     assert verdict.policy == "managed"
+
+
+@pytest.mark.parametrize("name", ["SOME_BASE_URL", "SOME_API_BASE", "SOME_ENDPOINT", "SOME_PROVIDERS"])
+def test_whatever_names_another_service_in_the_environment_is_a_question_where_it_is_strict(name: str) -> None:
+    assert judge(propose(env_names=("HOME", name), strictness="strict")).decision is Decision.ASK

@@ -51,7 +51,7 @@ LONG_S = 4 * 3600.0
 DEAR_USD = 20.0
 
 #: Variables that send a model's traffic elsewhere, and those by which foreign code gets into a program.
-REDIRECTING = ("*_BASE_URL", "*_API_BASE", "*_API_URL", "*_ENDPOINT")
+REDIRECTING = ("*_BASE_URL", "*_API_BASE", "*_API_URL", "*_ENDPOINT", "*_PROVIDERS")
 INJECTING = (
     "LD_PRELOAD",
     "LD_LIBRARY_PATH",
