@@ -68,8 +68,7 @@ async def test_a_conversation_goes_on_by_every_name_and_counts_each_turn_alone(
     assert len(sent) == 4
 
 
-async def test_failures_come_within_seconds_with_a_way_on(codex: RealAgent) -> None:
-    """Lesson 85, trap 18."""
+async def test_lesson_85_trap_18_failures_come_within_seconds_with_a_way_on(codex: RealAgent) -> None:
     expected = {
         "FAIL:401": "auth_required",
         "FAIL:429": "quota_exhausted",

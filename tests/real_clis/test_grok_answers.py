@@ -166,7 +166,9 @@ def test_a_failed_turn_can_be_continued(grok: RealAgent) -> None:
     assert grok.ask("HISTORY", after=first.summary.native_id).text == "FAIL:500:1 SAY:now"
 
 
-def test_what_fails_before_anything_ran_is_named_and_asks_nobody(grok: RealAgent, model_server: ModelServer) -> None:
+def test_trap_7_what_fails_before_anything_ran_is_named_and_asks_nobody(
+    grok: RealAgent, model_server: ModelServer
+) -> None:
     assert grok.ask("SAY:x", model="no-such-model").error == "bad_model"
     unknown = grok.ask("SAY:x", after="00000000-0000-4000-8000-000000000000")
     assert (unknown.error, unknown.summary.native_id) == ("session_not_found", None)

@@ -49,6 +49,16 @@ def test_a_plain_request_is_the_base_call() -> None:
     assert overrides(made()) == [f"{key}={toml(value)}" for key, value in SETTINGS.items()]
 
 
+@pytest.mark.parametrize("resume", [FRESH, AGAIN], ids=["fresh", "resumed"])
+def test_traps_6_16_and_17_the_words_are_a_file_and_what_is_gone_or_does_not_hold_is_not_said(resume: Resume) -> None:
+    for posture in Posture:
+        invocation = made(posture, resume)
+        assert (invocation.argv[-1], invocation.stdin is not None) == ("-", True), (
+            "an open stdin is waited for, for ever"
+        )
+        assert not {"--ephemeral", "--full-auto", "-a", "mcp-server"} & set(invocation.argv)
+
+
 def test_trap_10_a_resumed_request_says_everything_again_and_in_the_right_place() -> None:
     asked: dict[str, Any] = {"model": "gpt-x", "effort": "high", "add_dirs": ("/var",)}
     fresh, again = made(Posture.WORKSPACE_WRITE, **asked).argv, made(Posture.WORKSPACE_WRITE, AGAIN, **asked).argv

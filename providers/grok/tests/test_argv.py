@@ -165,7 +165,7 @@ def test_many_mentions_are_looked_up_in_bounded_time() -> None:
     assert len(made(text).stdin or b"") > len(text)
 
 
-def test_lesson_85_retries_updates_and_telemetry_of_grok_are_bounded_by_environment() -> None:
+def test_lesson_85_trap_4_retries_updates_and_telemetry_of_grok_are_bounded_by_environment() -> None:
     assert made().env == ENV
     assert ENV["GROK_MAX_RETRIES"] == "1"
     assert ENV["GROK_TURN_TRANSIENT_RETRY"] == "0"

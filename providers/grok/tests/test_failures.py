@@ -67,7 +67,7 @@ def test_every_recorded_failure_of_grok_is_in_the_table(recorded: Open, cases: l
     assert failed == TABLE.keys()
 
 
-def test_a_429_has_no_number_in_its_words_and_is_known_all_the_same(recorded: Open) -> None:
+def test_trap_12_a_429_has_no_number_in_its_words_and_is_known_all_the_same(recorded: Open) -> None:
     failure = explain(recorded("http429-streaming").finished())
     assert failure is not None
     assert failure.provider_message == "rate_limit_exceeded: Too many requests for this model. Please retry later."

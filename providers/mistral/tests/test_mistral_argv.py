@@ -50,7 +50,7 @@ def test_a_resumed_request_of_vibe_names_its_conversation() -> None:
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
-def test_lesson_78_any_prompt_travels_by_stdin(text: str) -> None:
+def test_lesson_78_trap_7_any_prompt_travels_by_stdin(text: str) -> None:
     made = build(request(text), Posture.PROMPTED, FRESH)
     assert (made.stdin, made.argv) == (text.encode(), argv_of())
 
@@ -70,7 +70,7 @@ def test_lesson_78_an_image_from_outside_of_the_working_directory_is_refused(tmp
 
 
 @pytest.mark.parametrize("posture", RUNGS, ids=named)
-def test_trap_every_rung_begins_with_the_agent_of_the_least_rights(posture: Posture) -> None:
+def test_traps_8_and_9_every_rung_begins_with_the_agent_of_the_least_rights(posture: Posture) -> None:
     argv = argv_of(posture)
     assert "--agent=ask" in argv
     assert ("--auto-approve" in argv) == (posture is Posture.BYPASS)
@@ -98,12 +98,20 @@ def test_read_only_lets_nothing_be_used_that_does_not_look() -> None:
         argv_of(Posture.READ_ONLY, allowed_tools=("bash",))
 
 
-def test_lesson_85_and_trap_retries_are_bounded_and_nothing_else_is_called() -> None:
+def test_lesson_85_and_trap_6_retries_are_bounded_and_nothing_else_is_called() -> None:
     env = env_of()
     assert int(env["VIBE_API_RETRY_MAX_ELAPSED_TIME"]) <= 20
     for name in ("TELEMETRY", "UPDATE_CHECKS", "AUTO_UPDATE", "CONNECTORS", "SUBAGENTS", "OTEL", "MCP"):
         assert env[f"VIBE_ENABLE_{name}"] == "false", name
     assert env["VIBE_DISABLED_SKILLS"] == '["*"]'
+
+
+def test_traps_11_and_12_what_vibe_has_dropped_or_ignores_is_not_said() -> None:
+    assert Posture.PLAN not in RUNGS
+    for posture in RUNGS:
+        said = " ".join([*argv_of(posture), *env_of(posture), *env_of(posture).values()]).lower()
+        assert "plan" not in said
+        assert "system_prompt_id" not in said
 
 
 def test_limits_of_vibe() -> None:
@@ -136,7 +144,7 @@ def test_a_model_goes_by_environment_and_is_checked() -> None:
             env_of(model=wrong)
 
 
-def test_trap_added_directories_are_reached_without_being_trusted(tmp_path: Path) -> None:
+def test_trap_9_added_directories_are_reached_without_being_trusted(tmp_path: Path) -> None:
     reached = f"vibe-path:directory_recursive:{tmp_path}"
     low = permissions(Posture.PROMPTED, add_dirs=(str(tmp_path),))
     high = permissions(Posture.ACCEPT_EDITS, add_dirs=(str(tmp_path),))

@@ -98,7 +98,7 @@ def test_tools_are_shown_on_one_line(recorded: Open) -> None:
 @pytest.mark.parametrize(
     ("case", "tool"), [("tool-ask-shell", "file_system.bash"), ("tool-ask-write", "file_system.write_file")]
 )
-def test_trap_a_denied_tool_ends_in_exit_0_and_is_a_notice(case: str, tool: str, recorded: Open) -> None:
+def test_trap_4_a_denied_tool_ends_in_exit_0_and_is_a_notice(case: str, tool: str, recorded: Open) -> None:
     run = recorded(case)
     assert run.end.exit_code == 0
     assert not run.summary.failed
@@ -124,7 +124,7 @@ def test_lesson_78_a_file_that_an_at_sign_attached_is_told(read: Read) -> None:
     assert (notice.code, notice.details) == ("files_attached", {"files": ["near:a"]})
 
 
-def test_trap_an_unknown_alias_ends_in_exit_0_and_is_a_failure(recorded: Open) -> None:
+def test_trap_5_an_unknown_alias_ends_in_exit_0_and_is_a_failure(recorded: Open) -> None:
     run = recorded("bad-model-alias", model="nonsense")
     assert run.end.exit_code == 0
     assert run.summary.failed
@@ -144,7 +144,7 @@ def test_another_model_than_the_one_asked_for_is_told(read: Read) -> None:
     assert taken.notices == ()
 
 
-def test_lesson_79_trap_calls_that_used_run_typescript_are_counted(read: Read) -> None:
+def test_lesson_79_trap_1_calls_that_used_run_typescript_are_counted(read: Read) -> None:
     prices = {"m": {"input_price": 1.0, "output_price": 2.0, "cached_input_price": 0.1}}
     counted = {"usage": {"input_tokens": 8748, "output_tokens": 5, "cached_input_tokens": 8500}, "cost_usd": 0.001108}
     artifacts = left(begun("turn-1") + call(8513) + call(8748, cached=8500), **counted, config={"models": prices})

@@ -48,12 +48,12 @@ def test_lesson_75_a_beginning_of_an_id_never_reaches_vibe(native_id: str) -> No
         enter(request(), session(native_id, posture="prompted"))
 
 
-def test_trap_rights_are_pinned_so_a_conversation_begun_elsewhere_is_refused() -> None:
+def test_trap_2_rights_are_pinned_so_a_conversation_begun_elsewhere_is_refused() -> None:
     with pytest.raises(SessionNotResumable, match="rights"):
         enter(request(), session())
 
 
-def test_trap_the_directory_is_pinned_so_another_one_is_refused() -> None:
+def test_trap_3_the_directory_is_pinned_so_another_one_is_refused() -> None:
     with pytest.raises(SessionNotResumable, match="directory"):
         enter(request(working_dir="/elsewhere"), session(posture="prompted"))
     assert not enter(request(working_dir="/w/"), session(posture="prompted")).fresh
