@@ -34,6 +34,8 @@ class Empty(Gateway):
     operations = {}
     resources = []
     prompts = []
+    environ = {"LLM_GATEWAY_HOME": "/dev/null/none"}  # nothing can be written there
+    defers = False
 
     def __init__(self) -> None:
         """Hold nothing."""
@@ -96,7 +98,12 @@ async def test_a_silent_client_cannot_hold_up_the_end() -> None:
         with anyio.fail_after(20):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(McpTransport(Pipe(server_read, server_write)).serve, Empty())
-                assert json.loads(await anyio.to_thread.run_sync(os.read, client_read, 65536))["id"] == 1
+                assert (
+                    json.loads(await anyio.to_thread.run_sync(os.read, client_read, 65536, abandon_on_cancel=True))[
+                        "id"
+                    ]
+                    == 1
+                )
                 tasks.cancel_scope.cancel()
         os.write(client_write, b"\n")  # let the reading thread go before its descriptor does
 
