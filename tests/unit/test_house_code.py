@@ -20,7 +20,7 @@ PLUGINS = sorted(path for kind in ("providers", "stores", "plugins") for path in
 OPEN_ROOMS = {"llm_gateway", "llm_gateway.errors"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 #: Lines of code (no comments, docstrings, blank lines) of core without cli/.
-KERNEL_CEILING = 3_500
+KERNEL_CEILING = 3_499
 CLOCKS = {"time", "anyio", "asyncio", "trio"}
 
 

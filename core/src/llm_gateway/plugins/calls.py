@@ -142,10 +142,7 @@ class HookCalls:
     def configure(self, top: Mapping[str, BaseModel], of_provider: Mapping[str, BaseModel]) -> None:
         """Hand each plugin the sections of the settings that it brought."""
         for plugin in self._implementers("gateway_configure"):
-            where = dict.fromkeys(plugin.sections, top)
-            if plugin.kind == "provider":
-                where[plugin.name] = of_provider
-            own = {section: where[section][section] for section in plugin.sections}
+            own = {name: (of_provider if plugin.key == f"provider:{name}" else top)[name] for name in plugin.sections}
             self._ask(plugin, "gateway_configure", object, {"settings": own}, blame=PluginError, none=None)
 
     def job_changed(self, job: Job) -> None:
