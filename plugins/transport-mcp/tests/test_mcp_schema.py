@@ -71,7 +71,7 @@ class RequestParams(Strict):
     effort: NoFlag | None = None
     output_schema: dict[str, Any] | None = None
     force_refresh: bool = Field(False, description="Run anew, no dedup")
-    correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]{1,128}$")] | None = None
+    correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]+$", max_length=128)] | None = None
     permission_mode: Literal["default", "acceptEdits", "plan", "bypassPermissions"] | None = None
     append_system_prompt: str | None = None
     fallback_model: NoFlag | None = None

@@ -74,6 +74,7 @@ async def test_a_turn_leaves_one_record_with_its_own_numbers(home: Home) -> None
         ({"createNewSession": True, "resumeLatest": True}, "exclude each other"),
         ({"approvalStrategy": "nobodys"}, "no policy is installed"),
         ({"correlationId": "two words"}, "correlationId: "),
+        ({"correlationId": "c" * 129}, "correlationId: "),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

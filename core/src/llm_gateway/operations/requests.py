@@ -76,7 +76,7 @@ class RequestParams(Wire):
     effort: _NoFlag | None = None
     output_schema: dict[str, Any] | None = None
     force_refresh: bool = Field(False, description="Run anew, no dedup")
-    correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]{1,128}$")] | None = None
+    correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]+$", max_length=128)] | None = None
 
 
 #: The names that no provider may take for its own parameters.
