@@ -4,6 +4,7 @@
 #   make test    the fast suites
 #   make check   linter, formatter, types, the fast suites
 #   make chaos   kills, full disks and lost clients          make bench   the measured claims
+#   make soak    a constant load for SOAK_MINUTES (60): nothing grows
 #   make fuzz    every property with FUZZ_EXAMPLES (5000) examples: hours
 #   make pins    take today's versions into .ci/constraints.txt
 #   make clean   remove what the above made
@@ -15,6 +16,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 FUZZ_EXAMPLES ?= 5000
+SOAK_MINUTES ?= 60
 JOBS ?= 4
 
 UV ?= $(VENV)/uv/bin/uv
@@ -29,7 +31,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos fuzz bench pins clean setup
+.PHONY: demo test check lint types chaos fuzz bench soak pins clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -54,6 +56,9 @@ fuzz: $(READY)
 
 bench: $(READY)
 	@$(RUN) -m pytest tests/bench -s $(ARGS)
+
+soak: $(READY)
+	@SOAK_MINUTES='$(SOAK_MINUTES)' $(RUN) -m pytest tests/bench/test_soak.py -s -o faulthandler_timeout=0 $(ARGS)
 
 setup: $(READY)
 

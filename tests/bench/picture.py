@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pygal
 from pygal.style import Style
+
+# It leaves a finder of modules behind that Python 3.11 warns of, whenever any module is not found.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PluginImportFixer"]
 
 _COLORS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#bf3989", "#57606a")
 _FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"

@@ -66,12 +66,12 @@ class Report:
 
     def write(self, page: Path | None, figures: Path) -> None:
         """Keep the figures, and write them down for readers."""
-        facts = _facts() | {"load_before": f"{self.load_before:.1f}", "load_after": f"{os.getloadavg()[0]:.1f}"}
+        here = facts() | {"load_before": f"{self.load_before:.1f}", "load_after": f"{os.getloadavg()[0]:.1f}"}
         figures.parent.mkdir(exist_ok=True)
-        figures.write_text(json.dumps({"facts": facts, "rows": [asdict(row) for row in self.rows]}, indent=1) + "\n")
+        figures.write_text(json.dumps({"facts": here, "rows": [asdict(row) for row in self.rows]}, indent=1) + "\n")
         if page:
             lines = [f"| {' | '.join(_cells(row))} |" for row in self.rows]
-            page.write_text(_HEAD.format(command=COMMAND, **facts) + "\n".join(lines) + "\n" + _TAIL)
+            page.write_text(_HEAD.format(command=COMMAND, **here) + "\n".join(lines) + "\n" + _TAIL)
 
 
 def _cells(row: Row) -> list[str]:
@@ -92,7 +92,8 @@ def _number(value: float, unit: str) -> str:
     return f"{value:,.{digits}f} {unit}"
 
 
-def _facts() -> dict[str, str]:
+def facts() -> dict[str, str]:
+    """Of this machine."""
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "cores": str(os.cpu_count()),

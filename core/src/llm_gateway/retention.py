@@ -22,13 +22,13 @@ _EVERY_S = 6 * 3600.0
 
 
 async def keep_pruning(gateway: Gateway) -> None:
-    """Remove what is past its time, now and every few hours."""
+    """Remove what is past its time: now, and every few hours or, where less is kept, four times in that time."""
     while True:
         try:
             await prune(gateway, datetime.now(timezone.utc))
         except (StoreUnavailable, OSError) as error:
             log.warning("old jobs could not be removed: %s", error)
-        await anyio.sleep(_EVERY_S)
+        await anyio.sleep(max(1.0, min(_EVERY_S, gateway.settings.jobs.retention_days * 86_400 / 4)))
 
 
 async def prune(gateway: Gateway, now: datetime) -> None:
