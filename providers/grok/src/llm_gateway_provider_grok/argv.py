@@ -150,6 +150,10 @@ def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
     gone = [UNCACHEABLE]
     for rule in map(read_rule, request.disallowed_tools):
         if rule.tool == "Agent":
+            _check(
+                "," not in str(rule),
+                f"disallowedTools: name one kind of sub-agent in each rule, not {str(rule)[:80]!r}",
+            )
             gone.append(str(rule))
         else:
             yield f"--deny={rule}"
