@@ -61,8 +61,10 @@ def alive(pid: str) -> bool:
 
 
 @asynccontextmanager
-async def gateway_of(agent: RealAgent, seconds: float = 120, **extra: str) -> AsyncIterator[Caller]:
-    """A gateway over stdio with the agent on its PATH; `extra`: more of its environment."""
+async def gateway_of(
+    agent: RealAgent, seconds: float = 120, python: str | Path = sys.executable, **extra: str
+) -> AsyncIterator[Caller]:
+    """A gateway over stdio with the agent on its PATH; `python`: where it is installed; `extra`: more of its environment."""
     home = agent.folder / "gateway"
     home.mkdir(mode=0o700, exist_ok=True)
     environ = {
@@ -72,7 +74,7 @@ async def gateway_of(agent: RealAgent, seconds: float = 120, **extra: str) -> As
         **extra,
     }
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "llm_gateway.cli", "serve"], env=environ, cwd=str(agent.folder)
+        command=str(python), args=["-m", "llm_gateway.cli", "serve"], env=environ, cwd=str(agent.folder)
     )
     with (agent.folder / "gateway.log").open("w") as log, anyio.fail_after(seconds):
         async with Client(stdio_client(server, errlog=log)) as client:

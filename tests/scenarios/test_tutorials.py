@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real_clis.bubblewrap import path_with_bubblewrap
 from tests.scenarios.environments import PINS, ROOT, Environment
 from tests.scenarios.tutorial import steps_of, take
 
@@ -27,9 +28,11 @@ def test_a_reader_who_types_what_the_page_says_has_a_working_plugin(
 ) -> None:
     steps = steps_of(page)
     assert any(step.output for step in steps)
+    path = path_with_bubblewrap() if "bwrap" in page.read_text("utf-8") else os.environ["PATH"]
     env = {
-        "PATH": f"{made.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{made.folder / 'bin'}{os.pathsep}{path}",
         "HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path / ".local/state"),
         "LLM_GATEWAY_HOME": str(tmp_path / "gateway"),
         "PIP_FIND_LINKS": str(made.wheels),
         "PIP_CONSTRAINT": str(PINS),

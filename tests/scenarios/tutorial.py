@@ -48,6 +48,11 @@ def steps_of(page: Path) -> list[Step]:
     return found
 
 
+def files_of(page: Path) -> dict[str, str]:
+    """The page's files: path and content."""
+    return {block["path"]: block["body"] for block in _BLOCK.finditer(page.read_text("utf-8")) if block["path"]}
+
+
 def take(steps: list[Step], folder: Path, env: dict[str, str]) -> None:
     """Take them in one shell, one after the other; AssertionError for the first whose output is another."""
     script = "".join(f"{step.words}\necho '{_MARK}'\n" for step in steps)
