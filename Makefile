@@ -6,6 +6,7 @@
 #   make chaos   kills, full disks and lost clients          make bench   the measured claims
 #   make soak    a constant load for SOAK_MINUTES (60): nothing grows
 #   make fuzz    every property with FUZZ_EXAMPLES (5000) examples: hours
+#   make picture the README's picture anew, played by the real agents
 #   make pins    take today's versions into .ci/constraints.txt
 #   make clean   remove what the above made
 #
@@ -31,7 +32,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos fuzz bench soak pins clean setup
+.PHONY: demo test check lint types chaos fuzz bench soak picture pins clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -59,6 +60,9 @@ bench: $(READY)
 
 soak: $(READY)
 	@SOAK_MINUTES='$(SOAK_MINUTES)' $(RUN) -m pytest tests/bench/test_soak.py -s -o faulthandler_timeout=0 $(ARGS)
+
+picture: $(READY)
+	@$(RUN) -m tests.pictures
 
 setup: $(READY)
 

@@ -32,8 +32,8 @@ class Adapter(Protocol):
 class ModelServer:
     """Serves until it is closed."""
 
-    def __init__(self) -> None:
-        model, prefixes = Model(), PrefixStore()
+    def __init__(self, model: Model | None = None) -> None:
+        model, prefixes = model or Model(), PrefixStore()
         self._routes: dict[str, Adapter] = {
             **dict.fromkeys(anthropic_messages.PATHS, Messages(model, prefixes)),
             **dict.fromkeys(chat_completions.PATHS, ChatCompletions(model, prefixes)),

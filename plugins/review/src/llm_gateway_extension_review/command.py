@@ -6,24 +6,19 @@ import argparse
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import Any
 
 import anyio
 
 from llm_gateway import CallContext, Command, Gateway, check
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_review.evidence import NOTHING
-from llm_gateway_extension_review.report import one_line
 from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, WITH_CONDITIONS, Run
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 APPROVES, REFUSES, UNDECIDED = 0, 1, 3
 _REFRESH_S = 0.2
-_SIDE_COLUMNS = 45  #: what the table needs beside what the seats do
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_STYLES = {APPROVED: "green", WITH_CONDITIONS: "yellow", "NOT_APPROVED": "red", "running": "cyan"}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +88,7 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
         )
         raise
     result = await tell(gateway, run, given.format)
-    print(result.report or result.model_dump_json(by_alias=True, exclude_none=True, indent=2), flush=True)
+    _print(result.report or result.model_dump_json(by_alias=True, exclude_none=True, indent=2), given.format)
     return exit_code(run, strict=given.strict)
 
 
@@ -107,57 +102,31 @@ def exit_code(run: Run, *, strict: bool) -> int:
 
 
 async def _watch(gateway: Gateway, run: Run) -> Run:
-    """Wait for the end; a person sees a table that moves, a log gets a line for each seat's beginning and end."""
-    from llm_gateway_extension_review.reviews import reviews_of
-
-    reviews = reviews_of(gateway)
-    doing: dict[str, str] = {}
-
-    async def heard(message: str) -> None:
-        seat, _, words = message.partition(": ")
-        doing[seat] = one_line(words)
-
-    context = CallContext(progress=heard)
-    if not sys.stderr.isatty():
-        _say(f"{run.id}: {len(run.seats)} reviewers are at work")
-        return await reviews.follow(run.id, context, None)
-
-    from rich.console import Console
+    """Wait for the end, and tell a person or a log what happens meanwhile."""
     from rich.live import Live
 
-    console = Console(stderr=True)
-    with Live(_table(run, doing, console.width), console=console, auto_refresh=False, transient=True) as live:
+    from llm_gateway_extension_review.reviews import reviews_of
+    from llm_gateway_extension_review.screen import Screen
+
+    if run.ended:
+        return run
+    reviews, screen = reviews_of(gateway), Screen()
+    context = CallContext(progress=screen.heard)
+    screen.open(run)
+    shown = Live(console=screen.console, auto_refresh=False, transient=True) if screen.moves else None
+    with shown or nullcontext():
         async with anyio.create_task_group() as tasks:
 
             async def show() -> None:
                 while True:
-                    live.update(_table(await reviews.known(run.id, context), doing, console.width), refresh=True)
+                    await screen.live(gateway, await reviews.known(run.id, context), shown)
                     await anyio.sleep(_REFRESH_S)
 
             tasks.start_soon(show)
             done = await reviews.follow(run.id, context, None)
             tasks.cancel_scope.cancel()
+    screen.close(done)
     return done
-
-
-def _table(run: Run, doing: dict[str, str], width: int) -> Table:
-    """Every seat, where it stands and what it does."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, title=f"{run.id}, round {max(run.round, 1)}", title_justify="left")
-    for column in ("seat", "state", "doing"):
-        table.add_column(column, no_wrap=True)
-    last = {turn.seat: turn for turn in run.turns}
-    seats = (*run.seats, *([run.implementer] if run.implementer else ()))
-    for seat in seats:
-        turn = last.get(seat.name)
-        state = "waiting" if turn is None else (turn.verdict or turn.status)
-        words = doing.get(seat.name, "") if turn and not turn.ended else one_line((turn and turn.problem) or "")
-        table.add_row(
-            seat.name, Text(state, style=_STYLES.get(state, "")), Text(words[: max(10, width - _SIDE_COLUMNS)])
-        )
-    return table
 
 
 def _milliseconds(words: str) -> int:
@@ -165,6 +134,17 @@ def _milliseconds(words: str) -> int:
     if not found:
         raise InvalidRequest(f"--timeout: {words} is no time; write 90, 90s, 10m or 2h")
     return max(1, round(float(found[1]) * _UNITS[found[2]] * 1000))
+
+
+def _print(words: str, form: str) -> None:
+    if form != "text" or not sys.stdout.isatty():
+        print(words, flush=True)
+        return
+    from rich.console import Console
+
+    from llm_gateway_extension_review.screen import show
+
+    show(words, Console(highlight=False))
 
 
 def _say(words: str) -> None:

@@ -23,7 +23,8 @@ def text(result: Result) -> str:
     lines = [_head(result)]
     lines += [_seat_line(seat) for seat in result["seats"]]
     lines += [
-        f"  implementer {fix['seat']}, after round {fix['round']}: {fix['status']}" for fix in result.get("fixes", ())
+        f"  {fix['provider']} worked on the findings of round {fix['round']}: {one_line(fix.get('problem') or fix['status'])}"
+        for fix in result.get("fixes", ())
     ]
     lines += [f"note: {note}" for note in result.get("notes", ())]
     if result.get("findings"):

@@ -21,6 +21,7 @@ log = logging.getLogger("llm_gateway_extension_review")
 _LOOK_ROUND_S = 5.0
 #: How often who waits for another gateway's run reads how it stands.
 _LOOK_AGAIN_S = 0.3
+_SHOWN = 2_000  #: letters of what a seat says, of which the last line is told
 _PRUNE_EVERY_S = 6 * 3600.0
 
 
@@ -125,9 +126,14 @@ class Reviews:
         if job.state is JobState.QUEUED:
             await context.progress(f"{turn.seat}: waiting for a place")
         try:
+            said, writes = "", False
             async for event in self._gateway.supervisor.watch(job):
-                if event.kind is not EventKind.SESSION and event.text.strip():
-                    await context.progress(f"{turn.seat}: {event.text[:200]}")
+                if event.kind is EventKind.SESSION or not event.text.strip():
+                    continue
+                said = (said + event.text)[-_SHOWN:] if event.kind is EventKind.TEXT else ""
+                writes = bool(said) and (writes or "```json" in said)
+                words = "writes its findings" if writes else (said or event.text).strip().splitlines()[-1]
+                await context.progress(f"{turn.seat}: {words[:200]}")
         except GatewayError:  # who cannot be told what goes on is still told how it ended
             pass
 
