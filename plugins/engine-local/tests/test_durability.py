@@ -252,6 +252,20 @@ def test_lesson_81_alive_is_a_held_lock_and_not_a_time(play, make_spec, saw, hom
     assert play(scene) is EndReason.CANCELED
 
 
+def test_what_a_gateway_was_killed_at_writing_goes_with_the_next_verdict(play, make_spec, home):
+    """Of a cancel that came before the start it was the verdict itself, or what the launch is made of."""
+    spec = make_spec(sh="true")
+    folder = home / "jobs" / spec.job_id
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "cancel").touch()
+    for name in (".exit.json.0b78d148d210", ".spec.json.0b78d148d210", ".stdin.0b78d148d210"):
+        (folder / name).write_text("{")
+
+    end = play(lambda engine: engine.wait(spec.job_id))
+    assert end.reason is EndReason.CANCELED
+    assert [path.name for path in folder.glob(".*")] == []
+
+
 def test_the_nursery_ends_with_its_gateway(play, make_spec, gone):
     starter, spec = Starter(), make_spec(sh="true")
 

@@ -284,6 +284,8 @@ def conclude(folder: Folder, document: dict[str, Any], artifacts: list[str]) -> 
     with suppress(OSError):  # they are handed over as empty then
         folder.keep_artifacts(artifacts, RUN_FILES)
     folder.remove(FILES)
+    with suppress(OSError):
+        folder.remove_drafts(STDIN, SPEC, STATE, EXIT)  # of whoever was killed at it
     document = {
         **document,
         "ended_at": _now(),

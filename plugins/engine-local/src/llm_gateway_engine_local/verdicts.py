@@ -25,7 +25,6 @@ def give_verdict(folder: Folder, job_id: JobId) -> None:
         keeper.conclude(folder, document, [])
         return
     killed = ending.end_leftovers(job_id, Identity.from_dict(state.get("agent")))
-    folder.remove_drafts(STATE, EXIT)
     document = {
         "reason": "vanished",
         "detail": "Its keeper was killed.",
