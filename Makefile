@@ -10,6 +10,8 @@
 #   make pins    take today's versions into .ci/constraints.txt
 #   make clean   remove what the above made
 #
+# The long run of the kills, half an hour: make chaos ROUNDS=10000 JOBS=6 [SEED=...], and ARGS='--page FILE' writes it down.
+#
 # The tests wait more than they work, so more of them run at once than there are cores: make test JOBS=8
 # Another interpreter: make test PYTHON=python3.13 VENV=.cache/py3.13
 
@@ -50,7 +52,11 @@ types: $(READY)
 	@$(RUN) -m mypy $(if $(TARGET),--python-version $(TARGET)) $(SOURCES)
 
 chaos: $(READY)
+ifdef ROUNDS
+	@$(RUN) -m tests.chaos.campaign --rounds $(ROUNDS) --workers $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+else
 	@$(RUN) -m pytest tests/chaos $(ARGS)
+endif
 
 fuzz: $(READY)
 	@FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(RUN) -m pytest $$(grep -rlE --include='*.py' '^from hypothesis|ProviderContract\)' tests core providers stores plugins | grep /test_) $(ARGS)

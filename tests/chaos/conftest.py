@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.world import World
+from tests.chaos.zygote import Zygote
 
 
 @pytest.fixture
@@ -25,6 +26,21 @@ def numbers(request: pytest.FixtureRequest) -> range:
     """The numbers of the rounds; a test says its usual count by `parametrize(..., indirect=True)`."""
     first = int(os.environ.get("CHAOS_FIRST") or 0)
     return range(first, first + int(os.environ.get("CHAOS_ROUNDS") or request.param))
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    zygote = Zygote()
+    yield zygote
+    zygote.close()
+
+
+@pytest.fixture
+def quick_world(tmp_path: Path, zygote: Zygote) -> Iterator[World]:
+    """A world whose gateways are forked, for rounds that need many."""
+    world = World(tmp_path, zygote)
+    yield world
+    world.close()
 
 
 @pytest.fixture

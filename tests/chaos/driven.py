@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.zygote import Forked, Zygote
+
 DRIVER = str(Path(__file__).with_name("driver.py"))
 PATIENCE_S = 60.0
 Answer = dict[str, Any]
@@ -21,11 +23,15 @@ Answer = dict[str, Any]
 class Driven:
     """One gateway."""
 
-    def __init__(self, env: Mapping[str, str], errors: Path) -> None:
+    def __init__(self, env: Mapping[str, str], errors: Path, zygote: Zygote | None = None) -> None:
+        self.process: subprocess.Popen[bytes] | Forked
         with errors.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, DRIVER], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
-            )
+            if zygote:
+                self.process = Forked(zygote, env, log.fileno())
+            else:
+                self.process = subprocess.Popen(
+                    [sys.executable, DRIVER], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                )
         assert self.process.stdin
         assert self.process.stdout
         self._in, self.out = self.process.stdin.fileno(), self.process.stdout.fileno()

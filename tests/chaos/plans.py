@@ -9,6 +9,15 @@ from typing import Any
 
 JOBS = 20
 COME_S, SPAN_S = 0.3, 0.8  #: the time in which jobs come in, and in which strikes fall
+#: What else may be killed in a round, and how often it is tried: `keeper` and `agent` a job's own, `nursery` while jobs
+#: come in; a `cancel` is asked for.
+KINDS: dict[str, tuple[tuple[str, ...], int]] = {
+    "gateways": ((), 0),
+    "runs": (("keeper", "agent"), 12),
+    "nurseries": (("nursery",), 10),
+    "cancels": (("cancel", "cancel", "nursery"), 12),
+    "everything": (("nursery", "keeper", "agent", "cancel"), 16),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +42,22 @@ class Plan:
 
     seed: int
     number: int
+    kind: str  #: of KINDS
     gateways: int
     running: int  #: the limit of running jobs
     acts: tuple[Act, ...]
     silence_s: float  #: how long no gateway lives before the next one opens
 
     def __str__(self) -> str:
-        head = f"CHAOS_SEED={self.seed} round {self.number}: {self.gateways} gateways, {self.running} places"
+        head = (
+            f"CHAOS_SEED={self.seed} round {self.number} ({self.kind}): {self.gateways} gateways, {self.running} places"
+        )
         return "\n  ".join([head, *map(str, self.acts), f"then {self.silence_s * 1000:.0f} ms without a gateway"])
 
 
-def plan(seed: int, number: int, *, jobs: int = JOBS, strikes: tuple[str, ...] = (), shots: int = 0) -> Plan:
-    """Plan a round in which every gateway comes to an end.
-
-    :param strikes: what else may be killed, `shots` times; for `keeper` and `agent` a job's own, for `nursery` while jobs come in; a `cancel` is asked for.
-    """
+def plan(seed: int, number: int, kind: str, *, jobs: int = JOBS) -> Plan:
+    """Plan a round in which every gateway comes to an end."""
+    strikes, shots = KINDS[kind]
     random = Random(f"{seed}/{number}")
     gateways = random.choice((1, 1, 2))
     acts = list(_ends(random, gateways))
@@ -62,6 +72,7 @@ def plan(seed: int, number: int, *, jobs: int = JOBS, strikes: tuple[str, ...] =
     return Plan(
         seed=seed,
         number=number,
+        kind=kind,
         gateways=gateways,
         running=random.choice((32, 32, 32, 6)),
         acts=tuple(sorted(acts, key=lambda act: act.at_s)),

@@ -26,7 +26,7 @@ def play(world: World, plan: Plan) -> Round:
     """Play a round; a failure shows the plan by which it can be replayed."""
     try:
         return Play(world, plan).run()
-    except BaseException as error:
+    except Exception as error:
         stderr = (world.folder / "stderr").read_text()[-4000:]
         raise AssertionError(f"{error!r}\n\n{plan}\n\nThe gateways said:\n{stderr}") from error
 

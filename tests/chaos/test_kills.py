@@ -20,9 +20,9 @@ def usual_rounds(count: int) -> pytest.MarkDecorator:
 
 @usual_rounds(50)
 def test_lesson_7_random_kills_of_gateways_lose_nothing_and_leave_no_process(
-    world: World, seed: int, numbers: range
+    quick_world: World, seed: int, numbers: range
 ) -> None:
-    played = [play(world, plan(seed, number)) for number in numbers]
+    played = [play(quick_world, plan(seed, number, "gateways")) for number in numbers]
     recoveries = [one.recovery_s for one in played if one.recovery_s is not None]
     print(f"\nseed {seed}: {len(played)} rounds, {sum(len(one.accepted) for one in played)} accepted jobs")
     assert recoveries, "no round left anything to recover"
@@ -31,20 +31,24 @@ def test_lesson_7_random_kills_of_gateways_lose_nothing_and_leave_no_process(
 
 
 @usual_rounds(12)
-def test_lesson_73_killed_keepers_and_agents_are_told_as_what_they_are(world: World, seed: int, numbers: range) -> None:
-    played = [play(world, plan(seed, number, strikes=("keeper", "agent"), shots=12)) for number in numbers]
+def test_lesson_73_killed_keepers_and_agents_are_told_as_what_they_are(
+    quick_world: World, seed: int, numbers: range
+) -> None:
+    played = [play(quick_world, plan(seed, number, "runs")) for number in numbers]
     struck = [sorted(processes) for one in played for processes in one.struck.values()]
     print(f"\nseed {seed}: {len(played)} rounds, struck {len(struck)} runs")
     assert struck, "nothing was ever struck"
 
 
 @usual_rounds(10)
-def test_killed_nurseries_lose_no_launch_and_launch_nothing_twice(world: World, seed: int, numbers: range) -> None:
-    played = [play(world, plan(seed, number, strikes=("nursery",), shots=10)) for number in numbers]
+def test_killed_nurseries_lose_no_launch_and_launch_nothing_twice(
+    quick_world: World, seed: int, numbers: range
+) -> None:
+    played = [play(quick_world, plan(seed, number, "nurseries")) for number in numbers]
     assert sum(one.nurseries for one in played), "no nursery was ever struck"
 
 
 @usual_rounds(8)
-def test_a_cancel_across_kills_ends_a_job_once_and_no_other(world: World, seed: int, numbers: range) -> None:
+def test_a_cancel_across_kills_ends_a_job_once_and_no_other(quick_world: World, seed: int, numbers: range) -> None:
     for number in numbers:
-        play(world, plan(seed, number, strikes=("cancel", "cancel", "nursery"), shots=12))
+        play(quick_world, plan(seed, number, "cancels"))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.driven import PATIENCE_S, Driven, listen
+from tests.chaos.zygote import Zygote
 
 PAPERS = {"request.json", "spec.json", "state.json", "exit.json", "reply.txt", "lock", "cancel"}
 PAPERS |= {"stdin", "stdout", "stderr", "files", "artifacts"}
@@ -27,8 +28,9 @@ ENDED = {"completed", "failed", "canceled", "interrupted"}
 class World:
     """One home and everything that happens in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, zygote: Zygote | None = None) -> None:
         self.folder = folder
+        self._zygote = zygote  #: forks the gateways; without one each is started
         self.home, self.work, self.ledger = folder / "home", folder / "work", folder / "ledger"
         self.work.mkdir()
         self.home.mkdir(mode=0o700)
@@ -50,7 +52,7 @@ class World:
     def warm(self, running: int = 32) -> Driven:
         """Start the process of a gateway, which does not open yet."""
         limits = {"LLM_GATEWAY_LIMITS_RUNNING": str(running), "LLM_GATEWAY_LIMITS_PER_PROVIDER": str(running)}
-        gateway = Driven({**self.env, **limits}, self.folder / "stderr")
+        gateway = Driven({**self.env, **limits}, self.folder / "stderr", self._zygote)
         self.gateways.append(gateway)
         return gateway
 
