@@ -5,6 +5,7 @@
 #   make check   linter, formatter, types, the fast suites
 #   make chaos   kills, full disks and lost clients          make bench   the measured claims
 #   make soak    a constant load for SOAK_MINUTES (60): nothing grows
+#   make growth  how each figure grows with its load, drawn
 #   make fuzz    every property with FUZZ_EXAMPLES (5000) examples: hours
 #   make picture the README's picture anew, played by the real agents
 #   make pins    take today's versions into .ci/constraints.txt
@@ -34,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos fuzz bench soak picture pins clean setup
+.PHONY: demo test check lint types chaos fuzz bench growth soak picture pins clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -62,7 +63,10 @@ fuzz: $(READY)
 	@FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(RUN) -m pytest $$(grep -rlE --include='*.py' '^from hypothesis|ProviderContract\)' tests core providers stores plugins | grep /test_) $(ARGS)
 
 bench: $(READY)
-	@$(RUN) -m pytest tests/bench -s $(ARGS)
+	@$(RUN) -m pytest tests/bench/test_bench.py -s $(ARGS)
+
+growth: $(READY)
+	@$(RUN) -m pytest tests/bench/growth -s $(ARGS)
 
 soak: $(READY)
 	@SOAK_MINUTES='$(SOAK_MINUTES)' $(RUN) -m pytest tests/bench/test_soak.py -s -o faulthandler_timeout=0 $(ARGS)

@@ -47,6 +47,11 @@ def private(pid: int) -> float:
     return _field(pid, "smaps_rollup", "Private_Clean") + _field(pid, "smaps_rollup", "Private_Dirty")
 
 
+def share(pid: int) -> float:
+    """Megabytes, where what several processes have in common is divided among them."""
+    return _field(pid, "smaps_rollup", "Pss")
+
+
 def children(pid: int) -> list[int]:
     """Processes that it started and that are still there."""
     return [

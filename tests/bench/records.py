@@ -50,7 +50,7 @@ _EXACT = 1_000  #: turns that are counted as the gateway counts them, to have ta
 def measure(world: World, report: Report) -> None:
     """Read everything that looks over turns."""
     path = world.root / "home" / "gateway.db"
-    grown, appended_us = _fill(path)
+    grown, appended_us = fill(path, TURNS)
     report.add(f"the store, for each of {TURNS:,} turns (job, record, tallies, indexes)", grown, "bytes")
     report.add("a turn's end: record and tallies, in the store's transaction", appended_us, "µs")
     with world.serve() as client:
@@ -101,7 +101,7 @@ def _slowest_meanwhile(client: Client) -> float:
         reader.join()
 
 
-def _fill(path: Path) -> tuple[float, float]:
+def fill(path: Path, turns: int) -> tuple[float, float]:
     """Lay down turns of the last days; bytes for each, and microseconds that the end of one takes."""
 
     async def make() -> None:
@@ -117,27 +117,29 @@ def _fill(path: Path) -> tuple[float, float]:
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA cache_size = -400000")
         database.execute("BEGIN")
-        database.executemany(SQL["insert_job"], _jobs(now))
+        database.executemany(SQL["insert_job"], _jobs(turns, now))
         database.execute("UPDATE jobs SET state = 'completed', ended_at = started_at + 2000000")
-        database.executemany(SQL["put_record"], _records(now))
-        _tallies(database, now)
+        database.executemany(SQL["put_record"], _records(turns, now))
+        _tallies(database, turns, now)
         database.execute("COMMIT")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        grown = path.stat().st_size - empty
         began = time.perf_counter()
         for number in range(_EXACT):
-            record = _record(TURNS + number, now)
+            record = _record(turns + number, now)
             database.execute("BEGIN IMMEDIATE")
             put_record(database, record, count(record, repeated=True))
             database.execute("COMMIT")
         took = (time.perf_counter() - began) / _EXACT
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    return (path.stat().st_size - empty) / TURNS, took * 1e6
+    return grown / turns, took * 1e6
 
 
-def _jobs(now: datetime) -> Iterator[dict[str, Any]]:
+def _jobs(turns: int, now: datetime) -> Iterator[dict[str, Any]]:
     model = job_columns(_job(0, now))
     doc = model["doc"]
-    for number in range(TURNS):
-        at = micros(_when(number, now))
+    for number in range(turns):
+        at = micros(_when(number / turns, now))
         named = doc.replace(f"job-{0:032x}".encode(), f"job-{number:032x}".encode())
         session = f"gw-{number // SESSION_TURNS:032x}"
         # Stored as running and ended below, because a job is let in before it ends.
@@ -153,10 +155,10 @@ def _jobs(now: datetime) -> Iterator[dict[str, Any]]:
         }
 
 
-def _records(now: datetime) -> Iterator[dict[str, Any]]:
+def _records(turns: int, now: datetime) -> Iterator[dict[str, Any]]:
     model = record_columns(_record(0, now))
-    for number in range(TURNS):
-        at = micros(_when(number, now))
+    for number in range(turns):
+        at = micros(_when(number / turns, now))
         yield {
             **model,
             "job_id": f"job-{number:032x}",
@@ -167,19 +169,19 @@ def _records(now: datetime) -> Iterator[dict[str, Any]]:
         }
 
 
-def _tallies(database: sqlite3.Connection, now: datetime) -> None:
+def _tallies(database: sqlite3.Connection, turns: int, now: datetime) -> None:
     """As many tallies as so many turns leave: of hours, of conversations, of prefixes."""
-    for number in range(0, TURNS, max(1, TURNS // (DAYS * 24 * 4))):
-        record = _record(number, now)
+    for number in range(0, turns, max(1, turns // (DAYS * 24 * 4))):
+        record = _record(number, now, number / turns)
         hours = {place: numbers for place, numbers in count(record, repeated=True).items() if place[0] == "hour"}
         put_record(database, record, hours)
     numbers = json.dumps(count(_record(0, now), repeated=True)["session", f"gw-{0:032x}"])
     row = ("local", "session", "tiny", "m-1", micros(now), micros(now), numbers)
     query = "INSERT OR REPLACE INTO tallies (principal, scope, key, provider, model, first_at, last_at, counts) VALUES "
     query += "(?, ?, ?, ?, ?, ?, ?, ?)"
-    sessions = (f"gw-{number:032x}" for number in range(TURNS // SESSION_TURNS))
+    sessions = (f"gw-{number:032x}" for number in range(turns // SESSION_TURNS))
     database.executemany(query, ((row[0], row[1], key, *row[2:]) for key in sessions))
-    prefixes = (f"{number:064x}" for number in range(PREFIXES))
+    prefixes = (f"{number:064x}" for number in range(min(PREFIXES, turns)))
     database.executemany(query, ((row[0], "prefix", key, *row[2:]) for key in prefixes))
     session = (
         "INSERT INTO sessions (id, provider, principal, working_dir, turns, created_at, last_used_at, doc) VALUES "
@@ -196,8 +198,8 @@ def _tallies(database: sqlite3.Connection, now: datetime) -> None:
     database.execute(session, (noun.id, micros(now), micros(now), to_json(noun)))
 
 
-def _when(number: int, now: datetime) -> datetime:
-    return now - timedelta(days=DAYS) * (1 - number / TURNS) - timedelta(seconds=5)
+def _when(share: float, now: datetime) -> datetime:
+    return now - timedelta(days=DAYS) * (1 - share) - timedelta(seconds=5)
 
 
 def _job(number: int, now: datetime) -> Job:
@@ -221,8 +223,8 @@ def _job(number: int, now: datetime) -> Job:
     )
 
 
-def _record(number: int, now: datetime) -> Record:
-    at = _when(min(number, TURNS - 1), now)
+def _record(number: int, now: datetime, share: float = 1.0) -> Record:
+    at = _when(share, now)
     return Record(
         job_id=JobId(f"job-{number:032x}"),
         session_id=SessionId(f"gw-{number // SESSION_TURNS:032x}"),

@@ -75,9 +75,9 @@ class Report:
 
 
 def _cells(row: Row) -> list[str]:
-    plain = "" if row.bare is None else _number(row.bare, row.unit)
+    plain = "" if row.bare is None else number(row.bare, row.unit)
     told = [f"{words} {row.unit}" if words else "" for words in (row.aim, row.reference)]
-    return [row.what, _number(row.value, row.unit), plain, _ratio(row), *told]
+    return [row.what, number(row.value, row.unit), plain, _ratio(row), *told]
 
 
 def _ratio(row: Row) -> str:
@@ -87,7 +87,8 @@ def _ratio(row: Row) -> str:
     return f"{whole / row.bare:.1f}" if whole >= row.bare else f"1/{row.bare / whole:.1f}"
 
 
-def _number(value: float, unit: str) -> str:
+def number(value: float, unit: str) -> str:
+    """With as many digits as mean something."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f} {unit}"
 
