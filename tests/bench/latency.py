@@ -28,12 +28,12 @@ def measure_inside(world: World, report: Report) -> None:
         found["sync"] - found["bare"],
         "ms",
         bare=found["bare"],
-        aim="< 20",
+        aim="≤ 20",
         reference="1 016",
     )
-    report.add("async submit, in-process", found["submit"], "ms", aim="< 8", reference="11.3")
+    report.add("async submit, in-process", found["submit"], "ms", aim="≤ 6", reference="11.3")
     report.add("dedup hit, in-process", found["dedup"], "ms", reference="3.2")
-    report.add("status, in-process", found["status"], "ms", aim="< 1", reference="0.6")
+    report.add("status, in-process", found["status"], "ms", aim="≤ 0.6", reference="0.6")
 
 
 def measure_disk(world: World, report: Report) -> None:
@@ -60,7 +60,7 @@ def measure_wire(world: World, report: Report) -> None:
         client.call("tiny_request", {"prompt": "first"})
         plain, sync = _beside_bare(lambda n: client.call("tiny_request", {"prompt": f"w{n}"}))
         report.add(
-            f"sync request, over the wire{ON_TOP}", sync - plain, "ms", bare=plain, aim="< 20", reference="1 016"
+            f"sync request, over the wire{ON_TOP}", sync - plain, "ms", bare=plain, aim="≤ 20", reference="1 016"
         )
         tree = _git_tree(world)
         plain, sync = _beside_bare(lambda n: client.call("tiny_request", {"prompt": f"g{n}", "workingDir": tree}))
@@ -72,7 +72,7 @@ def measure_wire(world: World, report: Report) -> None:
         )
         _short_calls(client, report)
     plain, sync = anyio.run(_through_sdk, world)
-    report.add(f"sync request, SDK client{ON_TOP}", sync - plain, "ms", bare=plain, aim="< 20", reference="1 016")
+    report.add(f"sync request, SDK client{ON_TOP}", sync - plain, "ms", bare=plain, aim="≤ 20", reference="1 016")
 
 
 def _beside_bare(call: Callable[[int], Any]) -> tuple[float, float]:
@@ -96,9 +96,9 @@ def _short_calls(client: Client, report: Report) -> None:
         again, took = client.call("tiny_request_async", {"prompt": f"a{number}"})
         assert again["deduplicated"]
         hits.append(took)
-    report.add("async submit, over the wire", median(submits) * 1000, "ms", aim="< 8", reference="11.3")
+    report.add("async submit, over the wire", median(submits) * 1000, "ms", aim="≤ 6", reference="11.3")
     report.add("dedup hit, over the wire", median(hits) * 1000, "ms", reference="3.2")
-    report.add("status, over the wire", median(looks) * 1000, "ms", aim="< 1", reference="0.6")
+    report.add("status, over the wire", median(looks) * 1000, "ms", aim="≤ 0.6", reference="0.6")
 
 
 def _git_tree(world: World) -> str:

@@ -14,7 +14,7 @@ def measure(world: World, report: Report) -> None:
     with world.serve() as client:
         client.begin()
         client.call("llm_job_list", {})  # from here on all of it is there
-        report.add("memory of the idle gateway (resident)", resident(client.pid), "MB", aim="< 85", reference="118")
+        report.add("memory of the idle gateway (resident)", resident(client.pid), "MB", aim="≤ 80", reference="118")
         report.add("memory of the idle gateway (private)", private(client.pid), "MB")
         started, _ = client.call("tiny_request_async", {"prompt": "hang", "work": "hang", "amount": 60})
         job = started["job"]["id"]
@@ -22,7 +22,7 @@ def measure(world: World, report: Report) -> None:
             client.call("llm_job_status", {"jobId": job})
         for child in children(client.pid):  # its one child: keepers belong to nobody
             report.add("memory of the nursery (resident)", resident(child), "MB")
-        report.add("memory of a keeper (private)", private(state["keeper"]["pid"]), "MB")
+        report.add("memory of a keeper (private)", private(state["keeper"]["pid"]), "MB", aim="≤ 2")
         report.add("memory of a keeper (resident, most of it shared)", resident(state["keeper"]["pid"]), "MB")
         client.call("llm_job_cancel", {"jobId": job})
 

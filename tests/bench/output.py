@@ -24,21 +24,29 @@ def measure(world: World, report: Report) -> None:
         client.call("tiny_request", {"prompt": "first"})
         argv = ("/bin/sh", "-c", f"yes {'x' * 1023} | head -c $1", "sh", str(AMOUNT))
         for how, meta in (("", {}), (", watched with progress", {"progressToken": "bench"})):
-            runs, calls, growths, waits, shares = [], [], [], [], []
+            runs, calls, growths, waits, shares, writes = [], [], [], [], [], []
             for number in range(ROUNDS):
                 runs.append(bare(argv))
+                written = bytes_written(client.pid)
                 took, grown, worst, share = _flood(world, client, f"{how}{number}", meta)
                 calls.append(took)
                 growths.append(grown)
                 waits.append(worst)
                 shares.append(share)
-            report.add(f"{SIZE}{how}", median(calls), "s", bare=median(runs))
+                writes.append((bytes_written(client.pid) - written) / AMOUNT + share)
+            report.add(f"{SIZE}{how}", median(calls), "s", bare=median(runs), aim="≤ 2", reference="impossible")
             report.add("the gateway's memory grows by", max(growths), "MB", aim="< 20")
             report.add("the slowest status call meanwhile", median(waits) * 1000, "ms", aim="< 50")
             if not how:
                 plain = _to_file(argv, world.root / "plain")
                 report.add("the same program, its output into a file", plain, "s", bare=median(runs))
                 report.add("on disk for each byte of output", median(shares), "bytes")
+                report.add(
+                    "written for each byte of output, by the run, its keeper and the gateway",
+                    median(writes),
+                    "bytes",
+                    aim="≤ 1.1",
+                )
 
 
 def _flood(world: World, client: Client, prompt: str, meta: dict[str, Any]) -> tuple[float, float, float, float]:
@@ -62,6 +70,12 @@ def _flood(world: World, client: Client, prompt: str, meta: dict[str, Any]) -> t
     folder = world.job(answer["jobId"])
     blocks = sum(path.lstat().st_blocks for path in folder.rglob("*"))
     return took, peak(client.pid) - before, max(worst), blocks * 512 / AMOUNT
+
+
+def bytes_written(pid: int) -> int:
+    """What the kernel counts as written to a disk by a process so far."""
+    words = Path(f"/proc/{pid}/io").read_text().split()
+    return int(words[words.index("write_bytes:") + 1])
 
 
 def _to_file(argv: tuple[str, ...], path: Path) -> float:

@@ -76,7 +76,7 @@ class Report:
 
 def _cells(row: Row) -> list[str]:
     plain = "" if row.bare is None else number(row.bare, row.unit)
-    told = [f"{words} {row.unit}" if words else "" for words in (row.aim, row.reference)]
+    told = [f"{words} {row.unit}" if words[-1:].isdigit() else words for words in (row.aim, row.reference)]
     return [row.what, number(row.value, row.unit), plain, _ratio(row), *told]
 
 

@@ -38,10 +38,10 @@ def measure(world: World, report: Report) -> None:
         imports.append(_python("import mcp.server.lowlevel", world))
     plain = median(bares) * 1000
     report.add(
-        "start to the `initialize` answer", median(answers) * 1000, "ms", bare=plain, aim="< 60", reference="875"
+        "start to the `initialize` answer", median(answers) * 1000, "ms", bare=plain, aim="≤ 60", reference="875"
     )
     report.add("the first start after an install, which has no manifest yet", median(first) * 1000, "ms", bare=plain)
-    report.add("memory when it has answered `initialize`", median(memory), "MB", aim="< 15")
+    report.add("memory when it has answered `initialize`", median(memory), "MB", aim="≤ 15")
     report.add("start to the `tools/list` answer", median(lists) * 1000, "ms", bare=plain)
     report.add(
         "for comparison: Python that imports the MCP SDK's server, and nothing else",

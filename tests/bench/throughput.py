@@ -20,7 +20,7 @@ def measure(world: World, report: Report) -> None:
     for width, reference in WIDTHS.items():
         plain, through = (median(found[f"{kind}_{width}"] for found in rounds) for kind in ("bare", "jobs"))
         report.add(
-            f"jobs a second, {width} at once, in-process", through, "/s", bare=plain, aim="150", reference=reference
+            f"jobs a second, {width} at once, in-process", through, "/s", bare=plain, aim="≥ 150", reference=reference
         )
     with world.serve() as client:
         client.begin()
@@ -41,7 +41,7 @@ def measure(world: World, report: Report) -> None:
                 median(found),
                 "/s",
                 bare=median(plain),
-                aim="150",
+                aim="≥ 150",
                 reference=reference,
             )
 

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from statistics import median
 
 from tests.bench.growth.table import Growth
 from tests.bench.memory import forget_peak, peak, resident
+from tests.bench.output import bytes_written
 from tests.bench.world import QUICK, Client, World, times
 
 LOADS = (2**10, 100 * 2**10) if QUICK else (2**10, 100 * 2**10, 10 * 2**20, 100 * 2**20, 2**30)
@@ -66,12 +66,12 @@ def _client(world: World) -> Iterator[Client]:
 
 def _one(world: World, client: Client, load: int, number: int) -> dict[str, float]:
     """Run once; what it took and left behind, in the units of the rows."""
-    before, written = resident(client.pid), _written(client.pid)
+    before, written = resident(client.pid), bytes_written(client.pid)
     forget_peak(client.pid)
     answer, took = client.call("tiny_request", {"prompt": f"{load} {number}", "work": "flood", "amount": load})
     assert answer["status"] == "completed", answer
     highest = peak(client.pid)
-    written = _written(client.pid) - written
+    written = bytes_written(client.pid) - written
     folder = world.job(answer["jobId"])
     files = [path.lstat() for path in folder.rglob("*") if path.is_file()]
     at = load - PAGE if load > CEILING and answer["truncated"] else load // 2
@@ -98,9 +98,3 @@ def _bare(load: int) -> float:
         while os.read(process.stdout.fileno(), 256 * 1024):
             pass
     return (time.perf_counter() - began) * 1000
-
-
-def _written(pid: int) -> int:
-    """Bytes that a process has had written to a disk."""
-    words = Path(f"/proc/{pid}/io").read_text().split()
-    return int(words[words.index("write_bytes:") + 1])
