@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from llm_gateway.hookspecs import API_VERSION, HOOKS, OWNER, REQUIRED
 from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
 from llm_gateway.naming import nearest, wire_names
+from llm_gateway.plugins.record import PluginRecord
 from llm_gateway.settings.model import FileSettings, ProviderSection
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -87,7 +88,7 @@ def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderIn
     return info
 
 
-def check_sections(kind: str, name: str, sections: Any, taken: Mapping[str, str]) -> Mapping[str, type[BaseModel]]:
+def check_sections(plugin: PluginRecord, sections: Any, taken: dict[str, PluginRecord]) -> dict[str, type[BaseModel]]:
     """Settings sections: strict models with defaults, under names that are free. `taken`: section -> who has it."""
     if not isinstance(sections, Mapping):
         raise ValueError(f"gateway_settings answered {type(sections).__name__}, not a mapping")
@@ -96,13 +97,13 @@ def check_sections(kind: str, name: str, sections: Any, taken: Mapping[str, str]
             raise ValueError(f"the settings section {section!r} does not match {_NAME.pattern}")
         check_model(f"settings section {section}", model)
         model()  # raises for a field without a default
-        if kind == "provider" and section == name:
+        if (plugin.kind, plugin.name) == ("provider", section):
             if both := sorted(model.model_fields.keys() & ProviderSection.model_fields.keys()):
                 raise ValueError(f"settings of its section that the kernel has already: {', '.join(both)}")
         elif section in FileSettings.model_fields:
             raise ValueError(f"the settings section {section} is the kernel's own")
         elif section in taken:
-            raise ValueError(f"the settings section {section} is brought by {taken[section]} already")
+            raise ValueError(f"the settings section {section} is brought by {taken[section].label} already")
     return dict(sections)
 
 

@@ -155,9 +155,9 @@ class PluginHost(HookCalls):
             described = self._call(plugin, "gateway_describe_provider", {})
             self._providers[plugin.name] = checks.check_provider(plugin.name, described, self._reserved)
         if "gateway_settings" in plugin.hooks:
-            taken = {section: other.label for other in self._loaded.values() for section in other.sections}
+            taken = {section: other for other in self._loaded.values() for section in other.sections}
             sections = self._call(plugin, "gateway_settings", {}) or {}
-            plugin.sections = checks.check_sections(plugin.kind, plugin.name, sections, taken)
+            plugin.sections = checks.check_sections(plugin, sections, taken)
 
     def _expel(self, plugin: PluginRecord) -> None:
         if self._loaded.get(plugin.key) is not plugin:
