@@ -110,12 +110,11 @@ def test_changed_settings_are_read_before_anything_is_answered(warmed: Any) -> N
     assert "unknown key quued" in done.stderr
 
 
-def test_a_manifest_that_is_no_longer_true_is_mended_for_the_next_start(warmed: Any) -> None:
+def test_a_manifest_that_is_no_longer_true_is_mended_when_its_client_leaves(warmed: Any) -> None:
     manifest = warmed.home / "front/mcp.json"
     true = manifest.read_text()
     manifest.write_text(true.replace("Job status", "Yob status"))
     assert b"Yob status" in said(warmed, *greeting("2025-11-25"), frame("tools/list", 1))[1]
-    warmed.run("serve", "--warm")
     assert manifest.read_text() == true
 
 

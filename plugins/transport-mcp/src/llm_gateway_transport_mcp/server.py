@@ -38,10 +38,14 @@ def build_server(gateway: Gateway) -> Server[dict[str, object]]:
     return server
 
 
-async def serve(gateway: Gateway, wire: Wire) -> None:
-    """Serve one client to the end of its input; see meanwhile that the next start can be quick."""
+async def serve(gateway: Gateway, wire: Wire, *, prepared: bool) -> None:
+    """Serve one client to the end of its input.
+
+    :param prepared: this start was quick, so the next one will be, too; if not, that is seen to meanwhile.
+    """
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(warm, gateway)
+        if not prepared:
+            tasks.start_soon(warm, gateway)
         await converse(build_server(gateway), wire)
         tasks.cancel_scope.cancel()
 
