@@ -1,122 +1,25 @@
-"""The commands `llm-gateway connect` and `llm-gateway disconnect`."""
+"""The commands `llm-gateway connect` and `llm-gateway disconnect`. What they need is imported when they are used."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import anyio
+from collections.abc import Sequence
 
 from llm_gateway import Command, Gateway, hookimpl
-from llm_gateway_extension_connect import connecting, files, skills
-from llm_gateway_extension_connect.clients import Client, clients
-from llm_gateway_extension_connect.server import DoesNotAnswer, check, our_server, warm
 
 CLIENTS = ("claude", "codex", "gemini", "grok", "vibe", "cursor", "vscode")
 
 
-def _client(name: str) -> Client:
-    return clients(os.environ, Path.home())[name]
+async def _connect(gateway: Gateway, arguments: argparse.Namespace) -> int:
+    from llm_gateway_extension_connect.changing import connect
+
+    return await connect(gateway, arguments)
 
 
-async def connect(gateway: Gateway, arguments: argparse.Namespace) -> int:
-    """Register, install the skill, see that the server answers; what does not answer is taken out again."""
-    client = _client(arguments.client)
-    wanted = [name for info in gateway.providers.values() for name in info.env]
-    server = our_server(os.environ, wanted)
-    plan = connecting.plan_connect(client, server, trust=arguments.trust, path=os.environ.get("PATH", ""))
-    brought = await skills.brought(gateway) if client.skills and not arguments.no_skill else {}
-    told, left = skills.changes(client.skills, brought) if client.skills and brought else ([], [])
-    assert plan.entry
-    if arguments.dry_run:
-        _foretell(plan, told, left)
-        print(f"would start {_words(plan.entry)} and ask it for its tools")
-        return 0
-    await anyio.to_thread.run_sync(_write, plan)
-    try:
-        written = files.read(client.file)
-        entry = client.shape.find(written or "")
-        assert entry
-        tools = await check(entry, os.environ)
-    except DoesNotAnswer as problem:
-        if plan.changes:
-            await anyio.to_thread.run_sync(_take_back, plan)
-        print(f"llm-gateway: the server does not answer when {client.title} starts it:\n{problem}", file=sys.stderr)
-        print("Nothing is left changed." if plan.changes else f"See {client.file}.", file=sys.stderr)
-        return 1
-    await anyio.to_thread.run_sync(skills.carry_out, told)
-    await anyio.to_thread.run_sync(warm, entry, os.environ)
-    _report(client, plan, told, left)
-    print(f"checked: {_words(entry)} answers, with {tools} tools")
-    if plan.changes:
-        print(client.reload)
-    return 0
+def _disconnect(arguments: argparse.Namespace) -> int:
+    from llm_gateway_extension_connect.changing import disconnect
 
-
-def disconnect(arguments: argparse.Namespace) -> int:
-    """Take our server and our skill out of a client."""
-    client = _client(arguments.client)
-    plan = connecting.plan_disconnect(client)
-    told, left = skills.changes(client.skills, {}) if client.skills else ([], [])
-    if arguments.dry_run:
-        _foretell(plan, told, left)
-        return 0
-    _write(plan)
-    skills.carry_out(told)
-    _report(client, plan, told, left)
-    return 0
-
-
-def _write(plan: connecting.Plan) -> None:
-    """The copy first: whatever happens, the old text is somewhere."""
-    if not plan.changes:
-        return
-    if plan.backup is not None:
-        files.keep(plan.file, plan.backup)
-    files.replace(plan.file, was=plan.was, text=plan.text)
-    if plan.backup is None:
-        files.keep(plan.file, None)
-
-
-def _take_back(plan: connecting.Plan) -> None:
-    files.replace(plan.file, was=plan.text, text=plan.was)
-    files.keep(plan.file, None)
-
-
-def _words(entry: Mapping[str, Any]) -> str:
-    return shlex.join([str(entry["command"]), *map(str, entry.get("args", ()))])
-
-
-def _foretell(plan: connecting.Plan, told: Sequence[skills.Change], left: Sequence[Path]) -> None:
-    if plan.changes:
-        print(f"would {'remove' if plan.text is None else 'change' if plan.was is not None else 'make'} {plan.file}:")
-        print(plan.diff())
-        if plan.backup is not None:
-            print(f"would keep what stands there now as {files.backup_of(plan.file)}")
-    else:
-        print(f"{plan.file} would stay as it is")
-    for change in told:
-        print(f"would {'remove' if change.text is None else 'write'} {change.path}")
-    for path in left:
-        print(f"would leave {path} alone: it is not as LLM Gateway wrote it")
-
-
-def _report(client: Client, plan: connecting.Plan, told: Sequence[skills.Change], left: Sequence[Path]) -> None:
-    if plan.entry is not None:
-        print(f"{client.title}: {'connected' if plan.changes else 'was connected already'} ({plan.file})")
-        if plan.backup is not None and plan.changes:
-            print(f"what stood there before is kept as {files.backup_of(plan.file)}")
-    else:
-        print(f"{client.title}: {'disconnected' if plan.changes else 'was not connected'} ({plan.file})")
-    for folder in sorted({change.path.parent for change in told if change.path.name == "SKILL.md"}):
-        print(f"skill: {folder}")
-    for path in left:
-        print(f"left alone, because it is not as LLM Gateway wrote it: {path}")
+    return disconnect(arguments)
 
 
 def _which(parser: argparse.ArgumentParser) -> None:
@@ -136,6 +39,6 @@ def _how(parser: argparse.ArgumentParser) -> None:
 def gateway_commands() -> Sequence[Command]:
     """The two commands."""
     return [
-        Command(name="connect", help="Register this gateway in an assistant.", options=_how, work=connect),
-        Command(name="disconnect", help="Take this gateway out of an assistant.", options=_which, run=disconnect),
+        Command(name="connect", help="Register this gateway in an assistant.", options=_how, work=_connect),
+        Command(name="disconnect", help="Take this gateway out of an assistant.", options=_which, run=_disconnect),
     ]
