@@ -64,6 +64,7 @@ WAVES: tuple[dict[str, Given], ...] = (
         "llm_job_cancel": lambda known: {"jobId": job(known)},
         "llm_job_list": lambda known: {"status": "completed"},
         "review_result": lambda known: {"reviewId": review_id(known), "format": "json"},
+        "review_cancel": lambda known: {"reviewId": review_id(known)},
         "session_delete": lambda known: {"sessionId": session(known)},
     },
     {"session_clear_all": lambda known: {"provider": "echo"}},

@@ -121,3 +121,9 @@ def test_what_stands_between_the_marks_is_what_a_prompt_may_hold_and_cannot_end_
     assert text.count(MARK) == 2
     assert "\0" not in text
     assert text.encode()
+
+
+def test_half_a_character_in_a_finding_is_no_reason_to_fail() -> None:
+    block = '{"findings": [{"severity": "low", "title": "a\\ud800b"}]}'
+    (found,) = read_review(f"```json\n{block}\n```\n\nNOT_APPROVED", "mark").findings
+    assert found.title == "a?b"

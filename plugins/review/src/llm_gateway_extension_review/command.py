@@ -39,6 +39,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--format", default="text", choices=("text", "json", "markdown", "github", "sarif"))
     add("--json", action="store_const", const="json", dest="format", help="as --format json")
     add("--id", metavar="REVIEW", help="wait for this review, or show it, instead of beginning one")
+    add("--cancel", action="store_true", help="with --id: end this review and its agents")
 
 
 def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
@@ -69,8 +70,11 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
     from llm_gateway_extension_review.reviews import reviews_of
 
     quiet = CallContext()
+    if given.cancel and not given.id:
+        raise InvalidRequest("--cancel: name the review, --id rv-…")
     if given.id:
-        run = await reviews_of(gateway).known(given.id, quiet)
+        reviews = reviews_of(gateway)
+        run = await (reviews.cancel if given.cancel else reviews.known)(given.id, quiet)
     else:
         params = check(UntilParams if given.fix_with else ReviewParams, arguments_of(given))
         try:
@@ -138,7 +142,8 @@ def _milliseconds(words: str) -> int:
 
 def _print(words: str, form: str) -> None:
     if form != "text" or not sys.stdout.isatty():
-        print(words, flush=True)
+        known = sys.stdout.encoding or "utf-8"
+        print(words.encode(known, "replace").decode(known), flush=True)
         return
     from rich.console import Console
 

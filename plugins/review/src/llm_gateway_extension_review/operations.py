@@ -77,6 +77,12 @@ class WaitParams(Wire):
     timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = 45_000
 
 
+class CancelParams(Wire):
+    """One run."""
+
+    review_id: str
+
+
 class ResultParams(Wire):
     """One run, in a form."""
 
@@ -108,6 +114,11 @@ async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> Re
     """Wait up to 50 s for any of these; answers as review_result."""
     run = await reviews_of(gateway).follow(params.review_id, context, params.timeout_ms / 1000)
     return await tell(gateway, run, "text")
+
+
+async def cancel(gateway: Gateway, params: CancelParams, context: CallContext) -> ReviewResult:
+    """End any of these and all its jobs."""
+    return await tell(gateway, await reviews_of(gateway).cancel(params.review_id, context), "text")
 
 
 async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ReviewResult:
@@ -282,5 +293,15 @@ OPERATIONS = [
     operation("ask_many", "Ask many", ask_many, ManyParams, ReviewResult, **_BEGINNING),
     operation("consensus", "Consensus", consensus, ConsensusParams, ReviewResult, **_BEGINNING),
     operation("review_wait", "Wait for a review", wait, WaitParams, ReviewResult, text=_words, failed=_failed),
+    operation(
+        "review_cancel",
+        "Cancel a review",
+        cancel,
+        CancelParams,
+        ReviewResult,
+        text=_words,
+        failed=_failed,
+        destructive=True,
+    ),
     operation("review_result", "Review result", result, ResultParams, ReviewResult, text=_words, failed=_failed),
 ]

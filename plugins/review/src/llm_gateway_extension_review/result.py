@@ -103,6 +103,7 @@ def _view(run: Run, turn: Turn, doing: dict[str, str]) -> dict[str, Any]:
         "costUsd": turn.cost_usd,
         "durationMs": turn.duration_ms,
         "doing": doing.get(turn.seat) if turn.status == "running" else None,
+        "attempt": turn.attempt if turn.attempt > 1 else None,
         "carried": turn.carried,
         "ownWork": own,
     }

@@ -11,8 +11,9 @@ from anyio import to_thread
 
 from llm_gateway import CallContext, EventKind, Gateway, JobId, JobState
 from llm_gateway.errors import GatewayError, InvalidRequest, StoreUnavailable
+from llm_gateway_extension_review import seats
 from llm_gateway_extension_review.folder import Folder
-from llm_gateway_extension_review.rounds import Drive
+from llm_gateway_extension_review.rounds import CANCEL, Drive
 from llm_gateway_extension_review.state import Run, Turn
 
 log = logging.getLogger("llm_gateway_extension_review")
@@ -21,6 +22,7 @@ log = logging.getLogger("llm_gateway_extension_review")
 _LOOK_ROUND_S = 5.0
 #: How often who waits for another gateway's run reads how it stands.
 _LOOK_AGAIN_S = 0.3
+_CANCEL_WAIT_S = 20.0
 _SHOWN = 2_000  #: letters of what a seat says, of which the last line is told
 _PRUNE_EVERY_S = 6 * 3600.0
 
@@ -67,6 +69,17 @@ class Reviews:
                     run = await self.known(run_id, context)
                 tasks.cancel_scope.cancel()
         return await self.known(run_id, context)
+
+    async def cancel(self, run_id: str, context: CallContext) -> Run:
+        """End a run and all that it has started, whoever drives it; wait a little for its end."""
+        if not (await self.known(run_id, context)).ended:
+            try:
+                await to_thread.run_sync(self.folder.write, run_id, CANCEL, "")
+            except OSError as error:
+                raise StoreUnavailable(f"the review cannot be canceled: {error}") from None
+            for turn in (await self.known(run_id, context)).turns:  # who starts a job from now on sees the file
+                await seats.cancel(self._gateway, turn)
+        return await self.follow(run_id, context, _CANCEL_WAIT_S)
 
     async def take_up(self) -> None:
         """Drive every run that nobody drives."""

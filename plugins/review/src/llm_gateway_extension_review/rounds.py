@@ -37,6 +37,12 @@ from llm_gateway_extension_review.verdicts import json_blocks, own_lines, read_r
 
 log = logging.getLogger("llm_gateway_extension_review")
 
+CANCEL = "cancel"  #: the file that says that a run is to end
+CANCELED = "it was canceled"
+#: What passes by itself: the provider has no room, its service cannot be reached, or there is no place in the queue.
+_PASSING = frozenset(("overloaded", "saturated", "session_busy"))
+_AGAIN_AFTER_S = 15.0
+_ATTEMPTS = 2
 CUT = "evidence_cut: the material was too long; reviewers were told to read the rest themselves"
 
 
@@ -228,18 +234,42 @@ class Drive:
         assert turn
         if turn.ended:
             return
+        turn, text = await self._attempt(seat, turn, question, begun_before)
+        while self._passes(turn, question):
+            again = f"{turn.correlation_id}:{turn.attempt + 1}"
+            turn = replace(turn, status="starting", job_id=None, attempt=turn.attempt + 1, correlation_id=again)
+            turn = replace(turn, error_code=None, problem=None)
+            await self._keep(turn)  # before the job: a killed gateway's successor knows which one to look for
+            await anyio.sleep(_AGAIN_AFTER_S)
+            turn, text = await self._attempt(seat, turn, question, begun_before=False)
+        if text:
+            await to_thread.run_sync(self._folder.write, self.run.id, answer_name(turn), text)
+        await self._keep(self._read(turn, text))
+
+    async def _attempt(self, seat: Seat, turn: Turn, question: Question, begun_before: bool) -> tuple[Turn, str]:
+        """Have the job of a turn done, the one that is there or a new one."""
         if turn.job_id is None and begun_before:
             lost = await seats.find_lost(self._gateway, self.run, seat, turn)
             turn = replace(turn, job_id=lost, status="running") if lost else turn
         if turn.job_id is None:
+            if await self._canceled():
+                return replace(turn, status="canceled", problem=CANCELED), ""
             turn = await seats.start(self._gateway, self.run, seat, turn, question)
-            await self._keep(turn)
             if turn.ended:
-                return
-        turn, text = await seats.finish(self._gateway, turn)
-        if text:
-            await to_thread.run_sync(self._folder.write, self.run.id, answer_name(turn), text)
-        await self._keep(self._read(turn, text))
+                return turn, ""
+            await self._keep(turn)
+        if await self._canceled():  # who canceled may not have seen this job
+            await seats.cancel(self._gateway, turn)
+        return await seats.finish(self._gateway, turn)
+
+    @staticmethod
+    def _passes(turn: Turn, question: Question) -> bool:
+        """Whether it is worth asking again: only who changes nothing is, for half of a change may have been made."""
+        reads = question.posture in ("read_only", "plan")
+        return reads and turn.status == "failed" and turn.error_code in _PASSING and turn.attempt < _ATTEMPTS
+
+    async def _canceled(self) -> bool:
+        return await to_thread.run_sync(self._folder.read, self.run.id, CANCEL) is not None
 
     def _read(self, turn: Turn, text: str) -> Turn:
         """What the answer of a turn comes to."""
@@ -277,6 +307,8 @@ class Drive:
 
     async def _end(self, status: str, verdict: str | None = None, problem: str | None = None) -> None:
         now = datetime.now(timezone.utc)
+        if await self._canceled():
+            status, problem = "canceled", CANCELED
         async with self._writing:
             run = self.run = replace(self.run, status=status, verdict=verdict, problem=problem, ended_at=now)
             await to_thread.run_sync(self._folder.save, run)

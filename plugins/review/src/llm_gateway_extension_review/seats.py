@@ -7,10 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_gateway import CallContext, Gateway, JobId, RequestResult, answer
-from llm_gateway.errors import GatewayError, NotInstalled, SessionNotFound, SessionNotResumable, StoreUnavailable
+from llm_gateway.errors import (
+    ApprovalNeeded,
+    GatewayError,
+    NotInstalled,
+    SessionNotFound,
+    SessionNotResumable,
+    StoreUnavailable,
+)
 from llm_gateway_extension_review.state import Run, Seat, Turn
 
 _LOOK_BACK = 500  #: jobs of the provider among which a lost one is looked for: it was started seconds before a crash
+_NOBODY = (
+    "A review goes on without its caller, so it asks no person: let the policy allow this, "
+    "or ask this provider alone, where somebody can answer."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +56,11 @@ async def start(gateway: Gateway, run: Run, seat: Seat, turn: Turn, question: Qu
             job_id = await _submit(gateway, run, seat, turn, replace(question, session_id=None, task=question.anew))
     except StoreUnavailable:
         raise
+    except ApprovalNeeded as error:
+        return replace(turn, status="failed", error_code=error.code, problem=f"{error.message} {_NOBODY}")
     except GatewayError as error:
-        return replace(turn, status="failed", error_code=error.code, problem=error.message)
+        problem = " ".join(filter(None, (error.message, error.recovery)))
+        return replace(turn, status="failed", error_code=error.code, problem=problem)
     return replace(turn, status="running", job_id=job_id)
 
 
@@ -71,6 +85,13 @@ async def finish(gateway: Gateway, turn: Turn) -> tuple[Turn, str]:
     error = result.error or {}
     why = error.get("providerMessage") or error.get("message") or f"its job was {result.status}"
     return replace(ended, error_code=error.get("code"), problem=str(why)[:2000]), ""
+
+
+async def cancel(gateway: Gateway, turn: Turn) -> None:
+    """End a turn's job, if it goes on."""
+    job = await gateway.store.get_job(JobId(turn.job_id)) if turn.job_id else None
+    if job is not None and not job.state.ended:
+        await gateway.supervisor.cancel(job)
 
 
 async def _submit(gateway: Gateway, run: Run, seat: Seat, turn: Turn, question: Question) -> str:

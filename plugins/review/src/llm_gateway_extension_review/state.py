@@ -56,6 +56,7 @@ class Turn:
     usage: Mapping[str, Any] = field(default_factory=dict)
     cost_usd: float | None = None
     duration_ms: int | None = None
+    attempt: int = 1  #: a reader whose provider had no room is asked once more
     carried: bool = False  #: nothing has changed since this seat's last look: its word stands
 
     @property

@@ -121,5 +121,12 @@ def _finding(said: Any) -> Finding | None:
     if not words["title"].strip():
         return None
     return Finding(
-        severity=said["severity"], line=line, **{name: value.strip()[: _LONGEST[name]] for name, value in words.items()}
+        severity=said["severity"],
+        line=line,
+        **{name: _whole(value.strip()[: _LONGEST[name]]) for name, value in words.items()},
     )
+
+
+def _whole(words: str) -> str:
+    """Words that every terminal and file can hold: JSON can spell half a character."""
+    return words.encode("utf-8", "replace").decode()
