@@ -8,6 +8,7 @@
 #   make growth  how each figure grows with its load, drawn
 #   make fuzz    every property with FUZZ_EXAMPLES (5000) examples: hours
 #   make picture the README's picture anew, played by the real agents
+#   make wheels  every distribution as a wheel, in dist/
 #   make pins    take today's versions into .ci/constraints.txt
 #   make clean   remove what the above made
 #
@@ -35,7 +36,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos fuzz bench growth soak picture pins clean setup
+.PHONY: demo test check lint types chaos fuzz bench growth soak picture wheels pins clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -73,6 +74,9 @@ soak: $(READY)
 
 picture: $(READY)
 	@$(RUN) -m tests.pictures
+
+wheels: $(READY)
+	@$(UV) build --quiet --all-packages --wheel --clear --out-dir dist
 
 setup: $(READY)
 
