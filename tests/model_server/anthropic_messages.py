@@ -53,8 +53,8 @@ class Messages:
         if action.hang:
             await asyncio.Event().wait()
         counted = self._prefixes.count(f"{key} {talk.model}", blocks, [index for index, _ in marks])
-        note["usage"] = _usage(counted, marks, 0)
         message = _message(talk.model, action, _usage(counted, marks, _spent(action)))
+        note["usage"] = message["usage"]
         if body.get("stream"):
             await _stream(answer, message, action, _usage(counted, marks, 1))
         elif action.drop:

@@ -130,13 +130,10 @@ def test_a_watched_run_prints_pieces_and_gives_the_same_answer(claude: RealAgent
 @pytest.mark.parametrize(
     ("key", "prompt", "code"),
     [
-        ("bad", "SAY:x", "auth_required"),
         ("forbidden", "SAY:x", "auth_required"),
         ("broke", "SAY:x", "quota_exhausted"),
         ("any", "FAIL:429", "quota_exhausted"),
         ("any", "FAIL:429:0:7200", "quota_exhausted"),
-        ("any", "FAIL:529", "overloaded"),
-        ("any", "FAIL:500", "overloaded"),
         ("any", "DROP", "overloaded"),
         ("any", "REFUSE", "provider_failed"),
     ],
@@ -170,10 +167,6 @@ def test_a_failure_that_passes_is_no_failure_and_its_retries_are_told(claude: Re
     assert "retry 1 of 2 after overloaded (529)" in [event.text for event in outcome.events]
 
 
-def test_a_model_that_does_not_exist_is_named(claude: RealAgent) -> None:
-    assert claude.ask("SAY:x", model="no-such-model").error == "bad_model"
-
-
 def test_a_busy_model_is_replaced_when_that_was_asked(claude: RealAgent) -> None:
     outcome = claude.ask("SAY:x", model="busy-model", options=ClaudeOptions(fallbackModel="sonnet"))
     assert outcome.error is None
@@ -184,11 +177,6 @@ def test_a_conversation_that_is_unknown_is_not_begun(claude: RealAgent, model_se
     outcome = claude.ask("SAY:x", after="00000000-0000-4000-8000-000000000000")
     assert outcome.error == "session_not_found"
     assert model_server.log() == []
-
-
-def test_lesson_19_an_empty_answer_is_empty(claude: RealAgent) -> None:
-    outcome = claude.ask("EMPTY")
-    assert (outcome.code, outcome.text) == (0, "")
 
 
 def test_limits_end_a_run_with_their_name(claude: RealAgent) -> None:

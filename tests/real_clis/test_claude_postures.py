@@ -192,12 +192,6 @@ def test_a_server_that_does_not_start_is_told(claude: RealAgent) -> None:
     assert [notice.code for notice in outcome.summary.notices] == ["mcp_server_failed"]
 
 
-def test_lesson_45_a_run_sees_no_other_key(claude: RealAgent) -> None:
-    claude.environ |= {"OPENAI_API_KEY": "canary", "CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "parent-canary"}
-    counted = claude.ask(shell("env | grep -c -e canary -e '^HOME='"), Posture.BYPASS)
-    assert counted.text == "TOOLRESULT[ok]: 1"
-
-
 def test_nothing_is_written_outside_of_its_own_folders(claude: RealAgent) -> None:
     claude.ask("SAY:x")
     assert os.listdir(claude.work) == []

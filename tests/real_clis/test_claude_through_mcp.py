@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_question_is_answered_and_a_conversation_goes_on(claude: RealAgent) -> None:
+async def test_a_question_is_answered_and_a_conversation_goes_on(claude: RealAgent, model_server: ModelServer) -> None:
     async with gateway_of(claude) as caller:
         first = await caller.ask("SAY:größer 日本語")
         again = await caller.ask("HISTORY", sessionId=first["gatewaySessionId"])
@@ -29,6 +29,14 @@ async def test_a_question_is_answered_and_a_conversation_goes_on(claude: RealAge
     assert again["text"] == "SAY:größer 日本語"
     assert native["text"] == "SAY:größer 日本語 | HISTORY"
     assert first["sessionId"] == again["sessionId"] == native["sessionId"]
+    names = {
+        "inputTokens": "input_tokens",
+        "outputTokens": "output_tokens",
+        "cacheReadTokens": "cache_read_input_tokens",
+        "cacheCreationTokens": "cache_creation_input_tokens",
+    }
+    for turn, entry in zip((first, again, native), model_server.log(), strict=True):
+        assert {name: turn["usage"][name] for name in names} == {n: entry["usage"][told] for n, told in names.items()}
     assert again["usage"]["cacheReadTokens"] >= first["usage"]["cacheCreationTokens"] > 1_024
     assert again["costUsd"] < first["costUsd"] / 2
 
@@ -40,27 +48,6 @@ async def test_the_same_request_is_answered_by_the_same_job(claude: RealAgent, m
     assert second["jobId"] == first["jobId"]
     assert second["deduplicated"]
     assert len(model_server.log()) == 1
-
-
-@pytest.mark.parametrize(
-    ("prompt", "code"), [("FAIL:401", "auth_required"), ("FAIL:429", "quota_exhausted"), ("FAIL:529", "overloaded")]
-)
-async def test_lesson_85_a_failure_comes_within_seconds_with_a_way_on(
-    prompt: str, code: str, claude: RealAgent
-) -> None:
-    with anyio.fail_after(40):
-        async with gateway_of(claude) as caller:
-            answer = await caller.ask(prompt)
-    assert (answer["status"], answer["error"]["code"]) == ("failed", code)
-    assert answer["error"]["recovery"]
-    assert answer["error"]["providerMessage"]
-
-
-async def test_an_empty_answer_is_no_success(claude: RealAgent) -> None:
-    async with gateway_of(claude) as caller:
-        answer = await caller.ask("EMPTY")
-    assert answer["error"]["code"] == "empty_output"
-    assert answer["emptyOutput"]
 
 
 async def test_an_unknown_conversation_is_not_found(claude: RealAgent) -> None:
@@ -113,15 +100,6 @@ async def start_shell(caller: Caller, claude: RealAgent, bell: Bell) -> tuple[st
     shell = "TOOL:Bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300", "description": "x"})
     job = await caller.start(shell, posture="bypass")
     return job, await anyio.to_thread.run_sync(bell.wait)
-
-
-async def test_a_cancelled_job_ends_with_all_its_children(claude: RealAgent, bell: Bell) -> None:
-    async with gateway_of(claude) as caller:
-        job, shell = await start_shell(caller, claude, bell)
-        await caller.call("llm_job_cancel", jobId=job)
-        result = await caller.end_of(job)
-    assert result["status"] == "canceled"
-    assert not alive(shell)
 
 
 async def test_lesson_73_a_killed_agent_leaves_no_descendant(claude: RealAgent, bell: Bell) -> None:

@@ -111,16 +111,13 @@ FAILURES = [
     ("bad", "SAY:x", "auth_required"),
     ("forbidden", "SAY:x", "auth_required"),
     ("broke", "SAY:x", "quota_exhausted"),
-    ("any", "FAIL:429", "quota_exhausted"),
-    ("any", "FAIL:529", "overloaded"),
-    ("any", "FAIL:500", "overloaded"),
     ("any", "FAIL:413", "input_too_large"),
     ("any", "DROP", "overloaded"),
     ("any", "REFUSE", "provider_failed"),
 ]
 
 
-def test_lesson_85_each_failure_is_named_within_seconds(codex: RealAgent) -> None:
+def test_lesson_85_and_trap_18_each_failure_is_named_within_seconds(codex: RealAgent) -> None:
     for key, prompt, code in FAILURES:
         codex.environ["CODEX_API_KEY"] = key
         outcome = codex.ask(prompt)
@@ -153,10 +150,6 @@ def test_trap_4_a_failure_that_passes_is_no_failure(codex: RealAgent) -> None:
     assert (outcome.text, outcome.error) == ("at last", None)
 
 
-def test_a_model_that_does_not_exist_is_named(codex: RealAgent) -> None:
-    assert codex.ask("SAY:x", model="no-such-model").error == "bad_model"
-
-
 def test_the_built_in_service_is_asked_with_the_key_of_the_environment(
     codex: RealAgent, model_server: ModelServer
 ) -> None:
@@ -168,11 +161,6 @@ def test_the_built_in_service_is_asked_with_the_key_of_the_environment(
     codex.environ["CODEX_API_KEY"] = "any"
     outcome = codex.ask("SAY:x")
     assert (outcome.text, outcome.error) == ("x", None)
-
-
-def test_lesson_19_an_empty_answer_is_empty(codex: RealAgent) -> None:
-    outcome = codex.ask("EMPTY")
-    assert (outcome.code, outcome.text, outcome.error) == (0, "", None)
 
 
 def test_an_object_is_given_when_a_schema_was(codex: RealAgent, model_server: ModelServer) -> None:

@@ -185,15 +185,6 @@ def test_a_server_that_does_not_start_is_told_and_no_turn_begins_without_it(
     assert model_server.log() == []
 
 
-def test_lesson_45_a_run_sees_no_other_key_and_its_shell_not_even_its_own(codex: RealAgent) -> None:
-    codex.environ |= {"ANTHROPIC_API_KEY": "canary", "CODEX_THREAD_ID": "canary", "CODEX_API_KEY": "own-canary"}
-    outcome = codex.ask(
-        shell("env | grep -c -e canary -e '^HOME='; tr '\\0' '\\n' </proc/$PPID/environ | grep canary"), Posture.BYPASS
-    )
-    assert "1\nCODEX_API_KEY=own-canary" in outcome.text, "Codex has its own key, and no other"
-    assert "ANTHROPIC" not in outcome.text
-
-
 def test_nothing_is_written_outside_of_its_own_folders(codex: RealAgent) -> None:
     codex.ask("SAY:x")
     assert list(codex.work.iterdir()) == []

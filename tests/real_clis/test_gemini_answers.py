@@ -115,14 +115,9 @@ def test_lesson_22_200_kilobytes_arrive_at_gemini_and_come_back(gemini: RealAgen
 
 
 FAILURES = {
-    ("bad", "SAY:x"): "auth_required",
     ("forbidden", "SAY:x"): "auth_required",
-    ("any", "FAIL:429:0:1"): "quota_exhausted",
-    ("any", "FAIL:529"): "overloaded",
-    ("any", "FAIL:500"): "overloaded",
     ("any", "FAIL:400"): "provider_failed",
     ("any", "REFUSE"): "provider_failed",
-    ("any", "EMPTY"): "empty_output",
     ("any", "DROP"): "overloaded",
 }
 
@@ -141,10 +136,6 @@ def test_lesson_85_failures_of_gemini_are_named_within_seconds(gemini: RealAgent
     assert all(outcome.failure and outcome.failure.provider_message for outcome in outcomes.values())
     assert max(outcome.seconds for outcome in outcomes.values()) < 60
     assert list((gemini.folder / "tmp").iterdir()) == [], "a report with the whole conversation was left behind"
-
-
-def test_a_model_that_does_not_exist_is_named_by_gemini(gemini: RealAgent) -> None:
-    assert gemini.ask("SAY:x", model="no-such-model").error == "bad_model"
 
 
 def test_without_a_login_the_way_to_one_is_told(gemini: RealAgent, model_server: ModelServer) -> None:

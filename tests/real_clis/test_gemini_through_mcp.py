@@ -8,15 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 
-from tests.real_clis.through_mcp import alive, gateway_of
+from tests.real_clis.through_mcp import gateway_of
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
 
 pytestmark = pytest.mark.anyio
 
@@ -60,20 +58,11 @@ async def test_a_conversation_of_gemini_goes_on_by_every_name_it_has(
     assert elsewhere["error"]["code"] == "session_not_resumable"
 
 
-async def test_failures_of_gemini_come_within_seconds_with_a_way_on(gemini: RealAgent) -> None:
-    with anyio.fail_after(100):
-        async with gateway_of(gemini) as caller:
-            jobs = {word: await caller.start(word, createNewSession=True) for word in ("FAIL:401", "EMPTY")}
-            ended = {word: await caller.end_of(job) for word, job in jobs.items()}
-            unheld = await caller.ask("SAY:x", posture="workspace_write")
-            clash = await caller.ask("SAY:x", approvalMode="plan", posture="bypass")
-            unknown = await caller.ask("SAY:x", maxBudgetUsd=1.0)
-    assert {word: answer["error"]["code"] for word, answer in ended.items()} == {
-        "FAIL:401": "auth_required",
-        "EMPTY": "empty_output",
-    }
-    for answer in ended.values():
-        assert answer["error"]["recovery"]
+async def test_what_gemini_cannot_hold_is_refused_with_what_it_can(gemini: RealAgent) -> None:
+    async with gateway_of(gemini) as caller:
+        unheld = await caller.ask("SAY:x", posture="workspace_write")
+        clash = await caller.ask("SAY:x", approvalMode="plan", posture="bypass")
+        unknown = await caller.ask("SAY:x", maxBudgetUsd=1.0)
     assert {answer["error"]["code"] for answer in (unheld, clash, unknown)} == {"invalid_request"}
     assert "accept_edits" in unheld["error"]["recovery"]
 
@@ -101,19 +90,6 @@ async def test_a_server_of_the_settings_is_used_by_gemini_and_edits_pass_but_no_
     assert [path.name for path in gemini.work.iterdir()] == ["in.txt"]
     left = [path for path in home.rglob("*") if path.is_file() and path.name != "config.toml"]
     assert not [path for path in left if b"s3cret-canary" in path.read_bytes()]
-
-
-async def test_a_cancelled_job_of_gemini_ends_with_all_its_children(gemini: RealAgent, bell: Bell) -> None:
-    shell = json.dumps({"command": f"sh -c 'echo $$ > {bell.path}; sleep 300'"})
-    async with gateway_of(gemini) as caller:
-        job = await caller.start(f"TOOL:run_shell_command {shell}", approvalMode="yolo")
-        child = await anyio.to_thread.run_sync(bell.wait)
-        await caller.call("llm_job_cancel", jobId=job)
-        result = await caller.end_of(job)
-        health = await caller.call("llm_process_health")
-    assert result["status"] == "canceled"
-    assert health["running"] == []
-    assert not alive(child)
 
 
 async def test_an_imitated_antigravity_is_preferred_and_a_conversation_stays_with_its_program(

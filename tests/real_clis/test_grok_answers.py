@@ -140,15 +140,11 @@ def test_lesson_12b_a_long_answer_of_grok_arrives_whole(grok: RealAgent) -> None
 @pytest.mark.parametrize(
     ("key", "prompt", "code"),
     [
-        ("bad", "SAY:x", "auth_required"),
         ("forbidden", "SAY:x", "auth_required"),
         ("broke", "SAY:x", "quota_exhausted"),
         ("any", "FAIL:429:0:7200", "quota_exhausted"),
-        ("any", "FAIL:500", "overloaded"),
-        ("any", "FAIL:529", "overloaded"),
         ("any", "DROP", "overloaded"),
         ("any", "REFUSE", "provider_failed"),
-        ("any", "EMPTY", "empty_output"),
     ],
 )
 def test_lesson_85_a_failure_of_grok_is_named_within_seconds(key: str, prompt: str, code: str, grok: RealAgent) -> None:

@@ -231,12 +231,6 @@ def test_a_server_that_does_not_start_stops_nothing(grok: RealAgent) -> None:
     assert (outcome.text, outcome.error) == ("x", None)
 
 
-def test_lesson_45_commands_of_grok_see_no_other_key_and_not_its_own(grok: RealAgent) -> None:
-    grok.environ |= {"ANTHROPIC_API_KEY": "canary", "GROK_SESSION_ID": "canary", "XAI_API_KEY": "own-canary"}
-    counted = grok.ask(shell("env | grep -c -e canary -e '^HOME='"), Posture.BYPASS)
-    assert counted.text.strip() == "calling\n\nTOOLRESULT[ok]: exit: 0\n1"
-
-
 def test_grok_writes_only_in_its_own_folders(grok: RealAgent) -> None:
     grok.ask("SAY:x")
     assert os.listdir(grok.work) == []

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 
-from tests.real_clis.through_mcp import alive, gateway_of
+from tests.real_clis.through_mcp import gateway_of
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
 
 pytestmark = pytest.mark.anyio
 
@@ -66,19 +63,3 @@ async def test_words_for_a_rung_rungs_that_it_cannot_hold_models_and_the_way_to_
     assert upgrade["command"][1:] == ["-m", "pip", "install", "-U", "mistral-vibe==3.0.3"]
     nearest = [answer["error"]["recovery"].split()[-1] for answer in refused]
     assert nearest == ["read_only.", "accept_edits."]
-
-
-async def test_lesson_15_and_73_silence_is_called_normal_and_a_cancelled_job_ends_with_all_its_children(
-    mistral: RealAgent, bell: Bell
-) -> None:
-    stays = "TOOL:bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300"})
-    async with gateway_of(mistral) as caller:
-        job = await caller.start(stays, permissionMode="auto-approve")
-        shell = await anyio.to_thread.run_sync(bell.wait)
-        assert alive(shell)
-        status = await caller.call("llm_job_status", jobId=job)
-        await caller.call("llm_job_cancel", jobId=job)
-        result = await caller.end_of(job)
-    assert (status["job"]["status"], status["silenceIsNormal"]) == ("running", True)
-    assert result["status"] == "canceled"
-    assert not alive(shell)

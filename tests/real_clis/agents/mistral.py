@@ -34,7 +34,7 @@ def mistral(model_server: ModelServer, tmp_path: Path) -> RealAgent:
         "api_key_env_var": "MISTRAL_API_KEY",
         "backend": "mistral",
     }
-    models = [model("m-1", "small"), model("m-2", "large"), model("no-such-model", "gone"), model("busy-model", "busy")]
+    models = [model("m-1", "small"), model("m-2", "large"), model("no-such-model", "gone")]
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path / "home"),
