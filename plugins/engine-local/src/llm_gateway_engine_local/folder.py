@@ -82,11 +82,14 @@ class Folder:
         draft = f".{name}.{os.urandom(6).hex()}"
         fd = self.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                file.flush()
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
                 if durable:
-                    os.fsync(file.fileno())
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
             os.rename(draft, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
         except FileNotFoundError:  # somebody took us for dead and removed the draft
             self.write(name, data, durable=durable)
@@ -157,6 +160,8 @@ class Folder:
 
     def keep_artifacts(self, artifacts: list[str], run_files: str) -> None:
         """Move the artifacts that lie among the temporary files out of there, before those are deleted."""
+        if not artifacts:
+            return
         root = os.path.realpath(os.path.join(self.path, FILES)) + os.sep
         for number, artifact in enumerate(artifacts):
             found = [os.path.realpath(path) for path in _named(artifact.replace(run_files, root))]

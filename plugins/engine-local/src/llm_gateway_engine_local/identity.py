@@ -75,10 +75,10 @@ class Identity:
         return True
 
 
-def identify(pid: int) -> Identity | None:
-    """Say who has this id now; None: nobody."""
+def identify(pid: int, boot: str | None = None) -> Identity | None:
+    """Say who has this id now; None: nobody. `boot`: what `boot_id` says, for who asks more than once."""
     found = stat_of(pid)
-    return Identity(pid, found[2], boot_id()) if found else None
+    return Identity(pid, found[2], boot_id() if boot is None else boot) if found else None
 
 
 def stat_of(pid: int) -> tuple[int, str, str] | None:

@@ -2,15 +2,15 @@
 
 Why nothing is run twice, lost or left behind:
 - The job's lock is held from before anything happens until this process ends, however it ends. Who holds it is the keeper; a second
-  one finds it held, or finds `state.json`, and goes away. `state.json` is on the disk before the agent is started, so an agent that may
-  have run is never started again, not even after a loss of power.
+  one finds it held, or finds `state.json`, and goes away. `state.json` is on the disk before the agent's program begins, so an agent
+  that may have run is never started again, not even after a loss of power.
 - `cancel` is looked at after `state.json` was written, and after every SIGTERM. Who cancels writes `cancel` first and then looks for
   `state.json` to find whom to wake. So either it is found here, or it finds us, whose handler has stood since before the lock.
 - The agent starts in a session of its own, its output goes to files, and this process is the subreaper of all its descendants: that
   `waitpid` knows of no more children means that nobody is left to write. Only then the output is measured and `exit.json` written.
-- Between fork and exec the agent waits until its identity stands in `state.json`, and asks to be killed with its keeper (Linux): a
-  keeper that is killed leaves no agent at work. What else the run had started is killed by whoever finds the lock free and no
-  `exit.json`.
+- Between fork and exec the agent waits until its identity stands in `state.json`, and ends if its keeper does not say so; it asks to
+  be killed with its keeper (Linux). So a keeper that is killed leaves no agent at work. What else the run had started is killed by
+  whoever finds the lock free and no `exit.json`.
 """
 
 from __future__ import annotations
@@ -35,16 +35,23 @@ if TYPE_CHECKING:
 RUN_FILES = "{run_files}"  #: the same word as in the kernel, whose model is too slow to import here
 _GENTLE_S = 0.5
 _CLAIM_S, _WRITE_S = 1.0, 30.0
+#: What a program must not inherit from us as ignored; those with a handler, exec itself sets back.
+_IGNORED = {number for number in range(1, signal.NSIG) if signal.getsignal(number) is signal.SIG_IGN}
 
 
-def keep(message: dict[str, Any]) -> None:
-    """Carry out the run that a message names, from its beginning to its `exit.json`; go away if it has begun already."""
+def keep(message: dict[str, Any], wake: int) -> None:
+    """Carry out the run that a message names, from its beginning to its `exit.json`; go away if it has begun already.
+
+    :param wake: the descriptor whose end tells the gateway that there is a verdict, or no keeper any more.
+    """
     alarm = _Alarm()
     folder = Folder(str(message["folder"]))
     if not _claim(folder):
         return
     keeper = _Keeper(folder, alarm)
     keeper.live(message.get("env", {}), message.get("files", {}))
+    if wake >= 0:  # before the bells: who waits for this very run comes first
+        os.close(wake)
     ring(os.path.dirname(os.path.dirname(folder.path)), os.path.basename(folder.path).encode())
 
 
@@ -103,29 +110,25 @@ class _Keeper:
         self._conclude(reason)
 
     def _run(self, env: dict[str, str], files: dict[str, bytes]) -> str:
-        me = identity.identify(os.getpid())
-        state = {"phase": "starting", "keeper": me.to_dict() if me else None, "started_at": self.started_at}
-        self.folder.write_json(STATE, state, durable=True)
-        if self.folder.has(CANCEL):
-            return "canceled"
         self.reaper = linux.become_reaper()
         try:
             spec = self.folder.read_json(SPEC) or {}
             self.artifacts = spec["artifacts"]
             self.output = Output(self.folder, spec["limits"]["output_bytes"])
-            self.folder.make_files(files)
-            stuck = self._spawn(spec, env, state)
+            if files or any(RUN_FILES in word for word in (*spec["argv"], *env.values(), *self.artifacts)):
+                self.folder.make_files(files)
+            stuck = self._spawn(spec, env)
         except OSError as error:
             self.details.append(f"{error.strerror}: {error.filename}" if error.filename else str(error))
             return "spawn_failed"
         reason = stuck or self._watch(self.output, spec["limits"])
-        if reason != "exited":
+        if reason != "exited" and self.agent:
             self._end(spec["end_steps"])
         self._sweep(gentle=self.status is not None)
         return reason
 
-    def _spawn(self, spec: dict[str, Any], env: dict[str, str], state: dict[str, Any]) -> str:
-        """Start the agent; answers why to end it if it never comes to be its program (suspended, a hung disk), else ""."""
+    def _spawn(self, spec: dict[str, Any], env: dict[str, str]) -> str:
+        """Start the agent; answers why it never came to be its program (canceled, suspended, a hung disk), else ""."""
         run_files = os.path.join(self.folder.path, FILES)
         argv = [word.replace(RUN_FILES, run_files) for word in spec["argv"]]
         if not os.path.isabs(argv[0]):  # it would be looked for in the working directory, where anybody may have put it
@@ -149,13 +152,9 @@ class _Keeper:
             os._exit(127)
         for fd in (report, stdin, gate):
             os.close(fd)
-        try:
-            agent = identity.identify(self.agent)
-            self.folder.write_json(STATE, {**state, "phase": "running", "agent": agent.to_dict() if agent else None})
-            with suppress(BrokenPipeError):  # killed while it waited: told as any agent that was killed
-                os.write(key, b"!")
-        finally:
-            os.close(key)
+        if not self._let_begin(key):
+            os.close(trouble)
+            return "canceled"
         deadline = time.monotonic() + spec["limits"]["timeout_s"]
         while not select.select([trouble], [], [], _GENTLE_S)[0]:
             if self.folder.has(CANCEL) or time.monotonic() >= deadline:
@@ -164,10 +163,36 @@ class _Keeper:
         with os.fdopen(trouble, "rb") as pipe:
             number, _, culprit = pipe.read().decode(errors="replace").partition(" ")  # its end is the agent's exec
         if number:
-            os.waitpid(self.agent, 0)
-            self.agent = 0
+            self._take_back()
             raise OSError(int(number), os.strerror(int(number)), culprit)
         return ""
+
+    def _let_begin(self, key: int) -> bool:
+        """Write down who we are, and open the gate to the agent; False: it was canceled, and there is none any more."""
+        try:
+            boot = identity.boot_id()
+            state: dict[str, Any] = {"started_at": self.started_at}
+            for name, pid in (("keeper", os.getpid()), ("agent", self.agent)):
+                found = identity.identify(pid, boot)
+                state[name] = found.to_dict() if found else None
+            self.folder.write_json(STATE, state, durable=True)
+            if self.folder.has(CANCEL):
+                self._take_back()
+                return False
+            with suppress(BrokenPipeError):  # killed while it waited: told as any agent that was killed
+                os.write(key, b"!")
+        except OSError:
+            self._take_back()
+            raise
+        finally:
+            os.close(key)
+        return True
+
+    def _take_back(self) -> None:
+        """End an agent that has not become its program: there was none."""
+        os.kill(self.agent, signal.SIGKILL)
+        os.waitpid(self.agent, 0)
+        self.agent = 0
 
     def _watch(self, output: Output, limits: dict[str, Any]) -> str:
         """Wait for the agent's end, or for a reason to end it."""
@@ -309,7 +334,7 @@ def _become(argv: list[str], env: dict[str, str], cwd: str, streams: tuple[int, 
         os._exit(127)
     for target, source in enumerate(streams):
         os.dup2(source, target)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    for number in _IGNORED | {signal.SIGINT, signal.SIGHUP}:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.chdir(cwd)

@@ -67,7 +67,7 @@ def main(mode: str, descriptor: int) -> None:
             message = _unpack(stdin.read()[_HEADER:])
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
-        keeper.keep(message)
+        keeper.keep(message, descriptor)
         return
 
     import gc
@@ -89,7 +89,7 @@ def main(mode: str, descriptor: int) -> None:
             try:
                 os.setsid()
                 line.close()
-                keeper.keep(_unpack(data))
+                keeper.keep(_unpack(data), wake)
             finally:
                 os._exit(0)
         del data, received
