@@ -61,7 +61,7 @@ class Gateway:
         self.mcp_servers = self._mcp_servers()
         brought = host.operations()
         #: Whether callers can come back for an answer: decides what is shown, what is said, and whether a request is deferred.
-        self.defers = {operation.name for _, operation in brought} >= FOLLOW_UPS
+        self.defers = {str(operation.name) for _, operation in brought} >= FOLLOW_UPS
         self.operations: Mapping[str, Operation] = self._operations(brought)
         self.resources: list[Resource] = [resource for _, resource in host.resources()]
         self.prompts: list[PromptTemplate] = [prompt for _, prompt in host.prompts()]
@@ -99,8 +99,8 @@ class Gateway:
         asking = [one for info in self.providers.values() for one in request_operations(info, defers=self.defers)]
         found = {operation.name: operation for operation in asking}
         for plugin, operation in brought:
-            if operation.name in found:
-                self.host.report(plugin, f"operation {operation.name} exists already")
+            if not isinstance(operation.name, str) or operation.name in found:
+                self.host.report(plugin, f"operation {operation.name} exists already, or its name is no text")
             else:
                 found[operation.name] = operation
         return dict(sorted(found.items()))

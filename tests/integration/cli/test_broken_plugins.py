@@ -45,6 +45,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "raiser": ("extension", "@hookimpl\ndef gateway_operations():\n    raise RuntimeError('oh')", "RuntimeError: oh"),
     "bad_schema": ("extension", OPERATION % ("RootModel[list[int]]", "bad_schema_tool"), ""),
     "taken": ("extension", OPERATION % ("BaseModel", "echo_request"), "operation echo_request exists already"),
+    "nameless": ("extension", OPERATION % ("BaseModel", ["no", "text"]), "its name is no text"),
     "loud": ("extension", "print('a stray print')\n@hookimpl\ndef gateway_job_changed(job): print('another')", ""),
 }
 
@@ -78,7 +79,7 @@ def test_each_broken_plugin_is_named_with_its_distribution(crowd: Any) -> None:
     for module, (kind, _, said) in BROKEN.items():
         record = told[module]
         assert (record["kind"], record["distribution"], record["version"]) == (kind, f"{module}-dist", "1.2")
-        if said and module not in ("raiser", "taken"):  # what they answer is seen when a gateway opens
+        if said and module not in ("raiser", "taken", "nameless"):  # what they answer is seen when a gateway opens
             assert record["state"] == "failed", module
             assert said in record["problem"], module
             assert any(f"{module}-dist 1.2" in problem and said in problem for problem in shown["problems"])
@@ -103,7 +104,7 @@ def test_the_protocol_and_the_good_tools_do_not_suffer(crowd: Any, tmp_path: Pat
     assert answer["structuredContent"]["text"] == "echo: hello"
     assert out == b""
     problems = json.dumps(health["structuredContent"])
-    for module in ("raiser", "taken", "misspelt", "bad_schema"):
+    for module in ("raiser", "taken", "nameless", "misspelt", "bad_schema"):
         assert f"({module}-dist)" in problems
     said = log.read_text()
     assert "bad_schema_tool is not shown" in said

@@ -8,8 +8,9 @@ from typing import Any
 from mcp import MCPError, types
 from mcp.server.context import ServerRequestContext
 
-from llm_gateway import Gateway
+from llm_gateway import Gateway, PromptTemplate
 from llm_gateway.errors import GatewayError
+from llm_gateway_transport_mcp.speakable import shown
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +25,7 @@ class Prompts:
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         """List them."""
-        return types.ListPromptsResult(
-            prompts=[
-                types.Prompt(
-                    name=each.name,
-                    title=each.title,
-                    description=each.description,
-                    arguments=[types.PromptArgument(name=n, description=d) for n, d in each.arguments.items()],
-                )
-                for each in self._gateway.prompts
-            ]
-        )
+        return types.ListPromptsResult(prompts=shown("prompt", self._gateway.prompts, _prompt))
 
     async def get(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         """Render one."""
@@ -56,3 +47,8 @@ class Prompts:
             raise MCPError(types.INTERNAL_ERROR, "The prompt could not be rendered") from error
         message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
         return types.GetPromptResult(description=prompt.description, messages=[message])
+
+
+def _prompt(each: PromptTemplate) -> types.Prompt:
+    arguments = [types.PromptArgument(name=name, description=words) for name, words in each.arguments.items()]
+    return types.Prompt(name=each.name, title=each.title, description=each.description, arguments=arguments)

@@ -8,8 +8,9 @@ from typing import Any
 from mcp import MCPError, types
 from mcp.server.context import ServerRequestContext
 
-from llm_gateway import CallContext, Gateway
+from llm_gateway import CallContext, Gateway, Resource
 from llm_gateway.errors import GatewayError
+from llm_gateway_transport_mcp.speakable import shown
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +26,7 @@ class Resources:
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         """List those with a fixed URI."""
         return types.ListResourcesResult(
-            resources=[
-                types.Resource(uri=each.uri, name=each.name, description=each.description, mime_type=each.mime_type)
-                for each in self._gateway.resources
-                if not each.is_template
-            ]
+            resources=shown("resource", (each for each in self._gateway.resources if "{" not in str(each.uri)), _fixed)
         )
 
     async def list_templates(
@@ -37,13 +34,9 @@ class Resources:
     ) -> types.ListResourceTemplatesResult:
         """List the templates."""
         return types.ListResourceTemplatesResult(
-            resource_templates=[
-                types.ResourceTemplate(
-                    uri_template=each.uri, name=each.name, description=each.description, mime_type=each.mime_type
-                )
-                for each in self._gateway.resources
-                if each.is_template
-            ]
+            resource_templates=shown(
+                "resource", (each for each in self._gateway.resources if "{" in str(each.uri)), _open
+            )
         )
 
     async def read(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
@@ -61,3 +54,12 @@ class Resources:
             log.exception("reading %s failed", uri)
             raise MCPError(types.INTERNAL_ERROR, "The resource could not be read", {"uri": uri}) from error
         return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)])
+
+
+def _fixed(each: Resource) -> types.Resource:
+    return types.Resource(uri=each.uri, name=each.name, description=each.description, mime_type=each.mime_type)
+
+
+def _open(each: Resource) -> types.ResourceTemplate:
+    facts = {"name": each.name, "description": each.description, "mime_type": each.mime_type}
+    return types.ResourceTemplate(uri_template=each.uri, **facts)

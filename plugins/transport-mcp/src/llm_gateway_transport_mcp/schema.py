@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from llm_gateway_transport_mcp.speakable import Unspeakable, plain_json
+
 Schema = dict[str, Any]
 
 _ONE = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
@@ -24,6 +26,17 @@ _PLACES = {"$anchor", "$dynamicAnchor", "$id"}  #: what has one can be meant fro
 
 #: Few hosts show a model the output schema; it is for programs, which need the names and types more than the insides.
 OUTPUT_BYTES = 900
+
+#: Keywords by what they hold; of a number it is enough that it is one.
+_KINDS: dict[type, str] = {
+    str: "$ref $id $anchor $dynamicRef $dynamicAnchor $schema $comment format pattern title description",
+    list: "enum required examples",
+    dict: "$vocabulary dependentRequired",
+    bool: "uniqueItems deprecated readOnly writeOnly",
+    int: "minLength maxLength minItems maxItems minProperties maxProperties minContains maxContains",
+    float: "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf",
+}
+_TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
 
 
 class UnusableSchema(Exception):
@@ -86,11 +99,51 @@ def _is_nested(schema: Schema) -> bool:
 
 
 def _root(schema: Schema) -> Schema:
+    try:
+        schema = plain_json(schema)
+    except Unspeakable as error:
+        raise UnusableSchema(str(error)) from error
+    _check(schema)
     if schema.get("$ref", "").startswith(_REF):  # a model that contains itself
         schema = {**schema["$defs"][schema["$ref"][len(_REF) :]], "$defs": schema["$defs"]}
     if schema.get("type") != "object":
         raise UnusableSchema("its root is no object")
     return schema
+
+
+def _check(schema: object) -> None:
+    """Refuse what a client that looks into schemas would refuse, with the whole list that it stands in."""
+    if isinstance(schema, bool):
+        return
+    if not isinstance(schema, dict):
+        raise UnusableSchema(f"{schema!r:.80} stands where a schema should")
+    kinds = schema.get("type", "object")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if not kinds or len({str(kind) for kind in kinds} & _TYPES) != len(kinds):
+        raise UnusableSchema(f"there is no type {kinds!r:.80}")
+    for kind, keys in _KINDS.items():
+        for key in keys.split():
+            _held(schema, key, kind)
+    required = schema.get("required", [])
+    if not all(isinstance(name, str) for name in required) or len(set(required)) != len(required):
+        raise UnusableSchema("required does not name properties")
+    inner = [schema[key] for key in _ONE if key in schema]
+    for key in _MANY:
+        inner += _held(schema, key, list)
+        if schema.get(key) == []:
+            raise UnusableSchema(f"{key} is empty")
+    for key in _NAMED:
+        inner += _held(schema, key, dict).values()
+    for each in inner:
+        _check(each)
+
+
+def _held(schema: Schema, key: str, kind: type) -> Any:
+    held = schema.get(key, kind())
+    number = kind is float and isinstance(held, int)
+    if not (isinstance(held, kind) or number) or (isinstance(held, bool) and kind is not bool):
+        raise UnusableSchema(f"{key} is {held!r:.80}")
+    return held
 
 
 def _compact(schema: Schema, *, output: bool) -> Schema:
@@ -149,7 +202,8 @@ def _slim(schema: Schema, *, output: bool) -> Schema:
 
 
 def _optional(schema: Schema) -> bool:
-    return {"type": "null"} in schema.get("anyOf", ())
+    choices = schema.get("anyOf", ())
+    return {"type": "null"} in choices and any(choice != {"type": "null"} for choice in choices)
 
 
 def _without_null(schema: Schema) -> Schema:

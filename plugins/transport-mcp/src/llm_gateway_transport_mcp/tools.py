@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -19,11 +20,14 @@ from llm_gateway_transport_mcp.answers import crash_answer, error_answer, result
 from llm_gateway_transport_mcp.asking import AnswerFirst, Questions
 from llm_gateway_transport_mcp.progress import paced
 from llm_gateway_transport_mcp.schema import input_schema, output_schema
+from llm_gateway_transport_mcp.speakable import Unspeakable, shown
 from llm_gateway_transport_mcp.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
+#: What hosts take; some refuse every tool of a server of which one has another.
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 class Tools:
@@ -41,13 +45,13 @@ class Tools:
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """List the operations; a plugin that brought one which cannot be shown is told of it by its health."""
         operations = self._gateway.operations
-        shown = listing(operations.values())
-        if missing := operations.keys() - {tool.name for tool in shown.tools}:
+        listed = listing(operations.values())
+        if missing := operations.keys() - {tool.name for tool in listed.tools}:
             host = self._gateway.host
             for plugin, operation in host.operations():
-                if operation.name in missing:
+                if str(operation.name) in missing:
                     host.report(plugin, f"operation {operation.name} is not shown, its schema cannot be used")
-        return shown
+        return listed
 
     async def call(
         self, ctx: Context, params: types.CallToolRequestParams
@@ -66,8 +70,8 @@ class Tools:
         except MCPError:  # the protocol's own answer
             raise
         except GatewayError as error:
-            tool = _shown(operation)
-            return error_answer(error, tool.output_schema if tool else None)
+            tools = shown("tool", [operation], _tool)
+            return error_answer(error, tools[0].output_schema if tools else None)
         except Exception:
             correlation = uuid4().hex[:12]
             log.exception("%s failed (correlation %s)", operation.name, correlation)
@@ -94,8 +98,7 @@ class Tools:
 
 def listing(operations: Iterable[Operation]) -> types.ListToolsResult:
     """Show operations as tools, sorted by name. One without a usable schema is left out and reported."""
-    shown = (_shown(operation) for operation in sorted(operations, key=lambda operation: operation.name))
-    return types.ListToolsResult(tools=[tool for tool in shown if tool])
+    return types.ListToolsResult(tools=shown("tool", sorted(operations, key=lambda operation: operation.name), _tool))
 
 
 def listing_bytes(operations: Iterable[Operation], *, for_models: bool = False) -> int:
@@ -110,6 +113,8 @@ def listing_bytes(operations: Iterable[Operation], *, for_models: bool = False) 
 
 @cache
 def _tool(operation: Operation) -> types.Tool:
+    if not _NAME.fullmatch(operation.name):
+        raise Unspeakable(f"its name does not match {_NAME.pattern}")
     return types.Tool(
         name=operation.name,
         title=operation.title,
@@ -123,11 +128,3 @@ def _tool(operation: Operation) -> types.Tool:
             open_world_hint=None if operation.open_world else False,
         ),
     )
-
-
-def _shown(operation: Operation) -> types.Tool | None:
-    try:
-        return _tool(operation)
-    except Exception as error:
-        log.error("tool %s is not shown, its schema cannot be used: %s", operation.name, error)
-        return None
