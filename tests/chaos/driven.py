@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.refusals import Refusals
 from tests.chaos.zygote import Forked, Zygote
 
 DRIVER = str(Path(__file__).with_name("driver.py"))
@@ -23,14 +24,21 @@ Answer = dict[str, Any]
 class Driven:
     """One gateway."""
 
-    def __init__(self, env: Mapping[str, str], errors: Path, zygote: Zygote | None = None) -> None:
+    def __init__(
+        self, env: Mapping[str, str], errors: Path, zygote: Zygote | None = None, under: Refusals | None = None
+    ) -> None:
         self.process: subprocess.Popen[bytes] | Forked
         with errors.open("ab") as log:
             if zygote:
                 self.process = Forked(zygote, env, log.fileno())
             else:
                 self.process = subprocess.Popen(
-                    [sys.executable, DRIVER], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                    [*(under.command if under else ()), sys.executable, DRIVER],
+                    env=env,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    pass_fds=[under.theirs.fileno()] if under else [],
                 )
         assert self.process.stdin
         assert self.process.stdout

@@ -10,11 +10,12 @@ import anyio
 
 from llm_gateway_engine_local.bells import Bell
 from tests.chaos.driven import Driven, ask
+from tests.chaos.refusals import Refusals
 from tests.chaos.world import ENDED, World
 
 
-def open_all(world: World, count: int) -> list[Driven]:
-    gateways = [world.warm() for _ in range(count)]
+def open_all(world: World, count: int, under: Refusals | None = None) -> list[Driven]:
+    gateways = [world.warm(under=under) for _ in range(count)]
     world.await_event(gateways, "warm")
     for gateway in gateways:
         gateway.open()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.driven import PATIENCE_S, Driven, listen
+from tests.chaos.refusals import Refusals
 from tests.chaos.zygote import Zygote
 
 PAPERS = {"request.json", "spec.json", "state.json", "exit.json", "reply.txt", "lock", "cancel"}
@@ -49,10 +50,10 @@ class World:
 
     # ------------------------------------------------------------------------------------------------------- gateways
 
-    def warm(self, running: int = 32) -> Driven:
+    def warm(self, running: int = 32, under: Refusals | None = None) -> Driven:
         """Start the process of a gateway, which does not open yet."""
         limits = {"LLM_GATEWAY_LIMITS_RUNNING": str(running), "LLM_GATEWAY_LIMITS_PER_PROVIDER": str(running)}
-        gateway = Driven({**self.env, **limits}, self.folder / "stderr", self._zygote)
+        gateway = Driven({**self.env, **limits}, self.folder / "stderr", self._zygote, under)
         self.gateways.append(gateway)
         return gateway
 

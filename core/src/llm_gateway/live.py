@@ -144,6 +144,6 @@ def write_reply_text(folder: Path, text: str) -> None:
 
 def read_reply_text(folder: Path) -> str | None:
     """The words of a final reply; None when they are not kept (any more)."""
-    with suppress(OSError), open(os.open(folder / "reply.txt", os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+    with suppress(FileNotFoundError), open(os.open(folder / "reply.txt", os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
         return file.read().decode("utf-8", "surrogatepass")
     return None

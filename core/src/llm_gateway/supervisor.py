@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from datetime import datetime, timezone
+from errno import EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ log = logging.getLogger("llm_gateway.supervisor")
 
 #: How often a wait for another gateway's job looks for itself, in case a bell was not heard.
 _LOOK_AGAIN_S = 2.0
+#: What a machine may be short of for a while; it says nothing of a run.
+_PASSING = {EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS}
 #: How often a gateway that hears nothing looks for orphans: who dies between accepting and launching leaves nobody to ring.
 _LOOK_ROUND_S = 5.0
 
@@ -101,12 +104,9 @@ class Supervisor:
         try:
             await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", papers(plan.accepted))
             self._plans[job.id] = plan
+            window_s = gateway.settings.dedup_window_s
             admission = await gateway.store.admit(
-                job,
-                session=session,
-                limits=gateway.limits,
-                dedup_window_s=gateway.settings.dedup_window_s,
-                queue_if_busy=queue_if_busy,
+                job, session=session, limits=gateway.limits, dedup_window_s=window_s, queue_if_busy=queue_if_busy
             )
         except (GatewayError, OSError):
             await self._discard(job.id)
@@ -162,16 +162,22 @@ class Supervisor:
     # ---------------------------------------------------------------------------------------------------- following a run
 
     async def _drive(self, job: Job) -> None:
-        accepted, text = None, ""
+        accepted, text, concluded = None, "", None
         try:
-            try:
-                end, accepted = await self._follow(job)
-                live = self._lives.get(job.id) or open_live(self._gateway, job, accepted)
-                concluded, text = await to_thread.run_sync(conclude, self._gateway, job, end, accepted, live)
-            except Exception as error:  # one job's trouble must not become every job's
-                if not isinstance(error, GatewayError):
-                    log.exception("%s could not be looked after", job.id)
-                concluded = failed(job, error)
+            while concluded is None:
+                try:
+                    end, accepted = await self._follow(job)
+                    live = self._lives.get(job.id) or open_live(self._gateway, job, accepted)
+                    concluded, text = await to_thread.run_sync(conclude, self._gateway, job, end, accepted, live)
+                except Exception as error:  # noqa: PERF203  one job's trouble must not become every job's
+                    if isinstance(error, OSError) and error.errno in _PASSING:  # nor the machine's the job's
+                        log.warning("%s cannot be looked after yet: %s", job.id, error)
+                        self._is_launched(job.id)  # or will be, by the next gateway: who leaves need not wait for it
+                        await anyio.sleep(_LOOK_AGAIN_S)
+                        continue
+                    if not isinstance(error, GatewayError):
+                        log.exception("%s could not be looked after", job.id)
+                    concluded = failed(job, error)
             request, record = accepted.request if accepted else None, outcome.record_of(concluded, accepted)
             record, notices, counts = await remark(self._gateway, record, request, text)
             if concluded.reply:
@@ -360,11 +366,10 @@ class Supervisor:
                 return
             self._adopted.add(job.id)
             log.info("adopted %s from %s", job.id, job.owner)
-            mine = replace(job, owner=self.owner)
             if job.state is JobState.QUEUED:
                 self._queued.add(job.id)
             else:
-                self._start(mine)
+                self._start(replace(job, owner=self.owner))
                 self._is_launched(job.id)  # it runs already, as a rule
 
 

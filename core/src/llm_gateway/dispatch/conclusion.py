@@ -31,7 +31,7 @@ def load_accepted(gateway: Gateway, job: Job) -> Accepted:
     try:
         accepted = from_json(Accepted, (gateway.supervisor.folder(job.id) / "request.json").read_bytes())
         options = gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
     servers = tuple(gateway.mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
     return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
@@ -47,6 +47,8 @@ def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: 
     seen_at = live.first_event_at
     try:
         summary = live.finish(end)
+    except OSError:  # the machine's trouble, not the reader's
+        raise
     except Exception as error:  # a reader is a plugin's: whatever it does, the output is kept and the gateway lives
         failure = OutputUnreadable(f"the reader of {job.provider} failed: {type(error).__name__}: {error}")
         return failed(job, failure, end.ended_at), ""

@@ -133,12 +133,8 @@ def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program:
     built = gateway.host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
     invocation.check_invocation(built)
     environment = _environment(gateway, info, built.env)
-    return Plan(
-        accepted=replace(accepted, env_names=tuple(sorted(environment))),
-        invocation=built,
-        program=program,
-        environment=environment,
-    )
+    accepted = replace(accepted, env_names=tuple(sorted(environment)))
+    return Plan(accepted=accepted, invocation=built, program=program, environment=environment)
 
 
 def _environment(gateway: Gateway, info: ProviderInfo, added: Mapping[str, str]) -> Mapping[str, str]:

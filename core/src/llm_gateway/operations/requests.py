@@ -166,7 +166,7 @@ async def _tell(gateway: Gateway, job: Job, context: CallContext) -> None:
     assert context.progress is not None
     if job.state is JobState.QUEUED:
         await context.progress("waiting for a place")
-    with suppress(GatewayError):  # who cannot be told what goes on is still told how it ended
+    with suppress(GatewayError, OSError):  # who cannot be told what goes on is still told how it ended
         async for event in gateway.supervisor.watch(job):
             if event.kind is not EventKind.SESSION:
                 await context.progress(event.text[:200] or _BLANK)

@@ -147,7 +147,7 @@ class Reviews:
                 writes = bool(said) and (writes or "```json" in said)
                 words = "writes its findings" if writes else (said or event.text).strip().splitlines()[-1]
                 await context.progress(f"{turn.seat}: {words[:200]}")
-        except GatewayError:  # who cannot be told what goes on is still told how it ended
+        except (GatewayError, OSError):  # who cannot be told what goes on is still told how it ended
             pass
 
     async def _look_round(self) -> None:
