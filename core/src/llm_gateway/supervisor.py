@@ -326,8 +326,7 @@ class Supervisor:
             watched = {*self._stirred, *self._queued, *self._lives}  # here somebody waits for it, or looks at it
             try:
                 for job_id in watched if "" in heard else watched & strange:
-                    job = await self._gateway.store.get_job(job_id)
-                    if job is not None and job.state.ended:
+                    if (job := await self._gateway.store.get_job(job_id)) and job.state.ended:
                         self._forget_waiting(job_id)
                 await self._pump()
                 if strange or not heard:
