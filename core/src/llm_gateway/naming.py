@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel
@@ -11,6 +10,8 @@ from pydantic import AliasChoices, BaseModel
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean …?` when there is something near."""
+    from difflib import get_close_matches  # a sixth of a megabyte, for mistakes alone
+
     return f"; did you mean {match[0]}?" if (match := get_close_matches(name, list(known), n=1, cutoff=0.5)) else ""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from llm_gateway import Gateway, ProviderInfo
 from llm_gateway.errors import InvalidRequest
 
@@ -12,6 +10,8 @@ def known_provider(gateway: Gateway, name: str) -> ProviderInfo:
     """The provider of this name. Raises InvalidRequest with the nearest name."""
     if name in gateway.providers:
         return gateway.providers[name]
+    from difflib import get_close_matches  # for this mistake alone
+
     near = get_close_matches(name, list(gateway.providers), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise InvalidRequest(

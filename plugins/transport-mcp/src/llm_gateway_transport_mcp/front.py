@@ -15,6 +15,7 @@ import os
 import select
 import sys
 import threading
+from binascii import crc32
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -33,13 +34,12 @@ def manifest_path(environ: Mapping[str, str]) -> str:
 
 
 def key(environ: Mapping[str, str]) -> list[str]:
-    """What the answers depend on: the interpreter, what is installed, the settings. Values of variables are only hashed."""
-    from hashlib import sha256
-
+    """What the answers depend on: the interpreter, what is installed, the settings; of variables' values only a checksum."""
     home = os.path.dirname(os.path.dirname(manifest_path(environ)))
     config = os.path.expanduser(environ.get("LLM_GATEWAY_CONFIG") or os.path.join(home, "config.toml"))
     named = sorted(f"{name}={value}" for name, value in environ.items() if name.startswith("LLM_GATEWAY_"))
-    found = [str(SHAPE), sys.version, sys.prefix, sha256("\0".join(named).encode("utf-8", "replace")).hexdigest()]
+    checksum = crc32("\0".join(named).encode("utf-8", "replace"))  # hashlib brings OpenSSL: 4 MB and 3 ms
+    found = [str(SHAPE), sys.version, sys.prefix, str(checksum)]
     found.append(_facts(config))
     for folder in sys.path:
         if folder.endswith("-packages") and os.path.isdir(folder):
@@ -83,6 +83,7 @@ class Front:
             self._thread.join()
         for fd in self._wake:
             os.close(fd)
+        self._results = {}
 
     def _go_on(self) -> None:
         while self._read() and self._work_off():

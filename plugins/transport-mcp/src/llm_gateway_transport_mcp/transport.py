@@ -11,9 +11,7 @@ the front (`front.py`) answers what a client asks first, if the command began wi
 
 from __future__ import annotations
 
-import ctypes
 import gc
-from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -63,10 +61,3 @@ def _import_sdk() -> ModuleType:
     finally:
         gc.freeze()
         gc.enable()
-        _give_back()
-
-
-def _give_back() -> None:
-    """Give back the memory that importing needed for a while, where the C library can: 4 MB."""
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
