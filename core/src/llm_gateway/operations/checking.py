@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from llm_gateway.errors import InvalidRequest
@@ -16,10 +16,8 @@ from llm_gateway.naming import complaint, nearest, wire_names
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-class Wire(BaseModel):
-    """Parameters and results on the wire: camelCase, nothing unknown, nothing converted."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True)
+class Wire(BaseModel, alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True, defer_build=True):
+    """Parameters and results on the wire: camelCase, nothing unknown, nothing converted. Ready on first use: most never are."""
 
 
 def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:
