@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import struct
 import subprocess
@@ -119,6 +120,14 @@ def test_a_log_gets_a_line_for_each_that_has_ended(home: Home, script: Script) -
     ]
     assert "\x1b" not in done.stderr + done.stdout
     assert done.stdout == "::notice title=APPROVED::1 of 1 approve, 1 needed\n"
+
+
+def test_a_colourful_log_is_no_terminal(home: Home, script: Script) -> None:
+    script.say("review", said("NOT_APPROVED", finding()))
+    home.env["FORCE_COLOR"] = "1"
+    done = run(home, "--with", "echo", "--format", "github")
+    assert set(re.findall(r"\x1b\[[0-9;?]*([A-Za-z])", done.stderr)) <= {"m"}
+    assert "\x1b" not in done.stdout
 
 
 def test_a_log_without_utf_8_is_told_in_ascii(home: Home, script: Script) -> None:

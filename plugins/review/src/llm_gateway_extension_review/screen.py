@@ -42,8 +42,9 @@ class Screen:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self.console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
-        self.moves = self.console.is_terminal and not self.console.is_dumb_terminal
+        looked_at = sys.stderr.isatty()  # FORCE_COLOR makes a log colourful, and no terminal of it
+        self.console = Console(stderr=True, highlight=False, soft_wrap=not looked_at)
+        self.moves = looked_at and not self.console.is_dumb_terminal
         self._ascii = not (self.console.encoding or "").lower().startswith("utf")
         self._doing: dict[str, str] = {}
         self._since: dict[str, datetime] = {}
@@ -55,7 +56,7 @@ class Screen:
     async def heard(self, message: str) -> None:
         """Take in what a seat does."""
         seat, _, words = message.partition(": ")
-        self._doing[seat] = one_line(words)
+        self._doing[seat] = "" if words.startswith("begins (") else one_line(words)
 
     def open(self, run: Run) -> None:
         """Say what is about to happen."""
@@ -81,15 +82,15 @@ class Screen:
     def news(self, run: Run) -> None:
         """Tell what has ended since the last call."""
         for turn in run.turns:
+            if run.max_rounds > 1 and turn.round > self._round:
+                self._round = turn.round
+                self._print(f"Round {turn.round} of {run.max_rounds}", style="bold")
             if turn.role == FIX:
                 self._findings(run, turn.round)
             key = (turn.round, turn.role, turn.seat)
             if not turn.ended or key in self._told:
                 continue
             self._told.add(key)
-            if run.max_rounds > 1 and turn.round != self._round:
-                self._round = turn.round
-                self._print(f"Round {turn.round} of {run.max_rounds}", style="bold")
             sign, words, style = self._said(turn)
             took = _clock(turn.duration_ms / 1000) if turn.duration_ms and not turn.carried else ""
             self._print(self._line(run, turn, (sign, words, style), took, _detail(turn)))
