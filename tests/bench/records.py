@@ -211,9 +211,7 @@ def _when(share: float, now: datetime) -> datetime:
 
 
 def _job(number: int, now: datetime) -> Job:
-    reply = Reply(
-        model="m-1", native_id=NativeSessionId("0" * 36), text_chars=900, duration_s=2.0, usage=_USAGE, cost=_COST
-    )
+    reply = Reply(model="m-1", native_id=NativeSessionId("0" * 36), duration_s=2.0, usage=_USAGE, cost=_COST)
     return Job(
         id=JobId(f"job-{number:032x}"),
         provider="tiny",

@@ -143,3 +143,14 @@ def test_pins_are_exact_and_carry_no_address() -> None:
     lines = [line for line in PINS.splitlines() if line and not line.startswith("#")]
     assert all(re.match(r"[a-z0-9._-]+==[^\s;]+( ; .+)?$", line) for line in lines)
     assert {"uv", "hatchling", "editables", "pytest", "mypy", "ruff"} <= {dist_name(line) for line in lines}
+
+
+def test_the_map_shows_every_distribution_and_every_room() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
+    kernel = ROOT / "core/src/llm_gateway"
+    rooms = [path.name + "/" for path in kernel.iterdir() if (path / "__init__.py").exists()]
+    rooms += [path.name for path in kernel.glob("*.py") if path.name != "__init__.py"]
+    rooms += [path.stem for path in (kernel / "dispatch").glob("*.py") if path.name != "__init__.py"]
+    folders = [manifest.parent.relative_to(ROOT).as_posix() for manifest in PLUGINS]
+    unmapped = [folder for folder in folders if f"`{folder}`" not in page]
+    assert unmapped + [room for room in rooms if not re.search(rf"[`*/]{re.escape(room)}(\.py)?[`*]", page)] == []

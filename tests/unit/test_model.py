@@ -1,9 +1,22 @@
 from datetime import datetime, timezone
+from unittest.mock import AsyncMock
 
+import pytest
 from hypothesis import given, strategies as st
 
-from llm_gateway import Failure, Job, JobState, LineSplitter, Notice, Posture, Reply, from_json, new_job_id, to_json
-from llm_gateway.uris import match_uri
+from llm_gateway import (
+    Failure,
+    Job,
+    JobState,
+    LineSplitter,
+    Notice,
+    Posture,
+    Reply,
+    Resource,
+    from_json,
+    new_job_id,
+    to_json,
+)
 
 
 @given(st.lists(st.binary(max_size=20).filter(lambda b: b"\n" not in b)), st.lists(st.integers(1, 7)))
@@ -53,7 +66,13 @@ def test_job_ids_sort_by_time_and_are_never_the_same() -> None:
     assert [i[:15] for i in ids] == sorted(i[:15] for i in ids)
 
 
-def test_lesson_62_resource_uris_match_their_templates() -> None:
-    assert match_uri("jobs://{jobId}", "jobs://job-1") == {"jobId": "job-1"}
-    assert match_uri("jobs://{jobId}", "jobs://a/b") is None
-    assert match_uri("cache-state://global", "cache-state://global") == {}
+@pytest.mark.parametrize(
+    ("template", "uri", "variables"),
+    [
+        ("jobs://{jobId}", "jobs://job-1", {"jobId": "job-1"}),
+        ("jobs://{jobId}", "jobs://a/b", None),
+        ("cache-state://global", "cache-state://global", {}),
+    ],
+)
+def test_lesson_62_a_resource_knows_its_uris(template: str, uri: str, variables: object) -> None:
+    assert Resource(uri=template, name="any", description="Any.", read=AsyncMock()).match(uri) == variables

@@ -23,7 +23,7 @@ def test_a_good_provider_is_loaded_and_described() -> None:
     host.load_all()
     loaded = only(host)
     assert (loaded.kind, loaded.name) == ("provider", "parrot")
-    assert (loaded.distribution, loaded.version, loaded.module) == ("parrot-dist", "1.2", "parrot.plugin")
+    assert (loaded.distribution, loaded.version) == ("parrot-dist", "1.2")
     assert loaded.hooks == (
         "gateway_build_argv",
         "gateway_describe_provider",

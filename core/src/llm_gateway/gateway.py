@@ -21,7 +21,6 @@ from llm_gateway.model.store import Limits
 from llm_gateway.operations.checking import check
 from llm_gateway.operations.requests import FOLLOW_UPS, RESERVED, request_operations
 from llm_gateway.supervisor import Supervisor
-from llm_gateway.uris import match_uri
 
 if TYPE_CHECKING:
     from llm_gateway.plugins import PluginHost
@@ -85,15 +84,14 @@ class Gateway:
     async def read(self, uri: str, context: CallContext) -> tuple[str, str]:
         """Read a resource: (MIME type, text). Raises LookupError for a URI that is no resource."""
         for resource in self.resources:
-            variables = match_uri(resource.uri, uri)
+            variables = resource.match(uri)
             if variables is not None:
                 return resource.mime_type, await resource.read(self, variables, context)
         raise LookupError(uri)
 
     def supports(self, provider: str) -> frozenset[str]:
         """What a provider can hold; nothing for one that is not here."""
-        info = self.providers.get(provider)
-        return info.supports if info else frozenset()
+        return self.providers[provider].supports if provider in self.providers else frozenset()
 
     def _operations(self, brought: Iterable[tuple[str, Operation]]) -> Mapping[str, Operation]:
         asking = [one for info in self.providers.values() for one in request_operations(info, defers=self.defers)]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
-from contextlib import suppress
-from pathlib import Path
 
 from llm_gateway.model.engine import Engine
 from llm_gateway.model.ids import JobId
@@ -125,25 +122,3 @@ class LiveOutput:
             self._text_chars += len(event.text)
             while self._text_chars > _PARTIAL_CHARS and len(self._texts) > 1:
                 self._text_chars -= len(self._texts.popleft())
-
-
-def lay_down(folder: Path, name: str, paper: bytes) -> None:
-    """Lay a paper into a job's folder, whole or not at all."""
-    for place in (folder.parent, folder):  # each with its mode: `parents=True` would leave the upper one open
-        place.mkdir(mode=0o700, exist_ok=True)
-    draft = folder / f".{name}"  # one name, as only the job's owner writes: what a killed owner left is written over
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(paper)
-    draft.replace(folder / name)
-
-
-def write_reply_text(folder: Path, text: str) -> None:
-    """Keep the words of a reply."""
-    lay_down(folder, "reply.txt", text.encode("utf-8", "surrogatepass"))
-
-
-def read_reply_text(folder: Path) -> str | None:
-    """The words of a final reply; None when they are not kept (any more)."""
-    with suppress(FileNotFoundError), open(os.open(folder / "reply.txt", os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-        return file.read().decode("utf-8", "surrogatepass")
-    return None

@@ -25,11 +25,11 @@ import anyio
 from anyio import to_thread
 
 from llm_gateway.dispatch import invocation, outcome
-from llm_gateway.dispatch.conclusion import conclude, failed, load_accepted, open_live, papers, unlearn
+from llm_gateway.dispatch.conclusion import conclude, failed, open_live, unlearn
 from llm_gateway.dispatch.remarks import remark
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
-from llm_gateway.live import LiveOutput, lay_down, write_reply_text
+from llm_gateway.live import LiveOutput
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.job import Job, JobState
@@ -38,6 +38,7 @@ from llm_gateway.model.reply import Event
 from llm_gateway.model.request import Accepted
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
+from llm_gateway.papers import keep_reply, keep_request, read_request
 from llm_gateway.retention import keep_pruning
 
 if TYPE_CHECKING:
@@ -61,13 +62,13 @@ class Supervisor:
         self._gateway = gateway
         self._home = gateway.settings.home
         self._neighbours = gateway.engine.neighbours(self.owner)
-        self._plans: dict[JobId, Plan] = {}
-        self._lives: dict[JobId, LiveOutput] = {}
-        self._driven: set[JobId] = set()
-        self._stirred: dict[JobId, anyio.Event] = {}  # set when a job that somebody waits for is worth a look
+        self._plans: dict[JobId, Plan] = {}  # of this gateway's own jobs, until they are launched
+        self._queued: set[JobId] = set()  # this gateway's, waiting for a place
+        self._driven: set[JobId] = set()  # this gateway's, with a place: a task follows each to its end
+        self._unlaunched: set[JobId] = set()  # of those, the ones whose process may not be there yet
         self._adopted: set[JobId] = set()
-        self._queued: set[JobId] = set()
-        self._unlaunched: set[JobId] = set()
+        self._lives: dict[JobId, LiveOutput] = {}  # what somebody watches, or has looked at
+        self._stirred: dict[JobId, anyio.Event] = {}  # set when a job that somebody waits for is worth a look
         self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose bells tell this gateway nothing new
         self._idle = anyio.Event()
 
@@ -102,7 +103,7 @@ class Supervisor:
     async def _admit(self, job: Job, plan: Plan, session: Session | None, queue_if_busy: bool) -> Admission:
         gateway = self._gateway
         try:
-            await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", papers(plan.accepted))
+            await to_thread.run_sync(keep_request, self.folder(job.id), plan.accepted)
             self._plans[job.id] = plan
             window_s = gateway.settings.dedup_window_s
             admission = await gateway.store.admit(
@@ -140,7 +141,7 @@ class Supervisor:
             return
         with anyio.CancelScope(shield=True):
             try:
-                claimed = await self._gateway.store.claim(self.owner, self._gateway.limits, _now())
+                claimed = await self._gateway.store.claim(self.owner, self._gateway.limits, datetime.now(timezone.utc))
             except (StoreUnavailable, OSError) as error:  # what waits must not wait for the next bell
                 log.warning("nothing could be started: %s", error)
                 self._gateway.tasks.start_soon(self._pump, _LOOK_AGAIN_S)
@@ -172,7 +173,7 @@ class Supervisor:
                 except Exception as error:  # noqa: PERF203  one job's trouble must not become every job's
                     if isinstance(error, OSError) and error.errno in _PASSING:  # nor the machine's the job's
                         log.warning("%s cannot be looked after yet: %s", job.id, error)
-                        self._is_launched(job.id)  # or will be, by the next gateway: who leaves need not wait for it
+                        self._settle_launch(job.id)  # or will be, by the next gateway: who leaves need not wait for it
                         await anyio.sleep(_LOOK_AGAIN_S)
                         continue
                     if not isinstance(error, GatewayError):
@@ -202,15 +203,15 @@ class Supervisor:
             except LookupError:
                 plan = await self._plan_again(job)
             else:
-                return end, await to_thread.run_sync(load_accepted, self._gateway, job)
+                return end, await to_thread.run_sync(read_request, self._gateway, job)
         await engine.launch(run_spec(self._gateway, job, plan))
-        self._is_launched(job.id)
+        self._settle_launch(job.id)
         return await engine.wait(job.id), plan.accepted
 
     async def _plan_again(self, job: Job) -> Plan:
         """Plan a job that was accepted elsewhere, or long ago, and that nobody has started."""
         gateway = self._gateway
-        accepted = await to_thread.run_sync(load_accepted, gateway, job)
+        accepted = await to_thread.run_sync(read_request, gateway, job)
         whole, resume = gateway.providers[job.provider], accepted.resume
         session = await gateway.store.get_session(job.session_id) if job.session_id else None
         if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
@@ -224,10 +225,10 @@ class Supervisor:
                 "the gateway that accepted this job ended before starting it, and this one's environment lacks "
                 + ", ".join(lost)
             )
-        await to_thread.run_sync(lay_down, self.folder(job.id), "request.json", papers(plan.accepted))
+        await to_thread.run_sync(keep_request, self.folder(job.id), plan.accepted)
         return plan
 
-    def _is_launched(self, job_id: JobId) -> None:
+    def _settle_launch(self, job_id: JobId) -> None:
         self._unlaunched.discard(job_id)
         self._wake(job_id)
 
@@ -237,7 +238,7 @@ class Supervisor:
         while True:
             try:
                 if text:
-                    await to_thread.run_sync(write_reply_text, self.folder(job.id), text)
+                    await to_thread.run_sync(keep_reply, self.folder(job.id), text)
                 won = await self._gateway.store.finish_job(concluded, owner=self.owner, record=record, counts=counts)
                 break
             except (StoreUnavailable, OSError) as error:
@@ -252,7 +253,7 @@ class Supervisor:
     async def live(self, job: Job) -> LiveOutput:
         """The output of a running job, opened on first use."""
         if (found := self._lives.get(job.id)) is None:
-            found = open_live(self._gateway, job, await to_thread.run_sync(load_accepted, self._gateway, job))
+            found = open_live(self._gateway, job, await to_thread.run_sync(read_request, self._gateway, job))
             if job.id in self._driven or job.owner != self.owner:  # it may have ended meanwhile
                 found = self._lives.setdefault(job.id, found)
         return found
@@ -278,7 +279,7 @@ class Supervisor:
         left = set(job_ids)
 
         async def one(job_id: JobId) -> None:
-            while not await self._has_ended(job_id):
+            while not await self._look_or_wait(job_id):
                 pass
             left.discard(job_id)
             if not left or not until_all:
@@ -291,8 +292,8 @@ class Supervisor:
                 await done.wait()
                 tasks.cancel_scope.cancel()
 
-    async def _has_ended(self, job_id: JobId) -> bool:
-        """Look whether a job has ended; if not, wait until it is worth another look."""
+    async def _look_or_wait(self, job_id: JobId) -> bool:
+        """Look whether a job has ended; if not, wait until another look is worth it, and answer False."""
         event = self._stirred.setdefault(job_id, anyio.Event())
         try:
             job = await self._gateway.store.get_job(job_id)
@@ -308,7 +309,7 @@ class Supervisor:
 
     async def cancel(self, job: Job) -> None:
         """End a job, whoever looks after it, and wait (a little) until it has ended."""
-        if job.state is JobState.QUEUED and await self._gateway.store.cancel_queued(job.id, _now()):
+        if job.state is JobState.QUEUED and await self._gateway.store.cancel_queued(job.id, datetime.now(timezone.utc)):
             self._forget_waiting(job.id)
             await to_thread.run_sync(self._neighbours.tell, job.id)
             return
@@ -369,8 +370,4 @@ class Supervisor:
                 self._queued.add(job.id)
             else:
                 self._start(replace(job, owner=self.owner))
-                self._is_launched(job.id)  # it runs already, as a rule
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
+                self._settle_launch(job.id)  # it runs already, as a rule

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from llm_gateway import live, supervisor
+from llm_gateway import papers, supervisor
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.ids import JobId
 from llm_gateway_engine_local.client import LocalEngine
@@ -150,7 +150,7 @@ async def test_lesson_18_a_result_is_not_lost_when_it_cannot_be_stored_at_first(
                 raise StoreUnavailable("database is locked")
             return await finish(*arguments, **named)
 
-        def lay_down(*arguments: Any) -> None:
+        def keep_reply(*arguments: Any) -> None:
             if len(failures) < 3:
                 failures.append(1)
                 raise OSError(28, "No space left on device")
@@ -159,8 +159,8 @@ async def test_lesson_18_a_result_is_not_lost_when_it_cannot_be_stored_at_first(
         if trouble == "store":
             monkeypatch.setattr(gateway.store, "finish_job", finish_job)
         else:
-            write = live.write_reply_text
-            monkeypatch.setattr(supervisor, "write_reply_text", lay_down)
+            write = papers.keep_reply
+            monkeypatch.setattr(supervisor, "keep_reply", keep_reply)
         told = await caller.ask("kept")
         assert len(failures) == 3
         assert (told["status"], told["text"]) == ("completed", "echo: kept")

@@ -1,4 +1,4 @@
-"""Step 6, its I/O: read a run's papers and output, and conclude its job."""
+"""Step 6, its I/O: read a run's output to its end, and conclude its job."""
 
 from __future__ import annotations
 
@@ -13,28 +13,10 @@ from llm_gateway.live import LiveOutput
 from llm_gateway.model.invocation import EndReason, RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Failure, FinishedRun, Reply
-from llm_gateway.model.request import Accepted, McpServer
-from llm_gateway.model.stored import from_json, to_json
+from llm_gateway.model.request import Accepted
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
-
-
-def papers(accepted: Accepted) -> bytes:
-    """An accepted request, to be read by `load_accepted`. Of MCP servers only the names are kept: the rest may be secret."""
-    named = tuple(McpServer(name=server.name) for server in accepted.request.mcp_servers)
-    return to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named)))
-
-
-def load_accepted(gateway: Gateway, job: Job) -> Accepted:
-    """The request of a job, as it was accepted. Blocking. Raises Interrupted when its papers are gone."""
-    try:
-        accepted = from_json(Accepted, (gateway.supervisor.folder(job.id) / "request.json").read_bytes())
-        options = gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
-    except (FileNotFoundError, ValueError) as error:
-        raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
-    servers = tuple(gateway.mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
-    return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
 
 
 def open_live(gateway: Gateway, job: Job, accepted: Accepted) -> LiveOutput:
@@ -67,7 +49,7 @@ def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: 
     )
     host = gateway.host
     state, reply = outcome.judge(run, explain=lambda r: host.explain_failure(job.provider, r), price=host.price)
-    return outcome.conclude(job, state, reply, end.ended_at), summary.text
+    return outcome.ended(job, state, reply, end.ended_at), summary.text
 
 
 def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
@@ -75,7 +57,7 @@ def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
     known = error if isinstance(error, GatewayError) else Interrupted(f"the run could not be looked after: {error}")
     failure = Failure(code=known.code, message=known.message, recovery=known.recovery)
     state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
-    return outcome.conclude(job, state, Reply(failure=failure, empty=True), now or datetime.now(timezone.utc))
+    return outcome.ended(job, state, Reply(failure=failure, empty=True), now or datetime.now(timezone.utc))
 
 
 async def unlearn(gateway: Gateway, job: Job) -> None:
@@ -85,10 +67,3 @@ async def unlearn(gateway: Gateway, job: Job) -> None:
             session = await gateway.store.get_session(job.session_id)
             if session is not None and session.created_at == job.created_at:
                 await gateway.store.delete_session(session.id)
-
-
-def let_go(gateway: Gateway, job: Job) -> None:
-    """Delete an ended job's prompt and output; the reply stays. Blocking."""
-    with suppress(OSError, RuntimeError):  # what stays now goes with the job
-        gateway.engine.forget(job.id, output_only=True)
-        (gateway.supervisor.folder(job.id) / "request.json").unlink(missing_ok=True)

@@ -46,7 +46,6 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
     reply = Reply(
         model=summary.model,
         native_id=None if mismatch else summary.native_id,
-        text_chars=len(summary.text),
         empty=not summary.text.strip() and summary.structured is None,
         truncated=end.truncated,
         exit_code=end.exit_code,
@@ -62,7 +61,7 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
     return _STATES.get(end.reason, otherwise), reply
 
 
-def conclude(job: Job, state: JobState, reply: Reply, now: datetime) -> Job:
+def ended(job: Job, state: JobState, reply: Reply, now: datetime) -> Job:
     """The job in its final state."""
     code = reply.failure.code if reply.failure else None
     return replace(job, state=state, reply=reply, error_code=code, ended_at=now)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from llm_gateway.errors import InputTooLarge, InvalidRequest
 from llm_gateway.model.request import Prompt
 
-#: Spec section 1; the CLIs that read a prompt from stdin accept as much.
+#: The programs that read a prompt from stdin accept as much.
 MAX_PROMPT_BYTES = 10_000_000
 
 _PREFIX_PARTS = ("system", "tools", "context")

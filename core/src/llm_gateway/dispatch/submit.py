@@ -52,6 +52,8 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
             f"{settings.limits.max_depth}",
             recovery="Let the outermost assistant call the gateway, or raise max_depth.",
         )
+
+    # 2. which conversation, and by which program
     conversation, begun = await session.choose_session(store, whole, ask, now)
     request, held_so_far = session.continue_request(ask, conversation, whole) if begun else (ask.request, None)
     named = whole.variant_of(request.options)
@@ -66,6 +68,8 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
         ask.mcp_server_names, settings.default_mcp_servers, gateway.mcp_servers, held="mcpServers" in info.supports
     )
     request = replace(request, mcp_servers=given)
+
+    # 3. what it may do
     wanted_rung = approval.asked_posture(
         info,
         given=ask.posture,
@@ -89,11 +93,14 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
         await _keep_verdicts(gateway, proposal, kept, None)
         raise
 
+    # 4. what is executed
     if decided:  # people take their time: other turns of this conversation may have ended meanwhile
         conversation = await store.get_session(conversation.id) or conversation
     known = conversation if begun or conversation.native_id else None
     resume = host.resume_session(info.name, request, known)
     plan = make_plan(gateway, info, Accepted(request=request, posture=ruling.posture, resume=resume), program)
+
+    # 5. a job: an earlier one that answers the same, or a new one
     key = None if ask.force_refresh else await _dedup_key(gateway, plan, known)
     earlier = await store.find_duplicate(request.principal, key, settings.dedup_window_s, now) if key else None
     if earlier is not None:

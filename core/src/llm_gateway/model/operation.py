@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
 
 from pydantic import BaseModel
 
@@ -63,6 +65,13 @@ class Resource:
     def is_template(self) -> bool:
         """Whether the URI has variables."""
         return "{" in self.uri
+
+    def match(self, uri: str) -> Mapping[str, str] | None:
+        """The template's variables in this URI, each one path segment; None when it is the URI of something else."""
+        parts = re.split(r"(\{\w+\})", self.uri)
+        pattern = "".join(f"(?P<{part[1:-1]}>[^/?#]+)" if part.startswith("{") else re.escape(part) for part in parts)
+        found = re.fullmatch(pattern, uri)
+        return {name: unquote(value) for name, value in found.groupdict().items()} if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

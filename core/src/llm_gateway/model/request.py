@@ -94,4 +94,4 @@ class Accepted:
     request: Request
     posture: Posture
     resume: Resume
-    env_names: tuple[str, ...] = field(default=())  #: what the run's environment held; values are never stored
+    env_names: tuple[str, ...] = ()  #: what the run's environment held; values are never stored

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 from pydantic import Field
 
-from llm_gateway.dispatch.conclusion import let_go
 from llm_gateway.errors import error_for
-from llm_gateway.live import read_reply_text
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Reply
 from llm_gateway.operations.checking import Wire, wire_object
+from llm_gateway.papers import keep_only_reply, read_reply
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -73,8 +72,8 @@ async def answer(
     if ended and job.fetched_at is None:
         await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
         if gateway.settings.jobs.keep_output == "until_fetched":
-            await to_thread.run_sync(let_go, gateway, job)
-    whole = (await to_thread.run_sync(read_reply_text, gateway.supervisor.folder(job.id)) if ended else None) or ""
+            await to_thread.run_sync(keep_only_reply, gateway, job)
+    whole = (await to_thread.run_sync(read_reply, gateway.supervisor.folder(job.id)) if ended else None) or ""
     text = whole[offset : offset + max_chars] if gateway.defers else whole
     cut = ended and offset + len(text) < len(whole)
     warnings = [*job.notices, *({"code": n.code, "message": n.message, **n.details} for n in reply.notices)]

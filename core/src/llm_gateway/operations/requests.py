@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: No value may look like a flag to a CLI that reads it.
 _NoFlag = Annotated[str, Field(pattern=r"^[^-\s].*$", max_length=400)]
 _MAX_TIMEOUT_MS = 24 * 3600 * 1000
-_BLANK = " "
+_BLANK = " "  #: for an event without words, which is progress all the same
 
 
 class CacheControl(Wire):

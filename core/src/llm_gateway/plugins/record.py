@@ -56,11 +56,6 @@ class PluginRecord:
         """The distribution's version."""
         return next((version for _, version in distributions_of(self.entry_point)), "")
 
-    @property
-    def module(self) -> str:
-        """Where its entry point leads."""
-        return self.entry_point.value if self.entry_point else getattr(self.object, "__name__", "")
-
     def note(self, problem: str) -> None:
         """Keep what it did wrong; it stays loaded."""
         known = self.problem.split("; ") if self.problem else []

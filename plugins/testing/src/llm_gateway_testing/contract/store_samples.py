@@ -108,7 +108,7 @@ def a_verdict(**changes: Any) -> VerdictRecord:
 
 def ended(job: Job, state: JobState = JobState.COMPLETED, *, after_s: float = 60, native: str | None = None) -> Job:
     """The same job, over."""
-    reply = Reply(model="echo-1", native_id=None if native is None else NativeSessionId(native), text_chars=5)
+    reply = Reply(model="echo-1", native_id=None if native is None else NativeSessionId(native))
     return replace(job, state=state, ended_at=at(after_s), reply=reply)
 
 

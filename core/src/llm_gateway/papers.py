@@ -1,0 +1,66 @@
+"""The gateway's own papers in a job's folder: the request as it was accepted, and the words of the reply. All of it blocks."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_gateway.errors import Interrupted
+from llm_gateway.model.job import Job
+from llm_gateway.model.request import Accepted, McpServer
+from llm_gateway.model.stored import from_json, to_json
+
+if TYPE_CHECKING:
+    from llm_gateway.gateway import Gateway
+
+_REQUEST = "request.json"
+_REPLY = "reply.txt"
+
+
+def keep_request(folder: Path, accepted: Accepted) -> None:
+    """Keep an accepted request. Of MCP servers only the names: the rest may be secret."""
+    named = tuple(McpServer(name=server.name) for server in accepted.request.mcp_servers)
+    _lay_down(folder, _REQUEST, to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named))))
+
+
+def read_request(gateway: Gateway, job: Job) -> Accepted:
+    """The request of a job, as it was accepted. Raises Interrupted when it cannot be read."""
+    try:
+        accepted = from_json(Accepted, (gateway.supervisor.folder(job.id) / _REQUEST).read_bytes())
+        options = gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
+    except (FileNotFoundError, ValueError) as error:
+        raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
+    servers = tuple(gateway.mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
+    return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
+
+
+def keep_reply(folder: Path, text: str) -> None:
+    """Keep the words of a reply."""
+    _lay_down(folder, _REPLY, text.encode("utf-8", "surrogatepass"))
+
+
+def read_reply(folder: Path) -> str | None:
+    """The words of a final reply; None when they are not kept (any more)."""
+    with suppress(FileNotFoundError), open(os.open(folder / _REPLY, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        return file.read().decode("utf-8", "surrogatepass")
+    return None
+
+
+def keep_only_reply(gateway: Gateway, job: Job) -> None:
+    """Delete an ended job's prompt and output."""
+    with suppress(OSError, RuntimeError):  # what stays now goes with the job
+        gateway.engine.forget(job.id, output_only=True)
+        (gateway.supervisor.folder(job.id) / _REQUEST).unlink(missing_ok=True)
+
+
+def _lay_down(folder: Path, name: str, paper: bytes) -> None:
+    """Lay a paper into a job's folder, whole or not at all."""
+    for place in (folder.parent, folder):  # each with its mode: `parents=True` would leave the upper one open
+        place.mkdir(mode=0o700, exist_ok=True)
+    draft = folder / f".{name}"  # one name, as only the job's owner writes: what a killed owner left is written over
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+        file.write(paper)
+    draft.replace(folder / name)
