@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pygal.style import Style
 # It leaves a finder of modules behind that Python 3.11 warns of, whenever any module is not found.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PluginImportFixer"]
 
+_SCRIPT = re.compile(r"<script.*?</script>", re.S)  # pygal's settings, for a page that would redraw the picture
 _COLORS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#bf3989", "#57606a")
 _FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 _STYLE = Style(
@@ -73,7 +75,8 @@ def draw(
     for name, values in lines.items():
         chart.add(name, [None if value is None or (logarithmic and value <= 0) else value for value in values])
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(chart.render(disable_xml_declaration=True).strip().encode() + b"\n")
+    drawn = chart.render(disable_xml_declaration=True)
+    path.write_text(_SCRIPT.sub("", drawn).strip() + "\n", encoding="utf-8")
 
 
 def _marks(low: float, high: float) -> Iterable[float]:

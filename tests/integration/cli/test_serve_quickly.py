@@ -19,7 +19,19 @@ MODERN = {
     "io.modelcontextprotocol/clientInfo": CLIENT["clientInfo"],
 }
 #: Ends a process that has not imported the gateway: says which of the heavy modules it has.
-HEAVY = ("anyio", "asyncio", "mcp", "pydantic", "pluggy", "llm_gateway.gateway", "re", "enum", "argparse", "typing", "hashlib")
+HEAVY = (
+    "anyio",
+    "asyncio",
+    "mcp",
+    "pydantic",
+    "pluggy",
+    "llm_gateway.gateway",
+    "re",
+    "enum",
+    "argparse",
+    "typing",
+    "hashlib",
+)
 LOOK = f"import sys; print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
 
 
