@@ -195,7 +195,10 @@ class Hostage(Gateway):
         self.reported.append(f"{plugin}: {problem}")
 
 
-@pytest.mark.parametrize("odd", ["\ud800", 17, None, object(), {"a": "\ud800"}, b"\xff"], ids=repr)
+ODD = ["\ud800", 17, None, object(), {"a": "\ud800"}, b"\xff"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=["surrogate", "number", "none", "object", "inside", "bytes"])
 def test_what_cannot_be_told_is_left_out_of_every_list_and_of_the_manifest(odd: Any) -> None:
     gateway = Hostage(odd)
     brought = [("extension:odd", each) for each in gateway.operations.values()]
