@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.running import Scopes, log_to_stderr, run_async, tell_warnings
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 
+_M_ARENA_MAX = -8  #: of glibc's malloc.h
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve."""
+    _share_arenas()
     log_to_stderr()
     found = find_plugins(os.environ)
     host, settings = found
@@ -31,6 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
         return Exit.OK
 
     return run_async(serve, interrupted=Exit.OK)
+
+
+def _share_arenas() -> None:
+    """Have threads allocate from two arenas, where the C library can: with one for each, memory crept up by 5 MB in an hour."""
+    import ctypes
+
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 async def _nothing(_gateway: Gateway) -> None:
