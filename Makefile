@@ -9,6 +9,7 @@
 #   make fuzz    every property with FUZZ_EXAMPLES (5000) examples: hours
 #   make picture the README's picture anew, played by the real agents
 #   make wheels  every distribution as a wheel, in dist/
+#   make fuzz-native  the readers, frames and settings by the branches of the code, for HOURS (1), with atheris
 #   make pins    take today's versions into .ci/constraints.txt
 #   make clean   remove what the above made
 #
@@ -22,6 +23,7 @@ VENV ?= .venv
 ARGS ?=
 FUZZ_EXAMPLES ?= 5000
 SOAK_MINUTES ?= 60
+HOURS ?= 1
 JOBS ?= 4
 
 UV ?= $(VENV)/uv/bin/uv
@@ -62,6 +64,9 @@ endif
 
 fuzz: $(READY)
 	@FUZZ_EXAMPLES='$(FUZZ_EXAMPLES)' $(RUN) -m pytest $$(grep -rlE --include='*.py' '^from hypothesis|ProviderContract\)' tests core providers stores plugins | grep /test_) $(ARGS)
+
+fuzz-native: $(READY)
+	@UV='$(UV)' $(RUN) tests/fuzz/native.py '$(HOURS)' $(ARGS)
 
 bench: $(READY)
 	@$(RUN) -m pytest tests/bench/test_bench.py -s $(ARGS)

@@ -76,6 +76,14 @@ def test_read_only_offers_only_tools_that_look(claude: RealAgent, model_server: 
     assert not offered & {"Bash", "Write", "Edit", "NotebookEdit", "WebFetch", "Agent", "Task"}
 
 
+def test_accept_edits_edits_inside_and_runs_no_program(claude: RealAgent) -> None:
+    inside, outside, run = claude.work / "in.txt", claude.folder / "out.txt", claude.work / "run.txt"
+    claude.ask("\n".join([write(inside), write(outside), python(run)]), Posture.ACCEPT_EDITS)
+    assert inside.read_text() == "written"
+    assert not outside.exists()
+    assert not run.exists()
+
+
 def test_added_directories_are_inside(claude: RealAgent) -> None:
     other = claude.folder / "other"
     other.mkdir()
