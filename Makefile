@@ -72,7 +72,7 @@ bench: $(READY)
 	@$(RUN) -m pytest tests/bench/test_bench.py -s $(ARGS)
 
 growth: $(READY)
-	@$(RUN) -m pytest tests/bench/growth -s $(ARGS)
+	@$(RUN) -m pytest tests/bench/growth -s -o faulthandler_timeout=0 $(ARGS)
 
 soak: $(READY)
 	@SOAK_MINUTES='$(SOAK_MINUTES)' $(RUN) -m pytest tests/bench/test_soak.py -s -o faulthandler_timeout=0 $(ARGS)

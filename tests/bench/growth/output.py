@@ -18,6 +18,7 @@ from tests.bench.world import QUICK, Client, World, times
 LOADS = (2**10, 100 * 2**10) if QUICK else (2**10, 100 * 2**10, 10 * 2**20, 100 * 2**20, 2**30)
 CEILING = 256 * 1024 * 1024  #: of the settings, for each stream
 PAGE = 64 * 1024
+LONGEST_REPLY = 100 * 2**20
 ROUNDS = {load: 1 if QUICK or load > 2**27 else 3 if load > 2**24 else 7 for load in LOADS}
 TIME = "Time of a run that prints so much"
 
@@ -45,6 +46,9 @@ def measure(make: Callable[[], World]) -> Growth:
             growth.add("on disk for each byte", load, median(run["kept"] for run in runs), "bytes")
             growth.add("written for each byte", load, median(run["written"] for run in runs), "bytes")
             growth.add("a page of 64 kB, from the middle", load, median(run["page"] for run in runs), "ms")
+        for load in LOADS:
+            if load <= LONGEST_REPLY:
+                _reply(client, growth, load)
     if LOADS[-1] > CEILING:
         world = make()
         with _client(world) as client:
@@ -54,6 +58,17 @@ def measure(make: Callable[[], World]) -> Growth:
         growth.add("with the usual ceiling: on disk for each byte", LOADS[-1], run["kept"], "bytes")
         growth.add("with the usual ceiling: a page of 64 kB, from the end", LOADS[-1], run["page"], "ms")
     return growth
+
+
+def _reply(client: Client, growth: Growth, load: int) -> None:
+    """A reply that is as long as the output, in pages."""
+    answer, _ = client.call("tiny_request", {"prompt": f"speak {load}", "work": "speak", "amount": load})
+    page = {"jobId": answer["jobId"], "maxChars": 16_000, "offset": load // 2}
+    before = resident(client.pid)
+    forget_peak(client.pid)
+    pages = [client.call("llm_job_result", page)[1] for _ in range(times(20))]
+    growth.add("a reply so long: a page of 16,000 characters, from the middle", load, median(pages) * 1000, "ms")
+    growth.add("a reply so long: the gateway's memory grows for it by", load, peak(client.pid) - before, "MB")
 
 
 @contextlib.contextmanager

@@ -52,6 +52,7 @@ def _reads(world: World, growth: Growth, load: int) -> None:
         for what, tool, arguments in (
             ("`session_get`", "session_get", {"sessionId": session}),
             ("`llm_job_list` of 50", "llm_job_list", {"limit": 50}),
+            ("`llm_process_health`, which counts the jobs", "llm_process_health", {}),
         ):
             took = [client.call(tool, arguments)[1] for _ in range(times(60))]
             growth.add(what, load, median(took) * 1000, "ms", picture=READ)

@@ -28,6 +28,7 @@ LINE = "x" * 1023
 WORKS: dict[str, str] = {
     "flood": f"yes {LINE} | head -c $1",
     "hang": "exec sleep $1",
+    "speak": f"yes {LINE} | head -c $1",  # as flood, but all of it is the reply
 }
 
 
@@ -36,7 +37,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    work: Literal["echo", "flood", "hang"] = "echo"
+    work: Literal["echo", "flood", "hang", "speak"] = "echo"
     amount: int = Field(0, ge=0)
 
 
@@ -50,8 +51,9 @@ def command(work: str, amount: int) -> tuple[str, ...]:
 class Reader:
     """Takes the output line by line, as a reader of JSON lines does."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, speaks: bool) -> None:
         self._lines = LineSplitter()
+        self._said: list[bytes] | None = [] if speaks else None
         self._last = b""
         self._bytes = 0
 
@@ -60,6 +62,8 @@ class Reader:
         seen = 0
         for line in self._lines.feed(data):
             self._last = line
+            if self._said is not None:
+                self._said.append(line)
             seen += 1
         self._bytes += len(data)
         return [Event(kind=EventKind.TOOL, text=f"{self._bytes} bytes")] if seen else []
@@ -69,7 +73,9 @@ class Reader:
         self._lines.gap()
 
     def finish(self, end: RunEnd) -> Summary:
-        """The last line's beginning."""
+        """The last line's beginning, or all of them."""
+        if self._said is not None:
+            return Summary(text=b"\n".join(self._said).decode(errors="replace"))
         return Summary(text=self._last[:80].decode(errors="replace"))
 
 
@@ -102,4 +108,4 @@ def gateway_resume_session(request: Request, session: Session | None) -> Resume:
 @hookimpl
 def gateway_open_reader(request: Request) -> Reader:
     """Read lines."""
-    return Reader()
+    return Reader(speaks=Options.model_validate(request.options).work == "speak")
