@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.bench.report import Report
-from tests.bench.world import World
+from tests.bench.world import World, times
 
 
 def measure(world: World, report: Report) -> None:
@@ -19,6 +19,8 @@ def measure(world: World, report: Report) -> None:
         started, _ = client.call("tiny_request_async", {"prompt": "hang", "work": "hang", "amount": 60})
         job = started["job"]["id"]
         while "agent" not in (state := _state(world, job)):
+            client.call("llm_job_status", {"jobId": job})
+        for _ in range(times(200)):  # meanwhile the keeper comes to rest: only then it has all that it will have
             client.call("llm_job_status", {"jobId": job})
         for child in children(client.pid):  # its one child: keepers belong to nobody
             report.add("memory of the nursery (resident)", resident(child), "MB")

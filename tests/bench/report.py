@@ -31,6 +31,8 @@ Figures move by a third and more with what else a machine does.
 """
 
 _TAIL = """
+How each of them grows with its load: [growth](growth.md).
+
 How it is measured: [tests/bench](../../tests/bench). The wire is MCP over stdio, in frames written by hand; "SDK client" is the MCP
 SDK's own client against the same process. Bytecode is compiled, as after an installation. Growth of memory is the highest resident
 set since before the call, less the resident set then.
