@@ -48,7 +48,7 @@ def draw(
     chart = pygal.Line(
         style=_STYLE,
         width=860,
-        height=430,
+        height=400 + 20 * math.ceil(len(lines) / 3),
         js=(),
         show_dots=len(places) < 40,
         dots_size=3.5,

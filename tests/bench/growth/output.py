@@ -32,7 +32,7 @@ def measure(make: Callable[[], World]) -> Growth:
         LOADS,
         '"Bare" is the same program, its output read from a pipe and thrown away. The ceiling of output (`[limits] output_bytes`, 256 MB of each '
         "stream) is raised for this, and left alone in the last rows: there the middle of what is above it is given back to the disk while "
-        "the run goes on. Bytes written are those of the program, its keeper and the gateway together, as the kernel counts them.",
+        "the run goes on. Bytes written are what the kernel counts for the gateway, and the files of the run, which are only ever appended to.",
     )
     world = make()
     world.environ["LLM_GATEWAY_LIMITS_OUTPUT_BYTES"] = str(4 * LOADS[-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,8 +20,8 @@ FIGURES = ROOT / ".cache/growth.json"
 _HEAD = """\
 # How figures grow
 
-Written by `{command}` on {date}; do not edit. {cores} cores ({model}), {memory} GB of memory, Linux {kernel}, Python {python}.
-Load average when it began: {load_before}, when it ended: {load_after} (each core that others keep busy adds 1).
+Written by `{command}`; do not edit. {cores} cores ({model}), {memory} GB of memory, Linux {kernel}, Python {python}.
+Each part says when it was measured, and with what load average before and after (each core that others keep busy adds 1).
 
 What the [figures](performance.md) become when there is more of something. Times are medians, over the wire (MCP over stdio, frames
 written by hand). The last column compares the greatest load with the smallest: "flat" has not doubled, whatever the load did; what has is
@@ -30,23 +29,28 @@ judged by its last step, where what is constant weighs least. The pictures have 
 """
 
 
-def write(growths: Sequence[Growth], page: Path, pictures: Path, figures: Path, *, load_before: float) -> None:
+def kept(figures: Path) -> list[Growth]:
+    """What was measured earlier."""
+    return [Growth.of(one) for one in json.loads(figures.read_bytes())["growths"]] if figures.exists() else []
+
+
+def write(growths: Sequence[Growth], page: Path, pictures: Path, figures: Path) -> None:
     """Keep the figures, draw them, and write them down for readers."""
-    found = facts() | {"load_before": f"{load_before:.1f}", "load_after": f"{os.getloadavg()[0]:.1f}"}
+    found = facts()
     figures.parent.mkdir(parents=True, exist_ok=True)
     figures.write_text(json.dumps({"facts": found, "growths": [asdict(one) for one in growths]}, indent=1) + "\n")
     parts = [_HEAD.format(command=COMMAND, **found)]
     for growth in growths:
-        parts += [f"\n## {growth.title}\n\n", growth.words, "\n\n", growth.table()]
+        parts += [f"\n## {growth.title}\n\n", growth.words, f"\nMeasured on {growth.when}.\n\n", growth.table()]
         for title, lines in growth.pictures().items():
-            path = pictures / f"growth-{growth.name}-{re.sub('[^a-z0-9]+', '-', title.lower()).strip('-')}.svg"
+            path = pictures / f"growth-{growth.name}-{title.partition(' ')[0].lower()}.svg"
             draw(
                 path,
                 title=title,
                 unit=lines[0].unit,
                 places=[amount(load, growth.load) for load in growth.loads],
                 below=growth.load,
-                lines={line.what: [line.values.get(load) for load in growth.loads] for line in lines},
+                lines={line.what.replace("`", ""): [line.values.get(load) for load in growth.loads] for line in lines},
                 logarithmic=True,
             )
             parts.append(f"\n![{title}, in {lines[0].unit}]({os.path.relpath(path, page.parent)})\n")

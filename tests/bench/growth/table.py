@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.bench.report import number
 
@@ -28,12 +29,22 @@ class Growth:
     load: str  #: what is counted
     loads: Sequence[int]
     words: str  #: how it was measured
+    when: str = ""  #: and on what a day
     lines: dict[str, Line] = field(default_factory=dict)
 
     def add(self, what: str, load: int, value: float, unit: str, *, picture: str = "") -> None:
         """Keep a figure, and show it."""
         self.lines.setdefault(what, Line(what, unit, picture)).values[load] = value
         print(f"{self.load} {amount(load, self.load)}: {what}  {number(value, unit)}", flush=True)
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> Growth:
+        """From the file of figures."""
+        lines = {
+            what: Line(**{**line, "values": {int(load): value for load, value in line["values"].items()}})
+            for what, line in kept["lines"].items()
+        }
+        return cls(**{**kept, "lines": lines})
 
     def table(self) -> str:
         """In Markdown."""
@@ -72,7 +83,7 @@ def verdict(values: dict[int, float]) -> str:
     factor = values[last] / values[first]
     if factor < 0.5:
         return f"falls (×{factor:.2g})"
-    if max(values.values()) < 2 * values[first]:
+    if factor < 2:
         return f"flat (×{factor:.1f})"
     order = math.log(values[last] / values[before]) / math.log(last / before)
     how = "less than the load" if order < 0.85 else "with the load" if order <= 1.15 else "faster than the load"

@@ -1,7 +1,7 @@
 """How each figure grows with its load. Nothing is asserted about time: the figures are printed, drawn and written down.
 
 `make growth` writes docs/reference/growth.md, its pictures and .cache/growth.json; with BENCH_QUICK=1 (seconds, not minutes)
-it only proves that the measurements work, and leaves the manual alone.
+it only proves that the measurements work, and leaves the manual alone. With ARGS="-k records" only that part is measured anew.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 
 from tests.bench.growth import jobs, output, page, providers, records, running
 from tests.bench.growth.table import Growth, verdict
+from tests.bench.report import facts
 from tests.bench.world import QUICK, World
 
 if not Path("/proc/self/status").exists():
@@ -29,19 +30,19 @@ SUBJECTS = (jobs, output, records, providers, running)
 class Book:
     """What was measured so far."""
 
-    growths: list[Growth] = field(default_factory=list)
-    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
+    growths: dict[str, Growth] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Into a folder with the manual's layout."""
+        """Into a folder with the manual's layout. What was not measured now stands as it was measured last."""
+        figures = folder / ".cache/growth.json"
+        known = {growth.name: growth for growth in page.kept(figures)} | self.growths
         place = folder / "docs/reference"
         place.mkdir(parents=True, exist_ok=True)
         page.write(
-            self.growths,
+            [known[subject.__name__.rpartition(".")[2]] for subject in SUBJECTS],
             place / page.PAGE.name,
             folder / "docs/pictures",
-            folder / ".cache/growth.json",
-            load_before=self.load_before,
+            figures,
         )
 
 
@@ -49,10 +50,9 @@ class Book:
 def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
     found = Book()
     yield found
-    if QUICK or "CI" in os.environ:
-        found.write(tmp_path_factory.mktemp("manual"))
-    elif len(found.growths) == len(SUBJECTS):  # not when only some were chosen
-        found.write(page.ROOT)
+    scratch = QUICK or "CI" in os.environ
+    if len(found.growths) == len(SUBJECTS) or (found.growths and page.FIGURES.exists() and not scratch):
+        found.write(tmp_path_factory.mktemp("manual") if scratch else page.ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +72,11 @@ def test_growth_is_measured(subject: ModuleType, tmp_path: Path, compiled_once: 
         return world
 
     measure: Callable[[Callable[[], World]], Growth] = subject.measure
+    before = os.getloadavg()[0]
     growth = measure(make)
+    growth.when = f"{facts()['date']}, load average {before:.1f} and {os.getloadavg()[0]:.1f}"
     assert all(set(line.values) <= set(growth.loads) for line in growth.lines.values())
-    book.growths.append(growth)
+    book.growths[growth.name] = growth
 
 
 def test_growth_is_judged_by_its_last_step() -> None:
