@@ -59,6 +59,7 @@ def draw(
         truncate_legend=-1,
         truncate_label=-1,
         margin=24,
+        margin_bottom=24 + 24 * max(0, math.ceil(len(lines) / 3) - 2),  # the library forgets lower lines of the legend
         show_y_guides=True,
         value_formatter=lambda value: f"{value:,.10g}",
     )
