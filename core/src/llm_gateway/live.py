@@ -84,8 +84,7 @@ class LiveOutput:
             if time.monotonic() - breath > _BUSY_S:  # other calls wait for the interpreter while this one works
                 time.sleep(_BREATH_S)
                 breath = time.monotonic()
-            offset = self._offsets[stream]
-            size = _PIECE
+            offset, size = self._offsets[stream], _PIECE
             if hole and offset < hole[1]:
                 if offset >= hole[0]:
                     self._reader.gap(stream)

@@ -42,11 +42,17 @@ def keep_reply(folder: Path, text: str) -> None:
     _lay_down(folder, _REPLY, text.encode("utf-8", "surrogatepass"))
 
 
-def read_reply(folder: Path) -> str | None:
-    """The words of a final reply; None when they are not kept (any more)."""
-    with suppress(FileNotFoundError), open(os.open(folder / _REPLY, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-        return file.read().decode("utf-8", "surrogatepass")
-    return None
+def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
+    """At most so many characters (-1: all) from an offset, of a final reply that has `of`; "" when it is not kept any more."""
+    with suppress(FileNotFoundError):
+        paper = os.open(folder / _REPLY, os.O_RDONLY | os.O_NOFOLLOW)
+        with open(paper, encoding="utf-8", errors="surrogatepass", newline="") as file:
+            # Where each character is a byte, nothing before the offset is read; elsewhere it is passed over, piece by piece.
+            left = offset - file.seek(offset if os.fstat(paper).st_size == of else 0)
+            while left and (passed := file.read(min(left, 1 << 18))):
+                left -= len(passed)
+            return file.read(most)
+    return ""
 
 
 def keep_only_reply(gateway: Gateway, job: Job) -> None:

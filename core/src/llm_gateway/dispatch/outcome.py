@@ -46,6 +46,7 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
     reply = Reply(
         model=summary.model,
         native_id=None if mismatch else summary.native_id,
+        text_chars=len(summary.text),
         empty=not summary.text.strip() and summary.structured is None,
         truncated=end.truncated,
         exit_code=end.exit_code,

@@ -78,6 +78,7 @@ class Reply:
 
     model: str | None = None
     native_id: NativeSessionId | None = None
+    text_chars: int = 0
     empty: bool = False
     truncated: bool = False
     exit_code: int | None = None

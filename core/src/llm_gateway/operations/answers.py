@@ -73,12 +73,12 @@ async def answer(
         await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
         if gateway.settings.jobs.keep_output == "until_fetched":
             await to_thread.run_sync(keep_only_reply, gateway, job)
-    whole = (await to_thread.run_sync(read_reply, gateway.supervisor.folder(job.id)) if ended else None) or ""
-    text = whole[offset : offset + max_chars] if gateway.defers else whole
-    cut = ended and offset + len(text) < len(whole)
+    most = 0 if not ended else max_chars if gateway.defers else -1
+    text = await to_thread.run_sync(read_reply, gateway.supervisor.folder(job.id), reply.text_chars, offset, most)
+    cut = bool(text) and offset + len(text) < reply.text_chars
     warnings = [*job.notices, *({"code": n.code, "message": n.message, **n.details} for n in reply.notices)]
     if cut:
-        message = f"characters {offset} to {offset + len(text)} of {len(whole)}: llm_job_result pages through the rest"
+        message = f"characters {offset} to {offset + len(text)} of {reply.text_chars}: llm_job_result gives the rest"
         warnings.append({"code": "text_cut", "message": message})
     return RequestResult(
         status=job.state.value if ended else "deferred",

@@ -118,7 +118,7 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
         "llm_job_result.",
         brief=True,
         result=AsyncResult,
-        handler=partial(_request_async, info),
+        handler=partial(_start, info),
         **shared,
     )
     return [waiting, background] if defers else [waiting]
@@ -126,20 +126,17 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
 
 async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> RequestResult:
     ticket = await submit(gateway, _ask(gateway, info, params, context), context.ask)
-    job = ticket.job
     try:
-        job = await _wait(gateway, job, context)
+        job = await _wait(gateway, ticket.job, context)
     except anyio.get_cancelled_exc_class():
         if gateway.settings.jobs.on_client_cancel == "cancel" and not ticket.deduplicated:
             with anyio.CancelScope(shield=True):
-                await gateway.supervisor.cancel(job)
+                await gateway.supervisor.cancel(ticket.job)
         raise
     return await answer(gateway, job, deduplicated=ticket.deduplicated)
 
 
-async def _request_async(
-    info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext
-) -> AsyncResult:
+async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> AsyncResult:
     ticket = await submit(gateway, _ask(gateway, info, params, context), context.ask)
     return AsyncResult(
         job=job_view(ticket.job),
