@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,8 @@ async def keep_pruning(gateway: Gateway) -> None:
     """Remove what is past its time: now, and every few hours or, where less is kept, four times in that time."""
     while True:
         try:
-            await prune(gateway, datetime.now(timezone.utc))
+            now = await to_thread.run_sync(_believed, gateway.settings.home / "pruned", datetime.now(timezone.utc))
+            await prune(gateway, now)
         except (StoreUnavailable, OSError) as error:
             log.warning("old jobs could not be removed: %s", error)
         await anyio.sleep(max(1.0, min(_EVERY_S, gateway.settings.jobs.retention_days * 86_400 / 4)))
@@ -43,6 +45,14 @@ async def prune(gateway: Gateway, now: datetime) -> None:
     for name in await to_thread.run_sync(_old_folders, gateway.settings.home / "jobs", before.timestamp()):
         if await gateway.store.get_job(JobId(name)) is None:
             await to_thread.run_sync(_forget, gateway, JobId(name))
+
+
+def _believed(mark: Path, now: datetime) -> datetime:
+    """Now, but at most a day after the last look: what a clock that leaps ahead makes old must not go at once."""
+    moment = min(now.timestamp(), mark.stat().st_mtime + 86_400.0) if mark.exists() else now.timestamp()
+    mark.touch(0o600)
+    os.utime(mark, (moment, moment))
+    return datetime.fromtimestamp(moment, timezone.utc)
 
 
 def _old_folders(jobs: Path, before: float) -> list[str]:

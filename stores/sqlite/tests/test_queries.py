@@ -35,7 +35,7 @@ INDEXED = {
     "list_verdicts": "verdicts_principal",
 }
 LISTS = {
-    _LIST_JOBS["1"]: "jobs_created",
+    _LIST_JOBS["1"]: "SCAN jobs",  # backwards by its own number, until there are enough
     _LIST_JOBS["ended_at IS NULL"]: "jobs_unfinished",
     _LIST_JOBS["session_id = :session_id"]: "jobs_session",
     _LIST_RECORDS["1"]: "records_started",

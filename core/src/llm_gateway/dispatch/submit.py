@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -182,28 +183,19 @@ async def _dedup_key(gateway: Gateway, plan: Plan, conversation: Session | None)
     tree = await to_thread.run_sync(gateway.host.tree_state, request.working_dir)
     if tree is None:
         return None
+    program, built = plan.program.identity, plan.invocation
+    inside = {**settings.provider(request.provider).env, "LLM_GATEWAY_DEPTH": str(settings.depth)}
     return admission.dedup_key(
-        plan.accepted,
-        plan.invocation,
-        program=plan.program.identity,
-        session=conversation,
-        set_environment={**settings.provider(request.provider).env, "LLM_GATEWAY_DEPTH": str(settings.depth)},
-        tree=tree,
+        plan.accepted, built, program=program, session=conversation, set_environment=inside, tree=tree
     )
 
 
 async def _keep_verdicts(
     gateway: Gateway, proposal: Proposal, verdicts: Sequence[Verdict], job_id: JobId | None
 ) -> None:
+    request, now = proposal.request, datetime.now(timezone.utc)
+    record = partial(VerdictRecord, job_id=job_id, provider=request.provider, principal=request.principal)
+    words = hashlib.sha256(request.prompt.text.encode()).hexdigest()
     for verdict in verdicts:
-        await gateway.store.add_verdict(
-            VerdictRecord(
-                job_id=job_id,
-                provider=proposal.request.provider,
-                principal=proposal.request.principal,
-                strategy=proposal.strategy,
-                verdict=verdict,
-                prompt_sha256=hashlib.sha256(proposal.request.prompt.text.encode()).hexdigest(),
-                decided_at=datetime.now(timezone.utc),
-            )
-        )
+        kept = record(strategy=proposal.strategy, verdict=verdict, prompt_sha256=words, decided_at=now)
+        await gateway.store.add_verdict(kept)

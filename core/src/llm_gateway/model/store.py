@@ -102,7 +102,7 @@ class Store(Protocol):
         session_id: SessionId | None = None,
         limit: int = 100,
     ) -> Sequence[Job]:
-        """Jobs, newest first."""
+        """Jobs, newest first, in the order in which they were let in: a clock may jump."""
 
     async def unfinished(self) -> Sequence[Job]:
         """Every queued or running job of every owner, oldest first."""

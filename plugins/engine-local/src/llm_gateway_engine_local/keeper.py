@@ -21,7 +21,7 @@ import select
 import signal
 import time
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from . import ending, identity, linux
 from .bells import ring
@@ -95,7 +95,7 @@ class _Keeper:
         self.reaper = self.childless = False
         self.killed = 0
         self.details: list[str] = []
-        self.started_at = _now()
+        self.started_at, self._begun = _now(), time.monotonic()
         self.output: Output | None = None
         self.artifacts: list[str] = []
 
@@ -289,7 +289,8 @@ class _Keeper:
             self.childless = True
 
     def _conclude(self, reason: str) -> None:
-        document: dict[str, Any] = {"reason": reason, "started_at": self.started_at, "killed_descendants": self.killed}
+        started_at = _now(time.monotonic() - self._begun)  # by today's clock, which may have jumped meanwhile
+        document: dict[str, Any] = {"reason": reason, "started_at": started_at, "killed_descendants": self.killed}
         if self.status is not None:
             code = os.waitstatus_to_exitcode(self.status)
             document["exit_code" if code >= 0 else "signal"] = abs(code)
@@ -341,5 +342,5 @@ def _become(argv: list[str], env: dict[str, str], cwd: str, streams: tuple[int, 
     os.execve(argv[0], argv, env)  # noqa: S606  argv is a list; no shell stands between
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat()
+def _now(ago_s: float = 0.0) -> str:
+    return (datetime.now(timezone.utc) - timedelta(seconds=ago_s)).isoformat()

@@ -82,12 +82,12 @@ class MemoryStore:
         return Admission(job=job)
 
     async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
-        after = now - timedelta(seconds=window_s)
+        window = timedelta(seconds=window_s)
         twins = [
             job
             for job in reversed(self._jobs.values())
             if (job.principal, job.dedup_key) == (principal, dedup_key)
-            and job.created_at > after
+            and now - window < job.created_at < now + window
             and job.state in _REUSED
         ]
         return max(twins, key=lambda job: job.created_at) if twins and window_s > 0 else None
@@ -200,7 +200,7 @@ class MemoryStore:
             and (provider is None or job.provider == provider)
             and (session_id is None or job.session_id == session_id)
         ]
-        return sorted(found, key=lambda job: job.created_at, reverse=True)[:limit]
+        return found[:limit]
 
     async def unfinished(self) -> Sequence[Job]:
         return list(self._unfinished())

@@ -17,7 +17,13 @@ from llm_gateway_store_sqlite.rows import job_columns, job_from, micros, record_
 
 def duplicate_query(principal: str, dedup_key: str, window_s: float, now: datetime) -> dict[str, object]:
     """Parameters of `find_duplicate`."""
-    return {"principal": principal, "dedup_key": dedup_key, "after": micros(now - timedelta(seconds=window_s))}
+    window = timedelta(seconds=window_s)
+    return {
+        "principal": principal,
+        "dedup_key": dedup_key,
+        "after": micros(now - window),
+        "until": micros(now + window),
+    }
 
 
 def admit(

@@ -3,10 +3,10 @@
 -- ---------------------------------------------------------------------------------------------------------- admission
 
 -- name: find_duplicate
--- The youngest job that answers the same request.
+-- The youngest job that answers the same request; not one of a time when the clock went ahead.
 SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at
 FROM jobs
-WHERE principal = :principal AND dedup_key = :dedup_key AND created_at > :after
+WHERE principal = :principal AND dedup_key = :dedup_key AND created_at > :after AND created_at < :until
   AND state IN ('queued', 'running', 'completed')
 ORDER BY created_at DESC, seq DESC LIMIT 1
 
@@ -89,7 +89,7 @@ WHERE {scope}
   AND (:principal IS NULL OR principal = :principal)
   AND (:provider IS NULL OR provider = :provider)
   AND (:states IS NULL OR instr(:states, ',' || state || ',') > 0)
-ORDER BY created_at DESC, seq DESC LIMIT :limit
+ORDER BY seq DESC LIMIT :limit
 
 -- name: unfinished
 SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at

@@ -68,6 +68,11 @@ class AdmissionContract:
         assert await store.find_duplicate("ada", "k", 3600, at(61)) is None
         assert (await let_in(store, a_job(dedup_key="k", created_at=at(61)))).id != first.id
 
+    async def test_what_a_clock_that_went_ahead_dated_is_no_duplicate(self, store: Store) -> None:
+        first = await let_in(store, a_job(dedup_key="k", created_at=at(3600)))
+        assert await store.find_duplicate("ada", "k", 10, at(3595)) == first
+        assert await store.find_duplicate("ada", "k", 10, at(0)) is None
+
     async def test_a_duplicate_can_be_asked_for_without_letting_anything_in(self, store: Store) -> None:
         first = await let_in(store, a_job(dedup_key="k"))
         assert await store.find_duplicate("ada", "k", 10, at(9)) == first

@@ -181,6 +181,10 @@ class LifeContract:
         assert await listed(states=[JobState.RUNNING, JobState.QUEUED], principal="ada") == newest_first[1:4]
         assert await listed(states=[]) == []
 
+    async def test_jobs_are_listed_as_they_came_whatever_the_clock_said(self, store: Store) -> None:
+        jobs = [await let_in(store, a_job(created_at=at(seconds))) for seconds in (9, 5, 7)]
+        assert [job.id for job in await store.list_jobs()] == [job.id for job in reversed(jobs)]
+
     async def test_unfinished_jobs_of_every_owner_come_oldest_first(self, store: Store, sibling: Store) -> None:
         first = await let_in(store, a_job())
         second = await let_in(sibling, a_job(owner="gateway-b"), SHUT)
