@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.bench.report import Report
@@ -67,6 +69,18 @@ def _field(pid: int, file: str, name: str) -> float:
         if key == name:
             return int(value.split()[0]) * 1024 / 1e6
     raise LookupError(name)
+
+
+def _sdk(world: World) -> float:
+    words = "import mcp.server.lowlevel; print(); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=world.environ, cwd=world.place
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        found = resident(process.pid)
+        process.communicate(b"\n", timeout=60)
+    return found
 
 
 def _state(world: World, job: str) -> dict[str, dict[str, int]]:

@@ -1,7 +1,7 @@
 import pytest
 
 from llm_gateway.errors import InvalidRequest
-from llm_gateway.operations.checking import check
+from llm_gateway.operations.checking import Wire, check
 from llm_gateway.operations.requests import RESERVED, RequestParams
 from llm_gateway_extension_operations.jobs import WaitParams
 
@@ -53,3 +53,12 @@ def test_no_value_is_repeated_in_the_error() -> None:
 
 def test_the_common_parameters_are_reserved_by_their_wire_names() -> None:
     assert {"prompt", "promptParts", "workingDir", "onBusy"} <= RESERVED
+
+
+def test_what_goes_over_the_wire_is_made_ready_when_it_is_first_used() -> None:
+    class Rare(Wire):
+        how_often: int
+
+    assert not Rare.__pydantic_complete__
+    assert check(Rare, {"howOften": 1}).how_often == 1
+    assert Rare.__pydantic_complete__

@@ -33,6 +33,18 @@ HEAVY = (
     "hashlib",
 )
 LOOK = f"import sys; print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+#: What an idle gateway does without: it is for commands, mistakes, and what somebody has to ask for.
+IDLE_WITHOUT = (
+    *("difflib", "genai_prices", "importlib_metadata", "rich", "tomlkit", "zipp"),
+    *("llm_gateway.cli.doctor", "llm_gateway_extension_connect.changing", "llm_gateway_testing"),
+)
+SERVE_AND_LOOK = f"""
+import sys
+from llm_gateway.cli import main
+code = main(["serve"])
+print(*[name for name in {IDLE_WITHOUT} if name in sys.modules], file=sys.stderr)
+sys.exit(code)
+"""
 
 
 def frame(method: str, request_id: int | str | None = None, **params: Any) -> bytes:
@@ -96,6 +108,24 @@ def test_the_first_answer_comes_from_a_process_that_has_imported_next_to_nothing
         out, err = process.communicate(greeting("2025-11-25")[0], timeout=20)
     assert json.loads(out)["id"] == 0
     assert err == b"re enum\n", "json needs them"
+
+
+def test_an_idle_gateway_with_everything_installed_has_not_imported_what_it_does_not_need(command: Any) -> None:
+    environ = {name: value for name, value in command.environ.items() if name != "LLM_GATEWAY_PLUGINS"}
+    call = frame("tools/call", 1, name="llm_job_list", arguments={})
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE_AND_LOOK],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        for each in (*greeting("2025-11-25"), call):
+            process.stdin.write(each)
+        process.stdin.flush()
+        assert [json.loads(process.stdout.readline())["id"] for _ in range(2)] == [0, 1]
+        _, err = process.communicate(timeout=30)
+    assert (err, process.returncode) == (b"\n", 0)
 
 
 def test_a_start_without_a_manifest_writes_one_for_the_next(command: Any) -> None:
