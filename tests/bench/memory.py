@@ -13,11 +13,13 @@ from tests.bench.world import World, times
 
 def measure(world: World, report: Report) -> None:
     """The gateway idle after its first answers, then with one run: its nursery and its keeper."""
+    world.warm()
     with world.serve() as client:
         client.begin()
         client.call("llm_job_list", {})  # from here on all of it is there
         report.add("memory of the idle gateway (resident)", resident(client.pid), "MB", aim="≤ 80", reference="118")
         report.add("memory of the idle gateway (private)", private(client.pid), "MB")
+        report.add("for comparison: Python that imports the MCP SDK's server (resident)", _sdk(world), "MB")
         started, _ = client.call("tiny_request_async", {"prompt": "hang", "work": "hang", "amount": 60})
         job = started["job"]["id"]
         while "agent" not in (state := _state(world, job)):
