@@ -32,9 +32,11 @@ def fuzz(name: str) -> None:
 
     with atheris.instrument_imports(include=["llm_gateway", *ours()]):
         from tests.fuzz.targets import TARGETS
-    target = TARGETS[name]
-    for number, seed in enumerate(target.seeds()):
-        (CORPUS / name / f"seed-{number}").write_bytes(seed)
+
+        target = TARGETS[name]
+        for number, seed in enumerate(target.seeds()):
+            (CORPUS / name / f"seed-{number}").write_bytes(seed)
+            target.feed(seed)  # much is imported when it is used first
     atheris.Setup([sys.argv[0], *sys.argv[3:]], target.feed)
     atheris.Fuzz()
 
