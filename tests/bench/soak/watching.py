@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import sqlite3
 import stat
+import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +63,20 @@ def processes(world: World) -> dict[int, bytes]:
             if mark in Path(f"/proc/{pid}/environ").read_bytes():
                 found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
     return found
+
+
+def remaining(world: World, patience_s: float = 10.0) -> dict[int, bytes]:
+    """Processes that do not end by themselves: a keeper may take a moment longer than its gateway."""
+    deadline = time.monotonic() + patience_s
+    while (left := processes(world)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                gone = os.pidfd_open(pid)
+                try:
+                    select.select([gone], [], [], max(0.0, deadline - time.monotonic()))
+                finally:
+                    os.close(gone)
+    return left
 
 
 def _files(folder: Path) -> tuple[int, int]:
