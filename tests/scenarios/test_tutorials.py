@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import tomli
 
 from tests.real_clis.bubblewrap import path_with_bubblewrap
 from tests.scenarios.environments import PINS, ROOT, Environment
@@ -38,4 +39,8 @@ def test_a_reader_who_types_what_the_page_says_has_a_working_plugin(
         "PIP_CONSTRAINT": str(PINS),
         "PIP_ROOT_USER_ACTION": "ignore",
     }
-    take(steps, tmp_path, env)
+    try:
+        take(steps, tmp_path, env)
+    finally:  # the next page finds nothing of this one's plugin
+        for manifest in tmp_path.glob("**/pyproject.toml"):
+            made.uninstall(tomli.loads(manifest.read_text("utf-8"))["project"]["name"])
