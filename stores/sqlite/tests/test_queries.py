@@ -20,6 +20,7 @@ INDEXED = {
     "unfinished": "jobs_unfinished",
     "count_unfinished": "COVERING INDEX jobs_unfinished",
     "count_ended": "COVERING INDEX jobs_ended",
+    "count_not_completed": "COVERING INDEX jobs_not_completed",
     "old_jobs": "jobs_ended",
     "prune_records": "records_started",
     "prune_tallies": "tallies_last",

@@ -119,7 +119,10 @@ WHERE seq IN (SELECT seq FROM verdicts WHERE decided_at < :before ORDER BY decid
 SELECT state, count(*) FROM jobs WHERE ended_at IS NULL GROUP BY state
 
 -- name: count_ended
-SELECT state, count(*) FROM jobs WHERE ended_at IS NOT NULL GROUP BY state
+SELECT count(*) FROM jobs WHERE ended_at IS NOT NULL
+
+-- name: count_not_completed
+SELECT state, count(*) FROM jobs WHERE ended_at IS NOT NULL AND state <> 'completed' GROUP BY state
 
 -- ----------------------------------------------------------------------------------------------------------- sessions
 

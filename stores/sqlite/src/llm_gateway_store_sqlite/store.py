@@ -247,8 +247,10 @@ class SqliteStore:
     async def health(self) -> Mapping[str, Any]:
         def work() -> Mapping[str, Any]:
             counts = dict.fromkeys((state.value for state in JobState), 0)
-            for query in ("count_unfinished", "count_ended"):
-                counts.update(self._database.read(SQL[query], {}))
+            otherwise = dict(self._database.read(SQL["count_not_completed"], {}))
+            ((ended,),) = self._database.read(SQL["count_ended"], {})
+            counts |= dict(self._database.read(SQL["count_unfinished"], {})) | otherwise
+            counts[JobState.COMPLETED.value] = ended - sum(otherwise.values())
             return {"url": self.url, "schema": self._database.schema, "jobs": counts}
 
         return await self._thread.run(work)
