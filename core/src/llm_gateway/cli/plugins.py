@@ -33,8 +33,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _shown(record: PluginRecord) -> dict[str, Any]:
-    names = ("kind", "name", "distribution", "version", "module", "hooks", "state", "problem")
-    return {name: getattr(record, name) for name in names}
+    return {
+        "kind": record.kind,
+        "name": record.name,
+        "distribution": record.distribution,
+        "version": record.version,
+        "module": record.entry_point.value if record.entry_point else "",
+        "hooks": record.hooks,
+        "state": record.state,
+        "problem": record.problem,
+    }
 
 
 def _hooks(names: tuple[str, ...]) -> str:
