@@ -8,7 +8,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,12 @@ class Driven:
     """One gateway."""
 
     def __init__(
-        self, env: Mapping[str, str], errors: Path, zygote: Zygote | None = None, under: Refusals | None = None
+        self,
+        env: Mapping[str, str],
+        errors: Path,
+        zygote: Zygote | None = None,
+        under: Refusals | None = None,
+        launcher: Sequence[str] = (),
     ) -> None:
         self.process: subprocess.Popen[bytes] | Forked
         with errors.open("ab") as log:
@@ -33,7 +38,7 @@ class Driven:
                 self.process = Forked(zygote, env, log.fileno())
             else:
                 self.process = subprocess.Popen(
-                    [*(under.command if under else ()), sys.executable, DRIVER],
+                    [*launcher, *(under.command if under else ()), sys.executable, DRIVER],
                     env=env,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,

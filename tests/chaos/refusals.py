@@ -98,7 +98,7 @@ def _path_of(pid: int, name: str, arguments: list[int]) -> str:
     folder = "cwd" if arguments[0] & 0xFFFFFFFF == _AT_CWD else f"fd/{arguments[0]}"
     memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
     try:
-        path = os.fsdecode(os.pread(memory, 4096 - arguments[1] % 4096, arguments[1]).partition(b"\0")[0])
+        path = os.fsdecode(os.pread(memory, 4096, arguments[1]).partition(b"\0")[0])
     finally:
         os.close(memory)
     return path if path.startswith("/") else os.path.join(os.readlink(f"/proc/{pid}/{folder}"), path)

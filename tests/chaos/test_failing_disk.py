@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos.driven import ask
 from tests.chaos.refusals import Refusals
 from tests.chaos.scenes import await_ends, await_papers, check_ran_once, leave, open_all, start
-from tests.chaos.test_shortage import launched
+from tests.chaos.test_shortage import launched, refused
 from tests.chaos.world import World
 
 WRITES = ("write", "pwrite64", "fsync", "fdatasync")
@@ -33,9 +34,10 @@ def writing(world: World) -> Iterator[Refusals]:
     refusals.close()
 
 
-def await_refusals(refusals: Refusals, count: int) -> None:
+def await_refusals(refusals: Refusals, count: int, of: str = "") -> None:
+    """Wait until so many calls about paths with these words in them were refused."""
     with refusals.news:
-        assert refusals.news.wait_for(lambda: len(refusals.refused) >= count, 20), refusals.refused
+        assert refusals.news.wait_for(lambda: sum(of in path for _, path in refusals.refused) >= count, 20)
 
 
 def allow(call: str, path: str) -> int:
@@ -47,7 +49,7 @@ def test_an_adopted_job_whose_papers_cannot_be_read_for_a_while_is_not_given_up(
     world: World, opening: Refusals, error: int
 ) -> None:
     (gateway,), (neighbour,) = open_all(world, 1), open_all(world, 1, under=opening)
-    jobs = start(world, gateway, *"ab", scenario="silent", delayMs=500)
+    jobs = start(world, gateway, *"ab", scenario="silent", delayMs=3000)
     launched(world, gateway, jobs)
     opening.judge = lambda call, path: error if path.endswith("/request.json") else 0
     gateway.kill()
@@ -59,3 +61,25 @@ def test_an_adopted_job_whose_papers_cannot_be_read_for_a_while_is_not_given_up(
     check_ran_once(world, neighbour, *jobs)
     world.drop(gateway)
     leave(world, neighbour)
+
+
+def test_a_disk_that_errs_refuses_what_comes_and_loses_nothing_that_runs(world: World, writing: Refusals) -> None:
+    (gateway,) = open_all(world, 1, under=writing)
+    jobs = start(world, gateway, *"ab", scenario="silent", delayMs=1000)
+    launched(world, gateway, jobs)
+    failing = (f"{world.home}/gateway.db", f"{world.home}/jobs/")
+    spared = ("stdout", "stderr")  # what an agent cannot write, nobody has
+    writing.judge = lambda call, path: errno.EIO if path.startswith(failing) and not path.endswith(spared) else 0
+    error = refused(gateway, "echo_request_async", prompt="more", workingDir=str(world.work))
+    assert (error["code"], error["retryable"]) == ("store_unavailable", True)
+    await_refusals(writing, 2, "exit.json")
+    writing.judge = allow
+    await_ends(world, jobs)
+    check_ran_once(world, gateway, *jobs)
+    assert set(world.states()) == set(jobs)
+    (more,) = start(world, gateway, "after")
+    ask(gateway, "llm_job_wait", jobIds=[more])
+    leave(world, gateway)
+    (gateway,) = open_all(world, 1)
+    check_ran_once(world, gateway, *jobs, more)
+    leave(world, gateway)

@@ -46,6 +46,7 @@ class World:
             "LLM_GATEWAY_ECHO_HOME": str(folder / "echo"),
             "LLM_GATEWAY_PROVIDERS_ECHO_EXECUTABLE": str(program),
         }
+        self.launcher: list[str] = []  #: what stands before a gateway's command
         self.gateways: list[Driven] = []
 
     # ------------------------------------------------------------------------------------------------------- gateways
@@ -53,7 +54,7 @@ class World:
     def warm(self, running: int = 32, under: Refusals | None = None) -> Driven:
         """Start the process of a gateway, which does not open yet."""
         limits = {"LLM_GATEWAY_LIMITS_RUNNING": str(running), "LLM_GATEWAY_LIMITS_PER_PROVIDER": str(running)}
-        gateway = Driven({**self.env, **limits}, self.folder / "stderr", self._zygote, under)
+        gateway = Driven({**self.env, **limits}, self.folder / "stderr", self._zygote, under, self.launcher)
         self.gateways.append(gateway)
         return gateway
 
@@ -146,6 +147,15 @@ class World:
     def starts(self) -> Counter[str]:
         """How often the agent of each job was started."""
         return Counter(self.ledger.read_text().split())
+
+    def await_gone(self, pid: int | None) -> None:
+        """Wait until a process is no more."""
+        with suppress(ProcessLookupError):
+            gone = os.pidfd_open(pid or 0)
+            try:
+                assert select.select([gone], [], [], 20)[0]
+            finally:
+                os.close(gone)
 
     def await_silence(self) -> None:
         """Wait until no process of this world is left; fails with their names."""

@@ -122,7 +122,8 @@ def _failure_of_its_own(run: FinishedRun, explain: Explain) -> Failure | None:
 
 
 def _unexplained(run: FinishedRun) -> Failure:
-    how = f"signal {run.end.signal}" if run.end.signal else f"exit code {run.end.exit_code}"
+    killed = " (SIGKILL, which the system sends when memory runs out)" if run.end.signal == 9 else ""
+    how = f"signal {run.end.signal}{killed}" if run.end.signal else f"exit code {run.end.exit_code}"
     words = run.stderr_tail.strip().splitlines()[-3:]
     said = " / ".join(line.strip() for line in words)[:500]
     return _named("provider_failed", f"the program ended with {how}", provider_message=said or None)
