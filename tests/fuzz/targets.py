@@ -146,6 +146,7 @@ def jsonc(data: bytes) -> None:
 def some_jsonc() -> Iterator[bytes]:
     yield b'{\n  // mine\n  "mcpServers": {"a": {"command": "x",}, /* last */ },\n  "b": [1, 2.5e3, null, "\\u00e9"],\n}\n'
     yield b'\xef\xbb\xbf{"a": {}}\r\n'
+    yield b'{"a":' * 5000
 
 
 TARGETS = MappingProxyType(

@@ -80,3 +80,16 @@ def test_any_json_file_says_the_same_afterwards(
     after = SHAPE.add(text, ENTRY)
     assert json.loads(after) == {**whole, "servers": {**servers, "ours": ENTRY}}
     assert SHAPE.remove(after) == text
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":' * 20_000, '{"a":' + "[" * 20_000 + "]" * 20_000 + "}"], ids=["objects", "lists"]
+)
+def test_fuzzing_found_that_a_text_nested_too_deep_was_no_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match="too deep"):
+        SHAPE.find(text)
+
+
+def test_fuzzing_found_that_a_string_without_end_took_minutes() -> None:
+    with pytest.raises(ValueError, match="Unterminated"):
+        SHAPE.find('{"a": "' + '\\"' * 30_000)

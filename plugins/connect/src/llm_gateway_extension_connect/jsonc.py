@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-_COMMENTS = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?\*/', re.S)
-_LAST_COMMAS = re.compile(r'("(?:\\.|[^"\\\n])*")|,(?=\s*[}\]])')
+# A string that is never closed is one all the same: else each of its quotes would be tried, which takes minutes.
+_COMMENTS = re.compile(r'("(?:\\.|[^"\\\n])*"?)|//[^\n]*|/\*.*?\*/', re.S)
+_LAST_COMMAS = re.compile(r'("(?:\\.|[^"\\\n])*"?)|,(?=\s*[}\]])')
 _SPACES = re.compile(r"\s*")
 _DECODER = json.JSONDecoder(strict=False)
 
@@ -83,7 +84,10 @@ def _read(text: str) -> dict[str, Any]:
     """What the text says. Raises ValueError."""
     if not text.strip("\ufeff \t\r\n"):
         return {}
-    found, end = _DECODER.raw_decode(_bare(text), _start(text))
+    try:
+        found, end = _DECODER.raw_decode(_bare(text), _start(text))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     if not isinstance(found, dict):
         raise ValueError("there is no object at its top")
     if _bare(text)[end:].strip():
