@@ -44,16 +44,14 @@ class Gateway:
     tasks: TaskGroup
 
     def __init__(self, settings: Settings, host: PluginHost, environ: Mapping[str, str]) -> None:
-        self.settings = settings
+        self.settings = given = settings
         self.host = host
         self.environ = environ
         self.version = llm_gateway.__version__
         self.providers: Mapping[str, ProviderInfo] = host.providers
+        own = {name: own.max_running for name, own in settings.providers.items() if own.max_running}
         self.limits = Limits(
-            running=settings.limits.running,
-            per_provider=settings.limits.per_provider,
-            queued=settings.limits.queued,
-            own={name: own.max_running for name, own in settings.providers.items() if own.max_running},
+            running=given.limits.running, per_provider=given.limits.per_provider, queued=given.limits.queued, own=own
         )
         self.store = host.open_store(settings.store.url, str(settings.home))
         self.engine = host.open_engine(settings.engine.url, str(settings.home))

@@ -19,14 +19,14 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from errno import EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 from anyio import to_thread
 
-from llm_gateway.dispatch import invocation, outcome
+from llm_gateway.dispatch import invocation
 from llm_gateway.dispatch.conclusion import conclude, failed, open_live, unlearn
-from llm_gateway.dispatch.remarks import remark
+from llm_gateway.dispatch.remarks import Earlier, earlier_turns, remark
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from llm_gateway.live import LiveOutput
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
 
 log = logging.getLogger("llm_gateway.supervisor")
+WoundUp = tuple[Job, Record, Counts]
 
 #: How often a wait for another gateway's job looks for itself, in case a bell was not heard.
 _LOOK_AGAIN_S = 2.0
@@ -68,7 +69,8 @@ class Supervisor:
         self._unlaunched: set[JobId] = set()  # of those, the ones whose process may not be there yet
         self._adopted: set[JobId] = set()
         self._lives: dict[JobId, LiveOutput] = {}  # what somebody watches, or has looked at
-        self._stirred: dict[JobId, anyio.Event] = {}  # set when a job that somebody waits for is worth a look
+        #: Set when a job that somebody waits for is worth a look; with it comes the job, if that has ended.
+        self._stirred: dict[JobId, tuple[anyio.Event, dict[JobId, Job]]] = {}
         self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose bells tell this gateway nothing new
         self._idle = anyio.Event()
 
@@ -103,7 +105,7 @@ class Supervisor:
     async def _admit(self, job: Job, plan: Plan, session: Session | None, queue_if_busy: bool) -> Admission:
         gateway = self._gateway
         try:
-            await to_thread.run_sync(keep_request, self.folder(job.id), plan.accepted)
+            job = await to_thread.run_sync(self._prepare, job, plan, await earlier_turns(gateway, job, plan.accepted))
             self._plans[job.id] = plan
             window_s = gateway.settings.dedup_window_s
             admission = await gateway.store.admit(
@@ -122,6 +124,12 @@ class Supervisor:
             self._queued.add(job.id)
             await self._pump()  # a place may have become free meanwhile
         return admission
+
+    def _prepare(self, job: Job, plan: Plan, earlier: Earlier) -> Job:
+        """Lay down a job's papers, and have it say what its caller should know before it runs. Blocking."""
+        keep_request(self.folder(job.id), plan.accepted)
+        told = (*plan.invocation.warnings, *remark(self._gateway, job, plan.accepted, earlier)[1])
+        return replace(job, notices=tuple({"code": one.code, "message": one.message, **one.details} for one in told))
 
     async def _discard(self, job_id: JobId) -> None:
         self._plans.pop(job_id, None)
@@ -163,13 +171,12 @@ class Supervisor:
     # ---------------------------------------------------------------------------------------------------- following a run
 
     async def _drive(self, job: Job) -> None:
-        accepted, text, concluded = None, "", None
+        accepted, turn, won = None, None, None
         try:
-            while concluded is None:
+            while turn is None:
                 try:
                     end, accepted = await self._follow(job)
-                    live = self._lives.get(job.id) or open_live(self._gateway, job, accepted)
-                    concluded, text = await to_thread.run_sync(conclude, self._gateway, job, end, accepted, live)
+                    turn = await self._wound_up(job, end, accepted)
                 except Exception as error:  # noqa: PERF203  one job's trouble must not become every job's
                     if isinstance(error, OSError) and error.errno in _PASSING:  # nor the machine's the job's
                         log.warning("%s cannot be looked after yet: %s", job.id, error)
@@ -178,18 +185,13 @@ class Supervisor:
                         continue
                     if not isinstance(error, GatewayError):
                         log.exception("%s could not be looked after", job.id)
-                    concluded = failed(job, error)
-            request, record = accepted.request if accepted else None, outcome.record_of(concluded, accepted)
-            record, notices, counts = await remark(self._gateway, record, request, text)
-            if concluded.reply:
-                told = (*concluded.reply.notices, *notices)
-                concluded = replace(concluded, reply=replace(concluded.reply, notices=told))
-            await self._finish(job, concluded, text, record, counts)
+                    turn = await self._wound_up(job, error, accepted)
+            won = await self._finish(job, *turn)
         finally:
             for known in (self._driven, self._unlaunched, self._adopted):  # it is launched, or never will be
                 known.discard(job.id)
             self._lives.pop(job.id, None)
-            self._wake(job.id)
+            self._wake(job.id, won)
         await to_thread.run_sync(self._neighbours.tell, job.id)
         await self._pump()
         self._idle.set()
@@ -232,13 +234,30 @@ class Supervisor:
         self._unlaunched.discard(job_id)
         self._wake(job_id)
 
-    async def _finish(self, job: Job, concluded: Job, text: str, record: Record, counts: Counts) -> None:
-        """Write reply and final state, as often as it takes: the run's own papers stay until they are written."""
+    async def _wound_up(self, job: Job, end: RunEnd | Exception, accepted: Accepted | None) -> WoundUp:
+        earlier = await earlier_turns(self._gateway, job, accepted)
+        return await to_thread.run_sync(self._wind_up, job, end, accepted, earlier)
+
+    def _wind_up(self, job: Job, end: RunEnd | Exception, accepted: Accepted | None, earlier: Earlier) -> WoundUp:
+        """Conclude a job, with what there is to remark, and write its reply. Blocking."""
+        gateway, text = self._gateway, ""
+        if accepted is None or isinstance(end, Exception):
+            concluded = failed(job, cast("Exception", end))
+        else:
+            live = self._lives.pop(job.id, None) or open_live(gateway, job, accepted)
+            concluded, text = conclude(gateway, job, end, accepted, live)
+        record, notices, counts = remark(gateway, concluded, accepted, earlier, text)
+        if reply := concluded.reply:
+            concluded = replace(concluded, reply=replace(reply, notices=(*reply.notices, *notices)))
+        if text:
+            keep_reply(self.folder(job.id), text)
+        return concluded, record, counts
+
+    async def _finish(self, job: Job, concluded: Job, record: Record, counts: Counts) -> Job | None:
+        """Write the final state, as often as it takes; None: somebody else has ended the job."""
         delay = 0.1
         while True:
             try:
-                if text:
-                    await to_thread.run_sync(keep_reply, self.folder(job.id), text)
                 won = await self._gateway.store.finish_job(concluded, owner=self.owner, record=record, counts=counts)
                 break
             except (StoreUnavailable, OSError) as error:
@@ -249,6 +268,7 @@ class Supervisor:
             await unlearn(self._gateway, concluded)
             self._gateway.host.job_changed(concluded)
             self._gateway.host.turn_recorded(record)
+        return concluded if won else None
 
     async def live(self, job: Job) -> LiveOutput:
         """The output of a running job, opened on first use."""
@@ -261,7 +281,7 @@ class Supervisor:
     async def watch(self, job: Job) -> AsyncIterator[Event]:
         """What the agent does, as it does it, until its run is over."""
         while job.state is JobState.QUEUED or job.id in self._unlaunched:
-            begun = self._stirred.setdefault(job.id, anyio.Event())
+            begun, _ = self._stirred.setdefault(job.id, (anyio.Event(), {}))
             with anyio.move_on_after(None if job.id in self._queued | self._unlaunched else _LOOK_AGAIN_S):
                 await begun.wait()
             job = await self._gateway.store.get_job(job.id) or job
@@ -273,13 +293,12 @@ class Supervisor:
 
     # ------------------------------------------------------------------------------------------------------------ callers
 
-    async def wait(self, job_ids: Collection[JobId], *, until_all: bool, timeout_s: float | None) -> None:
-        """Wait until one or all of these jobs have ended, or the time is over."""
-        done = anyio.Event()
-        left = set(job_ids)
+    async def wait(self, job_ids: Collection[JobId], *, until_all: bool, timeout_s: float | None) -> dict[JobId, Job]:
+        """Wait until one or all of these jobs have ended, or the time is over; answers the ended ones."""
+        done, left, found = anyio.Event(), set(job_ids), dict[JobId, Job]()
 
         async def one(job_id: JobId) -> None:
-            while not await self._look_or_wait(job_id):
+            while not await self._look_or_wait(job_id, found):
                 pass
             left.discard(job_id)
             if not left or not until_all:
@@ -291,21 +310,25 @@ class Supervisor:
                     tasks.start_soon(one, job_id)
                 await done.wait()
                 tasks.cancel_scope.cancel()
+        return found
 
-    async def _look_or_wait(self, job_id: JobId) -> bool:
-        """Look whether a job has ended; if not, wait until another look is worth it, and answer False."""
-        event = self._stirred.setdefault(job_id, anyio.Event())
+    async def _look_or_wait(self, job_id: JobId, found: dict[JobId, Job]) -> bool:
+        """Look whether a job has ended; if not, wait until it has or another look is worth it. False: look again."""
+        event, ended = self._stirred.setdefault(job_id, (anyio.Event(), {}))
         try:
-            job = await self._gateway.store.get_job(job_id)
-            if job is None or job.state.ended:
-                self._forget_waiting(job_id)
-                return True
-            await self.look_after(job)
+            if job_id not in self._driven:  # else there is nothing to see before it stirs
+                job = await self._gateway.store.get_job(job_id)
+                if job is None or job.state.ended:
+                    self._forget_waiting(job_id)
+                    found |= {job_id: job} if job else {}
+                    return True
+                await self.look_after(job)
         except (StoreUnavailable, OSError) as error:
             log.warning("could not look at %s: %s", job_id, error)
         with anyio.move_on_after(None if job_id in self._driven | self._queued else _LOOK_AGAIN_S):
             await event.wait()
-        return False
+        found |= ended
+        return bool(ended)
 
     async def cancel(self, job: Job) -> None:
         """End a job, whoever looks after it, and wait (a little) until it has ended."""
@@ -341,11 +364,12 @@ class Supervisor:
         self._lives.pop(job_id, None)
         self._wake(job_id)
 
-    def _wake(self, job_id: JobId) -> None:
-        """Have all who wait for this job, or for nothing to wait any more, look again."""
+    def _wake(self, job_id: JobId, ended: Job | None = None) -> None:
+        """Have all who wait for this job, or for nothing to wait any more, look again, or hand them the ended job."""
         self._idle.set()
-        if (event := self._stirred.pop(job_id, None)) is not None:
-            event.set()
+        event, found = self._stirred.pop(job_id, (anyio.Event(), {}))
+        found |= {job_id: ended} if ended else {}
+        event.set()
 
     async def look_after(self, *jobs: Job) -> None:
         """Take over those jobs whose gateway is dead."""

@@ -13,6 +13,7 @@ import pytest
 from llm_gateway import papers, supervisor
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.ids import JobId
+from llm_gateway.model.job import JobState
 from llm_gateway_engine_local.client import LocalEngine
 from tests.integration.gateway.world import Home
 
@@ -196,8 +197,8 @@ async def test_a_store_that_fails_for_a_moment_fails_no_call_that_waits(
 ) -> None:
     failures: list[int] = []
 
-    async with home.open() as caller:
-        get = caller.gateway.store.get_job
+    async with home.open() as caller, home.open() as other:
+        get = other.gateway.store.get_job
 
         async def get_job(job_id: JobId) -> Any:
             if len(failures) < 2:
@@ -205,14 +206,11 @@ async def test_a_store_that_fails_for_a_moment_fails_no_call_that_waits(
                 raise StoreUnavailable("database is locked")
             return await get(job_id)
 
-        async def listen(_message: str) -> None:
-            pass
-
-        monkeypatch.setattr(caller.gateway.store, "get_job", get_job)
-        asked = home.asking("patience", {"scenario": "silent", "delayMs": 300})
-        told = await caller.call("echo_request", progress=listen, **asked)
+        monkeypatch.setattr(other.gateway.store, "get_job", get_job)
+        job = JobId(await caller.start("patience"))
+        found = await other.gateway.supervisor.wait([job], until_all=True, timeout_s=20)
         assert len(failures) == 2
-    assert told["text"] == "echo: patience"
+    assert found[job].state is JobState.COMPLETED
 
 
 async def test_a_reader_that_fails_costs_neither_the_output_nor_the_gateway(

@@ -70,10 +70,8 @@ def rule(
     """
     if not verdicts:
         if strategy != LEGACY:
-            raise InvalidRequest(
-                f"no policy is installed for approvalStrategy {strategy!r}",
-                recovery="Install a policy plugin that brings it, or leave it out.",
-            )
+            problem = f"no policy is installed for approvalStrategy {strategy!r}"
+            raise InvalidRequest(problem, recovery="Install a policy plugin that brings it, or leave it out.")
         return Ruling(posture=wanted, verdict=None)
     strictest = max(verdicts, key=lambda verdict: _STRICTNESS.index(verdict.decision))
     if strictest.decision is Decision.ASK:
@@ -103,10 +101,7 @@ def _nearest(info: ProviderInfo, wanted: Posture) -> Posture | None:
 
 
 def _held(info: ProviderInfo, wanted: Posture) -> Posture:
-    nearest = _nearest(info, wanted)
-    if nearest is wanted:
+    if (nearest := _nearest(info, wanted)) is wanted:
         return wanted
-    raise InvalidRequest(
-        f"{info.name} cannot hold the posture {wanted.value}",
-        recovery=f"The nearest it can hold is {nearest.value}." if nearest else None,
-    )
+    recovery = f"The nearest it can hold is {nearest.value}." if nearest else None
+    raise InvalidRequest(f"{info.name} cannot hold the posture {wanted.value}", recovery=recovery)

@@ -6,29 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
+from llm_gateway.dispatch.outcome import record_of
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.invocation import Notice
+from llm_gateway.model.job import Job
 from llm_gateway.model.record import Counts, Record
-from llm_gateway.model.request import Request
+from llm_gateway.model.request import Accepted
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
 
-Remarked = tuple[Record, tuple[Notice, ...], Counts]
+Earlier = Sequence[Record]
+Remarked = tuple[Record, list[Notice], Counts]
 
 
-async def remark(gateway: Gateway, record: Record, request: Request | None, reply: str = "") -> Remarked:
-    """Ask them all: the record as they complete it, warnings, and what to add up."""
+async def earlier_turns(gateway: Gateway, job: Job, accepted: Accepted | None) -> Earlier:
+    """What the store knows of the turns before this one."""
     try:
-        earlier = await gateway.store.earlier(record)
+        return await gateway.store.earlier(record_of(job, accepted))
     except (StoreUnavailable, OSError):  # it costs the remarks, not the turn
-        earlier = ()
-    return await to_thread.run_sync(_ask, gateway, record, earlier, request, reply)
+        return ()
 
 
-def _ask(gateway: Gateway, record: Record, earlier: Sequence[Record], request: Request | None, reply: str) -> Remarked:
+def remark(gateway: Gateway, job: Job, accepted: Accepted | None, earlier: Earlier, reply: str = "") -> Remarked:
+    """Ask them all: the record as they complete it, warnings, and what to add up. Blocking."""
+    record, request = record_of(job, accepted), accepted.request if accepted else None
     if record.ended_at and (known := gateway.host.account_cache(record.provider, record, earlier)):
         record = replace(record, cache=known)
     notices: list[Notice] = []
@@ -38,4 +40,4 @@ def _ask(gateway: Gateway, record: Record, earlier: Sequence[Record], request: R
         record = replace(record, cache=said.cache or record.cache, kept=kept, words=words)
         notices += said.notices
         counts |= said.counts
-    return record, tuple(notices), counts
+    return record, notices, counts

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from llm_gateway.dispatch import admission, approval, invocation, outcome, servers, session
+from llm_gateway.dispatch import admission, approval, invocation, servers, session
 from llm_gateway.dispatch.invocation import Program
-from llm_gateway.dispatch.remarks import remark
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.ids import JobId, new_job_id
@@ -49,8 +48,7 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     own = settings.provider(whole.name)
     if settings.depth > settings.limits.max_depth:
         raise InvalidRequest(
-            f"this gateway runs inside {settings.depth} nested runs of itself; [limits] max_depth is "
-            f"{settings.limits.max_depth}",
+            f"this gateway runs inside {settings.depth} nested runs of itself; [limits] max_depth is {settings.limits.max_depth}",
             recovery="Let the outermost assistant call the gateway, or raise max_depth.",
         )
 
@@ -107,10 +105,10 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     if earlier is not None:
         admitted = Admission(job=earlier, deduplicated=True)
     else:
-        warnings = list(plan.invocation.warnings)
         if request.prompt.cache_control and "cacheControl" not in info.supports:
             message = f"{info.name} takes no marks: cacheControl was left out"
-            warnings.append(Notice(code="cache_control_unsupported", message=message))
+            warnings = (*plan.invocation.warnings, Notice(code="cache_control_unsupported", message=message))
+            plan = replace(plan, invocation=replace(plan.invocation, warnings=warnings))
         job = Job(
             id=new_job_id(),
             provider=info.name,
@@ -127,9 +125,6 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
             mcp_servers=report,
             created_at=now,
         )
-        _, notices, _ = await remark(gateway, outcome.record_of(job, plan.accepted), request)
-        told = ({"code": one.code, "message": one.message, **one.details} for one in (*warnings, *notices))
-        job = replace(job, notices=tuple(told))
         fresh = session.remember(conversation, request, ruling.posture, ask.options_given)
         admitted = await gateway.supervisor.admit(job, plan, session=fresh, queue_if_busy=ask.queue_if_busy)
     await _keep_verdicts(gateway, proposal, kept, admitted.job.id)
@@ -177,17 +172,13 @@ def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
 
 async def _dedup_key(gateway: Gateway, plan: Plan, conversation: Session | None) -> str | None:
     """What the same request is known by; None: it must run anew."""
-    settings, request = gateway.settings, plan.accepted.request
-    if settings.dedup_window_s <= 0:
-        return None
-    tree = await to_thread.run_sync(gateway.host.tree_state, request.working_dir)
+    given, request = gateway.settings, plan.accepted.request
+    tree = await to_thread.run_sync(gateway.host.tree_state, request.working_dir) if given.dedup_window_s > 0 else None
     if tree is None:
         return None
-    program, built = plan.program.identity, plan.invocation
-    inside = {**settings.provider(request.provider).env, "LLM_GATEWAY_DEPTH": str(settings.depth)}
-    return admission.dedup_key(
-        plan.accepted, built, program=program, session=conversation, set_environment=inside, tree=tree
-    )
+    own = {**given.provider(request.provider).env, "LLM_GATEWAY_DEPTH": str(given.depth)}
+    ways: dict[str, Any] = {"program": plan.program.identity, "set_environment": own, "tree": tree}
+    return admission.dedup_key(plan.accepted, plan.invocation, session=conversation, **ways)
 
 
 async def _keep_verdicts(

@@ -114,8 +114,7 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
     background = Operation(
         name=f"{info.name}_request_async",
         title=f"Start {info.title}",
-        description=f"As {info.name}_request (see its parameters), but answers a job at once. Then llm_job_wait, "
-        "llm_job_result.",
+        description=f"As {info.name}_request (see its parameters), but answers a job at once. Then llm_job_wait, llm_job_result.",
         brief=True,
         result=AsyncResult,
         handler=partial(_start, info),
@@ -150,13 +149,12 @@ async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, co
 async def _wait(gateway: Gateway, job: Job, context: CallContext) -> Job:
     """Wait for the end, or until the deadline; meanwhile tell what the agent does."""
     limit = (gateway.settings.sync_deadline_s or None) if gateway.defers else None
-    if not job.state.ended:
-        async with anyio.create_task_group() as tasks:
-            if context.progress is not None:
-                tasks.start_soon(partial(_tell, gateway, job, context))
-            await gateway.supervisor.wait([job.id], until_all=True, timeout_s=limit)
-            tasks.cancel_scope.cancel()
-    return await gateway.store.get_job(job.id) or job
+    async with anyio.create_task_group() as tasks:
+        if context.progress is not None and not job.state.ended:
+            tasks.start_soon(partial(_tell, gateway, job, context))
+        ended = await gateway.supervisor.wait([job.id], until_all=True, timeout_s=limit)
+        tasks.cancel_scope.cancel()
+    return ended.get(job.id) or await gateway.store.get_job(job.id) or job
 
 
 async def _tell(gateway: Gateway, job: Job, context: CallContext) -> None:

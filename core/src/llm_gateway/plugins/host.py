@@ -42,10 +42,8 @@ class PluginHost(HookCalls):
         self._reserved = frozenset(reserved)
         self._chosen = chosen(environ)
         self._providers: dict[str, ProviderInfo] = {}
-        self._plugins = [
-            PluginRecord(kind=point.group.removeprefix(GROUP), name=point.name, entry_point=point)
-            for point in entry_points
-        ]
+        found = ((point, point.group.removeprefix(GROUP)) for point in entry_points)
+        self._plugins = [PluginRecord(kind=kind, name=point.name, entry_point=point) for point, kind in found]
         for plugin in self._plugins:
             rivals = [other for other in self._plugins if other.key == plugin.key]
             if len(rivals) > 1:

@@ -1,0 +1,66 @@
+"""A program: the nursery, whose keepers write down when each of their steps began and ended. See waterfall.py.
+
+python -I -S traced_nursery.py FOLDER_OF_THE_ENGINE FOLDER_OF_TRACES nursery DESCRIPTOR
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from functools import wraps
+from typing import Any
+
+#: module, owner, function -> what it does
+STEPS = {
+    ("keeper", "", "_claim"): "keeper: take the lock",
+    ("output", "Output", "__init__"): "keeper: open the output's files",
+    ("keeper", "_Keeper", "_let_begin"): "keeper: state.json, written and synced",
+    ("keeper", "_Keeper", "_watch"): "the agent runs",
+    ("output", "Output", "finish"): "keeper: sync the output",
+    ("folder", "Folder", "write_json"): "keeper: exit.json, written and synced",
+}
+spans: list[tuple[str, float, float]] = []
+
+
+def timed(name: str, function: Any) -> Any:
+    """A function that notes its spans; the file that is written last counts."""
+
+    @wraps(function)
+    def around(*arguments: Any, **named: Any) -> Any:
+        began = time.monotonic()
+        try:
+            return function(*arguments, **named)
+        finally:
+            spans.append((name, began, time.monotonic()))
+
+    return around
+
+
+def main(engine: str, traces: str, mode: str, descriptor: int) -> None:
+    """Serve as the nursery does."""
+    sys.path.append(engine)
+    modules = {name: importlib.import_module(f"llm_gateway_engine_local.{name}") for name in ("keeper", "nursery")}
+    for (module, owner, function), name in STEPS.items():
+        place: Any = importlib.import_module(f"llm_gateway_engine_local.{module}")
+        place = getattr(place, owner) if owner else place
+        setattr(place, function, timed(name, getattr(place, function)))
+    keep = modules["keeper"].keep
+
+    def kept(message: dict[str, Any], wake: int) -> None:
+        began = time.monotonic()
+        ended = os.dup(wake)  # the gateway waits until the trace is written
+        keep(message, wake)
+        spans.append(("keeper", began, time.monotonic()))
+        with open(os.path.join(traces, os.path.basename(message["folder"])), "w") as file:
+            json.dump(spans, file)
+        os.close(ended)
+
+    modules["keeper"].keep = kept
+    modules["nursery"].main(mode, descriptor)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
