@@ -138,7 +138,7 @@ class Soak:
                 path,
                 title=title,
                 unit=unit,
-                places=[f"{sample.at_s / 60:.0f}" for sample in self.samples],
+                places=[f"{sample.at_s / 60:.1f}" for sample in self.samples],  # equal names would be drawn as one
                 below="minutes",
                 lines={line: [_rounded(sample.values.get(line)) for sample in self.samples] for line in lines},
                 logarithmic=name == "latency",
