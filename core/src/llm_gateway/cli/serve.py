@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _share_arenas() -> None:
-    """Have threads allocate from two arenas, where the C library can: with one for each, memory crept up by 5 MB in an hour."""
+    """Have threads allocate from two arenas, where the C library can: one for each is 5 MB more under load, and creeps up."""
     import ctypes
 
     with suppress(AttributeError, OSError, TypeError):
