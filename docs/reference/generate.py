@@ -31,8 +31,6 @@ WHAT_TO_DO = {
     "overloaded": "Wait a little, then send the request again.",
     "tool_denied": "Ask for a higher posture, or name the tool in `allowedTools`.",
     "output_unreadable": "Read the raw output with `llm_job_result` and `raw`; look whether the program is newer than what was tested.",
-    "output_overflow": "Ask for less output, or raise `[limits] output_bytes`.",
-    "empty_output": "Send the request again; look at stderr with `llm_job_result` and `raw`.",
     "provider_failed": "Read `providerMessage`, and stderr with `llm_job_result` and `raw`.",
 }
 

@@ -9,18 +9,21 @@ import argparse
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median, quantiles
+from typing import NoReturn
 
 from tests.chaos.plans import KINDS, plan
 from tests.chaos.rounds import Round, play
@@ -96,7 +99,8 @@ def batches(first: int, rounds: int) -> Iterator[range]:
 def play_all(seed: int, first: int, rounds: int, workers: int) -> Tally:
     """Play all rounds, and say now and then how far it is."""
     tally, begun = Tally(), time.monotonic()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool, ExitStack() as leaving:
+        leaving.callback(pool.shutdown, wait=False, cancel_futures=True)  # begun or not at all
         waiting = [pool.submit(play_batch, seed, numbers) for numbers in batches(first, rounds)]
         for done in as_completed(waiting):
             tally.add(done.result())
@@ -111,36 +115,56 @@ def play_all(seed: int, first: int, rounds: int, workers: int) -> Tally:
     return tally
 
 
-def page(tally: Tally, command: str, took_s: float, workers: int) -> str:
-    """What the run showed, as a page of the manual."""
+COLUMNS = (
+    "day",
+    "rounds",
+    "accepted jobs",
+    "killed gateways, nurseries, keepers, agents",
+    "runs canceled",
+    "**rounds with a fault**",
+    "recovery: median, 99 of 100, most",
+    "minutes",
+    "command",
+)
+HEAD = "\n".join(
+    [
+        "# What the kills came to",
+        "",
+        "Each long run of the kills adds a line: `make chaos ROUNDS=5000 JOBS=5 ARGS='--page docs/reference/chaos.md'`. How a round goes:",
+        "`tests/chaos/plans.py`; what is looked at after each: `tests/chaos/rounds.py`; what is promised: [durability](../explanation/durability.md).",
+        "A fault is a job lost, run twice or in a wrong state, or anything left behind. Recovery is the time from a gateway's opening to the",
+        "answers of all that had ended without one, on a machine that several rounds at once keep busy.",
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        "|" + "---|" * len(COLUMNS),
+        "",
+    ]
+)
+
+
+def line(tally: Tally, command: str, took_s: float) -> str:
+    """What the run showed, as a line of the table."""
     recoveries_ms = [one * 1000 for one in sorted(tally.recoveries_s)] or [0.0]
     most = max(recoveries_ms)
     late = quantiles(recoveries_ms, n=100, method="inclusive")[98] if len(recoveries_ms) > 1 else most
-    kills = {what: tally.kills[what] for what in ("gateway", "nursery", "keeper", "agent")}
-    day, machine = f"{datetime.now(timezone.utc):%Y-%m-%d}", f"{os.cpu_count()} cores, {workers} rounds at once"
-    rows = {
-        "rounds": f"{tally.rounds:,}",
-        "accepted jobs": f"{tally.accepted:,}",
-        "killed gateways, nurseries, keepers, agents": ", ".join(f"{count:,}" for count in kills.values()),
-        "runs that were canceled meanwhile": f"{tally.kills['cancel']:,}",
-        "rounds with a job lost, run twice or in a wrong state, or with anything left behind": f"{len(tally.failures):,}",
-        "from a gateway's opening to the answers of all that had ended without one": (
-            f"median {median(recoveries_ms):.0f} ms, 99 of 100 within {late:.0f} ms, most {most:.0f} ms"
-        ),
-    }
-    return "\n".join(
-        [
-            "# What the kills came to",
-            "",
-            f"Written by `{command}`: {day}, {machine}, {took_s / 60:.0f} minutes. How a round goes: `tests/chaos/plans.py`;",
-            "what is looked at after each: `tests/chaos/rounds.py`; what is promised: [durability](../explanation/durability.md).",
-            "",
-            "| what | count |",
-            "|---|---|",
-            *(f"| {name} | {value} |" for name, value in rows.items()),
-            "",
-        ]
+    cells = (
+        f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        f"{tally.rounds:,}",
+        f"{tally.accepted:,}",
+        ", ".join(f"{tally.kills[what]:,}" for what in ("gateway", "nursery", "keeper", "agent")),
+        f"{tally.kills['cancel']:,}",
+        f"{len(tally.failures):,}",
+        f"{median(recoveries_ms):.0f}, {late:.0f}, {most:.0f} ms",
+        f"{took_s / 60:.0f}",
+        f"`{command}`",
     )
+    return f"| {' | '.join(cells)} |"
+
+
+def leave(*_: object) -> NoReturn:
+    """Begin no more rounds; those that were begun are played to their end, so that nothing stays behind."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough
+    sys.exit("asked to end")
 
 
 def main() -> int:
@@ -150,21 +174,25 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--first", type=int, default=0, help="number of the first round: one that failed, say")
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--page", type=Path, help="where to write the summary")
+    parser.add_argument("--page", type=Path, help="the page of the manual that gets a line more")
     asked = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if asked.seed is None else asked.seed
     command = f"make chaos ROUNDS={asked.rounds} JOBS={asked.workers} SEED={seed}"
+    if asked.first:
+        command += f" ARGS='--first {asked.first}'"
     print(command, flush=True)
+    signal.signal(signal.SIGTERM, leave)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         for name in [name for name in os.environ if name.startswith(("LLM_GATEWAY_", "XDG_"))]:
             del os.environ[name]
         os.environ |= {"HOME": scratch, "TMPDIR": scratch}
         tally = play_all(seed, asked.first, asked.rounds, asked.workers)
-    told = page(tally, command, time.monotonic() - begun, asked.workers)
+    told = line(tally, command, time.monotonic() - begun)
     if asked.page:
-        asked.page.write_text(told)
-    print(f"\n{told}")
+        known = asked.page.read_text() if asked.page.exists() else HEAD
+        asked.page.write_text(f"{known}{told}\n")
+    print(f"\n{' | '.join(COLUMNS)}\n{told}")
     return 1 if tally.failures else 0
 
 

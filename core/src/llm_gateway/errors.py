@@ -102,10 +102,7 @@ class ApprovalNeeded(RefusedError):
     """A human must approve this request first."""
 
     code = "approval_needed"
-    default_recovery = (
-        "Ask for less, or let a person decide: from a client that can ask its user (MCP elicitation), or by "
-        "`llm-gateway ask` in a terminal."
-    )
+    default_recovery = "Ask for less, or let a person decide: by a client that can ask its user, or `llm-gateway ask`."
 
 
 class SessionNotFound(RefusedError):
@@ -232,6 +229,7 @@ class OutputOverflow(RunError):
     """The run wrote more than the output limit and was ended."""
 
     code = "output_overflow"
+    default_recovery = "Ask for less output, or raise `[limits] output_bytes`."
 
 
 class EmptyOutput(RunError):
@@ -239,6 +237,7 @@ class EmptyOutput(RunError):
 
     code = "empty_output"
     retryable = True
+    default_recovery = "See whether files changed all the same; then send the request again, or word it differently."
 
 
 class ProviderFailed(RunError):

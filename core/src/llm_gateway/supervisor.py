@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from datetime import datetime, timezone
-from errno import EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS
+from errno import EDQUOT, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -50,7 +50,7 @@ WoundUp = tuple[Job, Record, Counts]
 #: How often a wait for another gateway's job looks for itself, in case a bell was not heard.
 _LOOK_AGAIN_S = 2.0
 #: What a machine may be short of for a while; it says nothing of a run.
-_PASSING = {EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS}
+_PASSING = {EDQUOT, EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS}
 #: How often a gateway that hears nothing looks for orphans: who dies between accepting and launching leaves nobody to ring.
 _LOOK_ROUND_S = 5.0
 
