@@ -48,7 +48,7 @@ def draw(
     chart = pygal.Line(
         style=_STYLE,
         width=860,
-        height=400 + 20 * math.ceil(len(lines) / 3),
+        height=400 + 24 * math.ceil(len(lines) / 3),
         js=(),
         show_dots=len(places) < 40,
         dots_size=3.5,
@@ -59,7 +59,7 @@ def draw(
         truncate_legend=-1,
         truncate_label=-1,
         margin=24,
-        margin_bottom=24 + 24 * max(0, math.ceil(len(lines) / 3) - 2),  # the library forgets lower lines of the legend
+        margin_bottom=24 * math.ceil(len(lines) / 3),  # the library forgets lower lines of the legend
         show_y_guides=True,
         value_formatter=lambda value: f"{value:,.10g}",
     )
