@@ -121,6 +121,12 @@ def test_any_name_and_any_words_are_shown_or_left_out(name: Any, title: Any, des
     shown.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
+def test_what_is_left_out_is_logged_in_words_that_can_be_written(caplog: pytest.LogCaptureFixture) -> None:
+    listing([tool("half \ud800 a name", title="half \udfff a title")])
+    assert "half \\ud800 a name is not shown" in caplog.text
+    caplog.text.encode()
+
+
 def endless() -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object", "properties": {}}
     schema["properties"]["self"] = schema

@@ -50,11 +50,16 @@ def shown(what: str, items: Iterable[T], make: Callable[[T], S]) -> list[S]:
             if (size := len(one.model_dump_json(by_alias=True, exclude_none=True))) > MAX_BYTES:
                 raise Unspeakable(f"it takes {size:,} bytes")
         except Exception as error:  # a plugin's, whatever it is
-            log.error("%s %.80s is not shown: %s", what, getattr(item, "name", None), error)
+            log.error("%s", _written(f"{what} {str(getattr(item, 'name', None))[:80]} is not shown: {error}"))
             return None
         return one
 
     return [one for one in map(attempt, items) if one is not None]
+
+
+def _written(words: str) -> str:
+    """The same words as a log file can hold them: half a surrogate stops whoever writes or sends it."""
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def _inside(value: Any) -> list[Any]:
