@@ -13,7 +13,7 @@
 #   make pins    take today's versions into .ci/constraints.txt
 #   make clean   remove what the above made
 #
-# The long run of the kills, half an hour: make chaos ROUNDS=10000 JOBS=6 [SEED=...], and ARGS='--page FILE' writes it down.
+# The long run of the kills, half an hour: make chaos ROUNDS=10000 JOBS=6 [SEED=...], and ARGS='--page FILE' notes it.
 #
 # The tests wait more than they work, so more of them run at once than there are cores: make test JOBS=8
 # Another interpreter: make test PYTHON=python3.13 VENV=.cache/py3.13

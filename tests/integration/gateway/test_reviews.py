@@ -132,7 +132,7 @@ async def test_an_agent_that_repeats_its_prompt_has_not_approved(home: Home, rep
 async def test_a_review_that_takes_long_is_deferred_and_waited_for(home: Home, script: Script) -> None:
     gate = script.gate("gate")
     script.say("review", {"text": said("APPROVED"), "gate": str(gate)})
-    home.set(sync_deadline_s=0.2)
+    home.set(sync_deadline_s=2)  # until then the agent has begun, on a busy machine too
     heard: list[str] = []
 
     async def progress(message: str) -> None:

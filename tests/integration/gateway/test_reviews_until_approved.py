@@ -112,7 +112,8 @@ async def test_canceling_a_job_of_the_loop_ends_it(home: Home, script: Script) -
     async with home.open() as caller:
         begun = await caller.call("review_until_approved", **asking(home))
         await until(caller, script, begun["reviewId"], 1)
-        await caller.cancel(begun["seats"][0]["jobId"])
+        looked = await caller.call("review_wait", reviewId=begun["reviewId"], timeoutMs=20)
+        await caller.cancel(looked["seats"][0]["jobId"])
         told = await caller.call("review_wait", reviewId=begun["reviewId"])
     assert told["status"] == "canceled"
     assert len(script.started) == 1
