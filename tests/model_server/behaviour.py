@@ -1,7 +1,8 @@
 """What the model does, told by words in the prompt. The same for every protocol.
 
     SAY:text                answers with the rest of the line
-    TOOL:Name {"a": 1}      calls a tool; several lines, several calls, one after the other; then says what the last one gave
+    TOOL:Name {"a": 1}      calls a tool; several lines, several calls, one after the other; then says what the last one gave;
+                            "~regex" as an argument is what it finds in what the tools before this one gave
     TURNS:["one", "two"]    answers with the text of this turn: the first where the conversation has one such turn, and so on
     HISTORY                 says what the user said before in this conversation
     BIG:bytes               answers with so many bytes, in numbered lines
@@ -124,7 +125,7 @@ class Model:
         tools = [value for word, value in found if word == "TOOL"]
         if len(talk.results) < len(tools):
             name, _, given = tools[len(talk.results)].partition(" ")
-            return Action(tool=name, arguments=json.loads(given or "{}"), text="calling")
+            return Action(tool=name, arguments=_filled(json.loads(given or "{}"), talk.results), text="calling")
         return Action(text=_answer(talk, told), seconds=_seconds(told))
 
     def _failure(self, prompt: str, told: str, model: str) -> Action | None:
@@ -134,6 +135,18 @@ class Model:
         if times not in ("", "0") and self._failed[prompt] > int(times):
             return None
         return _fail(int(status), model=model, retry_after=retry_after or None)
+
+
+def _filled(given: Any, results: Sequence[ToolResult]) -> Any:
+    """The same arguments, with what was found instead of what is to be looked for."""
+    if isinstance(given, dict):
+        return {name: _filled(value, results) for name, value in given.items()}
+    if isinstance(given, list):
+        return [_filled(value, results) for value in given]
+    if isinstance(given, str) and given.startswith("~"):
+        found = (re.search(given[1:], result.text) for result in results)
+        return next((match[0] for match in found if match), given)
+    return given
 
 
 def _seconds(told: dict[str, str]) -> float:

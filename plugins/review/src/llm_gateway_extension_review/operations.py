@@ -268,12 +268,18 @@ def _words(found: ReviewResult) -> str:
     return found.report or found.model_dump_json(by_alias=True, exclude_none=True)
 
 
+def _words_and_id(found: ReviewResult) -> str:
+    """For a client whose model is shown only text: it must be able to ask for the same review again."""
+    words = _words(found)
+    return words if not found.review_id or found.review_id in words else f"{words}\n\nreviewId: {found.review_id}"
+
+
 def _failed(found: ReviewResult) -> bool:
     return found.status == "failed"
 
 
 _BEGINNING: dict[str, Any] = {
-    "text": _words,
+    "text": _words_and_id,
     "failed": _failed,
     "read_only": False,
     "idempotent": False,
@@ -292,14 +298,14 @@ OPERATIONS = [
     ),
     operation("ask_many", "Ask many", ask_many, ManyParams, ReviewResult, **_BEGINNING),
     operation("consensus", "Consensus", consensus, ConsensusParams, ReviewResult, **_BEGINNING),
-    operation("review_wait", "Wait for a review", wait, WaitParams, ReviewResult, text=_words, failed=_failed),
+    operation("review_wait", "Wait for a review", wait, WaitParams, ReviewResult, text=_words_and_id, failed=_failed),
     operation(
         "review_cancel",
         "Cancel a review",
         cancel,
         CancelParams,
         ReviewResult,
-        text=_words,
+        text=_words_and_id,
         failed=_failed,
         destructive=True,
     ),
