@@ -53,6 +53,11 @@ def private(pid: int) -> float:
     return _field(pid, "smaps_rollup", "Private_Clean") + _field(pid, "smaps_rollup", "Private_Dirty")
 
 
+def written(pid: int) -> float:
+    """Megabytes that it has written to and that no other process shares; of libraries, others may come and go."""
+    return _field(pid, "smaps_rollup", "Private_Dirty")
+
+
 def share(pid: int) -> float:
     """Megabytes, where what several processes have in common is divided among them."""
     return _field(pid, "smaps_rollup", "Pss")

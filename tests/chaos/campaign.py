@@ -100,8 +100,8 @@ def play_all(seed: int, first: int, rounds: int, workers: int) -> Tally:
     """Play all rounds, and say now and then how far it is."""
     tally, begun = Tally(), time.monotonic()
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool, ExitStack() as leaving:
-        leaving.callback(pool.shutdown, wait=False, cancel_futures=True)  # begun or not at all
         waiting = [pool.submit(play_batch, seed, numbers) for numbers in batches(first, rounds)]
+        leaving.callback(lambda: [one.cancel() for one in waiting])  # what has begun is played to its end
         for done in as_completed(waiting):
             tally.add(done.result())
             took_s = time.monotonic() - begun

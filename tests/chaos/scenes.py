@@ -68,7 +68,8 @@ def await_bells(world: World, until: Callable[[], bool], patience_s: float) -> N
 
 
 def check_ran_once(world: World, gateway: Driven, *job_ids: str) -> None:
-    assert {job_id: world.starts()[job_id] for job_id in job_ids} == dict.fromkeys(job_ids, 1)
+    begun = {job_id: world.starts()[job_id] for job_id in job_ids}
+    assert begun == dict.fromkeys(job_ids, 1), begun
     replies = [ask(gateway, "llm_job_result", jobId=job_id)[0] for job_id in job_ids]
     assert [reply["status"] for reply in replies] == ["completed"] * len(job_ids)
 

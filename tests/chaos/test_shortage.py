@@ -85,7 +85,10 @@ def refused(gateway: Driven, name: str, **arguments: Any) -> Answer:
 
 
 def launched(world: World, gateway: Driven, jobs: list[str]) -> None:
-    while not all((world.paper(job, "state.json") or {}).get("agent") for job in jobs):
+    """Wait until their programs have begun: `state.json` is there before."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not all(world.starts()[job] and world.paper(job, "state.json") for job in jobs):
+        assert time.monotonic() < deadline, "they do not begin"
         ask(gateway, "llm_process_health")
 
 

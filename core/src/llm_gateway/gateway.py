@@ -76,8 +76,10 @@ class Gateway:
         operation = self.operations[name]
         try:
             return await operation.handler(self, check(operation.params, arguments), context)
-        except OSError as error:  # its words may name a path
-            raise StoreUnavailable(f"The machine refused: {error.strerror or type(error).__name__}.") from error
+        except (OSError, RuntimeError) as error:  # its words may name a path
+            if not isinstance(error, OSError) and "start new thread" not in str(error):
+                raise
+            raise StoreUnavailable(f"The machine refused: {getattr(error, 'strerror', None) or error}.") from error
 
     async def read(self, uri: str, context: CallContext) -> tuple[str, str]:
         """Read a resource: (MIME type, text). Raises LookupError for a URI that is no resource."""

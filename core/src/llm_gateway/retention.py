@@ -28,7 +28,7 @@ async def keep_pruning(gateway: Gateway) -> None:
         try:
             now = await to_thread.run_sync(_believed, gateway.settings.home / "pruned", datetime.now(timezone.utc))
             await prune(gateway, now)
-        except (StoreUnavailable, OSError) as error:
+        except (StoreUnavailable, OSError, RuntimeError) as error:
             log.warning("old jobs could not be removed: %s", error)
         await anyio.sleep(max(1.0, min(_EVERY_S, gateway.settings.jobs.retention_days * 86_400 / 4)))
 

@@ -15,6 +15,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from errno import EDQUOT, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS
@@ -178,7 +179,8 @@ class Supervisor:
                     end, accepted = await self._follow(job)
                     turn = await self._wound_up(job, end, accepted)
                 except Exception as error:  # noqa: PERF203  one job's trouble must not become every job's
-                    if isinstance(error, OSError) and error.errno in _PASSING:  # nor the machine's the job's
+                    # Nor must the machine's become the job's.
+                    if getattr(error, "errno", None) in _PASSING or "start new thread" in str(error):
                         log.warning("%s cannot be looked after yet: %s", job.id, error)
                         self._settle_launch(job.id)  # or will be, by the next gateway: who leaves need not wait for it
                         await anyio.sleep(_LOOK_AGAIN_S)
@@ -192,8 +194,9 @@ class Supervisor:
                 known.discard(job.id)
             self._lives.pop(job.id, None)
             self._wake(job.id, won)
-        await to_thread.run_sync(self._neighbours.tell, job.id)
-        await self._pump()
+        with suppress(RuntimeError):  # without a free thread: who waits here or elsewhere looks again after a while
+            await to_thread.run_sync(self._neighbours.tell, job.id)
+            await self._pump()
         self._idle.set()
 
     async def _follow(self, job: Job) -> tuple[RunEnd, Accepted]:
@@ -223,10 +226,8 @@ class Supervisor:
         info, program = invocation.require_program(whole, accepted.request.variant, override, gateway.environ)
         plan = make_plan(gateway, info, replace(accepted, resume=resume), program)
         if lost := sorted(set(accepted.env_names) - set(plan.accepted.env_names)):
-            raise Interrupted(
-                "the gateway that accepted this job ended before starting it, and this one's environment lacks "
-                + ", ".join(lost)
-            )
+            lacks = "the gateway that accepted this job ended before starting it, and this one's environment lacks "
+            raise Interrupted(lacks + ", ".join(lost))
         await to_thread.run_sync(keep_request, self.folder(job.id), plan.accepted)
         return plan
 
@@ -355,7 +356,7 @@ class Supervisor:
                 await self._pump()
                 if strange or not heard:
                     await self.look_after(*await self._gateway.store.unfinished())
-            except (StoreUnavailable, OSError) as error:
+            except (StoreUnavailable, OSError, RuntimeError) as error:
                 log.warning("could not look after the home: %s", error)
 
     def _forget_waiting(self, job_id: JobId) -> None:

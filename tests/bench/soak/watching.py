@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
-from tests.bench.memory import children, private, resident
+from tests.bench.memory import children, private, resident, written
 from tests.bench.world import World, bare
 
 ALONE = "the program alone"
@@ -30,7 +30,7 @@ def look(at_s: float, gateway: int, world: World, taken: dict[str, list[float]],
     """All figures of this moment, and the latencies since the last."""
     values: dict[str, float] = {
         "gateway, resident": resident(gateway),
-        "gateway, private": private(gateway),
+        "gateway, private": written(gateway),
         "gateway's descriptors": len(os.listdir(f"/proc/{gateway}/fd")),
         "gateway's threads": len(os.listdir(f"/proc/{gateway}/task")),
     }

@@ -75,6 +75,7 @@ async def answer(
             await to_thread.run_sync(keep_only_reply, gateway, job)
     most = 0 if not ended else max_chars if gateway.defers else -1
     text = await to_thread.run_sync(read_reply, gateway.supervisor.folder(job.id), reply.text_chars, offset, most)
+    later = not ended and gateway.defers
     cut = bool(text) and offset + len(text) < reply.text_chars
     warnings = [*job.notices, *({"code": n.code, "message": n.message, **n.details} for n in reply.notices)]
     if cut:
@@ -106,9 +107,7 @@ async def answer(
         error=error_view(job),
         partial=True if not ended or (job.state in (JobState.CANCELED, JobState.INTERRUPTED) and text) else None,
         next_offset=offset + len(text) if cut else None,
-        next=None
-        if ended or not gateway.defers
-        else f'The job goes on. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.',
+        next=f'The job goes on. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.' if later else None,
     )
 
 

@@ -13,6 +13,7 @@ Who may say how a run ended, and why nobody waits for ever:
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -225,7 +226,12 @@ class LocalEngine:
         return str(self._jobs / job_id)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        except RuntimeError as error:
+            if "start new thread" not in str(error):
+                raise
+            raise OSError(errno.EAGAIN, "the system gives no more threads") from error
 
     def _read(self, job_id: JobId, stream: str, offset: int, size: int) -> bytes:
         try:
