@@ -31,6 +31,9 @@ Figures move by a third and more with what else a machine does.
 """
 
 _TAIL = """
+Where an aim is missed: of the idle gateway's resident memory, what the MCP SDK's import brings stands beside it. How many pages of files the system maps along differs from one
+installation to the next: the same code has 78.8 MB in one checkout and 81.6 MB in another (the SDK alone 66.3 and 69.4), with the same private memory in both.
+
 How each of them grows with its load: [growth](growth.md).
 
 How it is measured: [tests/bench](../../tests/bench). The wire is MCP over stdio, in frames written by hand; "SDK client" is the MCP
