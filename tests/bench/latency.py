@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -62,7 +61,7 @@ def measure_wire(world: World, report: Report) -> None:
         report.add(
             f"sync request, over the wire{ON_TOP}", sync - plain, "ms", bare=plain, aim="≤ 20", reference="1 016"
         )
-        tree = _git_tree(world)
+        tree = world.git_tree()
         plain, sync = _beside_bare(lambda n: client.call("tiny_request", {"prompt": f"g{n}", "workingDir": tree}))
         report.add(
             f"the same in a git working tree, whose state is part of the dedup key{ON_TOP}",
@@ -99,16 +98,6 @@ def _short_calls(client: Client, report: Report) -> None:
     report.add("async submit, over the wire", median(submits) * 1000, "ms", aim="≤ 6", reference="11.3")
     report.add("dedup hit, over the wire", median(hits) * 1000, "ms", reference="3.2")
     report.add("status, over the wire", median(looks) * 1000, "ms", aim="≤ 0.6", reference="0.6")
-
-
-def _git_tree(world: World) -> str:
-    tree = world.root / "tree"
-    tree.mkdir()
-    (tree / "file").write_text("words\n")
-    who = ("-c", "user.name=bench", "-c", "user.email=bench@example.invalid")
-    for words in (("init", "-q"), ("add", "file"), (*who, "commit", "-q", "-m", "begin")):
-        subprocess.run(["git", *words], cwd=tree, check=True)
-    return str(tree)
 
 
 async def _through_sdk(world: World) -> tuple[float, float]:

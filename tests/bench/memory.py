@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +21,7 @@ def measure(world: World, report: Report) -> None:
         report.add("for comparison: Python that imports the MCP SDK's server (resident)", _sdk(world), "MB")
         started, _ = client.call("tiny_request_async", {"prompt": "hang", "work": "hang", "amount": 60})
         job = started["job"]["id"]
-        while "agent" not in (state := _state(world, job)):
-            client.call("llm_job_status", {"jobId": job})
+        state = client.begun(world, job)
         for _ in range(times(200)):  # meanwhile the keeper comes to rest: only then it has all that it will have
             client.call("llm_job_status", {"jobId": job})
         for child in children(client.pid):  # its one child: keepers belong to nobody
@@ -88,11 +86,3 @@ def _sdk(world: World) -> float:
         found = resident(process.pid)
         process.communicate(b"\n", timeout=60)
     return found
-
-
-def _state(world: World, job: str) -> dict[str, dict[str, int]]:
-    try:
-        state: dict[str, dict[str, int]] = json.loads((world.job(job) / "state.json").read_bytes())
-    except FileNotFoundError:
-        return {}
-    return state

@@ -31,8 +31,8 @@ Figures move by a third and more with what else a machine does.
 """
 
 _TAIL = """
-Where an aim is missed: of the idle gateway's resident memory, what the MCP SDK's import brings stands beside it. How many pages of files the system maps along differs from one
-installation to the next: the same code has 78.8 MB in one checkout and 81.6 MB in another (the SDK alone 66.3 and 69.4), with the same private memory in both.
+Of the idle gateway's resident memory, what the MCP SDK's import brings stands beside it. How many pages of files the system maps along
+differs by about 3 MB from one installation of the same code to the next, for the SDK alone as for the gateway; private memory does not.
 
 How each of them grows with its load: [growth](growth.md).
 

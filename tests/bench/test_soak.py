@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -51,7 +50,7 @@ def world(tmp_path: Path) -> World:
 
 def test_a_constant_load_makes_nothing_grow_and_leaves_nothing_behind(world: World) -> None:
     load_before = os.getloadavg()[0]
-    tree = _git_tree(world)
+    tree = world.git_tree()
     world.warm()
     with world.serve() as client:
         client.begin()
@@ -114,13 +113,3 @@ def _left_behind(world: World) -> list[str]:
                 found.append(f"a lock is held: {lock.relative_to(home)}")
     found += [f"a bell: {bell.name}" for bell in home.glob("bells/*")]
     return found
-
-
-def _git_tree(world: World) -> str:
-    tree = world.root / "tree"
-    tree.mkdir()
-    (tree / "file.txt").write_text("words\n")
-    who = ("-c", "user.name=soak", "-c", "user.email=soak@localhost")
-    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "a file"]):
-        subprocess.run(["git", *words], cwd=tree, env=world.environ, check=True, timeout=60)
-    return str(tree)

@@ -22,11 +22,11 @@ STEPS = {
     ("output", "Output", "finish"): "keeper: sync the output",
     ("folder", "Folder", "write_json"): "keeper: exit.json, written and synced",
 }
-spans: list[tuple[str, float, float]] = []
+Spans = list[tuple[str, float, float]]
 
 
-def timed(name: str, function: Any) -> Any:
-    """A function that notes its spans; the file that is written last counts."""
+def timed(name: str, function: Any, spans: Spans) -> Any:
+    """A function that notes when it began and ended."""
 
     @wraps(function)
     def around(*arguments: Any, **named: Any) -> Any:
@@ -43,10 +43,11 @@ def main(engine: str, traces: str, mode: str, descriptor: int) -> None:
     """Serve as the nursery does."""
     sys.path.append(engine)
     modules = {name: importlib.import_module(f"llm_gateway_engine_local.{name}") for name in ("keeper", "nursery")}
+    spans: Spans = []
     for (module, owner, function), name in STEPS.items():
         place: Any = importlib.import_module(f"llm_gateway_engine_local.{module}")
         place = getattr(place, owner) if owner else place
-        setattr(place, function, timed(name, getattr(place, function)))
+        setattr(place, function, timed(name, getattr(place, function), spans))
     keep = modules["keeper"].keep
 
     def kept(message: dict[str, Any], wake: int) -> None:
@@ -54,6 +55,7 @@ def main(engine: str, traces: str, mode: str, descriptor: int) -> None:
         ended = os.dup(wake)  # the gateway waits until the trace is written
         keep(message, wake)
         spans.append(("keeper", began, time.monotonic()))
+        # Of what is done more than once, as writing a file, the last counts.
         with open(os.path.join(traces, os.path.basename(message["folder"])), "w") as file:
             json.dump(spans, file)
         os.close(ended)

@@ -25,9 +25,8 @@ import llm_gateway_engine_local
 from llm_gateway import CallContext, Gateway
 from llm_gateway.gateway import open_gateway
 from llm_gateway_engine_local.starter import Starter
+from tests.bench.traced_nursery import Spans, timed
 from tests.bench.world import HERE, World
-
-Spans = list[tuple[str, float, float]]
 
 STORE = {
     "active_session": "store: is there a conversation to continue",
@@ -56,7 +55,7 @@ def trace(gateway: Gateway) -> Spans:
     places: list[Any] = [gateway.supervisor, gateway.engine, gateway.host]
     for name, told in BLOCKING.items():
         place = next(place for place in places if hasattr(place, name))
-        setattr(place, name, _called(told, getattr(place, name), spans))
+        setattr(place, name, timed(told, getattr(place, name), spans))
     return spans
 
 
@@ -66,18 +65,6 @@ def _awaited(name: str, function: Callable[..., Any], spans: Spans) -> Callable[
         began = time.monotonic()
         try:
             return await function(*arguments, **named)
-        finally:
-            spans.append((name, began, time.monotonic()))
-
-    return around
-
-
-def _called(name: str, function: Callable[..., Any], spans: Spans) -> Callable[..., Any]:
-    @wraps(function)
-    def around(*arguments: Any, **named: Any) -> Any:
-        began = time.monotonic()
-        try:
-            return function(*arguments, **named)
         finally:
             spans.append((name, began, time.monotonic()))
 

@@ -80,6 +80,16 @@ class World:
         command = [sys.executable, "-m", "llm_gateway.cli", "serve", "--warm"]
         subprocess.run(command, env=self.environ, cwd=self.place, check=True, timeout=60)
 
+    def git_tree(self) -> str:
+        """A working directory inside of git, clean."""
+        tree = self.root / "tree"
+        tree.mkdir()
+        (tree / "file").write_text("words\n")
+        who = ("-c", "user.name=bench", "-c", "user.email=bench@example.invalid")
+        for words in (("init", "-q"), ("add", "file"), (*who, "commit", "-q", "-m", "begin")):
+            subprocess.run(["git", *words], cwd=tree, env=self.environ, check=True, timeout=60)
+        return str(tree)
+
     @contextlib.contextmanager
     def serve(self) -> Iterator[Client]:
         """Start `llm-gateway serve`; it has not been spoken to yet."""
@@ -124,6 +134,16 @@ class Client:
             "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "bench", "version": "0"}
         )
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def begun(self, world: World, job: str) -> dict[str, dict[str, int]]:
+        """Wait until a job's agent is there; its and its keeper's papers."""
+        until = time.monotonic() + ANSWER_S
+        path = world.job(job) / "state.json"
+        while not path.exists():
+            if time.monotonic() >= until:
+                raise TimeoutError(f"{job} does not run")
+            self.call("llm_job_status", {"jobId": job})
+        return dict(json.loads(path.read_bytes()))
 
     def ask(self, method: str, **params: Any) -> Any:
         """Ask, and wait for the result."""

@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
@@ -99,19 +98,21 @@ def batches(first: int, rounds: int) -> Iterator[range]:
 def play_all(seed: int, first: int, rounds: int, workers: int) -> Tally:
     """Play all rounds, and say now and then how far it is."""
     tally, begun = Tally(), time.monotonic()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool, ExitStack() as leaving:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = [pool.submit(play_batch, seed, numbers) for numbers in batches(first, rounds)]
-        leaving.callback(lambda: [one.cancel() for one in waiting])  # what has begun is played to its end
-        for done in as_completed(waiting):
-            tally.add(done.result())
-            took_s = time.monotonic() - begun
-            print(
-                f"{tally.rounds:6} of {rounds} rounds, {tally.accepted} accepted jobs, {len(tally.failures)} failures, "
-                f"{took_s:.0f} s",
-                flush=True,
-            )
-            for failure in done.result().failures:
-                print(f"\nFAILED: {failure}\n", flush=True)
+        try:
+            for done in as_completed(waiting):
+                tally.add(done.result())
+                took_s = time.monotonic() - begun
+                print(
+                    f"{tally.rounds:6} of {rounds} rounds, {tally.accepted} accepted jobs, {len(tally.failures)} failures, "
+                    f"{took_s:.0f} s",
+                    flush=True,
+                )
+                for failure in done.result().failures:
+                    print(f"\nFAILED: {failure}\n", flush=True)
+        finally:
+            pool.shutdown(cancel_futures=True)  # what has begun is played to its end
     return tally
 
 

@@ -124,12 +124,17 @@ def listen(gateways: list[Driven], until: Callable[[], bool], deadline: float) -
         return True
 
 
-def await_answer(gateway: Driven, number: int) -> tuple[Answer, float]:
-    """Wait for the answer to a call; the result, and when it came. Fails for an error."""
+def await_message(gateway: Driven, number: int) -> tuple[Answer, float]:
+    """Wait for the answer to a call, good or bad, and when it came."""
     come = listen([gateway], lambda: number in gateway.answers or gateway.ended, time.monotonic() + PATIENCE_S)
     assert come, f"no answer to call {number} after {PATIENCE_S:g} s"
     assert number in gateway.answers, f"the gateway died of call {number}"
-    answer, at = gateway.answers[number]
+    return gateway.answers[number]
+
+
+def await_answer(gateway: Driven, number: int) -> tuple[Answer, float]:
+    """Wait for the answer to a call; the result, and when it came. Fails for an error."""
+    answer, at = await_message(gateway, number)
     assert "result" in answer, f"call {number}: {answer}"
     return answer["result"], at
 
@@ -137,3 +142,13 @@ def await_answer(gateway: Driven, number: int) -> tuple[Answer, float]:
 def ask(gateway: Driven, name: str, **arguments: Any) -> tuple[Answer, float]:
     """Call and wait, as `await_answer`."""
     return await_answer(gateway, gateway.call(name, **arguments))
+
+
+def answered(gateway: Driven, name: str, **arguments: Any) -> Answer:
+    """Call, and have the answer, good or bad."""
+    return await_message(gateway, gateway.call(name, **arguments))[0]
+
+
+def refused(gateway: Driven, name: str, **arguments: Any) -> Answer:
+    """Call, and have the error."""
+    return dict(answered(gateway, name, **arguments)["error"])

@@ -44,14 +44,14 @@ async def told_lines(descriptor: int) -> AsyncIterator[bytes]:
             return
         *whole, rest = (rest + more).split(b"\n")
         for line in whole:
-            yield line + b"\n"
+            yield line
 
 
 async def main() -> None:
     found = find_plugins(os.environ)
     tell({"event": "warm"})
     lines = told_lines(sys.stdin.fileno())
-    if not await anext(lines, b""):
+    if await anext(lines, None) is None:
         return
     begun = time.monotonic()
     async with open_gateway(found=found) as gateway:

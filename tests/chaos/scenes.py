@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
 import anyio
 
 from llm_gateway_engine_local.bells import Bell
-from tests.chaos.driven import Driven, ask
+from tests.chaos.driven import PATIENCE_S, Driven, ask
 from tests.chaos.refusals import Refusals
 from tests.chaos.world import ENDED, World
+
+#: Mounting and control groups are for root; where nobody is, these tests fail and say so.
+SUDO = [] if os.geteuid() == 0 else ["sudo", "-n"]
 
 
 def open_all(world: World, count: int, under: Refusals | None = None) -> list[Driven]:
@@ -29,6 +33,14 @@ def start(world: World, gateway: Driven, *prompts: str, **options: object) -> li
         for prompt in prompts
     ]
     return [answer["job"]["id"] for answer in told]
+
+
+def launched(world: World, gateway: Driven, jobs: list[str]) -> None:
+    """Wait until their programs have begun: `state.json` is there before."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not all(world.starts()[job] and world.paper(job, "state.json") for job in jobs):
+        assert time.monotonic() < deadline, "they do not begin"
+        ask(gateway, "llm_process_health")
 
 
 def freeze_nursery(world: World, gateway: Driven) -> int:

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.driven import Driven, ask
-from tests.chaos.scenes import await_ends, check_ran_once, leave, open_all, start
-from tests.chaos.test_shortage import launched
+from tests.chaos.scenes import await_ends, check_ran_once, launched, leave, open_all, start
 from tests.chaos.world import World
 
 HOUR_S, YEAR_S = 3_600, 365 * 86_400

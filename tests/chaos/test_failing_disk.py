@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.driven import ask
+from tests.chaos.driven import ask, refused
 from tests.chaos.refusals import Refusals
-from tests.chaos.scenes import await_ends, await_papers, check_ran_once, leave, open_all, start
-from tests.chaos.test_shortage import launched, refused
+from tests.chaos.scenes import await_ends, await_papers, check_ran_once, launched, leave, open_all, start
 from tests.chaos.world import World
 
 WRITES = ("write", "pwrite64", "fsync", "fdatasync")

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.driven import ask
-from tests.chaos.scenes import await_ends, check_ran_once, leave, open_all, start
-from tests.chaos.test_shortage import SUDO, answered, launched
+from tests.chaos.driven import answered, ask
+from tests.chaos.scenes import SUDO, await_ends, check_ran_once, launched, leave, open_all, start
 from tests.chaos.world import World
 
 GREEDY = """#!/bin/sh

@@ -6,19 +6,15 @@ import os
 import resource
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.chaos.driven import PATIENCE_S, Answer, Driven, ask, listen
-from tests.chaos.scenes import await_ends, await_papers, check_ran_once, leave, open_all, start
+from tests.chaos.driven import PATIENCE_S, Driven, answered, ask, refused
+from tests.chaos.scenes import SUDO, await_ends, await_papers, check_ran_once, launched, leave, open_all, start
 from tests.chaos.world import World
-
-SUDO = [] if os.geteuid() == 0 else ["sudo", "-n"]  # mounting is for root; where nobody is, these tests fail and say so
 
 
 @contextmanager
@@ -69,27 +65,6 @@ def squeezed(*gateways: Driven) -> Iterator[None]:
     finally:
         for pid, limits in before.items():
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-
-
-def answered(gateway: Driven, name: str, **arguments: Any) -> Answer:
-    """Call, and have the answer, good or bad."""
-    number = gateway.call(name, **arguments)
-    listen([gateway], lambda: number in gateway.answers or gateway.ended, time.monotonic() + PATIENCE_S)
-    assert number in gateway.answers, "no answer"
-    return gateway.answers[number][0]
-
-
-def refused(gateway: Driven, name: str, **arguments: Any) -> Answer:
-    """Call, and have the error."""
-    return dict(answered(gateway, name, **arguments)["error"])
-
-
-def launched(world: World, gateway: Driven, jobs: list[str]) -> None:
-    """Wait until their programs have begun: `state.json` is there before."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not all(world.starts()[job] and world.paper(job, "state.json") for job in jobs):
-        assert time.monotonic() < deadline, "they do not begin"
-        ask(gateway, "llm_process_health")
 
 
 def test_lesson_18_a_full_disk_refuses_what_comes_and_loses_nothing_that_runs(small: World) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
-from typing import Any
 
 from tests.bench.growth.table import Growth
 from tests.bench.memory import children, private, resident, share
-from tests.bench.world import ANSWER_S, QUICK, Client, World, bare, times
+from tests.bench.world import QUICK, Client, World, bare, times
 
 LOADS = (1, 4) if QUICK else (1, 8, 32, 64, 128)
 JOBS = 8 if QUICK else 384
@@ -66,7 +64,7 @@ def _together(world: World, client: Client, growth: Growth, load: int) -> None:
     began = time.perf_counter()
     hang = {"work": "hang", "amount": 600}
     jobs = [client.call("tiny_request_async", {"prompt": f"hang {n}", **hang})[0]["job"]["id"] for n in range(load)]
-    states = [_begun(world, client, job) for job in jobs]
+    states = [client.begun(world, job) for job in jobs]
     growth.add("until all of them run", load, (time.perf_counter() - began) * 1000, "ms", picture=CALL)
     looks = [client.call("llm_job_status", {"jobId": jobs[n % load]})[1] for n in range(max(times(200), load))]
     growth.add("status of one of them", load, median(looks) * 1000, "ms", picture=CALL)
@@ -82,14 +80,3 @@ def _together(world: World, client: Client, growth: Growth, load: int) -> None:
         answers = list(callers.map(lambda job: client.call("llm_job_cancel", {"jobId": job})[0], jobs))
     growth.add("cancel of all of them, at once", load, (time.perf_counter() - began) * 1000, "ms", picture=CALL)
     assert all(answer["job"]["status"] == "canceled" for answer in answers)
-
-
-def _begun(world: World, client: Client, job: str) -> dict[str, Any]:
-    """Its keeper's and its agent's papers, when there are some."""
-    until = time.monotonic() + ANSWER_S
-    path = world.job(job) / "state.json"
-    while time.monotonic() < until:
-        if path.exists() and "agent" in (state := json.loads(path.read_bytes())):
-            return dict(state)
-        client.call("llm_job_status", {"jobId": job})
-    raise TimeoutError(f"{job} does not run")

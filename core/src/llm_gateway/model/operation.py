@@ -64,7 +64,7 @@ class Resource:
     @property
     def is_template(self) -> bool:
         """Whether the URI has variables."""
-        return "{" in self.uri
+        return "{" in str(self.uri)  # a plugin's, which may have given anything
 
     def match(self, uri: str) -> Mapping[str, str] | None:
         """The template's variables in this URI, each one path segment; None when it is the URI of something else."""

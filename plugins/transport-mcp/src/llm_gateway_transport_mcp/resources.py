@@ -26,7 +26,7 @@ class Resources:
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         """List those with a fixed URI."""
         return types.ListResourcesResult(
-            resources=shown("resource", (each for each in self._gateway.resources if "{" not in str(each.uri)), _fixed)
+            resources=shown("resource", (each for each in self._gateway.resources if not each.is_template), _fixed)
         )
 
     async def list_templates(
@@ -34,9 +34,7 @@ class Resources:
     ) -> types.ListResourceTemplatesResult:
         """List the templates."""
         return types.ListResourceTemplatesResult(
-            resource_templates=shown(
-                "resource", (each for each in self._gateway.resources if "{" in str(each.uri)), _open
-            )
+            resource_templates=shown("resource", (each for each in self._gateway.resources if each.is_template), _open)
         )
 
     async def read(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
