@@ -20,6 +20,7 @@
         ├── AuthRequired            auth_required
         ├── QuotaExhausted          quota_exhausted
         ├── Overloaded              overloaded
+        ├── Unreachable             unreachable
         ├── BadModel                bad_model
         ├── ToolDenied              tool_denied
         ├── RunTimeout              timeout
@@ -190,6 +191,17 @@ class Overloaded(RunError):
 
     code = "overloaded"
     retryable = True
+
+
+class Unreachable(RunError):
+    """The provider's service could not be reached over the network."""
+
+    code = "unreachable"
+    retryable = True
+    default_recovery = (
+        "Check the network, the proxy settings (HTTPS_PROXY, NO_PROXY), the certificates (SSL_CERT_FILE, "
+        "NODE_EXTRA_CA_CERTS) and the service's address, then send the request again."
+    )
 
 
 class BadModel(RunError):

@@ -40,7 +40,7 @@ log = logging.getLogger("llm_gateway_extension_review")
 CANCEL = "cancel"  #: the file that says that a run is to end
 CANCELED = "it was canceled"
 #: What passes by itself: the provider has no room, its service cannot be reached, or there is no place in the queue.
-_PASSING = frozenset(("overloaded", "saturated", "session_busy"))
+_PASSING = frozenset(("overloaded", "unreachable", "saturated", "session_busy"))
 _AGAIN_AFTER_S = 15.0
 _ATTEMPTS = 2
 CUT = "evidence_cut: the material was too long; reviewers were told to read the rest themselves"

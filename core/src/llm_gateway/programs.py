@@ -1,0 +1,37 @@
+"""The one way to find a program that the gateway runs. Standard library only.
+
+Only absolute directories of PATH are searched. A relative or empty entry means "the current directory" to a shell, and the
+current directory belongs to whoever wrote the repository.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+
+def search_directories(path: str | None) -> list[str]:
+    """Return the absolute directories of a PATH value, in order, each once. None: the system's default PATH."""
+    entries = (os.defpath if path is None else path).split(os.pathsep)
+    return list(dict.fromkeys(entry for entry in entries if os.path.isabs(entry)))
+
+
+def find_executable(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the absolute path of a program, or None. Blocking: a few stat calls.
+
+    :param name: a bare name, searched in the absolute directories of `environ["PATH"]`, or an absolute path, which is
+        returned if it can be executed. A relative path with a slash is never found.
+    """
+    if os.path.isabs(name):
+        return name if _is_executable(name) else None
+    if os.sep in name or not name:
+        return None
+    candidates = (os.path.join(folder, name) for folder in search_directories(environ.get("PATH")))
+    return next((candidate for candidate in candidates if _is_executable(candidate)), None)
+
+
+def _is_executable(path: str) -> bool:
+    try:
+        return os.path.isfile(path) and os.access(path, os.X_OK)
+    except ValueError:  # a NUL byte
+        return False
