@@ -11,6 +11,7 @@
 #   make wheels  every distribution as a wheel, in dist/
 #   make fuzz-native  the readers, frames and settings by the branches of the code, for HOURS (1), with atheris
 #   make pins    take today's versions into .ci/constraints.txt
+#   make audit   look up known vulnerabilities of the pinned versions (needs the network)
 #   make clean   remove what the above made
 #
 # The long run of the kills, half an hour: make chaos ROUNDS=10000 JOBS=6 [SEED=...], and ARGS='--page FILE' notes it.
@@ -38,7 +39,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos fuzz bench growth soak picture wheels pins clean setup
+.PHONY: demo test check lint types chaos fuzz bench growth soak picture wheels pins audit clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -92,6 +93,9 @@ $(READY): $(MANIFESTS) $(PINS) Makefile .ci/install
 
 pins: $(READY)
 	@UV='$(UV)' sh .ci/pins $(MANIFESTS)
+
+audit: $(READY)
+	@UV='$(UV)' sh .ci/audit
 
 clean:
 	rm -rf '$(VENV)' .cache dist .mypy_cache .ruff_cache .hypothesis .pytest_cache

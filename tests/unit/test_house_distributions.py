@@ -51,6 +51,7 @@ def test_a_distribution_has_its_files(manifest: Path) -> None:
     for path in (manifest.parent / "README.md", package / "__init__.py", package / "py.typed"):
         assert path.is_file(), path
     assert read(manifest)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [f"src/{package.name}"]
+    assert (manifest.parent / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 @every_distribution
@@ -60,6 +61,7 @@ def test_a_distribution_says_the_same_as_all_others(manifest: Path) -> None:
     assert whole["project"]["version"] == root["project"]["version"] == llm_gateway.__version__
     assert whole["project"]["requires-python"] == root["project"]["requires-python"] == ">=3.10"
     assert whole["project"]["license"] == root["project"]["license"]
+    assert whole["project"]["license-files"] == root["project"]["license-files"]
     assert whole["project"]["readme"] == "README.md"
     assert len(whole["project"]["description"]) > 20
 
@@ -139,10 +141,14 @@ def test_no_two_distributions_share_a_script_or_an_entry_point() -> None:
                     seen[group, name] = project["name"]
 
 
-def test_pins_are_exact_and_carry_no_address() -> None:
-    lines = [line for line in PINS.splitlines() if line and not line.startswith("#")]
-    assert all(re.match(r"[a-z0-9._-]+==[^\s;]+( ; .+)?$", line) for line in lines)
-    assert {"uv", "hatchling", "editables", "pytest", "mypy", "ruff"} <= {dist_name(line) for line in lines}
+def test_pins_are_exact_hashed_and_carry_no_address() -> None:
+    pins = [line for line in PINS.splitlines() if line and not line.startswith(("#", " "))]
+    assert all(re.match(r"[a-z0-9._-]+==[^\s;]+( ; .+)? \\$", line) for line in pins)
+    assert {"uv", "hatchling", "editables", "pytest", "mypy", "ruff"} <= {dist_name(line) for line in pins}
+    for entry in re.split(r"\n(?=[a-z])", PINS.partition("\n")[2].strip()):
+        hashes = entry.splitlines()[1:]
+        assert hashes, f"{entry}: run `make pins`"
+        assert all(re.match(r"    --hash=sha256:[0-9a-f]{64}( \\)?$", line) for line in hashes)
 
 
 def test_the_map_shows_every_distribution_and_every_room() -> None:
