@@ -19,7 +19,7 @@ PAGES = sorted((ROOT / "docs/tutorial").glob("first-*.md"))
 def made(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Environment:
     """What the pages' own set-up makes, made once."""
     environment = Environment(tmp_path_factory.mktemp("tutorials") / "env", wheels, "--seed")
-    environment.install("llm-gateway[demo]", "llm-gateway-store-memory", "llm-gateway-testing")
+    environment.install("llm-gateway-mcp[demo]", "llm-gateway-store-memory", "llm-gateway-testing")
     return environment
 
 
