@@ -11,6 +11,7 @@
 #   make wheels  every distribution as a wheel, in dist/
 #   make fuzz-native  the readers, frames and settings by the branches of the code, for HOURS (1), with atheris
 #   make pins    take today's versions into .ci/constraints.txt
+#   make version TO=0.2.0  give every distribution a new version (docs/contributing/release.md)
 #   make audit   look up known vulnerabilities of the pinned versions (needs the network)
 #   make clean   remove what the above made
 #
@@ -39,7 +40,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos fuzz bench growth soak picture wheels pins audit clean setup
+.PHONY: demo test check lint types chaos fuzz bench growth soak picture wheels pins version audit clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -93,6 +94,9 @@ $(READY): $(MANIFESTS) $(PINS) Makefile .ci/install
 
 pins: $(READY)
 	@UV='$(UV)' sh .ci/pins $(MANIFESTS)
+
+version:
+	@$(PYTHON) .ci/version.py '$(TO)'
 
 audit: $(READY)
 	@UV='$(UV)' sh .ci/audit

@@ -10,6 +10,7 @@ from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
+from llm_gateway import __version__
 from tests.scenarios.environments import MEMBERS, Environment
 
 
@@ -80,7 +81,7 @@ def test_the_meta_wheel_holds_no_code_and_names_its_extras(wheels: Path) -> None
     (wheel,) = wheels.glob("llm_gateway_mcp-*.whl")
     metadata = metadata_of(wheel)
     assert {"grok", "demo", "all"} <= set(metadata.get_all("Provides-Extra") or [])
-    assert "llm-gateway-core==0.1.0" in (metadata.get_all("Requires-Dist") or [])
+    assert f"llm-gateway-core=={__version__}" in (metadata.get_all("Requires-Dist") or [])
     with zipfile.ZipFile(wheel) as archive:
         assert not [name for name in archive.namelist() if name.endswith(".py")]
 

@@ -17,6 +17,9 @@ PLACES = {"providers": "provider-", "stores": "store-", "plugins": ""}
 MANIFESTS = [ROOT / "core/pyproject.toml"]
 MANIFESTS += sorted(path for place in PLACES for path in ROOT.glob(f"{place}/*/pyproject.toml"))
 PLUGINS = MANIFESTS[1:]
+#: What a plugin of this version requires of the kernel.
+_MAJOR, _MINOR = (int(part) for part in llm_gateway.__version__.split(".")[:2])
+BOUNDS = f">={_MAJOR}.{_MINOR},<{_MAJOR}.{_MINOR + 1}"
 PINS = (ROOT / ".ci/constraints.txt").read_text("utf-8")
 
 every_distribution = pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.parent.name)
@@ -95,7 +98,7 @@ def test_a_plugin_is_found_through_its_kind_and_name(manifest: Path) -> None:
 @every_plugin
 def test_a_plugin_depends_on_the_kernel_and_on_no_other_plugin(manifest: Path) -> None:
     ours = [one for one in requirements(manifest) if dist_name(one).startswith("llm-gateway")]
-    assert set(ours) == {"llm-gateway-core>=0.1,<0.2"}
+    assert set(ours) == {f"llm-gateway-core{BOUNDS}"}
 
 
 @every_distribution
@@ -109,7 +112,7 @@ def test_a_foreign_dependency_has_a_lower_bound_and_a_pin(manifest: Path) -> Non
 def test_the_kernel_brings_what_no_gateway_does_without_and_nothing_else_of_ours() -> None:
     brought = {one for one in requirements(MANIFESTS[0]) if dist_name(one).startswith("llm-gateway")}
     names = ("engine-local", "extension-git", "extension-operations")
-    assert brought == {f"llm-gateway-{name}>=0.1,<0.2" for name in names}
+    assert brought == {f"llm-gateway-{name}{BOUNDS}" for name in names}
 
 
 def test_the_meta_distribution_pins_ours_and_nothing_else() -> None:
