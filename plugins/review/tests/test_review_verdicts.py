@@ -35,7 +35,7 @@ def block(*findings: Any) -> str:
         ("NOT_APPROVED", NOT_APPROVED),
         ("APPROVED", None),
         (f"{EMPTY}It is APPROVED", None),
-        (f"{EMPTY}approved", None),
+        (f"{EMPTY}approved", APPROVED),
         (f"{EMPTY}APPROVED or NOT_APPROVED", None),
         (f"{EMPTY}> APPROVED", None),
         (f"{EMPTY}    APPROVED", None),
@@ -62,8 +62,8 @@ def test_findings_are_read_and_a_broken_one_stands_against_an_approval() -> None
     good = {"file": "a.py", "line": 3, "severity": "low", "title": " A nit ", "cause": "style"}
     found = read_review(f"{block(good)}APPROVED", MARK)
     assert found.findings == (Finding(severity="low", title="A nit", file="a.py", line=3, cause="style"),)
-    for bad in ({**good, "severity": "awful"}, {**good, "line": "3"}, {**good, "title": ""}, {**good, "file": 1}, "x"):
-        assert read_review(f"{block(good, bad)}APPROVED", MARK).verdict is None
+    for bad in ({**good, "severity": "awful"}, {**good, "title": ""}, {**good, "file": 1}, "x"):
+        assert read_review(f"{block(good, bad)}APPROVED", MARK).verdict is None, bad
         assert len(read_review(f"{block(good, bad)}NOT_APPROVED", MARK).findings) == 1
 
 

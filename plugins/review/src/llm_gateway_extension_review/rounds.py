@@ -17,6 +17,9 @@ from llm_gateway_extension_review.counting import agreement, judged, verdict_of
 from llm_gateway_extension_review.evidence import collect
 from llm_gateway_extension_review.findings import merge
 from llm_gateway_extension_review.folder import Folder
+from llm_gateway_extension_review.listed import json_of
+from llm_gateway_extension_review.positions import read_position
+from llm_gateway_extension_review.scanning import Block, scan
 from llm_gateway_extension_review.seats import Question
 from llm_gateway_extension_review.state import (
     APPROVED,
@@ -33,7 +36,7 @@ from llm_gateway_extension_review.state import (
     Seat,
     Turn,
 )
-from llm_gateway_extension_review.verdicts import json_blocks, own_lines, read_review
+from llm_gateway_extension_review.verdicts import read_review
 
 log = logging.getLogger("llm_gateway_extension_review")
 
@@ -197,8 +200,12 @@ class Drive:
         await self._turns(2, JUDGE, [(run.judge, question)])
         turn = self.run.turn(2, JUDGE, run.judge.name)
         said = await self._said(turn) if turn else ""
-        blocks = [block for block in json_blocks(said) if isinstance(block, dict)]
-        told = judged(self.run, blocks[-1]) if blocks else None
+        parts = [part for part in scan(said, run.mark) if isinstance(part, Block) and not part.evidence]
+        blocks = [part for part in parts if part.kind.startswith("json") or not part.kind]
+        last = (
+            json_of(blocks[-1]) if blocks else None
+        )  # an earlier one is never used: the judge may have changed its mind
+        told = judged(self.run, last) if isinstance(last, dict) else None
         why = turn.problem if turn and turn.problem else "the judge's answer is not in the form that was asked for"
         return told or {**nothing, "problem": why}
 
@@ -285,15 +292,8 @@ class Drive:
         return turn
 
     def _position(self, turn: Turn, text: str) -> Turn:
-        lines = [line.strip("*_` ") for line in own_lines(text, self.run.mark)]
-        said = [line.partition(":")[2].strip(" *_`") for line in lines if line.upper().startswith("POSITION:")]
-        position = said[-1][:500] if said else ""
-        if not position:
-            return replace(turn, problem="the answer has no line that begins with POSITION:")
-        chosen = [choice for choice in self.run.choices if choice.casefold() == position.casefold().rstrip(".")]
-        if self.run.choices and not chosen:
-            return replace(turn, problem=f"its position is none of the choices: {position}")
-        return replace(turn, position=chosen[0] if chosen else position)
+        position, problem = read_position(text, self.run.mark, self.run.choices)
+        return replace(turn, position=position, problem=problem)
 
     async def _said(self, turn: Turn) -> str:
         return await to_thread.run_sync(self._folder.read, self.run.id, answer_name(turn)) or ""

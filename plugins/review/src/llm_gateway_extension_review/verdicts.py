@@ -1,26 +1,24 @@
-"""What an answer says: its last verdict line and its findings. Strict: what is not said in the form is not said.
+"""What a review says: its last line on the verdict decides, and its findings.
 
-Nothing that stands in a quotation (a fenced block, a `>` line, what is between two lines with the run's mark) is a verdict. What
-the reviewed material says therefore matters only as far as a reviewer repeats it as words of its own.
+A quotation (a fenced block, a `>` line, an indented line, what is between two lines with the run's mark) never approves, because
+its words may be those of the material. A quotation that refuses counts. So nothing that comes after an approval can be overlooked:
+a later line on the verdict that refuses or cannot be read takes the approval back.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from llm_gateway_extension_review.findings import SEVERITIES, blocking
-from llm_gateway_extension_review.state import APPROVED, NOT_APPROVED, WITH_CONDITIONS, Finding
+from llm_gateway_extension_review.findings import blocking
+from llm_gateway_extension_review.listed import json_of, read_findings
+from llm_gateway_extension_review.phrases import UNCLEAR, Said, read_line
+from llm_gateway_extension_review.scanning import Block, Line, scan
+from llm_gateway_extension_review.state import APPROVED, WITH_CONDITIONS, Finding
 
-MOST_FINDINGS = 200
-_LONGEST = {"file": 500, "cause": 200, "title": 500, "detail": 8_000, "suggestion": 8_000}
-_VERDICT = re.compile(
-    rf"^(?:\*\*|__)?(?:(?:VERDICT|[Vv]erdict): ?)?[*_` ]*({WITH_CONDITIONS}|{NOT_APPROVED}|{APPROVED})[*_`]*\.?$"
-)
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([^`\s]*)")
+_APPROVALS = (APPROVED, WITH_CONDITIONS)
+_ENDS_IN_NOT = re.compile(r"\b(?:not|never|no longer|cannot be|n['’]t(?: be)?)(?:\W+yet)?\W*$", re.I)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,98 +33,63 @@ class Judgement:
 def read_review(text: str, mark: str) -> Judgement:
     """Read a review.
 
-    An approval counts only with a readable block of findings (an empty list will do), and not as one without conditions where it
+    An approval counts only with readable blocks of findings (an empty list will do), and not as one without conditions where it
     has a critical or high finding. Doubts count in any form that names them.
     """
     if not text.strip():
         return Judgement(problem="the answer is empty")
-    verdict = next((word for line in reversed(list(own_lines(text, mark))) if (word := _verdict_of(line))), None)
-    findings, problem = _findings_of(text)
+    parts = list(scan(text, mark))
+    blocks = [part for part in parts if isinstance(part, Block)]
+    listed = read_findings(blocks)
+    verdict, why = _last_word(parts)
+    if verdict in _APPROVALS and not all(block.closed for block in blocks):
+        verdict, why = None, f"it says {verdict}, but one of its code blocks has no end, so its own words are not known"
     if verdict is None:
-        return Judgement(findings=findings, problem="the answer has no verdict line")
-    if verdict != NOT_APPROVED and problem:
-        return Judgement(findings=findings, problem=f"it says {verdict}, but {problem}")
-    if verdict == APPROVED and blocking(findings):
+        return Judgement(findings=listed.findings, problem=why)
+    if verdict in _APPROVALS and listed.problem:
+        return Judgement(findings=listed.findings, problem=f"it says {verdict}, but {listed.problem}")
+    if verdict == APPROVED and blocking(listed.findings):
         return Judgement(
             verdict=WITH_CONDITIONS,
-            findings=findings,
+            findings=listed.findings,
             problem="it says APPROVED beside critical or high findings: taken as APPROVED_WITH_CONDITIONS",
         )
-    return Judgement(verdict=verdict, findings=findings, problem=problem)
+    return Judgement(verdict=verdict, findings=listed.findings, problem=listed.problem)
 
 
-def own_lines(text: str, mark: str) -> Iterator[str]:
-    """The lines that are the speaker's own: outside of fenced blocks, quotations and the evidence."""
-    fence, marked = "", False
-    for line in text.splitlines():
-        if mark in line:
-            marked = not marked
-            continue
-        found = None if marked else _FENCE.match(line)
-        if fence:
-            if found and found[1][0] == fence[0] and len(found[1]) >= len(fence) and not found[2]:
-                fence = ""
-        elif found:
-            fence = found[1]
-        elif not marked and not line.startswith(("    ", "\t")) and not line.lstrip().startswith(">"):
-            yield line.strip()
-
-
-def json_blocks(text: str) -> Iterator[Any]:
-    """What stands in the fenced JSON blocks of an answer, as far as it can be read."""
-    fence, kind, lines = "", "", list[str]()
-    for line in text.splitlines():
-        found = _FENCE.match(line)
-        if not fence:
-            if found:
-                fence, kind, lines = found[1], found[2].lower(), []
-        elif found and found[1][0] == fence[0] and len(found[1]) >= len(fence) and not found[2]:
-            fence = ""
-            if kind == "json":
-                try:
-                    yield json.loads("\n".join(lines))
-                except (ValueError, RecursionError):
-                    yield None
+def _last_word(parts: Iterable[Line | Block]) -> tuple[str | None, str | None]:
+    """The verdict of the last part that speaks of it, or why there is none."""
+    last: str | None = None
+    shown, before = "", ""
+    for part in parts:
+        found = _said_by(part)
+        if found is None:
+            pass
+        elif found.verdict in _APPROVALS and _ENDS_IN_NOT.search(before):  # a line was broken after "not"
+            last, shown = UNCLEAR, f"{before} {_shown(part)}"
         else:
-            lines.append(line)
-
-
-def _verdict_of(line: str) -> str | None:
-    found = _VERDICT.match(line)
-    return found[1] if found else None
-
-
-def _findings_of(text: str) -> tuple[tuple[Finding, ...], str | None]:
-    last = None
-    for block in json_blocks(text):
-        last = block
+            last, shown = found.verdict, _shown(part)
+        if isinstance(part, Line) and not part.quoted and part.text.strip():
+            before = part.text.strip()
     if last is None:
-        return (), "it has no readable block of findings"
-    listed = last.get("findings") if isinstance(last, dict) else last
-    if not isinstance(listed, list):
-        return (), "its block of findings is none"
-    read = [_finding(one) for one in listed[:MOST_FINDINGS]]
-    good = tuple(one for one in read if one is not None)
-    bad = len(listed) - len(good)
-    return good, f"{bad} of its findings cannot be read" if bad else None
+        return None, "the answer has no verdict line"
+    if last == UNCLEAR:
+        return None, f"its last line on the verdict is not clear: {shown}"
+    return last, None
 
 
-def _finding(said: Any) -> Finding | None:
-    if not isinstance(said, dict) or said.get("severity") not in SEVERITIES:
-        return None
-    line = said.get("line") or 0
-    words = {name: said.get(name) or "" for name in _LONGEST}
-    if not isinstance(line, int) or line < 0 or not all(isinstance(value, str) for value in words.values()):
-        return None
-    if not words["title"].strip():
-        return None
-    return Finding(
-        severity=said["severity"],
-        line=line,
-        **{name: _whole(value.strip()[: _LONGEST[name]]) for name, value in words.items()},
-    )
+def _said_by(part: Line | Block) -> Said | None:
+    """What a part says of the verdict, as far as it may."""
+    if isinstance(part, Block):
+        said = None if part.evidence else json_of(part)
+        value = said.get("verdict") if isinstance(said, dict) else None
+        found = None if value is None else read_line(f"Verdict: {value}")
+        return found if found and found.verdict not in _APPROVALS else None
+    found = read_line(part.text)
+    if found is None or not part.quoted:
+        return found
+    return None if found.mention or found.verdict in _APPROVALS else found
 
 
-def _whole(words: str) -> str:
-    """Words that every terminal and file can hold: JSON can spell half a character."""
-    return words.encode("utf-8", "replace").decode()
+def _shown(part: Line | Block) -> str:
+    return " ".join(part.text.split())[:200]

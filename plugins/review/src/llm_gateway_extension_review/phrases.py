@@ -1,0 +1,130 @@
+"""What one line says of the verdict. Strict where it would approve, generous where it would not.
+
+A line approves only in a form that leaves no doubt. It refuses in any common form. Every other line that speaks of the verdict is
+UNCLEAR, and an unclear line that comes last leaves the review undecided.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from llm_gateway_extension_review.state import APPROVED, NOT_APPROVED, WITH_CONDITIONS
+
+UNCLEAR = "UNCLEAR"  #: it speaks of the verdict, and cannot be read
+
+_LABEL = re.compile(
+    r"^(?:(?:THE|MY|OUR|THIS|(?P<last>FINAL|OVERALL)|REVIEW|REVIEWER S|REVISED|UPDATED|NEW|CORRECTED|SUMMARY)\W+)*"
+    r"(?:(?P<sure>VERDICT|DECISION|JUDGE?MENT)|CONCLUSION|RECOMMENDATION|OUTCOME|ASSESSMENT|RESULT|STATUS)\b"
+    r"(?:\W+FINAL\b)?(?:\W+(?:IS|REMAINS|STAYS)\b)?"
+)
+_NOT_APPROVED = re.compile(
+    r"^(?:(?:NOT|NOT\W+YET|NEVER|CANNOT BE|CAN NOT BE|CAN T BE|STILL NOT|NO LONGER|MUST NOT BE|SHOULD NOT BE)\W*APPROVED"
+    r"|(?:NON|UN|DIS)\W?APPROVED|NO APPROVAL|NOT APPROVING)\b"
+)
+#: Refusals in other words. They also begin ordinary sentences.
+_REFUSED = re.compile(
+    r"^(?:CHANGES? (?:ARE )?(?:REQUESTED|REQUIRED|NEEDED)|(?:REQUEST|REQUESTS|REQUESTED|REQUESTING|REQUIRES|NEEDS) CHANGES?"
+    r"|NEEDS WORK|DISAPPROVE|NACK|REJECT|REJECTED|DENIED|DECLINED|DO NOT MERGE)\b"
+)
+_CONDITIONS = re.compile(
+    r"^(?:APPROVED WITH (?:\w+ )?CONDITIONS?|CONDITIONALLY APPROVED|CONDITIONAL APPROVAL|APPROVED CONDITIONALLY)\b"
+)
+_YES = re.compile(r"^APPROVED\b")
+#: Another word on the verdict: two of them on one line contradict each other.
+_SECOND = re.compile(
+    r"\w*APPROV\w*|\bREJECT\w*|\bVERDICT|\bWITHDR\w*|\bRETRACT\w*|\bREVOK\w*|\bRESCIND\w*|CHANGES? REQ|\bREQUEST\w* CHANGE"
+)
+_RESERVATION = re.compile(
+    r"^\W*(?:NOT|NEVER|FALSE|NO\W*$|IF|ONCE|WHEN|AFTER|UNTIL|ONLY|AS SOON|AS LONG|ASSUMING|THOUGH|ALTHOUGH|CONTINGENT|EXCLUDING)\b"
+    r"|\b(?:BUT|UNLESS|PROVIDED|PROVIDING|EXCEPT|HOWEVER|PENDING|SUBJECT TO|CONDITION\w*|ONLY (?:IF|WHEN|ONCE|AFTER))\b"
+)
+_NO_CONDITIONS = re.compile(r"\b(?:WITHOUT|NO)(?: ANY| FURTHER)? (?:CONDITIONS?|RESERVATIONS?)\b")
+#: After the word comes a mark that ends it, or one of these.
+_REASON = re.compile(
+    r"^(?:\W*$|\s*[^\w\s]|\s+(?:BECAUSE|SINCE|OVERALL|AS IS|AS IT IS|FOR MERG\w+|WITHOUT|NO CONDITIONS))"
+)
+_DOUBTFUL = re.compile(
+    r"\[ ?\]|[?☐✗✘✖❌❎⛔🚫👎⊘\u202a-\u202e\u2066-\u2069]|~~|<\s*(?:DEL|S|STRIKE|!--)\b|<!--|[\u0335-\u0338]"
+)
+_STRUCK = re.compile(r"~~.*?~~|<(del|s|strike)\b[^>]*>.*?</\1>|<!--.*?-->", re.I | re.S)
+_MENTION = re.compile(
+    r"\w*APPROV\w*|\bVERDICTS?\b|\bREJECT\w*|\bWITHDR\w*|\bRETRACT\w*|\bREVOK\w*|\bRESCIND\w*|\bNACK\b|CHANGES? REQUESTED|REQUEST\w* CHANGES"
+    r"|\b(?:NOT|T|NEVER)(?: BE)? MERGED?\b"
+)
+_ITEM = re.compile(r"^(?:[\s>#*|•·–—-]|\d{1,9}[.)](?=\s))+")
+_UNQUOTED_DIFF = re.compile(r"^\s*(?:\+|-\S|-$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a line says."""
+
+    verdict: str  #: one of the three, or UNCLEAR
+    mention: bool = False  #: it is a sentence in which a word on the verdict occurs
+
+
+def read_line(line: str) -> Said | None:
+    """Read one line of an answer; None: it does not speak of the verdict."""
+    struck = _STRUCK.sub(" ", line)
+    shown = _plain(line)
+    words = _words(_plain(struck))
+    found = _read_words(words, doubtful=_DOUBTFUL.search(shown.upper()) is not None)
+    if found is not None and found.verdict in (APPROVED, WITH_CONDITIONS) and _UNQUOTED_DIFF.match(line):
+        return Said(verdict=UNCLEAR)  # a line of a diff, not an item of a list
+    if found is None and struck != line and _MENTION.search(_words(shown)):
+        return Said(verdict=UNCLEAR)  # the verdict was crossed out
+    return found
+
+
+def _read_words(words: str, *, doubtful: bool) -> Said | None:
+    label = _LABEL.match(words)
+    value = re.sub(r"^\W+", "", words[label.end() :]) if label else words
+    sure = label is not None and (label["sure"] is not None or label["last"] is not None)
+    if refusal := _NOT_APPROVED.match(value):
+        return Said(verdict=UNCLEAR if _offers_choice(value[refusal.end() :]) else NOT_APPROVED)
+    refusal = _REFUSED.match(value)
+    if refusal and (label or _REASON.match(value[refusal.end() :])):
+        return Said(verdict=UNCLEAR if _offers_choice(value[refusal.end() :]) else NOT_APPROVED)
+    for form, verdict in ((_CONDITIONS, WITH_CONDITIONS), (_YES, APPROVED)):
+        if approval := form.match(value):
+            clear = not doubtful and _goes_with(verdict, value[approval.end() :])
+            return Said(verdict=verdict if clear else UNCLEAR)
+    if sure:
+        return Said(verdict=UNCLEAR)
+    return Said(verdict=UNCLEAR, mention=True) if _MENTION.search(words) else None
+
+
+def _offers_choice(rest: str) -> bool:
+    """Whether a refusal goes on with an approval, as in NOT_APPROVED / APPROVED."""
+    return re.match(r"\W*(?:(?:OR|AND|NOW|BUT)\W+)?APPROVED\b", rest) is not None
+
+
+def _goes_with(verdict: str, rest: str) -> bool:
+    """Whether what follows an approval on its line leaves it an approval."""
+    rest = _NO_CONDITIONS.sub("WITHOUT", rest)
+    if not _REASON.match(rest) or _SECOND.search(rest):
+        return False
+    if verdict == WITH_CONDITIONS:  # its reasons are conditions: `if` and `but` are at home in them
+        return re.match(r"\W*(?:NOT|NEVER|FALSE|NO\W*$)\b", rest) is None
+    return _RESERVATION.search(rest) is None
+
+
+def _plain(line: str) -> str:
+    """One line without entities, invisible characters and odd spaces; full-width characters as ASCII."""
+    text = unicodedata.normalize("NFKC", html.unescape(line))
+    text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf" or letter in "\u202e\u202d")
+    return re.sub(r"\s+", " ", text)
+
+
+def _words(line: str) -> str:
+    """Upper-case words with the marks between them; without Markdown, tags and the bullet of a list."""
+    text = re.sub(r"</?[A-Za-z][^<>]*>", " ", line)
+    text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    text = re.sub(r"[*_`\\#]+|\[X\]", " ", text.upper())
+    text = re.sub(r"(?<=\w)['’](?=\w)|(?<=\w)-(?=\w)", " ", text)
+    text = re.sub(r"\s+", " ", text).strip()
+    text = _ITEM.sub("", text)
+    return re.sub(r"^[^\w]+(?=\w)", "", text).strip()

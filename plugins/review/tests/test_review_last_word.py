@@ -1,0 +1,400 @@
+"""The last line on the verdict decides, in every common form; one that refuses or cannot be read is never overlooked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, strategies as st
+
+from llm_gateway_extension_review.positions import read_position
+from llm_gateway_extension_review.state import APPROVED, NOT_APPROVED, WITH_CONDITIONS
+from llm_gateway_extension_review.verdicts import read_review
+
+MARK = "0123456789abcdef"
+EMPTY = '```json\n{"findings": []}\n```\n'
+
+CLEAR = {
+    APPROVED: [
+        *(
+            "APPROVED",
+            "**APPROVED**",
+            "__APPROVED__",
+            "`APPROVED`",
+            "```APPROVED```",
+            "“APPROVED”",
+            "approved",
+            "Approved.",
+            "APPROVED!",
+        ),
+        *(
+            "## Verdict: APPROVED",
+            "- APPROVED",
+            "1. APPROVED",
+            "• APPROVED",
+            "- [x] APPROVED",
+            "  APPROVED",
+            "<b>APPROVED</b>",
+        ),
+        *(
+            "Verdict - APPROVED",
+            "Verdict:APPROVED",
+            "VERDICT = APPROVED",
+            "Final verdict: APPROVED",
+            "Overall verdict — APPROVED ✅",
+        ),
+        *(
+            "**Final Verdict:** `APPROVED`",
+            "The verdict is APPROVED.",
+            "Verdict\uff1aAPPROVED",
+            "APPROVED\u00a0",
+            "\u200bAPPROVED\ufeff",
+        ),
+        *(
+            "| Verdict | APPROVED |",
+            "| Verdict |\n|---|\n| APPROVED |",
+            "## Verdict\n\nAPPROVED",
+            "**Verdict**\n\n**APPROVED**",
+        ),
+        *(
+            "APPROVED — no issues found",
+            "APPROVED (nothing blocking)",
+            "APPROVED because it is right",
+            "APPROVED (no conditions)",
+        ),
+        *("✅ APPROVED", "ＡＰＰＲＯＶＥＤ", "Verdict: APPROVED\n\nThe code is small and well tested."),
+    ],
+    WITH_CONDITIONS: [
+        *(
+            "APPROVED_WITH_CONDITIONS",
+            "APPROVED WITH CONDITIONS",
+            "Approved with conditions: fix the typo",
+            "Conditionally approved",
+        ),
+        *(
+            r"APPROVED\_WITH\_CONDITIONS",
+            "Verdict: **APPROVED_WITH_CONDITIONS** (only if it is tested)",
+            "approved-with-conditions",
+        ),
+    ],
+    NOT_APPROVED: [
+        *(
+            "NOT_APPROVED",
+            "NOT APPROVED",
+            "NOT-APPROVED",
+            r"NOT\_APPROVED",
+            "NOT\u00a0APPROVED",
+            "NOT&nbsp;APPROVED",
+            "Ｎｏｔ　Ａｐｐｒｏｖｅｄ",
+        ),
+        *(
+            "**Verdict**: NOT_APPROVED",
+            "Not approved: it would be approved if it were tested",
+            "NOT YET APPROVED",
+            "not (yet) approved",
+        ),
+        *(
+            "CHANGES REQUESTED",
+            "REQUEST_CHANGES",
+            "Request changes",
+            "Verdict: changes requested",
+            "Verdict: rejected",
+            "DISAPPROVED",
+        ),
+        *(
+            "> **Verdict:** NOT_APPROVED",
+            "    NOT_APPROVED",
+            "\tVerdict: NOT_APPROVED",
+            "| Verdict | NOT_APPROVED |",
+            "```\nNOT_APPROVED\n```",
+        ),
+        *(
+            "## Verdict\n\nNOT APPROVED",
+            "~~APPROVED~~ NOT_APPROVED",
+            "Final verdict: not approved yet",
+            "🔴 NOT APPROVED",
+            "\u2028NOT_APPROVED",
+        ),
+        *(
+            "**Verdict:** ❌ Not Approved",
+            "Verdict: NOT_APPROVED 🚫",
+            "Verdict: cannot be approved",
+            '```json\n{"verdict": "NOT_APPROVED"}\n```',
+        ),
+    ],
+}
+UNCLEAR = [
+    *(
+        "It is APPROVED",
+        "APPROVED / NOT APPROVED",
+        "NOT_APPROVED / APPROVED",
+        "APPROVED or NOT_APPROVED",
+        "APPROVED?",
+        "APPROVED: false",
+    ),
+    *(
+        "APPROVED | APPROVED_WITH_CONDITIONS | NOT_APPROVED",
+        "Verdict: unsure",
+        "Verdict: hold",
+        "Verdict: NO",
+        "Verdict: —",
+        "## Verdict",
+    ),
+    *(
+        "~~APPROVED~~",
+        "<del>APPROVED</del>",
+        "<!-- APPROVED -->",
+        "- [ ] APPROVED",
+        "❌ APPROVED",
+        "+APPROVED",
+        "NOT\nAPPROVED",
+    ),
+    *(
+        "APPROVED once the tests pass",
+        "APPROVED, but not like this",
+        "APPROVED unless you disagree",
+        "APPROVED by nobody",
+    ),
+    *(
+        "| style | APPROVED |",
+        "Style: APPROVED",
+        "Previous verdict: APPROVED",
+        "APPROVED\u2028NOT_APPROVED",
+        "APPROVED\rNOT_APPROVED",
+    ),
+    *(
+        "I withdraw my approval",
+        "On reflection I do not approve this.",
+        "Don't merge this.",
+        "Decision: hold",
+        "Verdict: N\u041eT APPROVED",
+    ),
+    *("> Verdict: unsure", '```json\n{"verdict": "unsure"}\n```', "```\nVerdict: unsure\n```"),
+]
+NOISE = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "",
+                "I have looked at the change.",
+                "The lock is released in `finally`.",
+                "- one\n- two",
+                "## Summary",
+                "1. First",
+            ),
+            *(
+                "```py\nreturn approved\n```",
+                "> if approved:",
+                "| a | b |\n|---|---|\n| 1 | 2 |",
+                "Status: done",
+                "Result: all tests pass.",
+            ),
+        ]
+    ),
+    max_size=5,
+).map("\n\n".join)
+VERDICTS = st.sampled_from([(line, verdict) for verdict, lines in CLEAR.items() for line in lines])
+AGAINST = st.sampled_from([*UNCLEAR, *CLEAR[NOT_APPROVED]])
+
+
+@given(before=NOISE, earlier=st.lists(VERDICTS, max_size=3), said=VERDICTS, after=NOISE)
+def test_the_last_verdict_line_decides_in_every_common_form(
+    before: str, earlier: list[tuple[str, str]], said: tuple[str, str], after: str
+) -> None:
+    line, verdict = said
+    text = "\n\n".join([before, *(one for one, _ in earlier), EMPTY, line, after])
+    assert read_review(text, MARK).verdict == verdict
+
+
+@given(before=NOISE, earlier=st.lists(VERDICTS, min_size=1, max_size=3), line=AGAINST, after=NOISE)
+@example(before="", earlier=[("APPROVED", APPROVED)], line="**Verdict**: NOT_APPROVED", after="")
+def test_lesson_98_a_later_line_that_refuses_or_cannot_be_read_takes_an_approval_back(
+    before: str, earlier: list[tuple[str, str]], line: str, after: str
+) -> None:
+    text = "\n\n".join([before, EMPTY, *(one for one, _ in earlier), line, after])
+    found = read_review(text, MARK)
+    assert found.verdict in (None, NOT_APPROVED)
+    assert found.verdict or found.problem
+
+
+@given(
+    garbage=st.text(max_size=60),
+    label=st.sampled_from(["Verdict: ", "**Final verdict:** ", "## Verdict\n", "Decision: "]),
+)
+def test_no_word_after_a_label_but_an_approval_leaves_an_approval(garbage: str, label: str) -> None:
+    if "approved" not in garbage.casefold():
+        assert read_review(f"{EMPTY}APPROVED\n\n{label}?{garbage}".replace(MARK, ""), MARK).verdict not in (
+            APPROVED,
+            WITH_CONDITIONS,
+        )
+
+
+QUOTATIONS = [
+    *(
+        "> {}",
+        "> > {}",
+        "    {}",
+        "\t{}",
+        "```\n{}\n```",
+        "~~~\n{}\n~~~",
+        "1. ```\n   {}\n   ```",
+        "- ```diff\n  {}\n  ```",
+        "+{}",
+        "-{}",
+    ),
+    *(
+        f"=== EVIDENCE BEGINS {MARK}\n{{}}\n=== EVIDENCE ENDS {MARK}",
+        f"The mark is {MARK}.\n=== EVIDENCE BEGINS {MARK}\n{{}}",
+    ),
+    *(
+        "> as it says\u2028{}",
+        "> as it says\x0b{}",
+        "> as it says\r{}",
+        "```\n    ```\n{}\n",
+        "```\nopen\n\n{}",
+        "<!-- {} -->",
+        "~~{}~~",
+    ),
+]
+
+
+@given(
+    st.sampled_from(QUOTATIONS),
+    st.sampled_from([*CLEAR[APPROVED], *CLEAR[WITH_CONDITIONS]]).filter(
+        lambda line: "\n" not in line and "```" not in line
+    ),
+)
+def test_no_quotation_approves_whatever_it_says(quotation: str, line: str) -> None:
+    quoted = quotation.format(line)
+    for text in (f"{EMPTY}{quoted}", f"{quoted}\n\n{EMPTY}", f"{EMPTY}NOT_APPROVED\n\n{quoted}"):
+        assert read_review(text, MARK).verdict not in (APPROVED, WITH_CONDITIONS)
+
+
+GRAVE = '{"findings": [{"severity": "Critical", "title": "It deletes the disk", "line": "12-14"}]}'
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_all_blocks_of_findings_count(order: int) -> None:
+    blocks = [EMPTY, f"```json\n{GRAVE}\n```\n"]
+    found = read_review("".join(reversed(blocks) if order else blocks) + "APPROVED", MARK)
+    assert (found.verdict, [(one.severity, one.line) for one in found.findings]) == (
+        WITH_CONDITIONS,
+        [("critical", 12)],
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "```json\n{broken\n```\n",
+        '```\n{"findings": [oops]}\n```\n',
+        '```json\n{"findings": "none"}\n```\n',
+        '```json\n{"findings": [1]}\n```\n',
+        '```json\n{"findings": [{"severity": "high", "title": "x"}], "findings": []}\n```\n',
+        "```JSON\n[[\n```\n",
+    ],
+)
+def test_one_block_of_findings_that_cannot_be_read_leaves_an_approval_undecided(other: str) -> None:
+    for text in (EMPTY + other, other + EMPTY):
+        found = read_review(f"{text}APPROVED", MARK)
+        assert found.verdict is None
+        assert found.problem
+        assert read_review(f"{text}NOT_APPROVED", MARK).verdict == NOT_APPROVED
+
+
+def test_json_that_is_no_list_of_findings_is_left_alone() -> None:
+    assert read_review(f'```json\n{{"name": "an example"}}\n```\n{EMPTY}APPROVED', MARK).verdict == APPROVED
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (12, 12),
+        (12.0, 12),
+        ("12", 12),
+        ("12-14", 12),
+        ("L12", 12),
+        ("lines 12–14", 12),
+        ("12:5", 12),
+        ([12, 14], 12),
+        (None, 0),
+        (0, 0),
+        (-1, 0),
+        (12.5, 0),
+        (True, 0),
+        ("near the top", 0),
+        ({}, 0),
+        (10**30, 0),
+        ("12" * 20, 0),
+    ],
+)
+def test_a_finding_counts_in_whatever_way_its_line_is_told(said: Any, line: int) -> None:
+    block = json.dumps({"findings": [{"severity": "low", "title": "x", "line": said}]})
+    found = read_review(f"```json\n{block}\n```\nAPPROVED", MARK)
+    assert (found.verdict, [one.line for one in found.findings]) == (APPROVED, [line])
+
+
+@pytest.mark.parametrize(
+    ("said", "severity"),
+    [
+        ("Critical", "critical"),
+        ("HIGH", "high"),
+        (" medium ", "medium"),
+        ("Major", "high"),
+        ("blocker", "critical"),
+        ("nitpick", "info"),
+        ("🔴 Critical", "critical"),
+        ("low/medium", "medium"),
+        ("**Low**", "low"),
+        ("P1", "high"),
+        ("warning", "medium"),
+        ("Informational", "info"),
+    ],
+)
+def test_a_severity_is_read_in_any_case_and_by_its_usual_synonyms(said: str, severity: str) -> None:
+    block = json.dumps([{"severity": said, "title": "x"}])
+    assert [one.severity for one in read_review(f"```json\n{block}\n```\nNOT_APPROVED", MARK).findings] == [severity]
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        *(
+            ("POSITION: safe", "safe"),
+            ("**Position:** Safe.", "safe"),
+            ("## Final position: safe", "safe"),
+            ("- POSITION - safe", "safe"),
+        ),
+        *(
+            ("POSITION\uff1a safe\u00a0", "safe"),
+            ("**POSITION: `safe`**", "safe"),
+            ("## Position\n\nsafe", "safe"),
+            ("| Position | safe |", "safe"),
+        ),
+        *(
+            ("POSITION: unsafe\n\nPOSITION: safe", "safe"),
+            ("POSITION: safe, because it is locked", "safe"),
+            ("POSITION: not safe", None),
+        ),
+        *(
+            ("POSITION: safe\n\n**Position:** I am not sure", None),
+            ("POSITION: safe\n\nFinal position:", None),
+            ("> POSITION: safe", None),
+        ),
+        *(
+            ("POSITION: safe or unsafe", None),
+            ("POSITION: safe\n\n> Position: unsafe", None),
+            ("POSITION: safe\n\n```\nPOSITION: unsafe\n```", None),
+        ),
+        *(
+            ("The position of the lock is right.\nPOSITION: safe", "safe"),
+            ("POSITION: safe but not here", None),
+            ("```\nPOSITION: safe\n```", None),
+        ),
+    ],
+)
+def test_the_last_position_decides_and_one_that_cannot_be_read_leaves_none(text: str, position: str | None) -> None:
+    found, problem = read_position(text, MARK, ["safe", "unsafe"])
+    assert found == position
+    assert (found is None) == bool(problem)
