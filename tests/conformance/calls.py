@@ -58,6 +58,7 @@ WAVES: tuple[dict[str, Given], ...] = (
         "llm_job_list": lambda known: {"status": "completed"},
         "review_result": lambda known: {"reviewId": review_id(known), "format": "json"},
         "review_cancel": lambda known: {"reviewId": review_id(known)},
+        "review_list": lambda known: {"limit": 5},
         "session_delete": lambda known: {"sessionId": session(known)},
     },
     {"session_clear_all": lambda known: {"provider": "echo"}},

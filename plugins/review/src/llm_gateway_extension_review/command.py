@@ -18,13 +18,19 @@ from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, WITH_CONDITI
 
 APPROVES, REFUSES, UNDECIDED = 0, 1, 3
 _REFRESH_S = 0.2
+LIST = "list"  #: in the place of a range; a branch of this name is refs/heads/list
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
-    add("range", nargs="?", metavar="RANGE", help="what git diff takes, such as main...HEAD (default: --uncommitted)")
+    add(
+        "range",
+        nargs="?",
+        metavar="RANGE",
+        help="what git diff takes, such as main...HEAD (default: --uncommitted); or the word list: show your reviews",
+    )
     add("--with", dest="seats", metavar="A,B", help="who reviews: providers, or provider:model")
     add("--fix-with", metavar="PROVIDER", help="let this one mend what is found, until the others approve")
     add("--uncommitted", action="store_true", help="review what is not committed, new files among it")
@@ -40,6 +46,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_const", const="json", dest="format", help="as --format json")
     add("--id", metavar="REVIEW", help="wait for this review, or show it, instead of beginning one")
     add("--cancel", action="store_true", help="with --id: end this review and its agents")
+    add("--limit", type=int, metavar="N", help="with list: how many at most, newest first (default: 20)")
 
 
 def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
@@ -70,6 +77,10 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
     from llm_gateway_extension_review.reviews import reviews_of
 
     quiet = CallContext()
+    if given.range == LIST and not given.seats:
+        return await _list(gateway, given, quiet)
+    if given.limit is not None:
+        raise InvalidRequest("--limit belongs to: llm-gateway review list")
     if given.cancel and not given.id:
         raise InvalidRequest("--cancel: name the review, --id rv-…")
     if given.id:
@@ -103,6 +114,24 @@ def exit_code(run: Run, *, strict: bool) -> int:
     if run.verdict == APPROVED or (run.verdict == WITH_CONDITIONS and not strict):
         return APPROVES
     return APPROVES if run.verdict is None else UNDECIDED if run.verdict == NO_QUORUM else REFUSES
+
+
+async def _list(gateway: Gateway, given: argparse.Namespace, context: CallContext) -> int:
+    """Show the caller's reviews."""
+    from llm_gateway_extension_review.listing import table, terminal_width
+    from llm_gateway_extension_review.operations import ListParams, list_reviews
+
+    if given.format not in ("text", "json"):
+        raise InvalidRequest(f"--format {given.format}: a list is text or json")
+    limit = {} if given.limit is None else {"limit": given.limit}
+    found = await list_reviews(gateway, check(ListParams, limit), context)
+    if given.format == "json":
+        _print(found.model_dump_json(by_alias=True, exclude_none=True, indent=2), "json")
+    elif not found.reviews:
+        _print("no reviews", "list")
+    else:
+        _print("\n".join(table(found.reviews, terminal_width())), "list")
+    return APPROVES
 
 
 async def _watch(gateway: Gateway, run: Run) -> Run:

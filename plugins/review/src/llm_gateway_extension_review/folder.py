@@ -14,10 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from llm_gateway import from_json, to_json
+from llm_gateway.files import read_regular
 from llm_gateway_extension_review.state import Run
 
 _ID = re.compile(r"rv-[0-9a-f]{16}")
 _OPEN = ".open"
+_MOST_BYTES = 256 << 20  #: of one file of a run
 
 
 class Folder:
@@ -35,7 +37,7 @@ class Folder:
         if not _ID.fullmatch(run_id):
             return None
         try:
-            return from_json(Run, (self._root / run_id / "state.json").read_bytes())
+            return from_json(Run, read_regular(self._root / run_id / "state.json", most_bytes=_MOST_BYTES))
         except (OSError, ValueError):
             return None
 
@@ -46,9 +48,30 @@ class Folder:
     def read(self, run_id: str, name: str) -> str | None:
         """A text of a run; None: it is not there."""
         try:
-            return (self._root / run_id / name).read_bytes().decode("utf-8", "surrogatepass")
-        except OSError:
+            return read_regular(self._root / run_id / name, most_bytes=_MOST_BYTES).decode("utf-8", "surrogatepass")
+        except (OSError, ValueError):
             return None
+
+    def newest(self, principal: str, limit: int) -> list[Run]:
+        """The runs of a principal that were begun last, newest first. Reads no more of them than it must."""
+        found = list[Run]()
+        for changed, run_id in sorted(self._changed(), reverse=True):
+            if len(found) >= limit and changed < found[-1].created_at.timestamp():
+                break  # what has not changed since then was not begun since then
+            run = self.load(run_id)
+            if run is not None and run.principal == principal:
+                found = sorted([*found, run], key=lambda one: (one.created_at, one.id), reverse=True)[:limit]
+        return found
+
+    def _changed(self) -> list[tuple[float, str]]:
+        """When each run was last written to."""
+        found = list[tuple[float, str]]()
+        with suppress(OSError):
+            for name in os.listdir(self._root):
+                if _ID.fullmatch(name):
+                    with suppress(OSError):
+                        found.append((os.lstat(self._root / name).st_mtime, name))
+        return found
 
     def begin(self, run: Run, texts: dict[str, str]) -> int | None:
         """Keep a new run, and drive it: the held lock. None: another gateway was quicker to see it."""

@@ -17,77 +17,104 @@ from pydantic import Field
 from llm_gateway import CallContext, Gateway, JobId, JobState, Wire, operation
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway_extension_review.evidence import Evidence, collect, settle
+from llm_gateway_extension_review.listing import ReviewList, rows_of
 from llm_gateway_extension_review.result import Format, ReviewResult, latest, result_of
 from llm_gateway_extension_review.reviews import reviews_of
 from llm_gateway_extension_review.rounds import CUT, answer_name
 from llm_gateway_extension_review.state import ASK_MANY, CONSENSUS, REVIEW, UNTIL_APPROVED, Run, Scope, Seat, Turn
 
-_Seats = Annotated[list[str], Field(min_length=1, max_length=12, description="provider or provider:model")]
+_Seats = Annotated[
+    list[str],
+    Field(
+        min_length=1,
+        max_length=12,
+        description="Who is asked: provider or provider:model; one named twice answers twice",
+    ),
+]
 _SEAT = r"^[a-z][a-z0-9_]*(:[^-\s][^\s]*)?$"
 _OneSeat = Annotated[str, Field(pattern=_SEAT, max_length=400)]
 _TimeoutMs = Annotated[int, Field(ge=1, le=24 * 3_600_000)]
+_REVIEW_ID = "The reviewId of an earlier answer"
 
 
 class Asking(Wire):
     """What every run takes."""
 
     providers: _Seats
-    working_dir: str | None = None
-    timeout_ms: _TimeoutMs | None = None
+    working_dir: str | None = Field(None, description="Absolute path; the directory the agents work in")
+    timeout_ms: _TimeoutMs | None = Field(None, description="Limit of each agent's turn")
 
 
 class ReviewParams(Asking):
     """Who reviews what."""
 
-    range: Annotated[str, Field(max_length=500)] | None = Field(None, description="main...HEAD")
-    uncommitted: bool = False
-    files: Annotated[list[str], Field(max_length=200)] | None = None
-    text: str | None = None
-    instructions: Annotated[str, Field(max_length=20_000)] | None = None
-    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="Approvals needed; all")
+    range: Annotated[str, Field(max_length=500)] | None = Field(
+        None, description="Commits, as git diff takes them: main...HEAD; a single one is compared with the working tree"
+    )
+    uncommitted: bool = Field(False, description="What is not committed, new files included; the default")
+    files: Annotated[list[str], Field(max_length=200)] | None = Field(
+        None, description="Whole files, by their paths in workingDir"
+    )
+    text: str | None = Field(None, description="A text instead of files, such as a plan")
+    instructions: Annotated[str, Field(max_length=20_000)] | None = Field(
+        None, description="What reviewers are to look at"
+    )
+    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="Approvals needed; default: all")
 
 
 class UntilParams(ReviewParams):
     """And who mends it."""
 
-    implementer: _OneSeat
-    posture: Literal["accept_edits", "workspace_write", "bypass"] = "accept_edits"
-    max_rounds: Annotated[int, Field(ge=1, le=10)] = 3
+    implementer: Annotated[_OneSeat, Field(description="Who mends what is found: provider or provider:model")]
+    posture: Literal["accept_edits", "workspace_write", "bypass"] = Field(
+        "accept_edits", description="What the implementer may do"
+    )
+    max_rounds: Annotated[int, Field(ge=1, le=10)] = Field(3, description="Then a person must decide (escalate)")
 
 
 class ManyParams(Asking):
     """Who is asked what."""
 
-    prompt: Annotated[str, Field(min_length=1)]
-    posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] = "read_only"
+    prompt: Annotated[str, Field(min_length=1, description="The question")]
+    posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] = Field(
+        "read_only", description="What those who answer may do"
+    )
 
 
 class ConsensusParams(ManyParams):
     """And how agreement is found."""
 
-    choices: Annotated[list[str], Field(max_length=20)] | None = None
-    judge: _OneSeat | None = None
-    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="More than half")
+    choices: Annotated[list[str], Field(max_length=20)] | None = Field(
+        None, description="Answers to choose from; they are counted"
+    )
+    judge: _OneSeat | None = Field(None, description="Who says which answers agree, instead of counting")
+    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="How many must agree; default: more than half")
 
 
 class WaitParams(Wire):
     """One run, one bounded wait."""
 
-    review_id: str
-    timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = 45_000
+    review_id: str = Field(description=_REVIEW_ID)
+    timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = Field(45_000, description="How long to wait")
 
 
 class CancelParams(Wire):
     """One run."""
 
-    review_id: str
+    review_id: str = Field(description=_REVIEW_ID)
 
 
 class ResultParams(Wire):
     """One run, in a form."""
 
-    review_id: str
-    format: Format = "text"
+    review_id: str = Field(description=_REVIEW_ID)
+    format: Format = Field("text", description="Of the report; github: annotations, sarif: code scanning")
+
+
+class ListParams(Wire):
+    """How many."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = Field(20, description="How many at most, newest first")
 
 
 async def review(gateway: Gateway, params: ReviewParams, context: CallContext) -> ReviewResult:
@@ -124,6 +151,12 @@ async def cancel(gateway: Gateway, params: CancelParams, context: CallContext) -
 async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ReviewResult:
     """How a review stands, or its result; kept as long as jobs."""
     return await tell(gateway, await reviews_of(gateway).known(params.review_id, context), params.format)
+
+
+async def list_reviews(gateway: Gateway, params: ListParams, context: CallContext) -> ReviewList:
+    """Your reviews and questions to several agents, newest first: id, time, subject, status, verdict. Then review_result."""
+    folder = reviews_of(gateway).folder
+    return ReviewList(reviews=await to_thread.run_sync(rows_of, folder, context.principal, params.limit))
 
 
 async def begin_review(gateway: Gateway, params: ReviewParams, context: CallContext) -> Run:
@@ -310,4 +343,5 @@ OPERATIONS = [
         destructive=True,
     ),
     operation("review_result", "Review result", result, ResultParams, ReviewResult, text=_words, failed=_failed),
+    operation("review_list", "List reviews", list_reviews, ListParams, ReviewList),
 ]
