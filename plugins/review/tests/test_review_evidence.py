@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from llm_gateway.errors import InvalidRequest
-from llm_gateway_extension_review import evidence, git
+from llm_gateway_extension_review import evidence
 from llm_gateway_extension_review.evidence import collect, settle
 
 QUIET = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
@@ -101,11 +100,13 @@ def test_nothing_that_a_repository_configures_is_run(repo: Path, tmp_path: Path)
     assert not bell.exists(), bell.read_text()
 
 
-def test_a_repository_that_lies_about_its_place_is_refused(repo: Path, tmp_path: Path) -> None:
+def test_a_repository_that_lies_about_its_place_is_seen_as_it_is(repo: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret\n")
     run_git(repo, "config", "core.worktree", str(tmp_path))
-    with pytest.raises(InvalidRequest, match="working tree"):
-        uncommitted(repo)
+    (repo / "code.py").write_text("two\n")
+    text = uncommitted(repo)
+    assert "-one\n+two" in text
+    assert "secret" not in text
 
 
 def test_a_hooks_environment_does_not_lead_astray(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,33 +137,9 @@ def test_what_is_too_long_is_cut_and_says_so(repo: Path, monkeypatch: pytest.Mon
     assert len(found.text) <= 10_000
 
 
-def test_git_that_takes_too_long_is_ended(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tmp_path / "bin" / "git"
-    fake.parent.mkdir()
-    fake.write_text("#!/bin/sh\nexec sleep 300\n")
-    fake.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(git, "_TIMEOUT_S", 0.2)
-    with pytest.raises(InvalidRequest, match="longer"):
-        uncommitted(repo)
-
-
 def test_a_folder_without_git_can_give_files_alone(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("one\n")
     with pytest.raises(InvalidRequest):
         uncommitted(tmp_path)
     scope = settle(str(tmp_path), None, False, ("a.py",), None)
     assert "=== a.py\none" in collect(str(tmp_path), scope, "", again=False).text
-
-
-def test_a_git_that_cannot_be_told_what_not_to_run_is_not_asked(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = shutil.which("git")
-    old = tmp_path / "bin" / "git"
-    old.parent.mkdir()
-    old.write_text(f'#!/bin/sh\nunset GIT_CONFIG_COUNT\nexec {real} "$@"\n')
-    old.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{old.parent}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(InvalidRequest, match="what not to run"):
-        uncommitted(repo)

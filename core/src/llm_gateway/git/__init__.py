@@ -7,6 +7,6 @@ our own configuration; only the repository's objects, references, index and excl
 """
 
 from llm_gateway.git.places import GitError, Place, find_place
-from llm_gateway.git.repository import Repository, open_repository
+from llm_gateway.git.repository import Repository, open_repository, open_scratch
 
-__all__ = ["GitError", "Place", "Repository", "find_place", "open_repository"]
+__all__ = ["GitError", "Place", "Repository", "find_place", "open_repository", "open_scratch"]

@@ -47,12 +47,22 @@ _SETTINGS = {
 #: The values of a repository's, or of the user's, own configuration that are taken over: what files are, never programs.
 _HARMLESS = ("autocrlf", "eol", "filemode", "ignorecase", "precomposeunicode", "safecrlf", "symlinks")
 _MAX_CONFIG = 1024 * 1024
+#: The name of a remote, of a reference, or what is fetched into what. No address.
+_UPSTREAM = re.compile(r"\.|[\w.-]+|\+?refs/[^\s:]+(?::refs/[^\s:]+)?")
 _MAX_TROUBLE = 4000
 _DEFAULT_TIMEOUT_S = 60.0
 #: How long a killed git may take to be gone; one that hangs in the kernel is left to the system.
 _GONE_S = 1.0
 #: Of a repository, what git sees in the directory that it is given. `info/attributes` and `refs/replace` do not count.
 _LINKED = ("objects", "refs", "packed-refs", "shallow", "logs")
+
+
+#: The files of an empty repository. Everything in it is text for git.
+_SCRATCH = {
+    "HEAD": "ref: refs/heads/main\n",
+    "config": "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+    "info/attributes": "* diff\n",
+}
 
 
 class Repository:
@@ -62,6 +72,8 @@ class Repository:
         self.place = place
         self._program = program
         self._environment = _environment(place, private, environ)
+        if place.git_dir == private:  # a repository of ours has no working tree
+            del self._environment["GIT_WORK_TREE"]
         self._settings = dict(_SETTINGS)
 
     @property
@@ -76,15 +88,17 @@ class Repository:
         most_bytes: int,
         timeout_s: float = _DEFAULT_TIMEOUT_S,
         codes: Sequence[int] = (0,),
+        data: bytes = b"",
     ) -> bytes:
         """Run git in the top directory, and give what it prints.
 
         :param arguments: such as `["ls-files", "-z"]`; paths in them are taken literally.
         :param codes: the exit codes that are no failure.
+        :param data: what git reads from its standard input.
 
         Raises GitError when it prints more, takes longer, or ends with another code.
         """
-        data, cut = self.run_cut(arguments, most_bytes=most_bytes, timeout_s=timeout_s, codes=codes)
+        data, cut = self.run_cut(arguments, most_bytes=most_bytes, timeout_s=timeout_s, codes=codes, data=data)
         if cut:
             raise GitError(f"git {arguments[0]} printed more than {most_bytes:,} bytes")
         return data
@@ -96,17 +110,33 @@ class Repository:
         most_bytes: int,
         timeout_s: float = _DEFAULT_TIMEOUT_S,
         codes: Sequence[int] = (0,),
+        data: bytes = b"",
     ) -> tuple[bytes, bool]:
         """As `run`, but more output is cut off: the first `most_bytes` bytes, and whether there were more."""
         command = [self._program, "--no-pager", "--literal-pathspecs", *arguments]
         environment = {**self._environment, **_as_environment(self._settings)}
-        data, trouble, code = _run(command, self.top, environment, most_bytes + 1, timeout_s)
-        if len(data) > most_bytes:
-            return data[:most_bytes], True
+        output, trouble, code = _run(command, self.top, environment, most_bytes + 1, timeout_s, data=data)
+        if len(output) > most_bytes:
+            return output[:most_bytes], True
         if code not in codes:
             said = trouble.decode(errors="replace").strip() or f"exit code {code}"
             raise GitError(f"git {arguments[0]} failed: {said}")
-        return data, False
+        return output, False
+
+    def use_upstreams(self) -> None:
+        """Take over which branch of which remote each branch follows, so that `@{upstream}` has a meaning. Names only."""
+        path = os.path.join(self.place.common_dir, "config")
+        wanted = r"^(branch\..*\.(remote|merge)|remote\..*\.fetch)$"
+        command = [self._program, "config", "--file", "-", "--no-includes", "--null", "--get-regexp", wanted]
+        try:
+            config = read_regular(path, most_bytes=_MAX_CONFIG)
+        except OSError:
+            return
+        data, _, _ = _run(command, os.sep, self._environment, _MAX_CONFIG, _DEFAULT_TIMEOUT_S, data=config)
+        for entry in data.split(b"\0"):
+            name, _, value = os.fsdecode(entry).partition("\n")
+            if _UPSTREAM.fullmatch(value):
+                self._settings[name] = value
 
     def use_file_settings_of_user(self) -> None:
         """Take over what the user's own settings say of files: which are ignored, and how lines end."""
@@ -144,6 +174,32 @@ def open_repository(
         yield Repository(place, program, private, environ)
     except OSError as error:
         raise GitError(f"the git repository of {place.top} cannot be read: {error.strerror}") from error
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+@contextmanager
+def open_scratch(environ: Mapping[str, str] | None = None) -> Iterator[Repository]:
+    """Open a new, empty repository without a working tree, which is gone afterwards.
+
+    What is put into it can be compared by git where no attribute, ignore rule or setting of anybody applies.
+
+    Raises GitError without git.
+    """
+    environ = os.environ if environ is None else environ
+    program = find_executable("git", environ)
+    if program is None:
+        raise GitError("git is not installed, or not in an absolute directory of PATH")
+    private = os.path.realpath(tempfile.mkdtemp(prefix="llm-gateway-git-"))
+    try:
+        for name in ("objects", "refs", "info"):
+            os.mkdir(os.path.join(private, name))
+        for name, text in _SCRATCH.items():
+            with open(os.path.join(private, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        yield Repository(Place(top=private, git_dir=private, common_dir=private), program, private, environ)
+    except OSError as error:
+        raise GitError(f"no repository can be made in {private}: {error.strerror}") from error
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
@@ -241,20 +297,27 @@ def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _run(
-    command: Sequence[str], directory: str, environment: Mapping[str, str], most_bytes: int, timeout_s: float
+    command: Sequence[str],
+    directory: str,
+    environment: Mapping[str, str],
+    most_bytes: int,
+    timeout_s: float,
+    *,
+    data: bytes = b"",
 ) -> tuple[bytes, bytes, int]:
     """At most so many bytes of stdout, the beginning of stderr, and the exit code; -1 when the output was enough."""
     until = time.monotonic() + timeout_s
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        with _as_file(data) as given:
+            process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=environment,
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
     except OSError as error:
         raise GitError(f"git cannot be run in {directory}: {error.strerror}") from error
     assert process.stdout
@@ -281,6 +344,18 @@ def _run(
     finally:
         _end(process)
     return bytes(output[:most_bytes]), bytes(trouble), code
+
+
+@contextmanager
+def _as_file(data: bytes) -> Iterator[int]:
+    """A descriptor to read this from. A file, not a pipe: nobody has to feed it while git prints."""
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -91,9 +91,9 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
         try:
             run = await begin_review(gateway, params, quiet)
         except InvalidRequest as error:
-            if error.message != NOTHING:
+            if not error.message.startswith(NOTHING):
                 raise
-            _say(NOTHING)
+            _say(error.message)
             return APPROVES
     try:
         run = await _watch(gateway, run)

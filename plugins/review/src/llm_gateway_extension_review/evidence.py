@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llm_gateway.errors import InvalidRequest
-from llm_gateway_extension_review.git import Repository
+from llm_gateway.git import GitError
+from llm_gateway_extension_review.changes import Changes, Side, beginning_of, between_commits, in_working_tree
+from llm_gateway_extension_review.comparing import Section, compare
+from llm_gateway_extension_review.decoding import bytes_of, quoted, shown
+from llm_gateway_extension_review.history import open_history
 from llm_gateway_extension_review.state import Scope
+from llm_gateway_extension_review.worktree import EXECUTABLE, FILE, LINK, WorkingTree
 
 MOST_BYTES = 400_000  #: about 100,000 tokens, for every seat
 NOTHING = "there is nothing to review: no difference was found"
-_MOST_NEW_FILES = 500
-_PEEK = 8_000
+#: Begins each note on what the reviewers were not shown.
+NOT_SHOWN = "not_shown: "
+_MOST_NAMED = 50
+_FORGED = re.compile(r"^(?:===|diff --git)", re.M)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +30,7 @@ class Evidence:
 
     text: str
     cut: bool = False
+    notes: tuple[str, ...] = ()  #: what is not in the text, for whoever reads the verdict
 
 
 def settle(directory: str, range_: str | None, uncommitted: bool, files: tuple[str, ...], text: str | None) -> Scope:
@@ -34,20 +42,14 @@ def settle(directory: str, range_: str | None, uncommitted: bool, files: tuple[s
     if sum(named) > 1:
         raise InvalidRequest("range, uncommitted, files and text exclude each other")
     if range_:
-        base, head = Repository(directory).ends_of(range_)
+        with open_history(directory) as history:
+            base, head = history.ends_of(range_)
         return Scope(kind="range", range=range_, base=base, head=head)
     if files:
-        inside = Path(directory).resolve()
-        for name in files:
-            path = (inside / name).resolve()
-            if not path.is_relative_to(inside):
-                raise InvalidRequest(f"{name} is outside of {directory}")
-            if not path.is_file():
-                raise InvalidRequest(f"there is no file {name} in {directory}")
-        return Scope(kind="files", files=files)
+        return Scope(kind="files", files=_inside(directory, files))
     if text is not None:
         return Scope(kind="text")
-    return Scope(kind="uncommitted", base=Repository(directory).head())
+    return Scope(kind="uncommitted", base=_head(directory))
 
 
 def collect(directory: str, scope: Scope, text: str, *, again: bool) -> Evidence:
@@ -61,47 +63,121 @@ def collect(directory: str, scope: Scope, text: str, *, again: bool) -> Evidence
     if scope.kind == "text":
         found = Evidence(text=text)
         if again:
-            now = collect(directory, Scope(kind="uncommitted", base=Repository(directory).head()), "", again=True)
-            found = Evidence(text=f"{text}\n\nWhat was changed since:\n\n{now.text}", cut=now.cut)
+            now = _changes(directory, Scope(kind="uncommitted", base=_head(directory)), again=True)
+            found = Evidence(text=f"{text}\n\nWhat was changed since:\n\n{now.text}", cut=now.cut, notes=now.notes)
     elif scope.kind == "files":
-        found = _files(Path(directory).resolve(), scope.files)
-    elif scope.head and not again:
-        diff, cut = Repository(directory).diff(scope.base, scope.head, MOST_BYTES)
-        found = Evidence(text=diff, cut=cut)
+        found = _files(directory, scope.files)
     else:
-        found = _working_tree(Repository(directory), scope.base)
+        found = _changes(directory, scope, again=again)
     if not found.text.strip() and not again:
-        raise InvalidRequest(NOTHING)
+        aside = f" ({'; '.join(found.notes)})" if found.notes else ""
+        raise InvalidRequest(NOTHING + aside)
     return found
 
 
-def _working_tree(repository: Repository, base: str) -> Evidence:
-    diff, cut = repository.diff(base, "", MOST_BYTES)
-    new = _files(repository.top.resolve(), tuple(repository.untracked()), MOST_BYTES - len(diff.encode()))
-    return Evidence(text=diff + new.text, cut=cut or new.cut)
+def _inside(directory: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    """These files, if they are in the directory. Raises InvalidRequest."""
+    inside = Path(directory).resolve()
+    for name in files:
+        path = (inside / name).resolve()
+        if "\0" in name or not path.is_relative_to(inside):
+            raise InvalidRequest(f"{name!r} is outside of {directory}")
+        if not path.is_file():
+            raise InvalidRequest(f"there is no file {name!r} in {directory}")
+    return files
 
 
-def _files(top: Path, names: tuple[str, ...], room: int = MOST_BYTES) -> Evidence:
-    parts, cut = [], len(names) > _MOST_NEW_FILES
-    for name in names[:_MOST_NEW_FILES]:
-        data = _content(top / name, room)
-        if data is None or b"\0" in data[:_PEEK]:
-            parts.append(f"=== {name} (not text, or not readable)\n")
-            continue
-        if len(data) > room:
-            cut, data = True, data[: max(0, room)]
-        room -= len(data)
-        parts.append(f"=== {name}\n{data.decode(errors='replace')}\n")
-    return Evidence(text="\n".join(parts), cut=cut)
+def _head(directory: str) -> str:
+    with open_history(directory) as history:
+        return history.head()
 
 
-def _content(path: Path, room: int) -> bytes | None:
-    """A file's first bytes; never a device's, a pipe's, or what a link leads to elsewhere."""
+def _changes(directory: str, scope: Scope, *, again: bool) -> Evidence:
+    with open_history(directory) as history:
+        if scope.head and not again:
+            found = between_commits(history, scope.base, scope.head)
+        else:
+            found = in_working_tree(history, scope.base, MOST_BYTES)
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with open(file, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return None
-        return opened.read(max(0, room) + 1)
+        return _fitted([*compare(found.changed), *map(_new_section, found.new)], found)
+    except GitError as error:
+        raise InvalidRequest(str(error)) from None
+
+
+def _files(directory: str, names: Iterable[str]) -> Evidence:
+    inside, sections = Path(directory).resolve(), []
+    with WorkingTree(str(inside)) as files:
+        for name in names:
+            given = Path(name).resolve().relative_to(inside) if Path(name).is_absolute() else name
+            path = _normal(bytes_of(str(given)))
+            now = files.look(path, MOST_BYTES, hashed=False)
+            side = beginning_of(now)
+            if now.kind == "absent":
+                side = Side(mode=FILE, why="it is behind a symlink")
+            elif now.kind == "link":
+                side = replace(side, why="a symlink; it is not followed")
+            sections.append(_new_section((path, side)))
+    return _fitted(sections, Changes())
+
+
+def _normal(path: bytes) -> bytes:
+    """A relative path without `.` and `..`: those that lead out were refused."""
+    kept = list[bytes]()
+    for part in path.split(b"/"):
+        if part == b"..":
+            kept = kept[:-1]
+        elif part not in (b"", b"."):
+            kept.append(part)
+    return b"/".join(kept)
+
+
+def _new_section(new: tuple[bytes, Side]) -> Section:
+    """A whole file. Where a line of it looks like a heading of ours, all of its lines are marked as content."""
+    name, side = new
+    text = None if side.data is None else shown(side.data)
+    if text is None:
+        why = side.why or "not text"
+        return Section(name=name, text=f"=== {quoted(name)} (not text, or not readable: {why})\n", unseen=why)
+    if side.mode == LINK:
+        title = f"=== {quoted(name)} (a symlink to {quoted(side.data or b'')}; it is not followed)\n"
+        return Section(name=name, text=title, unseen=side.why)
+    remarks = ["executable"] if side.mode == EXECUTABLE else []
+    if _FORGED.search(text):
+        remarks.append("each of its lines stands behind `| `")
+        text = "\n".join(f"| {line}" for line in text.split("\n"))
+    remark = f" ({'; '.join(remarks)})" if remarks else ""
+    return Section(name=name, text=f"=== {quoted(name)}{remark}\n{text}\n", unseen=side.why)
+
+
+def _fitted(sections: Sequence[Section], found: Changes) -> Evidence:
+    """As much as there is room for. The short sections come first: a long file cannot push the others out."""
+    reserve = min(20_000, MOST_BYTES // 4)
+    room, kept, unseen = MOST_BYTES - reserve, dict[int, str](), [*found.unseen]
+    sizes = [len(section.text.encode()) + 1 for section in sections]
+    cut = False
+    for number in sorted(range(len(sections)), key=lambda one: sizes[one]):
+        section = sections[number]
+        if sizes[number] <= room:
+            kept[number] = section.text
+            room -= sizes[number]
+            if section.unseen:
+                unseen.append((section.name, section.unseen))
+            continue
+        cut = True
+        part = section.text.encode()[: max(0, room)].decode(errors="ignore")
+        kept[number] = part
+        unseen.append((section.name, f"cut: {len(part.encode()):,} of {sizes[number]:,} bytes are shown"))
+        room = 0
+    text = "\n".join(kept[number].rstrip("\n") + "\n" for number in sorted(kept) if kept[number])
+    reasons = [f"{quoted(name)}: {why}" for name, why in unseen]
+    if reasons:
+        listed = "\n".join(f"- {reason}" for reason in _first(reasons, reserve // 300))
+        text += f"\n=== Not shown, or not wholly. Nobody has reviewed it unless you read it:\n{listed}\n"[: reserve - 1]
+    notes = [NOT_SHOWN + reason for reason in [*_first(reasons, _MOST_NAMED), *found.aside]]
+    return Evidence(text=text, cut=cut, notes=tuple(notes))
+
+
+def _first(reasons: list[str], most: int) -> list[str]:
+    if len(reasons) <= most:
+        return reasons
+    return [*reasons[:most], f"and {len(reasons) - most} more"]

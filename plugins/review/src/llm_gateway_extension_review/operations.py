@@ -178,7 +178,7 @@ async def begin_review(gateway: Gateway, params: ReviewParams, context: CallCont
         scope=scope,
         quorum=_quorum(params.quorum, seats, len(seats)),
         instructions=params.instructions or "",
-        notes=(CUT,) if evidence.cut else (),
+        notes=((CUT,) if evidence.cut else ()) + evidence.notes,
     )
     if until:
         implementer = _seats(gateway, [until.implementer], needed=True)[0]

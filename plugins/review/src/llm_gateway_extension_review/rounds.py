@@ -146,8 +146,8 @@ class Drive:
             )
             assert found
             text = found.text
-            if found.cut and CUT not in run.notes:
-                self.run = replace(run, notes=(*run.notes, CUT))
+            notes = ((CUT,) if found.cut else ()) + found.notes
+            self.run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *notes))))
             await to_thread.run_sync(self._folder.write, run.id, name, text)
         return text, CUT in self.run.notes
 
