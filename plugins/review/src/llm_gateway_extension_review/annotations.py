@@ -29,6 +29,7 @@ def github(result: Result) -> str:
         for seat in result["seats"]
         if not seat.get("verdict")
     ]
+    lines += [f"::warning title=not reviewed::{_message(note)}" for note in result.get("notes", ())]
     kind = "notice" if result.get("verdict") in ("APPROVED", "APPROVED_WITH_CONDITIONS") else "error"
     quorum = result.get("quorum") or {}
     told = f"{quorum.get('approvals', 0)} of {quorum.get('of', 0)} approve, {quorum.get('needed', 0)} needed"
@@ -59,6 +60,7 @@ def sarif(result: Result) -> str:
             "verdict": result.get("verdict"),
             "quorum": result.get("quorum"),
             "reviewId": result["reviewId"],
+            "notes": list(result.get("notes", ())),
         },
         "results": [_sarif_result(one) for one in findings],
     }

@@ -26,14 +26,16 @@ def shown(data: bytes) -> str | None:
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return _visible(data[len(mark) :].decode(encoding, "backslashreplace"))
-    return _visible(data.decode("utf-8", "backslashreplace"))
+            return _visible(data[len(mark) :], encoding)
+    return _visible(data, "utf-8")
 
 
-def _visible(text: str) -> str | None:
-    found = len(_CONTROLS.findall(text))
-    if found > _MOST_CONTROLS * len(text):
+def _visible(data: bytes, encoding: str) -> str | None:
+    letters = data.decode(encoding, "replace")
+    found = len(_CONTROLS.findall(letters))
+    if found > _MOST_CONTROLS * len(letters):
         return None
+    text = data.decode(encoding, "backslashreplace")
     text = text.encode("utf-8", "backslashreplace").decode()
     return _CONTROLS.sub(lambda one: f"\\x{ord(one[0]):02x}", text) if found else text
 

@@ -13,13 +13,12 @@ from llm_gateway_extension_review.changes import Changes, Side, beginning_of, be
 from llm_gateway_extension_review.comparing import Section, compare
 from llm_gateway_extension_review.decoding import bytes_of, quoted, shown
 from llm_gateway_extension_review.history import open_history
+from llm_gateway_extension_review.report import NOT_SHOWN
 from llm_gateway_extension_review.state import Scope
 from llm_gateway_extension_review.worktree import EXECUTABLE, FILE, LINK, WorkingTree
 
 MOST_BYTES = 400_000  #: about 100,000 tokens, for every seat
 NOTHING = "there is nothing to review: no difference was found"
-#: Begins each note on what the reviewers were not shown.
-NOT_SHOWN = "not_shown: "
 _MOST_NAMED = 50
 _FORGED = re.compile(r"^(?:===|diff --git)", re.M)
 

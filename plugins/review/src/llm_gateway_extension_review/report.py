@@ -11,6 +11,9 @@ _CONTROLS = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|!])")
+#: Begins each note on what reviewers were not shown.
+NOT_SHOWN = "not_shown: "
+_NAMED = 3  #: of these, beside the verdict
 _OPENING = {
     "APPROVED": "Approved.",
     "APPROVED_WITH_CONDITIONS": "Approved with conditions.",
@@ -49,7 +52,7 @@ def text(result: Result) -> str:
 
 def markdown(result: Result) -> str:
     """For a pull request's comment."""
-    lines = [f"### {_head(result)}", "", "| seat | says | what |", "|---|---|---|"]
+    lines = [f"### {_plain(_head(result))}", "", "| seat | says | what |", "|---|---|---|"]
     for seat in result["seats"]:
         said = seat.get("verdict") or seat.get("position") or seat["status"]
         lines.append(f"| {_name(seat)} | {_plain(said)} | {_plain(seat.get('problem', ''))} |")
@@ -88,7 +91,18 @@ def _head(result: Result) -> str:
         parts.append("A person must decide.")
     if result.get("problem"):
         parts.append(one_line(result["problem"]))
+    if unseen := not_reviewed(result):
+        parts.append(unseen)
     return " ".join(filter(None, parts))
+
+
+def not_reviewed(result: Result) -> str:
+    """What of the change no reviewer was shown, in one sentence; empty: nothing, as far as is known."""
+    unseen = [one_line(note.removeprefix(NOT_SHOWN)) for note in result.get("notes", ()) if note.startswith(NOT_SHOWN)]
+    if not unseen:
+        return ""
+    more = f"; and {len(unseen) - _NAMED} more, see the notes" if len(unseen) > _NAMED else ""
+    return f"Not reviewed: {'; '.join(unseen[:_NAMED])}{more}."
 
 
 def _seat_line(seat: Mapping[str, Any]) -> str:
