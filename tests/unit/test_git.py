@@ -58,6 +58,8 @@ def ask_everything(directory: Path) -> bytes:
             ["diff", "--cached", "--"],
             ["log", "-p", "-1"],
             ["rev-parse", "--verify", "HEAD"],
+            ["ls-tree", "-r", "-z", "--full-tree", "HEAD"],
+            ["diff-tree", "-r", "-z", "--raw", "--no-renames", "HEAD", "HEAD"],
         ):
             repository.run(command, most_bytes=1_000_000)
         return told

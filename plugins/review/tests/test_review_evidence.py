@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_review import evidence
+from llm_gateway_extension_review.decoding import quoted, shown
 from llm_gateway_extension_review.evidence import collect, settle
 
 QUIET = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
@@ -143,3 +146,149 @@ def test_a_folder_without_git_can_give_files_alone(tmp_path: Path) -> None:
         uncommitted(tmp_path)
     scope = settle(str(tmp_path), None, False, ("a.py",), None)
     assert "=== a.py\none" in collect(str(tmp_path), scope, "", again=False).text
+
+
+def found_in(place: Path) -> evidence.Evidence:
+    return collect(str(place), settle(str(place), None, True, (), None), "", again=False)
+
+
+def test_a_repository_with_sha256_is_compared_too(tmp_path: Path) -> None:
+    run_git(tmp_path, "init", "-q", "--object-format=sha256")
+    (tmp_path / "code.py").write_text("one\n")
+    (tmp_path / "same.py").write_text("same\n")
+    run_git(tmp_path, "add", ".")
+    run_git(tmp_path, "commit", "-qm", "first")
+    (tmp_path / "code.py").write_text("two\n")
+    text = uncommitted(tmp_path)
+    assert "-one\n+two" in text
+    assert "same" not in text
+
+
+def test_nothing_is_said_to_have_changed_that_has_not(repo: Path) -> None:
+    (repo / "run.sh").write_text("echo\n")
+    (repo / "run.sh").chmod(0o755)
+    (repo / "link").symlink_to("code.py")
+    (repo / "empty").touch()
+    run_git(repo, "add", ".")
+    run_git(repo, "commit", "-qm", "kinds")
+    os.utime(repo / "code.py", (1, 1))
+    with pytest.raises(InvalidRequest, match="nothing to review"):
+        uncommitted(repo)
+
+
+def test_a_file_that_git_lfs_stands_for_has_not_changed_until_it_has(repo: Path) -> None:
+    data = os.urandom(5000)
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize 5000\n"
+    (repo / "big.bin").write_text(pointer)
+    run_git(repo, "add", ".")
+    run_git(repo, "commit", "-qm", "a pointer")
+    (repo / "big.bin").write_bytes(data)
+    with pytest.raises(InvalidRequest, match="nothing to review"):
+        uncommitted(repo)
+    (repo / "big.bin").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    found = found_in(repo)
+    assert any("big.bin" in note for note in found.notes)
+
+
+def test_line_ends_and_modes_are_named_and_many_of_them_are_gathered(repo: Path) -> None:
+    (repo / "code.py").write_bytes(b"one\r\n")
+    text = uncommitted(repo)
+    assert "=== code.py (its lines end with CR LF now)" in text
+    (repo / "code.py").write_bytes(b"two\r\n")
+    text = uncommitted(repo)
+    assert "-one\n+two\n" in text
+    assert "CR LF" in text
+    for number in range(60):
+        (repo / f"{number}.txt").write_text("x\n")
+    run_git(repo, "add", "-A")
+    run_git(repo, "commit", "-qm", "many")
+    for number in range(60):
+        (repo / f"{number}.txt").chmod(0o755)
+    text = uncommitted(repo)
+    assert text.count("===") == 1
+    assert "new mode 100755" in text
+    assert all(f"- {number}.txt" in text for number in range(60))
+
+
+def test_what_is_not_checked_out_is_no_deletion_and_is_named(repo: Path) -> None:
+    (repo / "other.py").write_text("other\n")
+    run_git(repo, "add", ".")
+    run_git(repo, "commit", "-qm", "two files")
+    run_git(repo, "update-index", "--skip-worktree", "other.py")
+    (repo / "other.py").unlink()
+    (repo / "code.py").write_text("two\n")
+    found = found_in(repo)
+    assert "other" not in found.text
+    assert any("sparse" in note for note in found.notes)
+
+
+def test_a_file_with_a_conflict_is_shown_as_it_is(repo: Path) -> None:
+    run_git(repo, "switch", "-qc", "work")
+    (repo / "code.py").write_text("two\n")
+    run_git(repo, "commit", "-qam", "second")
+    run_git(repo, "switch", "-q", "main")
+    (repo / "code.py").write_text("three\n")
+    run_git(repo, "commit", "-qam", "third")
+    with pytest.raises(subprocess.CalledProcessError):
+        run_git(repo, "merge", "work")
+    assert "+<<<<<<<" in uncommitted(repo)
+
+
+def test_a_deleted_file_and_one_behind_a_link_are_deletions(repo: Path, tmp_path: Path) -> None:
+    (repo / "src").mkdir()
+    (repo / "src" / "more.py").write_text("more\n")
+    run_git(repo, "add", ".")
+    run_git(repo, "commit", "-qm", "a folder")
+    elsewhere = tmp_path / "elsewhere"
+    (repo / "src").rename(elsewhere)
+    (repo / "src").symlink_to(elsewhere)
+    (elsewhere / "more.py").write_text("secret\n")
+    text = uncommitted(repo)
+    assert "-more" in text
+    assert "secret" not in text
+    assert "=== src (a symlink to" in text
+
+
+def test_short_changes_are_shown_whatever_long_ones_stand_beside_them(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MOST_BYTES", 20_000)
+    (repo / "code.py").write_text("long\n" * 100_000)
+    for name in ("a.txt", "z.txt"):
+        (repo / name).write_text("long\n" * 100_000)
+    (repo / "m.py").write_text("short\n")
+    found = found_in(repo)
+    assert "=== m.py\nshort\n" in found.text
+    assert len(found.text.encode()) <= 20_000
+    assert found.cut
+    assert {name for name in ("code.py", "a.txt", "z.txt") if any(name in note for note in found.notes)} == {
+        *("code.py", "a.txt", "z.txt")
+    }
+
+
+@given(st.binary(max_size=80))
+def test_a_quoted_name_is_one_line_of_visible_letters_and_names_one_file(name: bytes) -> None:
+    text = quoted(name)
+    assert text.isprintable()
+    if name and text.startswith('"'):
+        spelled = text[1:-1].encode("ascii").decode("unicode_escape").encode("latin-1")
+        assert spelled == name
+    elif name:
+        assert text.encode() == name
+
+
+@given(st.binary(max_size=300))
+def test_content_is_shown_without_control_characters_or_not_at_all(data: bytes) -> None:
+    text = shown(data)
+    if text is not None:
+        assert not set(text) & {chr(number) for number in range(32)} - set("\t\n\r\b\f\x1b")
+        text.encode()
+
+
+@given(
+    st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1),
+    st.sampled_from(["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]),
+)
+def test_text_is_shown_as_it_is_in_every_encoding_that_names_itself(text: str, encoding: str) -> None:
+    mark = "" if encoding == "utf-8" else "\ufeff"
+    assert shown((mark + text).encode(encoding)) == text

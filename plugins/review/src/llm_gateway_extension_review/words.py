@@ -86,7 +86,9 @@ def review_task(run: Run, number: int, evidence: str, *, cut: bool, before: Sequ
             parts.append(fenced(finding_lines(before), run.mark))
         parts.append(f"{scope_words(run.scope).capitalize()}, as it stands now:")
     if cut:
-        parts.append("The material was too long and is cut at its end: read what is missing in the working directory.")
+        parts.append(
+            "The material was too long. Its end lists what is missing: read that in the working directory, or say that you did not."
+        )
     if run.instructions:
         parts.append(f"The caller adds: {run.instructions}")
     parts += [

@@ -99,7 +99,7 @@ class WorkingTree:
         folder, _, name = path.rpartition(b"/")
         try:
             digest = hashlib.sha256()
-            with open(open_regular(name, dir_fd=self._enter(folder)), "rb") as file:
+            with open(open_regular(os.fsdecode(name), dir_fd=self._enter(folder)), "rb") as file:
                 while piece := file.read(_PIECE):
                     digest.update(piece)
         except OSError:
@@ -107,7 +107,7 @@ class WorkingTree:
         return digest.hexdigest()
 
     def _read(self, name: bytes, descriptor: int, most_bytes: int, *, hashed: bool) -> Found:
-        with open(open_regular(name, dir_fd=descriptor), "rb") as file:
+        with open(open_regular(os.fsdecode(name), dir_fd=descriptor), "rb") as file:
             status = os.fstat(file.fileno())
             mode = EXECUTABLE if status.st_mode & stat.S_IXUSR else FILE
             data = file.read(most_bytes)
