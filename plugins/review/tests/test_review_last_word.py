@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -269,6 +270,39 @@ def test_no_quotation_approves_whatever_it_says(quotation: str, line: str) -> No
     quoted = quotation.format(line)
     for text in (f"{EMPTY}{quoted}", f"{quoted}\n\n{EMPTY}", f"{EMPTY}NOT_APPROVED\n\n{quoted}"):
         assert read_review(text, MARK).verdict not in (APPROVED, WITH_CONDITIONS)
+
+
+HARD = [
+    "<s>",
+    "_",
+    "a",
+    "~~",
+    "- ",
+    "#",
+    "| ",
+    "not ",
+    "&",
+    "[x]",
+    "\u0335",
+    "(",
+    " ",
+    "1. ",
+    "`",
+    "**",
+    "APPROVED ",
+    "position ",
+    "\\",
+    "<!--",
+]
+
+
+@pytest.mark.parametrize("piece", HARD)
+def test_no_answer_takes_long_to_read(piece: str) -> None:
+    begun = time.process_time()
+    for text in (piece * (300_000 // len(piece)), f"{piece * (1_500 // len(piece))}\n" * 20):
+        read_review(EMPTY + text, MARK)
+        read_position(text, MARK, ["safe"])
+    assert time.process_time() - begun < 10
 
 
 GRAVE = '{"findings": [{"severity": "Critical", "title": "It deletes the disk", "line": "12-14"}]}'

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from llm_gateway_extension_review.state import APPROVED, NOT_APPROVED, WITH_CONDITIONS
 
 UNCLEAR = "UNCLEAR"  #: it speaks of the verdict, and cannot be read
+_LONGEST = 1_500  #: of a line that is taken apart
 
 _LABEL = re.compile(
     r"^(?:(?:THE|MY|OUR|THIS|(?P<last>FINAL|OVERALL)|REVIEW|REVIEWER S|REVISED|UPDATED|NEW|CORRECTED|SUMMARY)\W+)*"
@@ -35,7 +36,7 @@ _CONDITIONS = re.compile(
 _YES = re.compile(r"^APPROVED\b")
 #: Another word on the verdict: two of them on one line contradict each other.
 _SECOND = re.compile(
-    r"\w*APPROV\w*|\bREJECT\w*|\bVERDICT|\bWITHDR\w*|\bRETRACT\w*|\bREVOK\w*|\bRESCIND\w*|CHANGES? REQ|\bREQUEST\w* CHANGE"
+    r"APPROV|\bREJECT\w*|\bVERDICT|\bWITHDR\w*|\bRETRACT\w*|\bREVOK\w*|\bRESCIND\w*|CHANGES? REQ|\bREQUEST\w* CHANGE"
 )
 _RESERVATION = re.compile(
     r"^\W*(?:NOT|NEVER|FALSE|NO\W*$|IF|ONCE|WHEN|AFTER|UNTIL|ONLY|AS SOON|AS LONG|ASSUMING|THOUGH|ALTHOUGH|CONTINGENT|EXCLUDING)\b"
@@ -51,7 +52,7 @@ _DOUBTFUL = re.compile(
 )
 _STRUCK = re.compile(r"~~.*?~~|<(del|s|strike)\b[^>]*>.*?</\1>|<!--.*?-->", re.I | re.S)
 _MENTION = re.compile(
-    r"\w*APPROV\w*|\bVERDICTS?\b|\bREJECT\w*|\bWITHDR\w*|\bRETRACT\w*|\bREVOK\w*|\bRESCIND\w*|\bNACK\b|CHANGES? REQUESTED|REQUEST\w* CHANGES"
+    r"APPROV|\bVERDICTS?\b|\bREJECT\w*|\bWITHDR\w*|\bRETRACT\w*|\bREVOK\w*|\bRESCIND\w*|\bNACK\b|CHANGES? REQUESTED|REQUEST\w* CHANGES"
     r"|\b(?:NOT|T|NEVER)(?: BE)? MERGED?\b"
 )
 _ITEM = re.compile(r"^(?:[\s>#*|•·–—-]|\d{1,9}[.)](?=\s))+")
@@ -68,6 +69,8 @@ class Said:
 
 def read_line(line: str) -> Said | None:
     """Read one line of an answer; None: it does not speak of the verdict."""
+    if len(line) > _LONGEST:  # no verdict is that long; a remark on one may be
+        return Said(verdict=UNCLEAR, mention=True) if _MENTION.search(line.upper()) else None
     struck = _STRUCK.sub(" ", line)
     shown = _plain(line)
     words = _words(_plain(struck))

@@ -10,11 +10,14 @@ from llm_gateway_extension_review.scanning import Line, scan
 
 NONE = "the answer has no line that begins with POSITION:"
 _LONGEST = 500
+_MOST_READ = 1_000  #: of a line
 _LABEL = re.compile(
-    r"^[\W_]*(?:\d{1,9}[.)]\s+)?[\W_]*(?:(?:the|my|our|final|overall|revised|updated|new|corrected)\s+)*position\b"
-    r"(?P<rest>[*_`~\s\"')\]|]*(?:(?P<mark>[:=–—|-]|is\b|remains\b)(?P<value>.*))?)$",
+    r"(?:(?:the|my|our|final|overall|revised|updated|new|corrected)\s+){0,5}position\b"
+    r"(?P<rest>[*_`~\s\"')\]]{0,20}(?:(?P<mark>[:=–—|-]|is\b|remains\b)(?P<value>.*))?)",
     re.I | re.S,
 )
+_START = re.compile(r"^[\W_]+")
+_NUMBER = re.compile(r"^\d{1,9}[.)]\s+")
 _EDGES = " \t*_`~\"'“”‘’|#>"
 
 
@@ -26,7 +29,7 @@ def read_position(text: str, mark: str, choices: Sequence[str]) -> tuple[str | N
     lines = [part for part in scan(text, mark) if isinstance(part, Line)]
     own, problem = None, NONE
     for number, line in enumerate(lines):
-        found = _LABEL.match(_plain(line.text))
+        found = _LABEL.fullmatch(_unmarked(line.text))
         if found is None:
             continue
         value = (found["value"] or "").strip(_EDGES)
@@ -71,8 +74,14 @@ def _next(lines: Iterable[Line]) -> str:
     """The next own line that says something: where the label is a heading."""
     for line in lines:
         if line.text.strip():
-            return "" if line.quoted else _plain(line.text).strip(_EDGES + "-")
+            return "" if line.quoted else _plain(line.text[:_MOST_READ]).strip(_EDGES + "-")
     return ""
+
+
+def _unmarked(line: str) -> str:
+    """A line without what stands before its first word: Markdown, the bullet or number of a list."""
+    text = _START.sub("", _plain(line[:_MOST_READ]))
+    return _START.sub("", _NUMBER.sub("", text))
 
 
 def _plain(line: str) -> str:

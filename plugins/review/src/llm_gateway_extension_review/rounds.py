@@ -251,7 +251,7 @@ class Drive:
             turn, text = await self._attempt(seat, turn, question, begun_before=False)
         if text:
             await to_thread.run_sync(self._folder.write, self.run.id, answer_name(turn), text)
-        await self._keep(self._read(turn, text))
+        await self._keep(await to_thread.run_sync(self._read, turn, text))
 
     async def _attempt(self, seat: Seat, turn: Turn, question: Question, begun_before: bool) -> tuple[Turn, str]:
         """Have the job of a turn done, the one that is there or a new one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from llm_gateway_extension_review.decoding import bytes_of, quoted
 from llm_gateway_extension_review.findings import Merged, place
 from llm_gateway_extension_review.state import Run, Scope
 
@@ -73,7 +74,7 @@ def scope_words(scope: Scope | None) -> str:
     if scope.kind == "range":
         return f"the changes {scope.range}"
     if scope.kind == "files":
-        return f"{len(scope.files)} file{'s' * (len(scope.files) != 1)}: {', '.join(scope.files[:5])}"
+        return f"{len(scope.files)} file{'s' * (len(scope.files) != 1)}: {', '.join(quoted(bytes_of(name)) for name in scope.files[:5])}"
     return {"uncommitted": "the uncommitted changes", "text": "the text that was given"}[scope.kind]
 
 
