@@ -83,10 +83,11 @@ _NETWORK = (
     r"|no route to host|(?:network|host) is (?:unreachable|down)|network (?:error|failure|connection (?:lost|error))|network (?:is )?unavailable"
     r"|self[- _]signed|certificate (?:has expired|verif|is not|chain|error|unknown|required|detected|problem|validation)|(?:untrusted|invalid|expired|bad|verify) (?:\w+ )?certificate|CERT_[A-Z]|UNABLE_TO_(?:VERIFY|GET)|(?:tls|ssl) (?:handshake|error|alert|routines)|ssl:|unknown ?issuer|peer ?certificate|handshake (?:failed|failure)"
     r"|error sending request|fetch failed|socket hang up|socket (?:connection )?(?:was )?closed|reqwest error|other side closed|tunneling socket|proxy (?:error|authentication|connect|refused|tunnel|server|response)|(?:via|through|from) (?:the |a )?proxy"
-    r"|stream (?:disconnected|closed|ended|interrupted|was (?:closed|interrupted))|(?:server|peer|remote)[\w ]{0,20} (?:closed|disconnected)|unexpected eof|premature close|incomplete (?:chunked|message|envelope)|connectionrefused|failedtoopensocket"
+    r"|(?:server|peer|remote)[\w ]{0,20} (?:closed|disconnected)|unexpected eof|connectionrefused|failedtoopensocket"
 )
 _SILENCE = r"timed? ?out|time-?out|no (?:chunks|response|data|events?) received|did not (?:answer|respond)|deadline exceeded|stalled"
-_FAULT = r"internal[ _]server[ _]error|internal error (?:has )?(?:occurred|encountered)|bad gateway|service[ _]unavailable|gateway time-?out|server[ _]error|try again later|temporar(?:y|ily) (?:error|failure|unavailable|problem|issue)"
+_BROKEN = r"stream[\w :-]{0,30} (?:disconnected|closed|ended|interrupted|broke|failed|error)|premature close|incomplete (?:chunked|message|envelope)|unexpected end of (?:stream|json)|mid-response"
+_FAULT = r"error occurred while processing|internal[ _]server[ _]error|internal error (?:has )?(?:occurred|encountered)|bad gateway|service[ _]unavailable|gateway time-?out|server[ _]error|try again later|temporar(?:y|ily) (?:error|failure|unavailable|problem|issue)"
 _CHALLENGE = r"just a moment\.\.\.|attention required!|cf-chl|enable javascript and cookies|captcha"
 _PAGE = rf"{_CHALLENGE}|<!doctype html|<html|cloudflare"
 
@@ -262,13 +263,24 @@ COMMON_FAILURES: tuple[FailureRule, ...] = (
         message="The model service could not be reached, or the connection broke.",
         signs=(
             Sign(status=(None,), words=_NETWORK),
-            Sign(kinds=("connection_failed", "http_connection_failed", "connection_error")),
+            Sign(
+                kinds=(
+                    "connection_failed",
+                    "http_connection_failed",
+                    "response_stream_connection_failed",
+                    "connection_error",
+                )
+            ),
         ),
     ),
     FailureRule(
         code="overloaded",
         message="The model service did not answer in time, or failed.",
-        signs=(Sign(status=(408, 425)), Sign(status=(None,), words=f"{_SILENCE}|{_FAULT}")),
+        signs=(
+            Sign(status=(408, 425)),
+            Sign(status=(None,), words=f"{_SILENCE}|{_BROKEN}|{_FAULT}"),
+            Sign(kinds=("response_stream_disconnected",)),
+        ),
     ),
     FailureRule(
         code="provider_failed",

@@ -252,7 +252,8 @@ def plain_kind(kind: str) -> str:
 
 
 def bounded(words: str) -> str:
-    """At most so much of it as is searched."""
+    """At most so much of it as is searched, with plain apostrophes."""
+    words = words.replace("\u2019", "'")
     if len(words) <= _MOST_CHARS:
         return words
     return f"{words[: _MOST_CHARS // 2]}\n{words[-_MOST_CHARS // 2 :]}"
