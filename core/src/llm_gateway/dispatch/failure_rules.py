@@ -122,10 +122,13 @@ class FailureRule:
     before_start: bool = False  #: True: only where no conversation was begun or continued in this run
 
 
-def failure_facts(run: FinishedRun) -> FailureFacts:
-    """Sort what a run told by where it was told."""
+def failure_facts(run: FinishedRun, message: str = "") -> FailureFacts:
+    """Sort what a run told by where it was told.
+
+    :param message: the output's own last error, where the reader noted none under `message`.
+    """
     told, end = run.summary.failure, run.end
-    message = _ESCAPES.sub("", str(told.get("message") or "")).strip()
+    message = _ESCAPES.sub("", str(told.get("message") or message)).strip()
     ended = bool(told.get("ended", run.summary.failed and message))
     alone = not ended and end.reason is EndReason.EXITED and not end.killed_by and end.exit_code not in (None, 0)
     noise = _ESCAPES.sub("", run.stderr_tail) if alone else ""

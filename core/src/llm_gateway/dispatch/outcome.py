@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from llm_gateway.errors import ERRORS
+from llm_gateway.errors import ERRORS, ProviderFailed
 from llm_gateway.model.invocation import EndReason, Notice
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
@@ -125,7 +125,7 @@ def _failure_of_its_own(run: FinishedRun, explain: Explain) -> Failure | None:
 def _failure_told(run: FinishedRun, explain: Explain) -> Failure:
     # Here, because a gateway that meets no failure need not pay for their patterns at its start.
     from llm_gateway.dispatch.common_failures import COMMON_FAILURES
-    from llm_gateway.dispatch.failure_rules import completed_failure, failure_facts, named_failure
+    from llm_gateway.dispatch.failure_rules import completed_failure, failure_facts, matching_rule, named_failure
 
     facts = failure_facts(run)
     if facts.interrupted:  # the provider is not asked: what stands on stderr did not end it
@@ -133,9 +133,12 @@ def _failure_told(run: FinishedRun, explain: Explain) -> Failure:
     if _began_another(run) and not run.summary.failed:
         return _named("session_not_resumable", _ANOTHER)
     explained = explain(run)
-    if explained and explained.code in ERRORS:
-        return completed_failure(explained, facts)
-    return named_failure(facts, COMMON_FAILURES)
+    if explained is None or explained.code not in ERRORS:
+        return named_failure(facts, COMMON_FAILURES)
+    facts = failure_facts(run, explained.provider_message or "")
+    if explained.code == ProviderFailed.code and not explained.recovery and matching_rule(facts, COMMON_FAILURES):
+        return named_failure(facts, COMMON_FAILURES)  # the provider knows that it failed, and no more
+    return completed_failure(explained, facts)
 
 
 def _began_another(run: FinishedRun) -> bool:
