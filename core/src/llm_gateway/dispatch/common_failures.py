@@ -35,7 +35,7 @@ _CAPACITY = (
 )
 _SAFETY = (
     r"usage polic(?:y|ies)|acceptable use|content[ _-]?(?:policy|filter|management)|safety (?:polic|filter|system|settings?|reasons?|guidelines)"
-    r"|(?:was|been|were) flagged|flagged (?:as|for|by|your)|safeguards|polic(?:y|ies) violation|violat\w{0,5} (?:our|the|of|[\w ]{1,30}polic)"
+    r"|(?:was|been|were) flagged|flagged (?:as|for|by|your)|safeguards|polic(?:y|ies) violation|violat\w{0,5} (?:our|the|of|[\w ]{1,30}(?:polic|guideline))|safety[ _]check"
     r"|cybersecurity risk|cyber_?policy|prohibited[ _]content|blocked (?:by|due to|for|under) [\w' ]{0,40}(?:safety|polic|filter|content)|finish_?reason:? ?\"?SAFETY"
     r"|responsible ai|stop_?reason:? ?\"?refusal|unable to respond to this request|(?:model|assistant) (?:service )?refus|\brecitation\b|disallowed content"
 )
@@ -81,7 +81,7 @@ _NETWORK = (
     r"|(?:unable|failed|could not|cannot|can't|couldn't) (?:to )?(?:connect|reach|resolve)|connection attempts failed|error trying to connect|tcp connect error|client error \(connect\)"
     r"|dns (?:error|lookup|resolution)|failed to lookup address|name (?:or service not known|resolution)|nodename nor servname|could not resolve|no such host|no address associated"
     r"|no route to host|(?:network|host) is (?:unreachable|down)|network (?:error|failure|connection (?:lost|error))|network (?:is )?unavailable"
-    r"|self[- _]signed|certificate (?:has expired|verif|is not|chain|error|unknown|required|detected|problem|validation)|(?:untrusted|invalid|expired|bad|verify) (?:\w+ )?certificate|CERT_[A-Z]|UNABLE_TO_(?:VERIFY|GET)|(?:tls|ssl) (?:handshake|error|alert|routines)|ssl:|unknown ?issuer|peer ?certificate|handshake (?:failed|failure)"
+    r"|self[- _]signed|certificate (?:has expired|verif|is not|chain|error|unknown|required|detected|problem|validation)|(?:untrusted|invalid|expired|bad|verify) (?:\w+ )?certificate|CERT_[A-Z]|UNABLE_TO_(?:VERIFY|GET)|unable to (?:get|verify)[^.\n]{0,40}certificate|(?:tls|ssl) (?:handshake|error|alert|routines)|ssl:|unknown ?issuer|peer ?certificate|handshake (?:failed|failure)"
     r"|error sending request|fetch failed|socket hang up|socket (?:connection )?(?:was )?closed|reqwest error|other side closed|tunneling socket|proxy (?:error|authentication|connect|refused|tunnel|server|response)|(?:via|through|from) (?:the |a )?proxy"
     r"|(?:server|peer|remote)[\w ]{0,20} (?:closed|disconnected)|unexpected eof|connectionrefused|failedtoopensocket"
 )

@@ -36,6 +36,8 @@ _BETWEEN = re.compile(
 )
 _SPAN_WORD = re.compile(r"(?:\b|[_-])(?:in|after|within|for|delay|wait)(?=[\W_]|$)", re.IGNORECASE)
 _MILLIS = re.compile(r"(?:[_-]|after|delay|in)(?:ms|millis(?:econds)?)(?![a-z])", re.IGNORECASE)
+_KEY = re.compile(r"""[:=]["'\s]{0,3}$""")
+_NAMES_A_MOMENT = re.compile(r"(?:at|timestamp|date)[\W_]{0,8}$", re.IGNORECASE)
 _PIPED_EPOCH = re.compile(r"\|\s{0,3}(\d{10}(?:\d{3})?)(?!\d)")
 
 _ISO = re.compile(
@@ -256,7 +258,8 @@ def _bare_number(value: str, announced: str, now: datetime) -> datetime | None:
     number = float(bare[1])
     if number >= 1e9:
         return _from_epoch(number, now)
-    if not (_SPAN_WORD.search(announced) or re.search(r"""[:=]["'\s]{0,3}$""", announced)):
+    keyed = _SPAN_WORD.search(announced) or _KEY.search(announced)
+    if _NAMES_A_MOMENT.search(announced) or not keyed:
         return None
     unit = 0.001 if _MILLIS.search(announced) else 1.0
     return _plausible(now + timedelta(seconds=number * unit), now)
