@@ -6,6 +6,7 @@ from llm_gateway.cli.versions import in_range, look_at_provider, program_of, run
 from llm_gateway.dispatch.common_failures import COMMON_FAILURES
 from llm_gateway.dispatch.failure_rules import FailureFacts, FailureRule, Sign, failure_facts, http_status, named_failure
 from llm_gateway.dispatch.invocation import find_program, run_environment
+from llm_gateway.dispatch.outcome import judge
 from llm_gateway.dispatch.waiting import reset_time, system_zone
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
@@ -40,8 +41,8 @@ __all__ = [  # noqa: RUF022
     "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec",
     "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
     "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts", "find_plugins",
-    "find_program", "from_json", "hookimpl", "http_status", "in_range", "job_view", "look_at_provider", "named_failure",
-    "new_job_id", "new_session_id", "open_gateway", "operation", "plausible_usd", "program_of", "reply_text",
-    "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count", "version_of",
-    "wire_object",
+    "find_program", "from_json", "hookimpl", "http_status", "in_range", "job_view", "judge", "look_at_provider",
+    "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation", "plausible_usd", "program_of",
+    "reply_text", "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count",
+    "version_of", "wire_object",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from llm_gateway.errors import ERRORS, ProviderFailed
+from llm_gateway.errors import ERRORS, ProviderFailed, SessionNotFound
 from llm_gateway.model.invocation import EndReason, Notice
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
@@ -135,6 +135,8 @@ def _failure_told(run: FinishedRun, explain: Explain) -> Failure:
     explained = explain(run)
     if explained is None or explained.code not in ERRORS:
         return named_failure(facts, COMMON_FAILURES)
+    if explained.code == SessionNotFound.code and facts.started and not facts.ended:
+        return named_failure(facts, COMMON_FAILURES)  # the words on stderr are about another session than this one
     facts = failure_facts(run, explained.provider_message or "")
     if explained.code == ProviderFailed.code and not explained.recovery and matching_rule(facts, COMMON_FAILURES):
         return named_failure(facts, COMMON_FAILURES)  # the provider knows that it failed, and no more

@@ -11,8 +11,6 @@ from llm_gateway import LineSplitter, plausible_usd, token_count
 
 __all__ = ["JsonLines", "as_dict", "as_dicts", "as_text", "plausible_usd", "token_count"]
 
-_BOM = b"\xef\xbb\xbf"
-_ESCAPES = re.compile(rb"\x1b(?:\[[0-9;?]{0,16}[A-Za-z]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\))")
 #: A log that quotes an event is no event.
 _LOG = re.compile(r"\b(?:trace|debug|info|warn|warning|error|verbose)\b", re.IGNORECASE)
 _MOST_PREFIX = 200
@@ -21,7 +19,10 @@ _decode = json.JSONDecoder().raw_decode
 
 
 class JsonLines:
-    """Feed it bytes, get the objects that they hold, one a line as a rule. Never raises; linear in time; bounded in memory."""
+    """Feed it bytes, get the objects that they hold, one a line as a rule. Never raises; linear in time; bounded in memory.
+
+    `LineSplitter` takes byte order marks, CRLF and colours away.
+    """
 
     def __init__(self) -> None:
         self._lines = LineSplitter()
@@ -52,8 +53,7 @@ def objects_of(line: bytes) -> Iterator[dict[str, Any]]:
             return
     if b"{" not in line:
         return
-    # Bytes of an escape cannot stand inside JSON: there it is written \u001b.
-    words = _ESCAPES.sub(b"", line.replace(_BOM, b"")).decode(errors="replace")
+    words = line.decode(errors="replace")
     at = words.find("{")
     if at < 0 or at > _MOST_PREFIX or _LOG.search(words, 0, at):
         return
