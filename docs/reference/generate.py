@@ -125,7 +125,7 @@ _PROVIDERS = """\
 What each plugin says of its program. A posture that stands as "no" is refused, and the refusal names the nearest rung the program can
 hold; a parameter that stands as "no" is refused as well, never ignored (but `cacheControl`: a warning). "Silent" programs print only
 when they end, so `idleTimeoutMs` is refused for them. What a rung means in each program's own flags stands in its page under
-[how-to](../how-to/).
+`docs/how-to/`.
 """
 _ROWS: dict[str, Callable[[ProviderInfo], str]] = {
     "Program": lambda info: f"{info.title}, `{info.executable}`",

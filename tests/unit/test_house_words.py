@@ -56,7 +56,7 @@ def test_the_kernel_names_no_vendor() -> None:
 
 
 def test_no_package_index_is_named() -> None:
-    assert found(HOSTS) == []
+    assert found(HOSTS, but="tests/field_cases/cases/") == []  # what programs printed stays as it is
 
 
 def test_no_path_of_one_machine_is_named() -> None:
