@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 #: A longer line is dropped whole: nothing that a CLI prints as one event is that long, and memory is bounded.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
+_BOM = b"\xef\xbb\xbf"
+#: What colours words or names a terminal's window. Inside JSON such bytes cannot stand.
+_ESCAPES = re.compile(rb"\x1b(?:\[[0-9;?]{0,16}[A-Za-z]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\))")
+
+
 class LineSplitter:
-    """Feed it bytes, get complete lines as bytes, without their end. Linear in time, bounded in memory."""
+    """Feed it bytes, get complete lines as bytes: without their end (LF or CRLF), a byte order mark before them, or colours.
+
+    Linear in time, bounded in memory.
+    """
 
     def __init__(self, max_line: int = MAX_LINE_BYTES) -> None:
         self._parts: list[bytes] = []
@@ -41,7 +50,9 @@ class LineSplitter:
         line = b"".join(self._parts)
         self._parts.clear()
         self._held = 0
-        return line
+        if b"\x1b" in line:
+            line = _ESCAPES.sub(b"", line)
+        return line.removesuffix(b"\r").removeprefix(_BOM)
 
     def _hold(self, piece: bytes) -> None:
         if piece and not self._skipping:
