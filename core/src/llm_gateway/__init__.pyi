@@ -11,7 +11,7 @@ from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
 from llm_gateway.model.job import Job, JobState
-from llm_gateway.model.lines import LineSplitter
+from llm_gateway.model.lines import LineSplitter, parse_line
 from llm_gateway.model.operation import CallContext, Command, Operation, PromptTemplate, Resource, Transport
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
@@ -37,6 +37,6 @@ __all__ = [  # noqa: RUF022
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
     "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
     "check", "error_for", "error_view", "find_plugins", "find_program", "from_json", "hookimpl", "in_range",
-    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "program_of", "reply_text",
-    "run_briefly", "run_environment", "stamp", "to_json", "version_of", "wire_object",
+    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line", "program_of",
+    "reply_text", "run_briefly", "run_environment", "stamp", "to_json", "version_of", "wire_object",
 ]
