@@ -22,7 +22,7 @@ from llm_gateway.model.provider import OutputReader
 from llm_gateway.model.reply import Event, EventKind, Summary
 
 #: How long one look may read and parse. With the last piece, which may take longer than planned, a look stays below 100 ms.
-LOOK_S = 0.075
+LOOK_S = 0.05
 #: Small enough for the slowest reader to take in a few milliseconds, large enough for the cost of a read not to matter.
 _PIECE = 64 * 1024
 _STDERR_TAIL = 8 * 1024
