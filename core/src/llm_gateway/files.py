@@ -16,18 +16,24 @@ from errno import EINVAL, ENOTDIR
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None, follow: bool = False) -> int:
+def open_regular(
+    path: str | os.PathLike[str], *, dir_fd: int | None = None, follow: bool = False, alone: bool = False
+) -> int:
     """Open a regular file for reading and return its descriptor.
 
     :param path: relative to `dir_fd` where that is given.
     :param follow: go through a symlink, for files that belong to the user and may be links: settings, never a job's files.
+    :param alone: refuse a file that has another name too (a hard link), which may be somebody's file elsewhere.
 
-    Raises OSError: ELOOP for a symlink, EINVAL for anything that is not a regular file, and what `open` raises.
+    Raises OSError: ELOOP for a symlink, EINVAL for anything that is not such a regular file, and what `open` raises.
     """
     descriptor = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW, dir_fd=dir_fd)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(EINVAL, "not a regular file", os.fspath(path))
+        if alone and found.st_nlink > 1:
+            raise OSError(EINVAL, "a file with another name", os.fspath(path))
     except BaseException:
         os.close(descriptor)
         raise
@@ -35,10 +41,15 @@ def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None, fol
 
 
 def read_regular(
-    path: str | os.PathLike[str], *, most_bytes: int, dir_fd: int | None = None, follow: bool = False
+    path: str | os.PathLike[str],
+    *,
+    most_bytes: int,
+    dir_fd: int | None = None,
+    follow: bool = False,
+    alone: bool = False,
 ) -> bytes:
     """Read a regular file, at most `most_bytes` of it. Raises OSError as `open_regular` does."""
-    with open(open_regular(path, dir_fd=dir_fd, follow=follow), "rb") as file:
+    with open(open_regular(path, dir_fd=dir_fd, follow=follow, alone=alone), "rb") as file:
         return file.read(most_bytes)
 
 

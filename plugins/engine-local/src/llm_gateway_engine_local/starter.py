@@ -10,11 +10,11 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-import llm_gateway
+from llm_gateway.files import __file__ as kernel_file
 
 _SEND_S = 5.0
 #: Where the kernel's package lies: a process without `site` finds only what it is told.
-_KERNEL = str(Path(llm_gateway.__file__).parents[1])
+_KERNEL = str(Path(kernel_file).parents[1])
 
 
 class Starter:
