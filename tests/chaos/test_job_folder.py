@@ -319,13 +319,14 @@ def test_lesson_106_no_attack_leads_elsewhere_or_holds_anybody_up(
             steps=[("lock", as_fifo), ("request.json", as_fifo), ("stdout", as_fifo)], later=[("reply.txt", as_fifo)]
         )
         @example(steps=[("cancel", as_link), ("lock", as_link), ("files", as_link)], later=[("reply.txt", as_link)])
+        @example(
+            steps=[("exit.json", FORGED_EXIT), ("lock", as_link_to_a_directory)], later=[("exit.json", FORGED_EXIT)]
+        )
         @example(steps=[("stdout", as_hard_link), ("exit.json", as_directory)], later=[("stdout", as_huge_file)])
         def play(steps: Steps, later: Steps) -> None:
             job = world.start(client)
             carry_out(world, world.job(job), steps, victim.pid)
-            state = ask_everything(client, job)
-            lock_kept = all(name != "lock" for name, _ in steps)
-            assert state == "running" or not lock_kept, "what the agent writes of its end counts for nothing"
+            assert ask_everything(client, job) == "running", "what the agent writes of its end counts for nothing"
             client.call("llm_job_cancel", {"jobId": job})
             assert end_of(client, job) in ENDED
             carry_out(world, world.job(job), later, victim.pid)

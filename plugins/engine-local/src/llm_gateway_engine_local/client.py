@@ -134,8 +134,8 @@ class LocalEngine:
                 return RunView(known=False, alive=False)
             outputs = [found for name in (STDOUT, STDERR) if (found := folder.stat(name)) and folder.size(name)]
             who, agent = holding.stated(folder, "keeper"), holding.stated(folder, "agent")
-            alive = holding.is_held(folder)
-            shim = holding.shim_of(folder) if alive else None
+            shim = holding.shim_of(folder)
+            alive = shim is not None or holding.is_held(folder)
             used = usage_of(shim) if shim else None
             return RunView(
                 known=True,
@@ -307,10 +307,11 @@ class LocalEngine:
 
     def _cancel(self, job_id: JobId) -> None:
         with Folder(self._path(job_id), create=True) as folder:
-            if folder.has(EXIT) and not folder.is_held():
+            shim = holding.shim_of(folder)
+            if folder.has(EXIT) and shim is None and not folder.is_held():
                 return
             os.close(folder.touch(CANCEL))  # empty: nothing of it can be half written
-            if shim := holding.shim_of(folder):  # where none is seen, it looks by itself within a second
+            if shim:  # where none is seen, it looks by itself within a second
                 shim.signal(signal.SIGTERM)
                 shim.signal(signal.SIGCONT)  # a keeper that was stopped hears nothing
 

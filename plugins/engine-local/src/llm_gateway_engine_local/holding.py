@@ -1,12 +1,13 @@
 """Who holds a job's lock, and whether that is a shim: what a file in the job's folder says of processes is not believed.
 
 An agent can write any pid into `state.json`, and lock any file. A process is waited for, signalled or measured as a job's shim only if
-it is one of ours and, where the system tells, if it holds this job's lock. Standard library only.
+it is one of ours and holds this job's lock or folder. Standard library only.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from . import identity, linux
 from .folder import LOCK, STATE, Folder
@@ -20,14 +21,12 @@ def shim_of(folder: Folder) -> Identity | None:
     """The living shim of a job; None: there is none, or the system does not tell."""
     if not identity.has_proc():
         return None
-    holders = lock_holders(folder)
-    if holders is None:  # not to be seen here: the word of `state.json` counts, if it names a shim
-        who = stated(folder, "keeper")
-        return who if who and is_shim(who.pid) and who.is_alive() else None
-    for pid in holders:
+    for pid in lock_holders(folder) or ():
         if is_shim(pid) and (who := identity.identify(pid)):
             return who
-    return None
+    # Its lock is not to be seen here, or somebody has put another file in its place: then it still holds the folder open.
+    who = stated(folder, "keeper")
+    return who if who and who.is_alive() and is_shim(who.pid) and _has_open(who.pid, folder) else None
 
 
 def is_held(folder: Folder) -> bool:
@@ -36,6 +35,18 @@ def is_held(folder: Folder) -> bool:
         return False
     holders = lock_holders(folder)
     return holders is None or any(is_shim(pid) for pid in holders)
+
+
+def _has_open(pid: int, folder: Folder) -> bool:
+    """Whether a process has this very folder open, as its shim has for life."""
+    place = f"{identity.PROC}/{pid}/fd"
+    mine = os.fstat(folder.fd)
+    with suppress(OSError):
+        for name in os.listdir(place):
+            with suppress(OSError):  # closed meanwhile
+                if os.path.samestat(os.stat(f"{place}/{name}"), mine):
+                    return True
+    return False
 
 
 def stated(folder: Folder, who: str) -> Identity | None:
