@@ -11,6 +11,9 @@
 #   make wheels  every distribution as a wheel, in dist/
 #   make fuzz-native  the readers, frames and settings by the branches of the code, for HOURS (1), with atheris
 #   make pins    take today's versions into .ci/constraints.txt
+#   make docs    the documentation as a site, in .cache/site/; every link is checked
+#   make version TO=0.2.0  give every distribution a new version (docs/contributing/release.md)
+#   make audit   look up known vulnerabilities of the pinned versions (needs the network)
 #   make clean   remove what the above made
 #
 # The long run of the kills, half an hour: make chaos ROUNDS=10000 JOBS=6 [SEED=...], and ARGS='--page FILE' notes it.
@@ -38,7 +41,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos fuzz bench growth soak picture wheels pins clean setup
+.PHONY: demo test check lint types chaos fuzz bench growth soak picture wheels docs pins version audit clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -92,6 +95,16 @@ $(READY): $(MANIFESTS) $(PINS) Makefile .ci/install
 
 pins: $(READY)
 	@UV='$(UV)' sh .ci/pins $(MANIFESTS)
+
+docs: $(READY)
+	@$(UV) pip install --quiet --python $(RUN) --constraints $(PINS) --group docs
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --clean
+
+version:
+	@$(PYTHON) .ci/version.py '$(TO)'
+
+audit: $(READY)
+	@UV='$(UV)' sh .ci/audit
 
 clean:
 	rm -rf '$(VENV)' .cache dist .mypy_cache .ruff_cache .hypothesis .pytest_cache

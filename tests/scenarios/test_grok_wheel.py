@@ -60,5 +60,5 @@ def test_groks_tools_come_and_go_with_its_wheel_and_nothing_else_changes(environ
 
 
 def test_the_extra_brings_grok_to_the_whole(environment: Environment) -> None:
-    environment.install("llm-gateway[grok]")
+    environment.install("llm-gateway-mcp[grok]")
     assert "llm-gateway-provider-grok" in environment.plugins()

@@ -23,7 +23,7 @@ NEEDED = {
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Environment:
     environment = Environment(tmp_path_factory.mktemp("removal") / "env", wheels)
-    environment.install("llm-gateway[demo]")
+    environment.install("llm-gateway-mcp[demo]")
     return environment
 
 

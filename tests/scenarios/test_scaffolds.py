@@ -13,7 +13,7 @@ KINDS = sorted(path.name for path in TEMPLATES.iterdir() if path.name != "common
 
 def test_every_kind_is_written_installed_found_and_passes(wheels: Path, tmp_path: Path) -> None:
     environment = Environment(tmp_path / "env", wheels)
-    environment.install("llm-gateway[demo]")
+    environment.install("llm-gateway-mcp[demo]")
     folders = [tmp_path / kind for kind in KINDS]
     for kind, folder in zip(KINDS, folders, strict=True):
         run(environment.folder / "bin/llm-gateway", "plugin", "new", kind, "fresh", "--into", folder, cwd=tmp_path)

@@ -29,7 +29,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Environ
     folder = tmp_path_factory.mktemp("third")
     theirs = shutil.copytree(THEIRS, folder / "qwen", ignore=shutil.ignore_patterns("__pycache__"))
     environment = Environment(folder / "env", wheels)
-    environment.install("llm-gateway", "llm-gateway-testing", str(theirs))
+    environment.install("llm-gateway-mcp", "llm-gateway-testing", str(theirs))
     return environment
 
 

@@ -19,7 +19,7 @@ PAGES = sorted((ROOT / "docs/tutorial").glob("first-*.md"))
 def made(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Environment:
     """What the pages' own set-up makes, made once."""
     environment = Environment(tmp_path_factory.mktemp("tutorials") / "env", wheels, "--seed")
-    environment.install("llm-gateway[demo]", "llm-gateway-store-memory", "llm-gateway-testing")
+    environment.install("llm-gateway-mcp[demo]", "llm-gateway-store-memory", "llm-gateway-testing")
     return environment
 
 
@@ -29,6 +29,11 @@ def test_a_reader_who_types_what_the_page_says_has_a_working_plugin(
 ) -> None:
     steps = steps_of(page)
     assert any(step.output for step in steps)
+    pins = tmp_path / "pins.txt"
+    # Without the hashes: with them pip refuses a plugin that is installed from a folder.
+    pins.write_text(
+        "".join(line.removesuffix(" \\") + "\n" for line in PINS.read_text("utf-8").splitlines() if "==" in line)
+    )
     path = path_with_bubblewrap() if "bwrap" in page.read_text("utf-8") else os.environ["PATH"]
     env = {
         "PATH": f"{made.folder / 'bin'}{os.pathsep}{path}",
@@ -36,7 +41,7 @@ def test_a_reader_who_types_what_the_page_says_has_a_working_plugin(
         "XDG_STATE_HOME": str(tmp_path / ".local/state"),
         "LLM_GATEWAY_HOME": str(tmp_path / "gateway"),
         "PIP_FIND_LINKS": str(made.wheels),
-        "PIP_CONSTRAINT": str(PINS),
+        "PIP_CONSTRAINT": str(pins),
         "PIP_ROOT_USER_ACTION": "ignore",
     }
     try:

@@ -38,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Environ
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
     environment = Environment(folder / "env", wheels)
-    environment.install("llm-gateway", str(folder))
+    environment.install("llm-gateway-mcp", str(folder))
     return environment
 
 

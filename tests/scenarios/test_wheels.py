@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import zipfile
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
+from llm_gateway import __version__
 from tests.scenarios.environments import MEMBERS, Environment
 
 
@@ -45,7 +49,7 @@ def test_without_an_engine_the_gateway_says_what_is_missing(environment: Environ
 
 
 def test_the_meta_distribution_brings_everything_but_the_demo(environment: Environment) -> None:
-    environment.install("llm-gateway")
+    environment.install("llm-gateway-mcp")
     shown = environment.plugins()
     assert "llm-gateway-store-sqlite" in shown
     assert "llm-gateway-engine-local" in shown
@@ -53,11 +57,31 @@ def test_the_meta_distribution_brings_everything_but_the_demo(environment: Envir
     assert "llm-gateway-provider-echo" not in shown
 
 
+def test_the_commands_name_starts_the_server(environment: Environment) -> None:
+    """A client entry can be `uvx llm-gateway-mcp` alone: the command has the distribution's name and needs no argument."""
+    environment.install("llm-gateway-mcp")
+    first = {"jsonrpc": "2.0", "id": 1, "method": "initialize"}
+    first["params"] = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    home = environment.folder / "home"
+    home.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [environment.folder / "bin/llm-gateway-mcp"],
+        input=json.dumps(first) + "\n",
+        cwd=home,
+        env={"HOME": str(home), "PATH": os.defpath, "LLM_GATEWAY_HOME": str(home / "gw")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert json.loads(done.stdout.splitlines()[0])["result"]["serverInfo"]["name"] == "llm-gateway", done.stderr
+
+
 def test_the_meta_wheel_holds_no_code_and_names_its_extras(wheels: Path) -> None:
-    (wheel,) = wheels.glob("llm_gateway-*.whl")
+    (wheel,) = wheels.glob("llm_gateway_mcp-*.whl")
     metadata = metadata_of(wheel)
     assert {"grok", "demo", "all"} <= set(metadata.get_all("Provides-Extra") or [])
-    assert "llm-gateway-core==0.1.0" in (metadata.get_all("Requires-Dist") or [])
+    assert f"llm-gateway-core=={__version__}" in (metadata.get_all("Requires-Dist") or [])
     with zipfile.ZipFile(wheel) as archive:
         assert not [name for name in archive.namelist() if name.endswith(".py")]
 
@@ -72,5 +96,5 @@ def test_every_wheel_carries_its_package_its_types_and_its_words(wheels: Path) -
         with zipfile.ZipFile(wheel) as archive:
             names = archive.namelist()
         assert not [name for name in names if name.startswith(("tests/", "src/"))]
-        if metadata["Name"] != "llm-gateway":
+        if metadata["Name"] != "llm-gateway-mcp":
             assert [name for name in names if name.endswith("/py.typed")], wheel.name

@@ -13,10 +13,14 @@ import llm_gateway
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("provider", "store", "transport", "policy", "engine", "extension")
+KIT = "llm-gateway-provider-kit"  #: what providers share; only they depend on it
 PLACES = {"providers": "provider-", "stores": "store-", "plugins": ""}
 MANIFESTS = [ROOT / "core/pyproject.toml"]
 MANIFESTS += sorted(path for place in PLACES for path in ROOT.glob(f"{place}/*/pyproject.toml"))
 PLUGINS = MANIFESTS[1:]
+#: What a plugin of this version requires of the kernel.
+_MAJOR, _MINOR = (int(part) for part in llm_gateway.__version__.split(".")[:2])
+BOUNDS = f">={_MAJOR}.{_MINOR},<{_MAJOR}.{_MINOR + 1}"
 PINS = (ROOT / ".ci/constraints.txt").read_text("utf-8")
 
 every_distribution = pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.parent.name)
@@ -51,6 +55,7 @@ def test_a_distribution_has_its_files(manifest: Path) -> None:
     for path in (manifest.parent / "README.md", package / "__init__.py", package / "py.typed"):
         assert path.is_file(), path
     assert read(manifest)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [f"src/{package.name}"]
+    assert (manifest.parent / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 @every_distribution
@@ -60,6 +65,7 @@ def test_a_distribution_says_the_same_as_all_others(manifest: Path) -> None:
     assert whole["project"]["version"] == root["project"]["version"] == llm_gateway.__version__
     assert whole["project"]["requires-python"] == root["project"]["requires-python"] == ">=3.10"
     assert whole["project"]["license"] == root["project"]["license"]
+    assert whole["project"]["license-files"] == root["project"]["license-files"]
     assert whole["project"]["readme"] == "README.md"
     assert len(whole["project"]["description"]) > 20
 
@@ -68,12 +74,18 @@ def test_a_distribution_says_the_same_as_all_others(manifest: Path) -> None:
 def test_a_plugin_is_named_after_its_folder(manifest: Path) -> None:
     folder = manifest.parent
     plain = f"llm-gateway-{PLACES[folder.parent.name]}{folder.name}"
-    assert read(manifest)["project"]["name"] in {plain, f"llm-gateway-extension-{folder.name}"}
+    assert read(manifest)["project"]["name"] in {
+        KIT if folder.name == "provider-kit" else plain,
+        f"llm-gateway-extension-{folder.name}",
+    }
 
 
 @every_plugin
 def test_a_plugin_is_found_through_its_kind_and_name(manifest: Path) -> None:
     project = read(manifest)["project"]
+    if project["name"] == KIT:
+        assert "entry-points" not in project, "a library that providers share is no provider"
+        return
     kind, _, name = project["name"].removeprefix("llm-gateway-").partition("-")
     groups = {
         g.removeprefix("llm_gateway."): e
@@ -93,7 +105,9 @@ def test_a_plugin_is_found_through_its_kind_and_name(manifest: Path) -> None:
 @every_plugin
 def test_a_plugin_depends_on_the_kernel_and_on_no_other_plugin(manifest: Path) -> None:
     ours = [one for one in requirements(manifest) if dist_name(one).startswith("llm-gateway")]
-    assert set(ours) == {"llm-gateway-core>=0.1,<0.2"}
+    kernel, kit = f"llm-gateway-core{BOUNDS}", f"{KIT}{BOUNDS}"
+    is_provider = manifest.parent.parent.name == "providers" and read(manifest)["project"]["name"] != KIT
+    assert set(ours) in ([{kernel}, {kernel, kit}] if is_provider else [{kernel}])
 
 
 @every_distribution
@@ -107,7 +121,7 @@ def test_a_foreign_dependency_has_a_lower_bound_and_a_pin(manifest: Path) -> Non
 def test_the_kernel_brings_what_no_gateway_does_without_and_nothing_else_of_ours() -> None:
     brought = {one for one in requirements(MANIFESTS[0]) if dist_name(one).startswith("llm-gateway")}
     names = ("engine-local", "extension-git", "extension-operations")
-    assert brought == {f"llm-gateway-{name}>=0.1,<0.2" for name in names}
+    assert brought == {f"llm-gateway-{name}{BOUNDS}" for name in names}
 
 
 def test_the_meta_distribution_pins_ours_and_nothing_else() -> None:
@@ -139,10 +153,14 @@ def test_no_two_distributions_share_a_script_or_an_entry_point() -> None:
                     seen[group, name] = project["name"]
 
 
-def test_pins_are_exact_and_carry_no_address() -> None:
-    lines = [line for line in PINS.splitlines() if line and not line.startswith("#")]
-    assert all(re.match(r"[a-z0-9._-]+==[^\s;]+( ; .+)?$", line) for line in lines)
-    assert {"uv", "hatchling", "editables", "pytest", "mypy", "ruff"} <= {dist_name(line) for line in lines}
+def test_pins_are_exact_hashed_and_carry_no_address() -> None:
+    pins = [line for line in PINS.splitlines() if line and not line.startswith(("#", " "))]
+    assert all(re.match(r"[a-z0-9._-]+==[^\s;]+( ; .+)? \\$", line) for line in pins)
+    assert {"uv", "hatchling", "editables", "pytest", "mypy", "ruff"} <= {dist_name(line) for line in pins}
+    for entry in re.split(r"\n(?=[a-z])", PINS.partition("\n")[2].strip()):
+        hashes = entry.splitlines()[1:]
+        assert hashes, f"{entry}: run `make pins`"
+        assert all(re.match(r"    --hash=sha256:[0-9a-f]{64}( \\)?$", line) for line in hashes)
 
 
 def test_the_map_shows_every_distribution_and_every_room() -> None:

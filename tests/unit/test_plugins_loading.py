@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway import hookimpl
+from llm_gateway import __version__, hookimpl
 from llm_gateway.plugins import PluginError, PluginHost, PluginState
 from tests.unit.plugin_samples import INFO, House, Parrot, Point, Watcher, only, raising, record_of
 
@@ -208,4 +208,4 @@ def test_discovery_finds_what_is_installed_and_imports_none_of_it(tmp_path: Path
     """
     lines = in_fresh_process(code, tmp_path).splitlines()
     assert all(line.endswith(" not wanted") for line in lines)
-    assert "engine local llm-gateway-engine-local 0.1.0 not wanted" in lines
+    assert f"engine local llm-gateway-engine-local {__version__} not wanted" in lines

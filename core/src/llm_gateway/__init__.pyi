@@ -3,7 +3,11 @@
 # fmt: off
 # ruff: noqa: I001
 from llm_gateway.cli.versions import in_range, look_at_provider, program_of, run_briefly, version_of
+from llm_gateway.dispatch.common_failures import COMMON_FAILURES
+from llm_gateway.dispatch.failure_rules import FailureFacts, FailureRule, Sign, failure_facts, http_status, named_failure
 from llm_gateway.dispatch.invocation import find_program, run_environment
+from llm_gateway.dispatch.outcome import judge
+from llm_gateway.dispatch.waiting import reset_time, system_zone
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
@@ -21,7 +25,7 @@ from llm_gateway.model.request import McpServer, Prompt, Proposal, Request
 from llm_gateway.model.session import Resume, Session
 from llm_gateway.model.store import Admission, Limits, Store
 from llm_gateway.model.stored import from_json, to_json
-from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usage
+from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usage, plausible_usd, token_count
 from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, error_view, job_view, reply_text
 from llm_gateway.operations.answers import stamp
 from llm_gateway.operations.checking import Wire, check, operation, wire_object
@@ -29,14 +33,16 @@ from llm_gateway.plugins import PluginHost
 
 __version__: str
 __all__ = [  # noqa: RUF022
-    "API_VERSION", "Admission", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis", "Decision", "EndReason",
-    "EndStep", "Engine", "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation",
-    "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
-    "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt",
-    "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
-    "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
-    "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
-    "check", "error_for", "error_view", "find_plugins", "find_program", "from_json", "hookimpl", "in_range",
-    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line", "program_of",
-    "reply_text", "run_briefly", "run_environment", "stamp", "to_json", "version_of", "wire_object",
+    "API_VERSION", "Admission", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis",
+    "Decision", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Failure", "FailureFacts", "FailureRule",
+    "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId", "JobState", "Limits", "LineSplitter",
+    "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Operation",
+    "OutputReader", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
+    "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec",
+    "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
+    "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts", "find_plugins",
+    "find_program", "from_json", "hookimpl", "http_status", "in_range", "job_view", "judge", "look_at_provider",
+    "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line", "plausible_usd",
+    "program_of", "reply_text", "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count",
+    "version_of", "wire_object",
 ]

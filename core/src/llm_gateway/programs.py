@@ -7,7 +7,9 @@ current directory belongs to whoever wrote the repository.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+_OWN_COMMANDS = frozenset(("llm-gateway", "llm-gateway-mcp", "llm_gateway.cli"))
 
 
 def search_directories(path: str | None) -> list[str]:
@@ -28,6 +30,11 @@ def find_executable(name: str, environ: Mapping[str, str]) -> str | None:
         return None
     candidates = (os.path.join(folder, name) for folder in search_directories(environ.get("PATH")))
     return next((candidate for candidate in candidates if _is_executable(candidate)), None)
+
+
+def starts_gateway(command: str, arguments: Iterable[str]) -> bool:
+    """Return whether a command line starts an LLM Gateway: an agent that is given one can call back into it."""
+    return not _OWN_COMMANDS.isdisjoint([os.path.basename(command), *arguments])
 
 
 def _is_executable(path: str) -> bool:

@@ -47,6 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return told.code
 
 
+def main_serve() -> int:
+    """Run `llm-gateway serve` with the arguments of this process: the command `llm-gateway-mcp`."""
+    return main(["serve", *sys.argv[1:]])
+
+
 def _begin_to_serve(words: Sequence[str]) -> None:
     """Let the transport's front, if it has one, answer while the rest is imported. Anything but the usual call: it waits."""
     name = "mcp" if not words else words[1] if len(words) == 2 and words[0] == "--transport" else ""

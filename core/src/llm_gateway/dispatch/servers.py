@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_gateway.errors import UnknownMcpServer
 from llm_gateway.model.request import McpServer
+from llm_gateway.programs import starts_gateway
 
 
 def choose_servers(
@@ -38,8 +38,7 @@ def choose_servers(
 
 
 def _is_gateway(server: McpServer | None) -> bool:
-    called = [os.path.basename(server.command), *server.args] if server else []
-    return bool({"llm-gateway", "llm_gateway.cli"} & {*called})
+    return server is not None and starts_gateway(server.command, server.args)
 
 
 def _available(server: McpServer) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # the parser's own parts, which have no stubs
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
@@ -53,8 +54,16 @@ class _PatientDecoder(json.JSONDecoder):
         return found
 
 
+_BOM = b"\xef\xbb\xbf"
+#: What colours words or names a terminal's window. Inside JSON such bytes cannot stand.
+_ESCAPES = re.compile(rb"\x1b(?:\[[0-9;?]{0,16}[A-Za-z]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\))")
+
+
 class LineSplitter:
-    """Feed it bytes, get complete lines as bytes, without their end. Linear in time, bounded in memory."""
+    """Feed it bytes, get complete lines as bytes: without their end (LF or CRLF), a byte order mark before them, or colours.
+
+    Linear in time, bounded in memory.
+    """
 
     def __init__(self, max_line: int = MAX_LINE_BYTES) -> None:
         self._parts: list[bytes] = []
@@ -67,7 +76,10 @@ class LineSplitter:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next bytes; yield every line that they complete."""
         *ends, beginning = data.split(b"\n")
-        for end in ends:
+        for number, end in enumerate(ends):
+            if number and len(end) <= self._max_line:  # whole in this piece, as most lines are
+                yield _plain(end)
+                continue
             self._hold(end)
             if self._skipping:
                 self._skipping = False
@@ -86,7 +98,7 @@ class LineSplitter:
         line = b"".join(self._parts)
         self._parts.clear()
         self._held = 0
-        return line
+        return _plain(line)
 
     def _hold(self, piece: bytes) -> None:
         if piece and not self._skipping:
@@ -94,3 +106,9 @@ class LineSplitter:
             self._held += len(piece)
             if self._held > self._max_line:
                 self.gap()
+
+
+def _plain(line: bytes) -> bytes:
+    if b"\x1b" in line:
+        line = _ESCAPES.sub(b"", line)
+    return line.removesuffix(b"\r").removeprefix(_BOM)

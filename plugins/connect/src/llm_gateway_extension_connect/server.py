@@ -14,6 +14,8 @@ from typing import Any
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from llm_gateway.programs import starts_gateway
+
 #: Where the gateway's home and its settings lie: the server must find the same as this command.
 _OURS = ("LLM_GATEWAY_HOME", "LLM_GATEWAY_CONFIG")
 #: What even the thriftiest client gives its servers.
@@ -53,8 +55,10 @@ def our_server(environ: Mapping[str, str], wanted: Iterable[str]) -> Server:
 def is_ours(entry: Mapping[str, Any]) -> bool:
     """Whether this entry starts an LLM Gateway, whoever wrote it."""
     args = entry.get("args")
-    words = [Path(str(entry.get("command", ""))).stem, *(args if isinstance(args, list) else [])]
-    return "serve" in words and ("llm-gateway" in words or "llm_gateway.cli" in words)
+    command = str(entry.get("command", ""))
+    words = [str(word) for word in args] if isinstance(args, list) else []
+    serves = "serve" in words or "llm-gateway-mcp" in [Path(command).name, *words]
+    return serves and starts_gateway(command, words)
 
 
 async def check(entry: Mapping[str, Any], environ: Mapping[str, str]) -> int:

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from llm_gateway import McpServer, Posture, Proposal
+from llm_gateway.programs import starts_gateway
 from llm_gateway_policy_managed.places import home, inside, is_sensitive, real
 from llm_gateway_policy_managed.tools import Opens, opens
 
@@ -108,7 +109,7 @@ def _servers(fits: Callable[[McpServer], bool]) -> Callable[[Proposal], Iterator
 
 
 def _is_gateway(server: McpServer) -> bool:
-    return os.path.basename(server.command) == "llm-gateway" or "llm_gateway.cli" in server.args
+    return starts_gateway(server.command, server.args)
 
 
 def _is_unencrypted(server: McpServer) -> bool:
