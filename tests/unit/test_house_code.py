@@ -133,3 +133,22 @@ def test_no_test_waits_by_sleeping() -> None:
                     if not (isinstance(span, ast.Constant) and span.value == 0):
                         found.append(f"{name_of(path)}:{node.lineno}")
     assert found == []
+
+
+#: They read what lies in their own package, or what they have just written; reviews and git have openers of their own.
+READS_ITS_OWN = {"demo_gateway.py", "plugin_new.py", "texts.py", "queries.py", "database.py", "argv.py"}
+READS_ELSEWHERE = {"llm_gateway_extension_git", "llm_gateway_extension_review"}
+
+
+def test_a_file_that_others_can_replace_is_opened_in_one_way() -> None:
+    """A FIFO or a device in the place of a file hangs whoever opens it in any other way."""
+    found = []
+    for path in sources():
+        parts = path.relative_to(ROOT).parts
+        if "src" not in parts or "agent" in parts or "testing" in parts or READS_ELSEWHERE & set(parts):
+            continue
+        for node in ast.walk(tree_of(path)):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="read_text" | "read_bytes")) if path.name not in READS_ITS_OWN:
+                    found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == [], "use llm_gateway.files"

@@ -15,7 +15,7 @@ from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
 from llm_gateway.model.job import Job, JobState
-from llm_gateway.model.lines import LineSplitter
+from llm_gateway.model.lines import LineSplitter, parse_line
 from llm_gateway.model.operation import CallContext, Command, Operation, PromptTemplate, Resource, Transport
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
@@ -42,7 +42,7 @@ __all__ = [  # noqa: RUF022
     "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
     "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts", "find_plugins",
     "find_program", "from_json", "hookimpl", "http_status", "in_range", "job_view", "judge", "look_at_provider",
-    "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation", "plausible_usd", "program_of",
-    "reply_text", "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count",
+    "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line", "plausible_usd",
+    "program_of", "reply_text", "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count",
     "version_of", "wire_object",
 ]

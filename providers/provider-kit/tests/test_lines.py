@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, strategies as st
 
-from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_dicts, as_text, plausible_usd, token_count
+from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_dicts, as_text, objects_of, plausible_usd, token_count
 
 EVENTS = [{"type": "init", "id": "é\u2028x"}, {"type": "text", "text": "a\\n{b}"}, {"type": "end", "n": 1}]
 PLAIN = b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in EVENTS)
@@ -91,3 +92,23 @@ def test_anything_else_is_an_empty_value() -> None:
         assert as_dict(value) == (value if isinstance(value, dict) else {})
         assert as_dicts([value]) == ([value] if isinstance(value, dict) else [])
     assert as_dicts(None) == []
+
+
+def test_irrelevant_lines_are_passed_over_and_what_stands_behind_one_is_not_lost() -> None:
+    lines = JsonLines(re.compile(rb'\{"type":"user"'))
+    data = (
+        b'{"type":"user","a":1}\n{"type":"user","text":"}{\\""}\n{"type":"user"}{"type":"result"}\n{"type": "user"}\n'
+    )
+    assert [found.get("type") for found in lines.feed(data)] == ["user", "result", "user"]
+
+
+@pytest.mark.parametrize("before", [b"", b"words before "])
+def test_a_hostile_line_of_millions_of_values_costs_other_threads_nothing_and_is_left_out(before: bytes) -> None:
+    line = before + b'{"type":"result","a":[' + b"[]," * 1_000_000 + b"0]}"
+    assert list(objects_of(line)) == []
+
+
+@pytest.mark.parametrize("before", [b"", b"words before "])
+def test_a_long_answer_comes_back_whole(before: bytes) -> None:
+    text = "words and more words " * 20_000
+    assert list(objects_of(before + json.dumps({"text": text}).encode())) == [{"text": text}]

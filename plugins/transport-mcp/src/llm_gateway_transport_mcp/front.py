@@ -3,7 +3,7 @@
     front.begin(environ)   # before anything heavy is imported; returns once the first answer is out, or there is nothing to say
     source = front.take()  # the client's line, for the transport: what was not answered is read again, then the rest
 
-It imports the standard library alone and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
+It imports the standard library and the kernel's `files` alone, and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
 results of the handshake and of the lists, for each protocol revision. Whatever else comes, or looks unusual in any way, is left
 unread for the SDK, and so is everything after it. Nothing is guessed: without a manifest that fits, the front does nothing.
 """
@@ -19,18 +19,49 @@ from binascii import crc32
 from collections.abc import Mapping
 from contextlib import suppress
 
+from llm_gateway.files import open_directory, open_regular
+
 #: Changes when the manifest's shape does.
 SHAPE = 1
 #: Questions of a client that has shaken hands; each has one answer, the same for everybody.
 LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 _LINE_LIMIT = 64 * 1024  #: longer than any line that the front answers
 _CHUNK = 64 * 1024
+_MANIFEST_LIMIT = 64 * 1024 * 1024
 
 
 def manifest_path(environ: Mapping[str, str]) -> str:
     """Where the manifest of this home lies."""
     home = environ.get("LLM_GATEWAY_HOME") or "~/.llm-cli-gateway"
     return os.path.join(os.path.expanduser(home), "front", "mcp.json")
+
+
+def read_private(path: str) -> bytes | None:
+    """Read a file that nobody but this user can have written; None: there is none.
+
+    The home, the folder in it and the file must be this user's and open to nobody else: whoever can write there could answer in the
+    gateway's place.
+    """
+    folder, name = os.path.split(path)
+    try:
+        home = os.open(os.path.dirname(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            place = open_directory(os.path.basename(folder), dir_fd=home)
+            try:
+                file = open_regular(name, dir_fd=place, alone=True)
+                with open(file, "rb") as found:
+                    trusted = all(_is_ours(os.fstat(descriptor)) for descriptor in (home, place, file))
+                    return found.read(_MANIFEST_LIMIT) if trusted else None
+            finally:
+                os.close(place)
+        finally:
+            os.close(home)
+    except OSError:
+        return None
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def key(environ: Mapping[str, str]) -> list[str]:
@@ -183,12 +214,11 @@ def begin(environ: Mapping[str, str]) -> None:
     """Take stdin and stdout, and answer the first question, if there is a manifest that fits; else touch nothing."""
     global _front  # noqa: PLW0603  # one process has one stdin
     try:
-        with open(manifest_path(environ), encoding="utf-8") as file:
-            manifest = json.load(file)
+        manifest = json.loads(read_private(manifest_path(environ)) or b"null")
         if manifest["key"] != key(environ):
             return
         results = manifest["results"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return
     _front = Front(*claim(), results)
     _front.first()

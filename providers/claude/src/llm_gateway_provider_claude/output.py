@@ -6,6 +6,7 @@ model. What counts: the texts of all results, and the tokens that each result ad
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,10 @@ from llm_gateway_provider_claude.usage import TurnUsage
 from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_dicts, as_text
 
 _SHOWN_CHARS = 200
+#: What tools answered, and pieces of tool calls and thoughts: most of what a working agent prints, and nothing that is read here.
+_IRRELEVANT = re.compile(
+    rb'\{"type":"(?:user"|stream_event","event":\{"type":"content_block_delta","index":\d{1,9},"delta":\{"type":"(?!text_delta"))'
+)
 #: Fields of a result that name the kind of its failure.
 _KINDS = ("subtype", "terminal_reason", "api_error_type", "api_error", "stop_reason")
 #: Begins an entry of `errors` that is meant for Claude Code's own developers.
@@ -25,7 +30,7 @@ class ClaudeReader:
     """Reads one run's output."""
 
     def __init__(self) -> None:
-        self._lines = JsonLines()
+        self._lines = JsonLines(_IRRELEVANT)
         self._started = False  # a conversation was begun or continued
         self._limits = LimitWindows()
         self._native_id: str | None = None
