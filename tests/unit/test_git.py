@@ -229,6 +229,11 @@ def test_a_linked_worktree_and_a_submodule_are_found(repository: Path, tmp_path:
             assert opened.run(["rev-parse", "HEAD"], most_bytes=100).decode().strip() == git(top, "rev-parse", "HEAD")
 
 
+def through_a_symlink(evil: Path, victim: Path) -> None:
+    (evil / "x").symlink_to(victim / ".git")
+    (evil / ".git").write_text("gitdir: x\n")
+
+
 def linked_from_elsewhere(evil: Path, victim: Path) -> None:
     git(victim, "worktree", "add", "-q", "-b", "side", str(victim.parent / "real"))
     [name] = (victim / ".git/worktrees").iterdir()
@@ -262,10 +267,7 @@ def with_part(part: str) -> Callable[[Path, Path], object]:
 ELSEWHERE: dict[str, Callable[[Path, Path], object]] = {
     "a file": lambda evil, victim: (evil / ".git").write_text(f"gitdir: {victim}/.git\n"),
     "a symlink": lambda evil, victim: (evil / ".git").symlink_to(victim / ".git"),
-    "a file that leads to a symlink": lambda evil, victim: (
-        (evil / "x").symlink_to(victim / ".git"),
-        (evil / ".git").write_text("gitdir: x\n"),
-    ),
+    "a file that leads to a symlink": through_a_symlink,
     "a worktree of another directory": linked_from_elsewhere,
     "a forged worktree": own_worktree_of_anothers_objects,
     "a common directory": lambda evil, victim: (

@@ -3,6 +3,7 @@
 # fmt: off
 # ruff: noqa: I001
 from llm_gateway.cli.versions import in_range, look_at_provider, program_of, run_briefly, version_of
+from llm_gateway.digests import Budget, ContentDigest, OverBudget
 from llm_gateway.dispatch.common_failures import COMMON_FAILURES
 from llm_gateway.dispatch.failure_rules import FailureFacts, FailureRule, Sign, failure_facts, http_status, named_failure
 from llm_gateway.dispatch.invocation import find_program, run_environment
@@ -33,16 +34,16 @@ from llm_gateway.plugins import PluginHost
 
 __version__: str
 __all__ = [  # noqa: RUF022
-    "API_VERSION", "Admission", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis",
-    "Decision", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Failure", "FailureFacts", "FailureRule",
-    "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId", "JobState", "Limits", "LineSplitter",
-    "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Operation",
-    "OutputReader", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
-    "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec",
-    "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
-    "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts", "find_plugins",
-    "find_program", "from_json", "hookimpl", "http_status", "in_range", "job_view", "judge", "look_at_provider",
-    "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation", "plausible_usd", "program_of",
-    "reply_text", "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count",
-    "version_of", "wire_object",
+    "API_VERSION", "Admission", "Budget", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command",
+    "ContentDigest", "Cost", "CostBasis", "Decision", "EndReason", "EndStep", "Engine", "Event", "EventKind",
+    "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId",
+    "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
+    "Neighbours", "NoOptions", "Notice", "Operation", "OutputReader", "OverBudget", "PluginHost", "Posture", "Prompt",
+    "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
+    "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId", "Sign",
+    "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
+    "check", "error_for", "error_view", "failure_facts", "find_plugins", "find_program", "from_json", "hookimpl",
+    "http_status", "in_range", "job_view", "judge", "look_at_provider", "named_failure", "new_job_id",
+    "new_session_id", "open_gateway", "operation", "plausible_usd", "program_of", "reply_text", "reset_time",
+    "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count", "version_of", "wire_object",
 ]
