@@ -12,6 +12,7 @@ from llm_gateway.dispatch.waiting import reset_time, system_zone
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
+from llm_gateway.instructions import in_parents, with_imports
 from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
@@ -43,7 +44,8 @@ __all__ = [  # noqa: RUF022
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId", "Sign",
     "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
     "check", "error_for", "error_view", "failure_facts", "find_plugins", "find_program", "from_json", "hookimpl",
-    "http_status", "in_range", "job_view", "judge", "look_at_provider", "named_failure", "new_job_id",
+    "http_status", "in_parents", "in_range", "job_view", "judge", "look_at_provider", "named_failure", "new_job_id",
     "new_session_id", "open_gateway", "operation", "plausible_usd", "program_of", "reply_text", "reset_time",
     "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count", "version_of", "wire_object",
+    "with_imports",
 ]

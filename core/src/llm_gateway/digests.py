@@ -32,9 +32,13 @@ class OverBudget(Exception):
 
 
 class Budget:
-    """What looking may cost, in time and in bytes read. Spent by one thread."""
+    """What looking may cost, in time and in bytes read. Spent by one thread.
 
-    def __init__(self, *, seconds: float, most_bytes: int) -> None:
+    :param left_out: directories (free of symlinks) that are not looked at, wherever they are met: the gateway's own home.
+    """
+
+    def __init__(self, *, seconds: float, most_bytes: int, left_out: Iterable[str] = ()) -> None:
+        self.left_out = frozenset(left_out)
         self._until = time.monotonic() + seconds
         self._bytes_left = most_bytes
 
@@ -73,6 +77,8 @@ class ContentDigest:
     def add_path(self, path: str) -> None:
         """Add what is found at a path, whatever that is, nothing included. Raises OverBudget."""
         self.budget.spend()
+        if self.is_left_out(path):
+            return
         try:
             facts = os.lstat(path)
         except OSError as error:
@@ -104,6 +110,10 @@ class ContentDigest:
             return False
         self._seen.add(place)
         return True
+
+    def is_left_out(self, path: str) -> bool:
+        """Whether a path lies in a directory that is not looked at."""
+        return any(path == place or path.startswith(place + os.sep) for place in self.budget.left_out)
 
     def hexdigest(self) -> str:
         """The digest so far."""

@@ -53,6 +53,8 @@ def request_arguments(options: argparse.Namespace) -> dict[str, Any]:
         if name in arguments:
             raise UsageError(f"{name} is given twice, as an option and as --param")
         arguments[name] = value
+    if options.new:
+        arguments.setdefault("forceRefresh", True)
     return arguments
 
 
@@ -84,6 +86,8 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
     result = await call(gateway, "llm_job_result", {"jobId": job_id})
     if accepted["deduplicated"]:
         result |= {"deduplicated": True, "originalStartedAt": accepted["job"]["createdAt"]}
+    if "reused" in accepted:
+        result["reused"] = accepted["reused"].replace("forceRefresh", "--new")
     if options.json:
         say_json(result)
         return exit_of_status(result["status"])

@@ -145,7 +145,7 @@ def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program:
     built = gateway.host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
     invocation.check_invocation(built)
     environment = _environment(gateway, info, built.env)
-    watched = surroundings.watched_paths(info, accepted.request, built, environment)
+    watched = surroundings.watched_paths(accepted.request, built)
     accepted = replace(accepted, env_names=tuple(sorted(environment)), watched=watched)
     return Plan(accepted=accepted, invocation=built, program=program, environment=environment)
 

@@ -18,10 +18,10 @@ from anyio import to_thread
 from pydantic import BaseModel
 
 from llm_gateway.digests import Budget, ContentDigest, OverBudget
+from llm_gateway.dispatch.invocation import run_environment
 from llm_gateway.model.invocation import Invocation, RunEnd
 from llm_gateway.model.job import Job
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import Accepted, Request
 
 if TYPE_CHECKING:
@@ -117,18 +117,29 @@ class _Look:
         self._host = gateway.host
         self._accepted = accepted
         self._settings = gateway.settings
+        request = accepted.request
+        self._info = gateway.providers[request.provider].of(request.variant)
+        own = self._settings.provider(request.provider)
+        self._environment = run_environment(
+            gateway.environ, allowed=self._info.env, passed=own.env_pass, fixed=own.env, added={}, depth=0
+        )
 
     def __call__(self) -> str | None:
         request = self._accepted.request
         directories = (request.working_dir, *request.add_dirs)
-        budget = Budget(seconds=self._settings.reuse.budget_s, most_bytes=self._settings.reuse.budget_bytes)
+        budget = Budget(
+            seconds=self._settings.reuse.budget_s,
+            most_bytes=self._settings.reuse.budget_bytes,
+            left_out=[os.path.realpath(self._settings.home)],
+        )
         tree = self._host.tree_state(directories, budget)
         if tree is None:
             return None
         digest = ContentDigest(budget, [os.path.realpath(directory) for directory in directories])
         digest.add(tree)
         try:
-            for path in self._accepted.watched:
+            configured = self._info.config_files(self._environment, request.working_dir)
+            for path in (*configured, *self._accepted.watched):
                 digest.add(path)
                 digest.add_path(path)
         except OverBudget as error:
@@ -153,16 +164,13 @@ def left_state(posture: Posture, before: str | None, after: str | None) -> str |
     return None
 
 
-def watched_paths(
-    info: ProviderInfo, request: Request, invocation: Invocation, environment: Mapping[str, str]
-) -> tuple[str, ...]:
-    """What the run reads beside its directories: the CLI's own files, and files that parameters name. Absolute paths."""
-    configured = info.config_files(environment, request.working_dir)
+def watched_paths(request: Request, invocation: Invocation) -> tuple[str, ...]:
+    """The files and directories that parameters name, beside the request's own. Absolute paths; they need not exist."""
     servers = [word for server in request.mcp_servers for word in (server.command, *server.args)]
     named = [*invocation.argv[1:], *_strings(request.options), *servers]
     directories = {request.working_dir, *request.add_dirs}
     paths = (path for word in named for path in _paths_in(word, request.working_dir))
-    return tuple(dict.fromkeys(path for path in (*configured, *paths) if path not in directories))
+    return tuple(dict.fromkeys(path for path in paths if path not in directories))
 
 
 def _paths_in(word: str, directory: str) -> Iterator[str]:

@@ -116,8 +116,10 @@ class _TreeDigest(ContentDigest):
                 self.add("changed", entry.path)
                 self.add_path(path)
         for other in others:
-            self.add("other", other)
-            self.add_path(os.path.join(top, other.rstrip("/")))
+            path = os.path.join(top, other.rstrip("/"))
+            if not self.is_left_out(path):
+                self.add("other", other)
+                self.add_path(path)
 
     def _is_as_indexed(self, path: str, entry: _Tracked) -> bool:
         """Whether a file whose times have changed has the content that the index names."""
