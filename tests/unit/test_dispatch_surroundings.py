@@ -24,7 +24,7 @@ def watched(
     request = Request(
         provider="p",
         prompt=Prompt(text="/not/a/parameter"),
-        working_dir="/work/here",
+        working_dir="/where/here",
         add_dirs=add_dirs,
         options=Options(value=option),
         mcp_servers=(server,) if server else (),
@@ -38,8 +38,8 @@ def watched(
         ("/etc/schema.json", "/etc/schema.json"),
         ("--schema=/etc/schema.json", "/etc/schema.json"),
         ('instructions="/etc/rules.md"', "/etc/rules.md"),
-        ("../rules.md", "/work/rules.md"),
-        ("--rules=a/../../rules.md", "/work/rules.md"),
+        ("../rules.md", "/where/rules.md"),
+        ("--rules=a/../../rules.md", "/where/rules.md"),
         ("/a/../b", "/b"),
     ],
 )
@@ -49,7 +49,7 @@ def test_a_file_that_a_parameter_names_is_looked_at(word: str, path: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "word", ["inside.md", "a/b.md", "--flag", "/work/here", "--cd=/work/here", "/more", "a\n/b", "x" * 5000]
+    "word", ["inside.md", "a/b.md", "--flag", "/where/here", "--cd=/where/here", "/more", "a\n/b", "x" * 5000]
 )
 def test_what_is_looked_at_anyway_and_what_is_no_path_is_left_out(word: str) -> None:
     assert watched(word, option=word, add_dirs=("/more",)) == set()

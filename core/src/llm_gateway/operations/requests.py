@@ -77,7 +77,7 @@ class RequestParams(Wire):
     max_budget_usd: Annotated[float, Field(gt=0)] | None = None
     effort: _NoFlag | None = None
     output_schema: dict[str, Any] | None = None
-    force_refresh: bool = Field(False, description="Run anew instead of reusing an answer")
+    force_refresh: bool = Field(False, description="Run anew, no dedup")
     correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]+$", max_length=128)] | None = None
 
 
