@@ -228,6 +228,21 @@ def test_without_time_nothing_is_known(tree: Path) -> None:
     assert state(tree, seconds=0) is None
 
 
+def test_a_deep_tree_and_odd_names_are_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / os.fsdecode(b"\xff\nname")).write_text("x")
+    make_repository(tmp_path / "odd/tree")
+    (tmp_path / "odd/tree" / os.fsdecode(b"\xff\tname")).write_text("x")
+    git(tmp_path / "odd/tree", "add", ".")
+    assert state(tmp_path / "odd") is not None
+    deep = tmp_path / "deep"
+    for _ in range(700):
+        deep /= "d"
+    os.makedirs(deep)
+    assert state(tmp_path / "deep") is None  # too deep to follow
+    shutil.rmtree(tmp_path / "deep")
+
+
 def test_links_in_a_circle_come_to_an_end(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/up").symlink_to(tmp_path)

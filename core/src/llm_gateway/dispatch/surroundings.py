@@ -142,7 +142,7 @@ class _Look:
             for path in (*configured, *self._accepted.watched):
                 digest.add(path)
                 digest.add_path(path)
-        except OverBudget as error:
+        except (OverBudget, RecursionError) as error:
             log.debug("%s: %s", request.working_dir, error)
             return None
         return digest.hexdigest()
@@ -175,13 +175,21 @@ def watched_paths(request: Request, invocation: Invocation) -> tuple[str, ...]:
 
 def _paths_in(word: str, directory: str) -> Iterator[str]:
     """The paths outside of a directory that a parameter names: `/x/y`, `~/x`, `../x`, also behind `--flag=` or `key=`."""
-    if len(word) > _MOST_CHARS or "\0" in word or "\n" in word:
+    if len(word) > _MOST_CHARS or "\0" in word or "\n" in word or not _is_a_name(word):
         return
     for value in (word, word.partition("=")[2].strip("\"'")):
         if value.startswith(("/", "~/")):
             yield os.path.normpath(os.path.expanduser(value))
         elif ".." in value.split("/"):
             yield os.path.normpath(os.path.join(directory, value))
+
+
+def _is_a_name(word: str) -> bool:
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _strings(value: Any) -> Iterator[str]:

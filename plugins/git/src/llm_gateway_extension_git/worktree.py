@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_gateway import Budget, ContentDigest, OverBudget
@@ -18,6 +18,9 @@ from llm_gateway.git import GitError, Place, Repository, find_place, open_reposi
 
 _MOST_LISTED = 64 * 1024 * 1024
 _PIECE = 1 << 20
+#: How `ls-files -s -v --others` marks a file that git does not have, and regular files that it compares itself.
+_OTHER = b"? "
+_COMPARED_BY_GIT = (b"H 100644 ", b"H 100755 ")
 #: What a run can see of a repository by git commands, beside the index: which commit and branch, and what is under way.
 _OWN = (
     "HEAD",
@@ -41,23 +44,17 @@ def tree_state(directories: Sequence[str], budget: Budget) -> str | None:
         digest = _TreeDigest(budget, [])
         for directory in directories:
             digest.add_root(os.path.realpath(directory))
-    except OverBudget:
+    except (OverBudget, OSError, RecursionError):
         return None
     return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Tracked:
-    """An entry of the index."""
+class _Indexed:
+    """What the index says of a file."""
 
-    flag: str  #: H: usual; lower case: assumed unchanged; S: not looked at
     mode: str
     oid: str
-    path: str
-
-    @property
-    def is_compared_by_git(self) -> bool:
-        return self.flag == "H"
 
 
 class _TreeDigest(ContentDigest):
@@ -89,7 +86,7 @@ class _TreeDigest(ContentDigest):
         except GitError as error:
             raise OverBudget(str(error)) from error
         self._add_own_files(place)
-        self._add_index(top, listed, set(_touched(touched)))
+        self._add_index(top, listed, _touched(touched))
 
     def _ask(self, repository: Repository, *arguments: str) -> bytes:
         self.budget.spend()
@@ -101,27 +98,26 @@ class _TreeDigest(ContentDigest):
                 self.add("git", name)
                 self.add_path(os.path.join(folder, name))
 
-    def _add_index(self, top: str, listed: bytes, touched: set[str]) -> None:
-        tracked, others = _entries(listed)
-        self.add("index", *(b"\0".join(line for line in listed.split(b"\0") if not line.startswith(b"? ")),))
-        for entry in tracked:
-            path = os.path.join(top, entry.path)
-            if entry.mode == "160000":
-                self.add("submodule", entry.path)
-                self.add_path(path)
-            elif entry.mode == "120000":  # what it leads to may lie outside
-                self.add("link", entry.path)
-                self.add_path(path)
-            elif not entry.is_compared_by_git or (entry.path in touched and not self._is_as_indexed(path, entry)):
-                self.add("changed", entry.path)
-                self.add_path(path)
-        for other in others:
-            path = os.path.join(top, other.rstrip("/"))
-            if not self.is_left_out(path):
-                self.add("other", other)
-                self.add_path(path)
+    def _add_index(self, top: str, listed: bytes, touched: Mapping[str, _Indexed]) -> None:
+        lines = [line for line in listed.split(b"\0") if line]
+        index = [line for line in lines if not line.startswith(_OTHER)]
+        self.add("index", b"\0".join(index))
+        for line in index:
+            if not line.startswith(_COMPARED_BY_GIT):  # a link, a submodule, or git is told not to look at it
+                path = os.fsdecode(line.partition(b"\t")[2])
+                self.add("tracked", path)
+                self.add_path(os.path.join(top, path))
+        for path, indexed in touched.items():
+            if not self._is_as_indexed(os.path.join(top, path), indexed):
+                self.add("changed", path)
+                self.add_path(os.path.join(top, path))
+        for line in lines:
+            path = os.fsdecode(line[len(_OTHER) :]).rstrip("/")
+            if line.startswith(_OTHER) and not self.is_left_out(os.path.join(top, path)):
+                self.add("other", path)
+                self.add_path(os.path.join(top, path))
 
-    def _is_as_indexed(self, path: str, entry: _Tracked) -> bool:
+    def _is_as_indexed(self, path: str, entry: _Indexed) -> bool:
         """Whether a file whose times have changed has the content that the index names."""
         try:
             facts = os.lstat(path)
@@ -145,19 +141,11 @@ def _place(directory: str) -> Place | None:
         raise OverBudget(str(error)) from error
 
 
-def _entries(listed: bytes) -> tuple[list[_Tracked], list[str]]:
-    """What `ls-files -s -v --others -z` prints: the index, and what is not in it."""
-    tracked, others = [], []
-    for line in listed.split(b"\0"):
-        if line.startswith(b"? "):
-            others.append(os.fsdecode(line[2:]))
-        elif line:
-            facts, _, path = line.partition(b"\t")
-            flag, mode, oid, _ = facts.decode("ascii").split(" ")
-            tracked.append(_Tracked(flag=flag, mode=mode, oid=oid, path=os.fsdecode(path)))
-    return tracked, others
-
-
-def _touched(listed: bytes) -> Iterator[str]:
-    """The paths that `diff-files --raw -z` prints, each after its facts."""
-    return map(os.fsdecode, listed.split(b"\0")[1::2])
+def _touched(listed: bytes) -> dict[str, _Indexed]:
+    """The files that `diff-files --raw -z` prints: facts (`:mode mode oid oid status`), path, and so on."""
+    words = listed.split(b"\0")
+    found = {}
+    for facts, path in zip(words[0::2], words[1::2], strict=False):
+        mode, _, oid, _, _ = facts.decode("ascii").lstrip(":").split(" ")
+        found[os.fsdecode(path)] = _Indexed(mode=mode, oid=oid)
+    return found
