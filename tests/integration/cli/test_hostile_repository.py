@@ -128,7 +128,7 @@ def ask(command, repository: Path, prompts: tuple[str, ...] = ("look", "look"), 
         for number, prompt in enumerate(prompts, 2):
             arguments = {"prompt": prompt, "workingDir": str(repository)}
             answer = talk(served, number, "tools/call", {"name": "echo_request", "arguments": arguments})
-            answers.append(answer["structuredContent"])
+            answers.append(answer["structuredContent"] | {"shown": answer["content"][0]["text"]})
         served.communicate(timeout=30)
     return answers
 
@@ -141,6 +141,8 @@ def test_lesson_102_nothing_that_a_repository_names_is_run(command, repository: 
     path = os.pathsep.join(["", ".", "bin", os.environ["PATH"]])
     first, second = ask(command, repository, PATH=path)
     assert (first["status"], second["deduplicated"]) == ("completed", True)
+    assert "use forceRefresh for a new run" in second["shown"]
+    assert "forceRefresh" not in first["shown"]
 
 
 def test_git_variables_of_the_environment_change_nothing(
