@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_gateway.cli.demo_diff import change_to_review
 from llm_gateway.git import GitError, Repository, find_place, open_repository
 
 STATUS = ["status", "--porcelain", "-z", "--untracked-files=all"]
@@ -166,6 +167,21 @@ def test_nothing_is_fetched_for_a_partial_clone(repository: Path, script: Path) 
     (repository / "file").write_text("two\n")
     with open_repository(repository) as opened, pytest.raises(GitError):
         opened.run(["diff", "HEAD"], most_bytes=10_000)
+
+
+def test_the_demo_looks_at_a_repository_in_the_same_way(
+    repository: Path, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append_config(repository / ".git/config", "log.showSignature", "true")
+    append_config(repository / ".git/config", "gpg.program", str(script))
+    signature = "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n"
+    commit = git(repository, "cat-file", "commit", "HEAD").replace("\n\n", signature, 1)
+    (repository.parent / "commit").write_text(f"{commit}\n")
+    git(repository, "update-ref", "HEAD", git(repository, "hash-object", "-t", "commit", "-w", "../commit"))
+    monkeypatch.chdir(repository)
+    title, diff = change_to_review()
+    assert title.endswith(" one")
+    assert "+one" in diff
 
 
 @pytest.mark.parametrize("entry", ["", ".", "bin"])

@@ -22,7 +22,7 @@ _LASTING = (EACCES, ELOOP, ENOENT, ENOTDIR, EPERM)
 #: Digests of files that were read before: (device, inode) -> (size, times, digest). A file whose size and times are the same
 #: was not written since: the time of its last change (ctime) is set by the system alone.
 _known: dict[tuple[int, int], tuple[tuple[int, int, int], bytes]] = {}
-_MOST_KNOWN = 200_000
+_MOST_KNOWN = 50_000
 #: A file that was changed so short before it was read may change again within one tick of the file system's clock.
 _SETTLED_NS = 2_000_000_000
 
