@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llm_gateway import PluginHost, ProviderInfo, in_parents, with_imports
+from llm_gateway import PluginHost, Prompt, ProviderInfo, Request, in_parents, with_imports
+from llm_gateway.dispatch.admission import dedup_key
+from llm_gateway.dispatch.surroundings import watched_paths
+from llm_gateway.model.request import Accepted
 
 PROGRAMS = {
     "claude": "CLAUDE.md",
@@ -53,6 +57,23 @@ def test_what_the_program_writes_at_each_run_is_not_among_them(
     own = {str(tmp_path / folder) for folder in (".claude", ".claude.json", ".codex", ".gemini", ".grok", ".vibe")}
     for info in providers.values():
         assert not own & set(info.config_files({"HOME": str(tmp_path)}, str(tmp_path / "work")))
+
+
+def test_the_same_fresh_request_to_any_program_has_the_same_key_and_names_no_path_of_its_own() -> None:
+    host = PluginHost.discover(os.environ)
+    host.load_all()
+    for name, whole in host.providers.items():
+        for variant, info in whole.programs.items():
+            request = Request(provider=name, variant=variant, prompt=Prompt(text="x"), working_dir="/w")
+            request = replace(request, options=info.options_model())
+            keys = set()
+            for _ in range(2):
+                resume = host.resume_session(name, request, None)
+                built = host.build_argv(name, request, info.default_posture, resume)
+                accepted = Accepted(request=request, posture=info.default_posture, resume=resume)
+                keys.add(dedup_key(accepted, built, program="p", session=None, environment=dict(built.env)))
+                assert watched_paths(request, built) == (), name
+            assert len(keys) == 1, name
 
 
 def test_names_are_looked_for_in_every_directory_above() -> None:

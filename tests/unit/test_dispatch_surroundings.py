@@ -50,7 +50,19 @@ def test_a_file_that_a_parameter_names_is_looked_at(word: str, path: str) -> Non
 
 @pytest.mark.parametrize(
     "word",
-    ["inside.md", "a/b.md", "--flag", "/where/here", "--cd=/where/here", "/more", "a\n/b", "x" * 5000, "/\ud800"],
+    [
+        "inside.md",
+        "a/b.md",
+        "--flag",
+        "/where/here",
+        "--cd=/where/here",
+        "--prompt-file=/dev/stdin",
+        "/proc/self/fd/0",
+        "/more",
+        "a\n/b",
+        "x" * 5000,
+        "/\ud800",
+    ],
 )
 def test_what_is_looked_at_anyway_and_what_is_no_path_is_left_out(word: str) -> None:
     assert watched(word, option=word, add_dirs=("/more",)) == set()

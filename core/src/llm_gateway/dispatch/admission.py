@@ -51,7 +51,7 @@ def dedup_key(
         request.working_dir,
         list(request.add_dirs),
         sorted((name, digest(content)) for name, content in invocation.files.items()),
-        list(invocation.artifacts),
+        [known(path) for path in invocation.artifacts],
         request.model,
         accepted.posture.value,
         [session.id, session.turns] if session else None,

@@ -34,6 +34,8 @@ T = TypeVar("T")
 _MOST_HANGING = 16
 #: What a look may take beyond its budget: it notices between two files that its time is up.
 _GRACE_S = 0.05
+#: Paths that mean the run itself, such as /dev/stdin.
+_OWN = ("/dev/", "/proc/")
 #: Values longer than this are no paths.
 _MOST_CHARS = 4096
 
@@ -170,7 +172,7 @@ def watched_paths(request: Request, invocation: Invocation) -> tuple[str, ...]:
     named = [*invocation.argv[1:], *_strings(request.options), *servers]
     directories = {request.working_dir, *request.add_dirs}
     paths = (path for word in named for path in _paths_in(word, request.working_dir))
-    return tuple(dict.fromkeys(path for path in paths if path not in directories))
+    return tuple(dict.fromkeys(path for path in paths if path not in directories and not path.startswith(_OWN)))
 
 
 def _paths_in(word: str, directory: str) -> Iterator[str]:
