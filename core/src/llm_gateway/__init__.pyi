@@ -3,14 +3,17 @@
 # fmt: off
 # ruff: noqa: I001
 from llm_gateway.cli.versions import in_range, look_at_provider, program_of, run_briefly, version_of
+from llm_gateway.digests import Budget, ContentDigest, OverBudget
 from llm_gateway.dispatch.common_failures import COMMON_FAILURES
-from llm_gateway.dispatch.failure_rules import FailureFacts, FailureRule, Sign, failure_facts, http_status, named_failure
+from llm_gateway.dispatch.failure_rules import FailureFacts, FailureRule, Sign, failure_facts, http_status
+from llm_gateway.dispatch.failure_rules import named_failure
 from llm_gateway.dispatch.invocation import find_program, run_environment
 from llm_gateway.dispatch.outcome import judge
 from llm_gateway.dispatch.waiting import reset_time, system_zone
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
+from llm_gateway.instructions import in_parents, with_imports
 from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
@@ -33,16 +36,17 @@ from llm_gateway.plugins import PluginHost
 
 __version__: str
 __all__ = [  # noqa: RUF022
-    "API_VERSION", "Admission", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis",
-    "Decision", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Failure", "FailureFacts", "FailureRule",
-    "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId", "JobState", "Limits", "LineSplitter",
-    "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Operation",
-    "OutputReader", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
-    "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec",
-    "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
-    "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts", "find_plugins",
-    "find_program", "from_json", "hookimpl", "http_status", "in_range", "job_view", "judge", "look_at_provider",
-    "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line", "plausible_usd",
-    "program_of", "reply_text", "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count",
-    "version_of", "wire_object",
+    "API_VERSION", "Admission", "Budget", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command",
+    "ContentDigest", "Cost", "CostBasis", "Decision", "EndReason", "EndStep", "Engine", "Event", "EventKind",
+    "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job",
+    "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
+    "Neighbours", "NoOptions", "Notice", "Operation", "OutputReader", "OverBudget", "PluginHost", "Posture",
+    "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
+    "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
+    "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire",
+    "answer", "check", "error_for", "error_view", "failure_facts", "find_plugins", "find_program", "from_json",
+    "hookimpl", "http_status", "in_parents", "in_range", "job_view", "judge", "look_at_provider", "named_failure",
+    "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line", "plausible_usd", "program_of",
+    "reply_text", "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count",
+    "version_of", "wire_object", "with_imports",
 ]

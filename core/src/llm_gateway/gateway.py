@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 from pydantic import BaseModel
 
 import llm_gateway
+from llm_gateway.dispatch.surroundings import BoundedThreads
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource
 from llm_gateway.model.provider import ProviderInfo
@@ -65,6 +66,7 @@ class Gateway:
         self.instructions = _INSTRUCTIONS.format(
             later=_LATER if self.defers else "", providers=", ".join(sorted(self.providers)) or "none installed"
         )
+        self.looks = BoundedThreads()
         self.supervisor = Supervisor(self)
 
     async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> BaseModel:

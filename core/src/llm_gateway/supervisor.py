@@ -100,20 +100,22 @@ class Supervisor:
 
     # ------------------------------------------------------------------------------------------------------- letting in
 
-    async def admit(self, job: Job, plan: Plan, *, session: Session | None, queue_if_busy: bool) -> Admission:
-        """Store an accepted request, durably, and start it if there is room. Raises SessionBusy or Saturated."""
+    async def admit(
+        self, job: Job, plan: Plan, *, session: Session | None, queue_if_busy: bool, anew: bool
+    ) -> Admission:
+        """Store an accepted request, and start it if there is room; `anew`: reuse nothing. Raises SessionBusy or Saturated."""
+        window_s = 0.0 if anew else self._gateway.settings.dedup_window_s
         with anyio.CancelScope(shield=True):  # a caller who goes away must not leave a stored job that nobody starts
-            admission = await self._admit(job, plan, session, queue_if_busy)
+            admission = await self._admit(job, plan, session, queue_if_busy, window_s)
         return admission  # noqa: RET504 - outside, because a scope may swallow a cancellation
 
-    async def _admit(self, job: Job, plan: Plan, session: Session | None, queue_if_busy: bool) -> Admission:
+    async def _admit(self, job: Job, plan: Plan, session: Session | None, queue: bool, window_s: float) -> Admission:
         gateway = self._gateway
         try:
             job = await to_thread.run_sync(self._prepare, job, plan, await earlier_turns(gateway, job, plan.accepted))
             self._plans[job.id] = plan
-            window_s = gateway.settings.dedup_window_s
             admission = await gateway.store.admit(
-                job, session=session, limits=gateway.limits, dedup_window_s=window_s, queue_if_busy=queue_if_busy
+                job, session=session, limits=gateway.limits, dedup_window_s=window_s, queue_if_busy=queue
             )
         except (GatewayError, OSError):
             await self._discard(job.id)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+
+from llm_gateway.git import GitError, open_repository
 
 MAX_BYTES = 50_000
-_GIT = ("git", "-c", "core.fsmonitor=false", "--no-pager")
 _SHOW = ("show", "--format=%h %s", "--first-parent", "-m", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD")
 _TIMEOUT_S = 10.0
 
@@ -37,10 +38,9 @@ diff --git a/basket.py b/basket.py
 def change_to_review() -> tuple[str, str]:
     """A title and a diff, at most 50 kB. Blocking."""
     try:
-        shown = subprocess.run(
-            [*_GIT, *_SHOW], capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
+        with open_repository(os.getcwd()) as repository:
+            shown, _ = repository.run_cut(_SHOW, most_bytes=4 * MAX_BYTES, timeout_s=_TIMEOUT_S)
+    except (OSError, GitError):
         shown = b""
     title, _, diff = shown.replace(b"\0", b"").decode("utf-8", "replace").partition("\n")
     if not diff.strip():

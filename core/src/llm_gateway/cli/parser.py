@@ -75,7 +75,7 @@ def _ask(commands: Subparsers[argparse.ArgumentParser]) -> None:
     which.add_argument(
         "--resume-latest", action="store_true", help="continue the newest conversation of this directory"
     )
-    which.add_argument("--new", action="store_true", help="begin a new conversation in any case")
+    which.add_argument("--new", action="store_true", help="begin a new conversation, with a new run in any case")
     ask.add_argument("--dir", metavar="PATH", help="where the run happens (default: here)")
     ask.add_argument("--timeout", metavar="TIME", help="end the run after this time: 90, 90s, 10m, 2h")
     ask.add_argument(

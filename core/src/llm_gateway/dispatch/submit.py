@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from llm_gateway.dispatch import admission, approval, invocation, servers, session
+from llm_gateway.dispatch import admission, approval, invocation, servers, session, surroundings
 from llm_gateway.dispatch.invocation import Program
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.engine import RunSpec
@@ -22,12 +22,16 @@ from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.operation import AskHuman
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.record import Verdict, VerdictRecord
-from llm_gateway.model.request import Accepted, Ask, Proposal
+from llm_gateway.model.request import Accepted, Ask, Proposal, Request
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
+
+
+#: How long a file system may take to say whether a directory is there.
+_STAT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,7 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     info, program = invocation.require_program(whole, wanted, own.executable, gateway.environ)
     request = replace(request, variant=info.variant)
     invocation.check_held(info, request, bool(ask.mcp_server_names))
-    invocation.check_directories(request.working_dir, request.add_dirs)
+    await _check_directories(gateway, request)
     given, report = servers.choose_servers(
         ask.mcp_server_names, settings.default_mcp_servers, gateway.mcp_servers, held="mcpServers" in info.supports
     )
@@ -100,8 +104,10 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     plan = make_plan(gateway, info, Accepted(request=request, posture=ruling.posture, resume=resume), program)
 
     # 5. a job: an earlier one that answers the same, or a new one
-    key = None if ask.force_refresh else await _dedup_key(gateway, plan, known)
-    earlier = await store.find_duplicate(request.principal, key, settings.dedup_window_s, now) if key else None
+    key = _dedup_key(gateway, plan, known)
+    earlier, found = (None, None) if ask.force_refresh else await _find_earlier(gateway, plan, key, now)
+    if ask.force_refresh and not surroundings.could_write(ruling.posture):
+        found = await surroundings.look(gateway, plan.accepted)
     if earlier is not None:
         admitted = Admission(job=earlier, deduplicated=True)
     else:
@@ -116,6 +122,7 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
             principal=request.principal,
             owner=gateway.supervisor.owner,
             dedup_key=key,
+            found_state=found,
             session_id=conversation.id,
             correlation_id=request.correlation_id,
             model=request.model,
@@ -126,7 +133,9 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
             created_at=now,
         )
         fresh = session.remember(conversation, request, ruling.posture, ask.options_given)
-        admitted = await gateway.supervisor.admit(job, plan, session=fresh, queue_if_busy=ask.queue_if_busy)
+        admitted = await gateway.supervisor.admit(
+            job, plan, session=fresh, queue_if_busy=ask.queue_if_busy, anew=ask.force_refresh
+        )
     await _keep_verdicts(gateway, proposal, kept, admitted.job.id)
     return admitted
 
@@ -136,7 +145,8 @@ def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program:
     built = gateway.host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
     invocation.check_invocation(built)
     environment = _environment(gateway, info, built.env)
-    accepted = replace(accepted, env_names=tuple(sorted(environment)))
+    watched = surroundings.watched_paths(accepted.request, built)
+    accepted = replace(accepted, env_names=tuple(sorted(environment)), watched=watched)
     return Plan(accepted=accepted, invocation=built, program=program, environment=environment)
 
 
@@ -170,15 +180,47 @@ def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
     )
 
 
-async def _dedup_key(gateway: Gateway, plan: Plan, conversation: Session | None) -> str | None:
-    """What the same request is known by; None: it must run anew."""
-    given, request = gateway.settings, plan.accepted.request
-    tree = await to_thread.run_sync(gateway.host.tree_state, request.working_dir) if given.dedup_window_s > 0 else None
-    if tree is None:
+def _dedup_key(gateway: Gateway, plan: Plan, conversation: Session | None) -> str | None:
+    """What the same request is known by; None: nothing is reused."""
+    if gateway.settings.dedup_window_s <= 0:
         return None
-    own = {**given.provider(request.provider).env, "LLM_GATEWAY_DEPTH": str(given.depth)}
-    ways: dict[str, Any] = {"program": plan.program.identity, "set_environment": own, "tree": tree}
-    return admission.dedup_key(plan.accepted, plan.invocation, session=conversation, **ways)
+    return admission.dedup_key(
+        plan.accepted,
+        plan.invocation,
+        program=plan.program.identity,
+        session=conversation,
+        environment=plan.environment,
+    )
+
+
+async def _find_earlier(gateway: Gateway, plan: Plan, key: str | None, now: datetime) -> tuple[Job | None, str | None]:
+    """The job that answers this request already, and the state of the files, as far as it was looked at.
+
+    One that has not ended is joined whatever the files are by now: it may have changed them itself.
+    """
+    if key is None:
+        return None, None
+    find = partial(gateway.store.find_duplicate, plan.accepted.request.principal, key)
+    window_s = gateway.settings.dedup_window_s
+    if (live := await find(None, window_s, now)) is not None:
+        return live, None
+    found = await surroundings.look(gateway, plan.accepted)
+    return (await find(found, window_s, now) if found else None), found
+
+
+async def _check_directories(gateway: Gateway, request: Request) -> None:
+    """Raise InvalidRequest for a directory that is not there; one whose file system does not answer is left to the run."""
+
+    def check() -> InvalidRequest | None:
+        try:
+            invocation.check_directories(request.working_dir, request.add_dirs)
+        except InvalidRequest as error:
+            return error
+        return None
+
+    problem = await to_thread.run_sync(gateway.looks.within, request.working_dir, _STAT_S, check)
+    if problem is not None:
+        raise problem
 
 
 async def _keep_verdicts(

@@ -39,6 +39,10 @@ class Job:
     principal: str
     owner: str  #: id of the gateway that looks after it
     dedup_key: str | None = None  #: SHA-256; None: never answered to another caller
+    found_state: str | None = None  #: of the files, before the run; None: unknown
+    left_state: str | None = (
+        None  #: of the files, after the run; only in this state is its answer given again; None: never
+    )
     session_id: SessionId | None = None
     correlation_id: str = ""
     model: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -62,6 +62,11 @@ class ProviderInfo:
     login_argv: tuple[str, ...] = ()
     #: The same, asked first, of the run's environment and the files that it leads to; None: `login_argv` knows, or nobody.
     logged_in: Callable[[Mapping[str, str]], bool | None] = lambda environ: None
+    #: The files and directories that it reads beside the working directory, given the run's environment and that directory:
+    #: settings, login, instructions. A finished answer is not reused when one of them has changed. Absolute paths; they need
+    #: not exist. What the program itself writes at each run (logs, histories) does not belong here. Called in a thread, it
+    #: may read files.
+    config_files: Callable[[Mapping[str, str], str], Sequence[str]] = lambda environ, working_dir: ()
     #: Several programs under one name: variant -> its own info, in order of preference. What stands outside of them is
     #: then what they hold together, for the tool's schema; a request is held to what its variant can.
     variants: Mapping[str, ProviderInfo] = field(default_factory=dict)

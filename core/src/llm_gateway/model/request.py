@@ -95,3 +95,4 @@ class Accepted:
     posture: Posture
     resume: Resume
     env_names: tuple[str, ...] = ()  #: what the run's environment held; values are never stored
+    watched: tuple[str, ...] = ()  #: paths that parameters name, beside the request's directories

@@ -49,8 +49,9 @@ class Store(Protocol):
     ) -> Admission:
         """Let a job in, atomically across processes.
 
-        In this order: a job of the same principal and `dedup_key` (not None), created less than `dedup_window_s` ago
-        and not failed, canceled or interrupted, is returned instead (`deduplicated`). Another unfinished job of the same
+        In this order: a job of the same principal and `dedup_key` (not None) is returned instead (`deduplicated`), if it is
+        queued or running, or if it was created less than `dedup_window_s` ago, is completed, and its `left_state` (not None)
+        is this one's `found_state`. With a window of 0 none is. Another unfinished job of the same
         `session_id`: raises SessionBusy, or with `queue_if_busy` the new one is queued behind it. A free place (fewer
         than `limits.running` running in all and `limits.of(provider)` of this provider, and nobody of this provider
         waits already, other than for its own session): stored as running, `started_at` = `created_at`. Else, fewer than `limits.queued` waiting: stored
@@ -61,8 +62,10 @@ class Store(Protocol):
         first turn: it has neither native id nor settings, and no unfinished job. If another session holds its native id by now: raises SessionBusy.
         """
 
-    async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
-        """The job that `admit` would return as the duplicate, without letting anything in."""
+    async def find_duplicate(
+        self, principal: str, dedup_key: str, found_state: str | None, window_s: float, now: datetime
+    ) -> Job | None:
+        """The job that `admit` would return as the duplicate, without letting anything in; the youngest of several."""
 
     async def claim(self, owner: str, limits: Limits, now: datetime) -> Sequence[Job]:
         """Move this owner's queued jobs to running (`started_at` = `now`), oldest first, as far as there is room.

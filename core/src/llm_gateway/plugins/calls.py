@@ -20,6 +20,7 @@ import pluggy
 from pydantic import BaseModel
 
 from llm_gateway import hookspecs
+from llm_gateway.digests import Budget
 from llm_gateway.errors import ERRORS, GatewayError, ProviderFailed
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
@@ -114,9 +115,9 @@ class HookCalls:
         """Ask every plugin what it has to say about a turn; takes the hook's parameters."""
         return [said for _, said, _ in self._each("gateway_remark", Remarks, **turn) if said is not None]
 
-    def tree_state(self, directory: str) -> str | None:
+    def tree_state(self, directories: Sequence[str], budget: Budget) -> str | None:
         """Ask for the state of the files; may block, so call it in a thread."""
-        answers = self._each("gateway_tree_state", str, directory=directory)
+        answers = self._each("gateway_tree_state", str, directories=directories, budget=budget)
         return next((state for _, state, _ in answers if state is not None), None)
 
     def operations(self) -> list[tuple[str, Operation]]:

@@ -82,10 +82,12 @@ class SqliteStore:
             )
         )
 
-    async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
+    async def find_duplicate(
+        self, principal: str, dedup_key: str, found_state: str | None, window_s: float, now: datetime
+    ) -> Job | None:
         if window_s <= 0:
             return None
-        query = admission.duplicate_query(principal, dedup_key, window_s, now)
+        query = admission.duplicate_query(principal, dedup_key, found_state, window_s, now)
         return await self._one(job_from, "find_duplicate", **query)
 
     async def claim(self, owner: str, limits: Limits, now: datetime) -> Sequence[Job]:
