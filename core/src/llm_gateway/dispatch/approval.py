@@ -79,8 +79,8 @@ def rule(
             raise ApprovalNeeded(f"policy {strictest.policy} wants a human to decide: {_question(strictest)}")
         strictest = human
     if strictest.decision is Decision.DENY:
-        who = "the human" if strictest is human else f"policy {strictest.policy}"
-        raise ApprovalDenied(f"{who} denied this request: {'; '.join(strictest.reasons) or 'no reason given'}")
+        denying = [human] if strictest is human else [one for one in verdicts if one.decision is Decision.DENY]
+        raise ApprovalDenied(". ".join(_denial(one, is_human=one is human) for one in denying))
     lowest = min([wanted, *(verdict.posture for verdict in verdicts if verdict.posture)])
     return Ruling(posture=_nearest(info, lowest) or _held(info, lowest), verdict=strictest)
 
@@ -89,6 +89,11 @@ def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
     """The `approval` object of an answer."""
     judged = {"policy": one.policy, "reasons": list(one.reasons)} if (one := ruling.verdict) else {}
     return {"strategy": strategy, "decision": Decision.ALLOW.value, "posture": ruling.posture.value, **judged}
+
+
+def _denial(verdict: Verdict, *, is_human: bool) -> str:
+    who = "the human" if is_human else f"policy {verdict.policy}"
+    return f"{who} denied this request: {'; '.join(verdict.reasons) or 'no reason given'}"
 
 
 def _question(verdict: Verdict) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint
@@ -43,6 +44,27 @@ def _installed() -> dict[tuple[str, str, str], list[tuple[str, str]]]:
                 if (dist.name, dist.version) not in names:  # one distribution may be met twice on sys.path
                     names.append((dist.name, dist.version))
     return found
+
+
+@lru_cache(maxsize=1)
+def own_distributions() -> frozenset[str]:
+    """The distributions of the product itself: those that `llm-gateway` names, optional ones too. Empty: it is not installed."""
+    from importlib_metadata import PackageNotFoundError, requires
+
+    try:
+        required = requires("llm-gateway") or []
+    except PackageNotFoundError:
+        return frozenset()
+    return frozenset(_normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in required)
+
+
+def is_own(point: EntryPoint | None) -> bool:
+    """Whether a distribution of the product itself brings an entry point."""
+    return any(_normal(name) in own_distributions() for name, _ in distributions_of(point))
+
+
+def _normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def load(point: EntryPoint | None) -> Any:

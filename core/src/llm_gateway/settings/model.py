@@ -109,6 +109,14 @@ class LimitsSection(Section):
     max_depth: int = Field(default=2, ge=0, description="How deep a run may call this gateway again.")
 
 
+class ApprovalSection(Section):
+    """Who must have judged a request before it runs."""
+
+    required_policies: tuple[str, ...] = Field(
+        default=(), description="Policies that must be loaded: without one of them every request is denied."
+    )
+
+
 class ProviderSection(Section):
     """One provider."""
 
@@ -163,6 +171,7 @@ class FileSettings(Section):
     engine: EngineSection = EngineSection()
     jobs: JobsSection = JobsSection()
     limits: LimitsSection = Field(default_factory=LimitsSection)
+    approval: ApprovalSection = ApprovalSection()
     providers: Mapping[str, ProviderSection] = Field(default_factory=dict)
     mcp_servers: Mapping[str, McpServerSection] = Field(default_factory=dict)
 

@@ -30,6 +30,7 @@ class Health(Wire):
 async def health(gateway: Gateway, _params: HealthParams, context: CallContext) -> Health:
     """What runs and waits, with pids, memory and age; limits, store and plugin problems."""
     problems = [f"{r.kind} {r.name} ({r.distribution}): {r.problem}" for r in gateway.host.records if r.problem]
+    problems += gateway.host.missing_policies
     try:
         unfinished = [job for job in await gateway.store.unfinished() if job.principal == context.principal]
         store = dict(await gateway.store.health())
