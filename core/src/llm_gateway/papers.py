@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_gateway.dispatch import seal
 from llm_gateway.errors import Interrupted
 from llm_gateway.model.job import Job
 from llm_gateway.model.request import Accepted, McpServer
+from llm_gateway.model.session import Session
 from llm_gateway.model.stored import from_json, to_json
 
 if TYPE_CHECKING:
@@ -20,16 +22,24 @@ _REQUEST = "request.json"
 _REPLY = "reply.txt"
 
 
-def keep_request(folder: Path, accepted: Accepted) -> None:
-    """Keep an accepted request. Of MCP servers only the names: the rest may be secret."""
+def keep_request(folder: Path, accepted: Accepted) -> bytes:
+    """Keep an accepted request; gives what was written. Of MCP servers only the names: the rest may be secret."""
     named = tuple(McpServer(name=server.name) for server in accepted.request.mcp_servers)
-    _lay_down(folder, _REQUEST, to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named))))
+    document = to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named)))
+    _lay_down(folder, _REQUEST, document)
+    return document
 
 
-def read_request(gateway: Gateway, job: Job) -> Accepted:
-    """The request of a job, as it was accepted. Raises Interrupted when it cannot be read."""
+def read_request(gateway: Gateway, job: Job, session: Session | None) -> Accepted:
+    """The request of a job, as it was accepted. Raises Interrupted when it cannot be read, or was changed since.
+
+    :param session: the job's conversation, as the store has it.
+    """
     try:
-        accepted = from_json(Accepted, (gateway.supervisor.folder(job.id) / _REQUEST).read_bytes())
+        document = (gateway.supervisor.folder(job.id) / _REQUEST).read_bytes()
+        accepted = from_json(Accepted, document) if seal.is_unchanged(job, document) else None
+        if accepted is None or not seal.enters_rightly(job, document, accepted.resume, session):
+            raise seal.changed(job)
         options = gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
     except (FileNotFoundError, ValueError) as error:
         raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error

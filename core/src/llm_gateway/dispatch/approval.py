@@ -49,14 +49,21 @@ def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None)
 
 async def by_human(ask: AskHuman | None, verdicts: Sequence[Verdict]) -> Verdict | None:
     """The human's verdict, where the strictest of the policies asks for one; None: not needed, or nobody answered."""
-    asking = [verdict for verdict in verdicts if verdict.decision is not Decision.ALLOW]
-    if ask is None or not asking or any(verdict.decision is Decision.DENY for verdict in asking):
+    question = _asked(verdicts)
+    if ask is None or question is None:
         return None
-    question = "\n".join(dict.fromkeys(map(_question, asking)))
     answer = await ask(question)
     if answer is None:
         return None
-    return Verdict(decision=Decision.ALLOW if answer else Decision.DENY, policy=HUMAN, reasons=(f"asked: {question}",))
+    return Verdict(decision=Decision.ALLOW if answer else Decision.DENY, policy=HUMAN, reasons=(_kept(question),))
+
+
+def answered_before(approved: Mapping[str, Any], verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The human's yes to the very question that policies ask now, from an `approval` object of before; None: there was none."""
+    question = _asked(verdicts)
+    if question is None or approved.get("policy") != HUMAN or _kept(question) not in approved.get("reasons", ()):
+        return None
+    return Verdict(decision=Decision.ALLOW, policy=HUMAN, reasons=(_kept(question),))
 
 
 def rule(
@@ -94,6 +101,18 @@ def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
 def _denial(verdict: Verdict, *, is_human: bool) -> str:
     who = "the human" if is_human else f"policy {verdict.policy}"
     return f"{who} denied this request: {'; '.join(verdict.reasons) or 'no reason given'}"
+
+
+def _asked(verdicts: Sequence[Verdict]) -> str | None:
+    """The question of all who ask; None: nobody does, or somebody denies."""
+    asking = [verdict for verdict in verdicts if verdict.decision is not Decision.ALLOW]
+    if not asking or any(verdict.decision is Decision.DENY for verdict in asking):
+        return None
+    return "\n".join(dict.fromkeys(map(_question, asking)))
+
+
+def _kept(question: str) -> str:
+    return f"asked: {question}"
 
 
 def _question(verdict: Verdict) -> str:

@@ -95,3 +95,5 @@ class Accepted:
     posture: Posture
     resume: Resume
     env_names: tuple[str, ...] = ()  #: what the run's environment held; values are never stored
+    strategy: str = "legacy"  #: with which it was judged
+    strictness: str = "balanced"

@@ -33,6 +33,7 @@ class Admission:
 
     job: Job  #: the caller's own job, or the earlier one that answers the same request
     deduplicated: bool = False
+    approval: Mapping[str, Any] = field(default_factory=dict)  #: of this call, where an earlier job answers it
 
 
 class Store(Protocol):

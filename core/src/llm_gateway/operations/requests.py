@@ -132,7 +132,7 @@ async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, 
             with anyio.CancelScope(shield=True):
                 await gateway.supervisor.cancel(ticket.job)
         raise
-    return await answer(gateway, job, deduplicated=ticket.deduplicated)
+    return await answer(gateway, job, deduplicated=ticket.deduplicated, approval=ticket.approval)
 
 
 async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> AsyncResult:
@@ -140,7 +140,7 @@ async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, co
     return AsyncResult(
         job=job_view(ticket.job),
         deduplicated=ticket.deduplicated,
-        approval=dict(ticket.job.approval) or None,
+        approval=dict(ticket.approval or ticket.job.approval) or None,
         warnings=[dict(notice) for notice in ticket.job.notices],
         next=f'llm_job_wait {{"jobIds": ["{ticket.job.id}"]}}',
     )

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from llm_gateway.plugins.find import distributions_of
 
-
 _MOST_NOTES = 32  #: what a plugin does wrong again and again, each time in other words, does not fill the memory
 
 
