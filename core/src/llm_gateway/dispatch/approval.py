@@ -47,6 +47,17 @@ def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None)
     return _nearest(info, min(info.approved_posture, configured or info.approved_posture))
 
 
+def repeated_posture(held: Posture | None, usual: Posture | None, strategy: str) -> Posture | None:
+    """The rung of a turn that names none: that of the conversation's first turn, as far as this turn's strategy gives it unasked.
+
+    :param held: the first turn's; None: there is none yet, or it is not known.
+    :param usual: what `usual_posture` says of this turn.
+    """
+    if held is None or (strategy != LEGACY and usual is not None and usual < held):
+        return usual
+    return held
+
+
 async def by_human(ask: AskHuman | None, verdicts: Sequence[Verdict]) -> Verdict | None:
     """The human's verdict, where the strictest of the policies asks for one; None: not needed, or nobody answered."""
     question = _asked(verdicts)

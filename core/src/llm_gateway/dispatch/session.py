@@ -75,10 +75,17 @@ def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Re
         ask.request,
         variant=said.get("variant", ""),
         working_dir=ask.request.working_dir if ask.dir_given else session.working_dir,
-        options=info.options_model.model_validate({**said.get("options", {}), **ask.options_given}),
+        options=info.options_model.model_validate({**_repeatable(info, said), **ask.options_given}),
         **repeated,
     )
     return request, Posture(said["posture"]) if said.get("posture") else None
+
+
+def _repeatable(info: ProviderInfo, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The first turn's own parameters, but for those that spell a posture: each turn's is decided anew."""
+    options: Mapping[str, Any] = said.get("options", {})
+    spelled = [name for name in options if info.posture_of(info.options_model.model_validate({name: options[name]}))]
+    return {name: value for name, value in options.items() if name not in spelled}
 
 
 def remember(session: Session, request: Request, posture: Posture, options_given: Mapping[str, Any]) -> Session | None:

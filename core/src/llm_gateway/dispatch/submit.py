@@ -71,7 +71,9 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
         info,
         given=ask.posture,
         spelled=info.posture_of(ask.request.options),  # this turn's own words; the first turn's are no contradiction
-        default=held_so_far or approval.usual_posture(info, ask.strategy, own.default_posture),
+        default=approval.repeated_posture(
+            held_so_far, approval.usual_posture(info, ask.strategy, own.default_posture), ask.strategy
+        ),
     )
     judged_as = {"strategy": ask.strategy, "strictness": ask.strictness}
     seen_names = environment_of(gateway, info)
