@@ -81,6 +81,7 @@ class Ask:
     strategy: str = "legacy"
     strictness: str = "balanced"
     session_id: str | None = None  #: ours or the CLI's own
+    remote: bool = False  #: the caller is not on this machine
     resume_latest: bool = False
     create_new: bool = False
     queue_if_busy: bool = False

@@ -200,6 +200,7 @@ def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: C
         strategy=params.approval_strategy,
         strictness=params.approval_policy,
         session_id=params.session_id,
+        remote=context.remote,
         resume_latest=params.resume_latest,
         create_new=params.create_new_session,
         queue_if_busy=params.on_busy == "queue",
