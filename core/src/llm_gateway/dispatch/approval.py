@@ -11,9 +11,11 @@ from llm_gateway.model.operation import AskHuman
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.record import Decision, Verdict
+from llm_gateway.quoting import plain
 
 LEGACY = "legacy"
 HUMAN = "human"  #: who judged, when a person was asked
+_MOST_ASKED = 4000  #: characters of one policy's question
 _STRICTNESS = list(Decision)
 
 
@@ -127,7 +129,8 @@ def _kept(question: str) -> str:
 
 
 def _question(verdict: Verdict) -> str:
-    return verdict.question or "; ".join(verdict.reasons) or "no reason given"
+    """What a human is asked: one line, without characters that could make it look like something else."""
+    return plain(verdict.question or "; ".join(verdict.reasons) or "no reason given", _MOST_ASKED)
 
 
 def _nearest(info: ProviderInfo, wanted: Posture) -> Posture | None:

@@ -25,7 +25,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_claude import argv, caching, failures, models, resume, upgrade
+from llm_gateway_provider_claude import argv, caching, failures, models, places, resume, upgrade
 from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions, posture_of
 from llm_gateway_provider_claude.output import ClaudeReader
@@ -74,6 +74,8 @@ def gateway_describe_provider() -> ProviderInfo:
         # SIGINT lets it write a last result, with the tokens; SIGTERM ends it at once and kills its shells.
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
         env=ENV,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("2.1.330", "2.1.330"),
         install=failures.INSTALL,

@@ -23,7 +23,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_grok import argv, failures, login, models, resume, upgrade
+from llm_gateway_provider_grok import argv, failures, login, models, places, resume, upgrade
 from llm_gateway_provider_grok.options import GrokOptions, posture_of
 from llm_gateway_provider_grok.output import GrokReader
 
@@ -63,6 +63,8 @@ def gateway_describe_provider() -> ProviderInfo:
         # It dies of any signal at once and tells nothing more; its commands live in sessions of their own.
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=2.0),),
         env=ENV,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("1.0.41", "1.0.41"),
         install=failures.INSTALL,

@@ -23,7 +23,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_mistral import argv, failures, login, models, resume, upgrade
+from llm_gateway_provider_mistral import argv, failures, login, models, places, resume, upgrade
 from llm_gateway_provider_mistral.options import MistralOptions, posture_of
 from llm_gateway_provider_mistral.output import MistralReader
 
@@ -58,6 +58,8 @@ def gateway_describe_provider() -> ProviderInfo:
         # It ends within a second, two at its start, and leaves its export behind.
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=6.0),),
         env=ENV,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("3.0.3", "3.0.3"),
         install=failures.INSTALL,
