@@ -52,6 +52,16 @@ def looks(agent: str, key: Path, link: Path) -> list[str]:
     return [*found, *(shell(agent, f"cat {path}") for path in paths)]
 
 
+def inside(agent: str, path: Path) -> str:
+    """A look at a file in the working directory."""
+    if agent == "grok":
+        return call("read_file", target_file=str(path))
+    tool, argument = {"claude": ("Read", "file_path"), "gemini": ("read_file", "file_path")}.get(
+        agent, ("read_file", "path")
+    )
+    return call(tool, **{argument: str(path)})
+
+
 @pytest.mark.parametrize("name", BARE)
 async def test_lesson_103_bare_tools_for_files_stay_in_the_working_directory(
     name: str, request: pytest.FixtureRequest, model_server: ModelServer
@@ -64,15 +74,18 @@ async def test_lesson_103_bare_tools_for_files_stay_in_the_working_directory(
     link.symlink_to(safe)
     (agent.work / "in.txt").write_text("inner words")
     async with gateway_of(agent, seconds=300) as caller:
-        for line in looks(name, safe / "id_rsa", link):
-            told = await caller.ask(line, allowedTools=BARE[name], createNewSession=True, forceRefresh=True, **MANAGED)
+        tries = [*looks(name, safe / "id_rsa", link), inside(name, agent.work / "in.txt")]
+        writes = [write(name, path) for path in (safe / "new", link / "new", agent.work / "in-new.txt")]
+        # A call of Grok's that would need a human ends the turn, so each is a turn of its own there.
+        for words in [*tries, *writes] if name == "grok" else ["\n".join(tries), "\n".join(writes)]:
+            told = await caller.ask(words, allowedTools=BARE[name], createNewSession=True, forceRefresh=True, **MANAGED)
             assert told["approval"]["policy"] == "managed", told
-        for path in (safe / "new", link / "new", agent.work / "in-new.txt"):
-            await caller.ask(write(name, path), allowedTools=BARE[name], createNewSession=True, **MANAGED)
-    assert SECRET not in json.dumps(model_server.log(bodies=True)), "it was read"
+    log = json.dumps(model_server.log(bodies=True))
+    assert SECRET not in log, "it was read"
+    assert "inner words" in log, "inside, they work, and every call was made"
     assert [path.name for path in safe.iterdir()] == ["id_rsa"], "it was written to"
     assert (safe / "id_rsa").read_text() == SECRET
-    assert (agent.work / "in-new.txt").read_text() == "written", "inside, they work"
+    assert (agent.work / "in-new.txt").read_text() == "written", "inside, they work, and every call was made"
 
 
 @pytest.mark.parametrize("name", NAMED)

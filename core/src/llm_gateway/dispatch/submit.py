@@ -75,7 +75,7 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
             held_so_far, approval.usual_posture(info, ask.strategy, own.default_posture), ask.strategy
         ),
     )
-    judged_as = {"strategy": ask.strategy, "strictness": ask.strictness}
+    judged_as: dict[str, Any] = {"strategy": ask.strategy, "strictness": ask.strictness}
     seen_names = environment_of(gateway, info)
     proposal = judging.propose(gateway, info, request, wanted_rung, env_names=seen_names, **judged_as)
     verdicts = [verdict for _, verdict in host.approve(proposal)]
