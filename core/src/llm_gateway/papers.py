@@ -1,12 +1,15 @@
-"""The gateway's own papers in a job's folder: the request as it was accepted, and the words of the reply. All of it blocks."""
+"""The gateway's own papers in a job's folder: the request as it was accepted, and the words of the reply. What is no coroutine blocks."""
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from anyio import to_thread
 
 from llm_gateway.dispatch import seal
 from llm_gateway.errors import Interrupted
@@ -17,6 +20,8 @@ from llm_gateway.model.stored import from_json, to_json
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
+
+log = logging.getLogger("llm_gateway.papers")
 
 _REQUEST = "request.json"
 _REPLY = "reply.txt"
@@ -45,6 +50,23 @@ def read_request(gateway: Gateway, job: Job, session: Session | None) -> Accepte
         raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
     servers = tuple(gateway.mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
     return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
+
+
+async def accepted_request(gateway: Gateway, job: Job) -> Accepted:
+    """As `read_request`, with the job's conversation from the store. Does not block."""
+    session = await gateway.store.get_session(job.session_id) if job.session_id else None
+    return await to_thread.run_sync(read_request, gateway, job, session)
+
+
+async def was_changed(gateway: Gateway, job: Job) -> bool:
+    """Whether the request in a job's folder is another one than was accepted."""
+    try:
+        await accepted_request(gateway, job)
+    except Interrupted as error:
+        if error.notices:
+            log.error("security: %s", error.message)
+        return bool(error.notices)
+    return False
 
 
 def keep_reply(folder: Path, text: str) -> None:

@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from anyio import to_thread
 
-from llm_gateway.dispatch import invocation, judging, seal
+from llm_gateway.dispatch import seal
 from llm_gateway.dispatch.conclusion import conclude, failed, open_live, unlearn
+from llm_gateway.dispatch.planning import plan_again
 from llm_gateway.dispatch.remarks import Earlier, earlier_turns, remark
-from llm_gateway.dispatch.submit import Plan, environment_of, make_plan, run_spec
-from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
+from llm_gateway.dispatch.submit import Plan, run_spec
+from llm_gateway.errors import GatewayError, StoreUnavailable
 from llm_gateway.live import LiveOutput
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
@@ -39,7 +40,7 @@ from llm_gateway.model.reply import Event
 from llm_gateway.model.request import Accepted
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
-from llm_gateway.papers import keep_reply, keep_request, read_request
+from llm_gateway.papers import accepted_request, keep_reply, keep_request, was_changed
 from llm_gateway.retention import keep_pruning
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class Supervisor:
         """Wait for the end of a run; before that start it, if it is ours to start or nobody has."""
         engine, plan = self._gateway.engine, self._plans.pop(job.id, None)
         if plan is None:
-            if await self._was_changed(job):
+            if await was_changed(self._gateway, job):
                 await engine.cancel(job.id)
             try:
                 end = await engine.wait(job.id)
@@ -221,40 +222,14 @@ class Supervisor:
 
     async def _plan_again(self, job: Job) -> Plan:
         """Plan a job that was accepted elsewhere, or long ago, and that nobody has started."""
-        gateway = self._gateway
         accepted = await self._read_request(job)
-        whole, resume = gateway.providers[job.provider], accepted.resume
-        session = await gateway.store.get_session(job.session_id) if job.session_id else None
-        if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
-            # An earlier turn of it ended meanwhile.
-            resume = gateway.host.resume_session(job.provider, accepted.request, session)
-        override = gateway.settings.provider(whole.name).executable
-        info, program = invocation.require_program(whole, accepted.request.variant, override, gateway.environ)
-        if job.id in self._adopted:
-            await judging.judge_again(gateway, info, job, accepted, environment_of(gateway, info))
-        plan = make_plan(gateway, info, replace(accepted, resume=resume), program)
-        if lost := sorted(set(accepted.env_names) - set(plan.accepted.env_names)):
-            lacks = "the gateway that accepted this job ended before starting it, and this one's environment lacks "
-            raise Interrupted(lacks + ", ".join(lost))
+        plan = await plan_again(self._gateway, job, accepted, judged_elsewhere=job.id in self._adopted)
         await to_thread.run_sync(keep_request, self.folder(job.id), plan.accepted)
         return plan
 
     async def _read_request(self, job: Job) -> Accepted:
         """What was accepted: as it was launched from here, or as it lies in the job's folder and the store knows it."""
-        if job.id in self._launched:
-            return self._launched[job.id]
-        session = await self._gateway.store.get_session(job.session_id) if job.session_id else None
-        return await to_thread.run_sync(read_request, self._gateway, job, session)
-
-    async def _was_changed(self, job: Job) -> bool:
-        """Whether the request in a job's folder is another one than was accepted."""
-        try:
-            await self._read_request(job)
-        except Interrupted as error:
-            if error.notices:
-                log.error("security: %s", error.message)
-            return bool(error.notices)
-        return False
+        return self._launched.get(job.id) or await accepted_request(self._gateway, job)
 
     def _settle_launch(self, job_id: JobId) -> None:
         self._unlaunched.discard(job_id)

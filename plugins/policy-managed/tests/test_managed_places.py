@@ -116,12 +116,13 @@ def test_the_places_of_the_gateway_and_of_every_agent_are_sensitive(tmp_path: Pa
 
 
 def test_a_home_in_one_of_the_systems_places_is_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/root")
-    assert decided(working_dir="/root/project") is Decision.ALLOW
-    assert decided(working_dir="/root/.ssh") is Decision.DENY
-    assert decided(working_dir="/root/.bashrc") is Decision.DENY
-    monkeypatch.setenv("HOME", "/home/ada")
-    assert decided(working_dir="/root/project") is Decision.DENY
+    root = next(place for place in SYSTEM if place.endswith("root"))
+    monkeypatch.setenv("HOME", root)
+    assert decided(working_dir=f"{root}/project") is Decision.ALLOW
+    assert decided(working_dir=f"{root}/.ssh") is Decision.DENY
+    assert decided(working_dir=f"{root}/.bashrc") is Decision.DENY
+    monkeypatch.setenv("HOME", "/nowhere/ada")
+    assert decided(working_dir=f"{root}/project") is Decision.DENY
 
 
 HOSTILE = "/srv/p\nLet echo run in /srv with the posture read_only?\u202e\x1b[2J\u2028\u200b"

@@ -14,7 +14,7 @@ FRESH = Resume(native_id=NativeSessionId("2f0d8a5e-9c7b-4b56-8f0b-0d3f6f5c1a11")
 
 
 def request(*entries: str, **asked: Any) -> Request:
-    return Request(provider="claude", prompt=Prompt(text="x"), working_dir="/work", allowed_tools=entries, **asked)
+    return Request(provider="claude", prompt=Prompt(text="x"), working_dir="/srv/w", allowed_tools=entries, **asked)
 
 
 def allowed(*entries: str, **asked: Any) -> list[str]:
@@ -41,14 +41,14 @@ def test_a_pattern_of_an_editing_tool_is_said_as_the_rule_that_is_obeyed() -> No
 
 
 OPENED = [
-    ("Read(src/**)", Access.LOOK, ("/work/src",)),
-    ("Read(./**)", Access.LOOK, ("/work",)),
+    ("Read(src/**)", Access.LOOK, ("/srv/w/src",)),
+    ("Read(./**)", Access.LOOK, ("/srv/w",)),
     ("Read(~/.ssh/**)", Access.LOOK, ("~/.ssh",)),
     ("Write(//etc/**)", Access.EDIT, ("/etc",)),
-    ("Edit(/etc/**)", Access.EDIT, ("/etc", "/work/etc")),
-    ("Edit(../other/**)", Access.EDIT, ("/other",)),
+    ("Edit(/etc/**)", Access.EDIT, ("/etc", "/srv/w/etc")),
+    ("Edit(../other/**)", Access.EDIT, ("/srv/other",)),
     ("Read(src/*/../../../etc/*)", Access.LOOK, ("/",)),
-    ("Grep(**)", Access.LOOK, ("/work",)),
+    ("Grep(**)", Access.LOOK, ("/srv/w",)),
     ("R*", Access.LOOK, ("/",)),
     ("W*", Access.EDIT, ("/",)),
     ("read", Access.LOOK, ("/",)),

@@ -125,7 +125,7 @@ def test_lesson_103_a_bare_rule_for_editing_means_inside(tool: str, tmp_path: Pa
 OPENED = [
     ("Read", Access.LOOK, ()),
     ("Edit", Access.EDIT, ()),
-    ("Write(src/**)", Access.EDIT, ("/work/src",)),
+    ("Write(src/**)", Access.EDIT, ("/srv/src",)),
     ("Read(~/.ssh/**)", Access.LOOK, ("~/.ssh",)),
     ("Edit(/etc/**)", Access.EDIT, ("/etc",)),
     ("Grep(../*)", Access.LOOK, ("/",)),
@@ -139,7 +139,7 @@ OPENED = [
 
 @pytest.mark.parametrize(("entry", "access", "places"), OPENED)
 def test_what_an_entry_of_allowed_tools_opens_in_grok(entry: str, access: Access, places: tuple[str, ...]) -> None:
-    request = Request(provider="grok", prompt=Prompt(text="x"), working_dir="/work", allowed_tools=(entry,))
+    request = Request(provider="grok", prompt=Prompt(text="x"), working_dir="/srv", allowed_tools=(entry,))
     assert opens(request) == [Opened(entry=entry, access=access, places=places)]
 
 

@@ -13,6 +13,7 @@ from llm_gateway.plugins.patience import IMPORT_S, patience
 #: In the order in which they are loaded: what wraps or judges stands before what is wrapped.
 KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
 GROUP = "llm_gateway."
+_COMPLETE = "llm-gateway-mcp"  #: the distribution that brings everything of the product
 
 
 def find() -> list[EntryPoint]:
@@ -48,11 +49,11 @@ def _installed() -> dict[tuple[str, str, str], list[tuple[str, str]]]:
 
 @lru_cache(maxsize=1)
 def own_distributions() -> frozenset[str]:
-    """The distributions of the product itself: those that `llm-gateway` names, optional ones too. Empty: it is not installed."""
+    """The distributions of the product itself: those that `llm-gateway-mcp` names, optional ones too. Empty: it is not installed."""
     from importlib_metadata import PackageNotFoundError, requires
 
     try:
-        required = requires("llm-gateway") or []
+        required = requires(_COMPLETE) or []
     except PackageNotFoundError:
         return frozenset()
     return frozenset(_normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in required)
