@@ -28,25 +28,28 @@ from llm_gateway.model.request import McpServer, Prompt, Proposal, Request
 from llm_gateway.model.session import Resume, Session
 from llm_gateway.model.store import Admission, Limits, Store
 from llm_gateway.model.stored import from_json, to_json
+from llm_gateway.model.tools import Access, EVERYWHERE, Opened, place_of, split_entry
 from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usage, plausible_usd, token_count
 from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, error_view, job_view, reply_text
 from llm_gateway.operations.answers import stamp
 from llm_gateway.operations.checking import Wire, check, operation, wire_object
 from llm_gateway.plugins import PluginHost
+from llm_gateway.quoting import quoted
 
 __version__: str
 __all__ = [  # noqa: RUF022
-    "API_VERSION", "Admission", "Budget", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command",
-    "ContentDigest", "Cost", "CostBasis", "Decision", "EndReason", "EndStep", "Engine", "Event", "EventKind",
-    "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job",
-    "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
-    "Neighbours", "NoOptions", "Notice", "Operation", "OutputReader", "OverBudget", "PluginHost", "Posture",
-    "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
-    "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
-    "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire",
-    "answer", "check", "error_for", "error_view", "failure_facts", "find_plugins", "find_program", "from_json",
-    "hookimpl", "http_status", "in_parents", "in_range", "job_view", "judge", "look_at_provider", "named_failure",
-    "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line", "plausible_usd", "program_of",
-    "reply_text", "reset_time", "run_briefly", "run_environment", "stamp", "system_zone", "to_json", "token_count",
-    "version_of", "wire_object", "with_imports",
+    "API_VERSION", "Access", "Admission", "Budget", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command",
+    "ContentDigest", "Cost", "CostBasis", "Decision", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event",
+    "EventKind", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError", "Invocation",
+    "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
+    "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Opened", "Operation", "OutputReader", "OverBudget",
+    "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record",
+    "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec",
+    "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
+    "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts",
+    "find_plugins", "find_program", "from_json", "hookimpl", "http_status", "in_parents", "in_range", "job_view",
+    "judge", "look_at_provider", "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation",
+    "parse_line", "place_of", "plausible_usd", "program_of", "quoted", "reply_text", "reset_time", "run_briefly",
+    "run_environment", "split_entry", "stamp", "system_zone", "to_json", "token_count", "version_of",
+    "wire_object", "with_imports",
 ]

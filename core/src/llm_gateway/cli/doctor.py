@@ -15,14 +15,17 @@ from typing import Any
 import anyio
 
 import llm_gateway
+from llm_gateway.cli.brought import usable
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import explain
 from llm_gateway.cli.masking import masked_url
+from llm_gateway.cli.parser import build_parser
 from llm_gateway.cli.running import Scopes, log_to_stderr, run_async
 from llm_gateway.cli.screen import say, say_json, state, styled
 from llm_gateway.cli.versions import look_at_provider
 from llm_gateway.operations.requests import RESERVED
-from llm_gateway.plugins import PluginHost
+from llm_gateway.operations.surface import collect
+from llm_gateway.plugins import PluginError, PluginHost
 from llm_gateway.settings import Settings, SettingsError, load_settings
 
 _OPEN_S = 15.0
@@ -64,6 +67,7 @@ async def examine() -> dict[str, Any]:
         report["home"] = _home(settings.home, problems, notes)
         report["store"] = await _store(host, settings, problems)
         report["engine"] = await _engine(host, settings, problems)
+    problems += _surface(host, settings)
     report["providers"] = await _providers(host, settings, problems, notes)
     problems += host.problems
     return {"ok": not problems, **report, "problems": problems, "notes": notes}
@@ -76,7 +80,21 @@ def _settings(host: PluginHost, problems: list[str], notes: list[str]) -> Settin
         problems += [f"settings: {problem}" for problem in error.problems]
         return None
     notes += [f"settings: {warning}" for warning in settings.warnings]
+    host.require_policies(settings.approval.required_policies)
     return settings
+
+
+def _surface(host: PluginHost, settings: Settings | None) -> list[str]:
+    """Have plugins say what they bring, so that the host learns who brings a name that is taken."""
+    if settings is None:
+        return []
+    try:
+        host.configure(settings.plugins, settings.provider_options)
+    except PluginError as error:
+        return [f"settings: {error}"]
+    collect(host)
+    usable(host, build_parser())
+    return []
 
 
 def _home(home: Path, problems: list[str], notes: list[str]) -> dict[str, Any]:

@@ -43,7 +43,12 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
 
 def knows(parser: argparse.ArgumentParser, command: str) -> bool:
     """Whether it has this command."""
-    return any(command in action.choices for action in parser._actions if isinstance(action, Subparsers))
+    return command in known(parser)
+
+
+def known(parser: argparse.ArgumentParser) -> set[str]:
+    """The commands that it has."""
+    return {name for action in parser._actions if isinstance(action, Subparsers) for name in action.choices}
 
 
 def _add(commands: Subparsers[argparse.ArgumentParser], name: str, module: str, what: str) -> argparse.ArgumentParser:

@@ -66,7 +66,9 @@ def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
         retryable=known.retryable,
     )
     state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
-    return outcome.ended(job, state, Reply(failure=failure, empty=True), now or datetime.now(timezone.utc))
+    return outcome.ended(
+        job, state, Reply(failure=failure, empty=True, notices=known.notices), now or datetime.now(timezone.utc)
+    )
 
 
 async def unlearn(gateway: Gateway, job: Job) -> None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from llm_gateway.dispatch import admission, approval, invocation, servers, session, surroundings
+from llm_gateway.dispatch import admission, approval, invocation, judging, servers, session, surroundings
 from llm_gateway.dispatch.invocation import Program
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.engine import RunSpec
-from llm_gateway.model.ids import JobId, new_job_id
+from llm_gateway.model.ids import new_job_id
 from llm_gateway.model.invocation import Invocation, Notice
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.operation import AskHuman
 from llm_gateway.model.provider import ProviderInfo
-from llm_gateway.model.record import Verdict, VerdictRecord
-from llm_gateway.model.request import Accepted, Ask, Proposal, Request
+from llm_gateway.model.request import Accepted, Ask, Request
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
 
@@ -50,11 +49,7 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     settings, store, host = gateway.settings, gateway.store, gateway.host
     whole = gateway.providers[ask.request.provider]
     own = settings.provider(whole.name)
-    if settings.depth > settings.limits.max_depth:
-        raise InvalidRequest(
-            f"this gateway runs inside {settings.depth} nested runs of itself; [limits] max_depth is {settings.limits.max_depth}",
-            recovery="Let the outermost assistant call the gateway, or raise max_depth.",
-        )
+    _check_depth(settings.depth, settings.limits.max_depth)
 
     # 2. which conversation, and by which program
     conversation, begun = await session.choose_session(store, whole, ask, now)
@@ -77,23 +72,20 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
         info,
         given=ask.posture,
         spelled=info.posture_of(ask.request.options),  # this turn's own words; the first turn's are no contradiction
-        default=held_so_far or approval.usual_posture(info, ask.strategy, own.default_posture),
+        default=approval.repeated_posture(
+            held_so_far, approval.usual_posture(info, ask.strategy, own.default_posture), ask.strategy
+        ),
     )
-    proposal = Proposal(
-        request=request,
-        posture=wanted_rung,
-        strategy=ask.strategy,
-        strictness=ask.strictness,
-        bypass_allowed=settings.allow_bypass,
-        env_names=tuple(sorted(_environment(gateway, info, {}))),
-    )
+    judged_as: dict[str, Any] = {"strategy": ask.strategy, "strictness": ask.strictness}
+    seen_names = environment_of(gateway, info)
+    proposal = judging.propose(gateway, info, request, wanted_rung, env_names=seen_names, **judged_as)
     verdicts = [verdict for _, verdict in host.approve(proposal)]
     decided = await approval.by_human(human, verdicts)
     kept = [*verdicts, decided] if decided else verdicts
     try:
         ruling = approval.rule(info, wanted_rung, ask.strategy, verdicts, decided)
     except GatewayError:
-        await _keep_verdicts(gateway, proposal, kept, None)
+        await judging.keep_verdicts(gateway, proposal, kept, None)
         raise
 
     # 4. what is executed
@@ -101,7 +93,8 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
         conversation = await store.get_session(conversation.id) or conversation
     known = conversation if begun or conversation.native_id else None
     resume = host.resume_session(info.name, request, known)
-    plan = make_plan(gateway, info, Accepted(request=request, posture=ruling.posture, resume=resume), program)
+    accepted = Accepted(request=request, posture=ruling.posture, resume=resume, **judged_as)
+    plan = make_plan(gateway, info, accepted, program)
 
     # 5. a job: an earlier one that answers the same, or a new one
     key = _dedup_key(gateway, plan, known)
@@ -111,10 +104,7 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     if earlier is not None:
         admitted = Admission(job=earlier, deduplicated=True)
     else:
-        if request.prompt.cache_control and "cacheControl" not in info.supports:
-            message = f"{info.name} takes no marks: cacheControl was left out"
-            warnings = (*plan.invocation.warnings, Notice(code="cache_control_unsupported", message=message))
-            plan = replace(plan, invocation=replace(plan.invocation, warnings=warnings))
+        plan = _with_cache_warning(plan, info)
         job = Job(
             id=new_job_id(),
             provider=info.name,
@@ -136,21 +126,40 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
         admitted = await gateway.supervisor.admit(
             job, plan, session=fresh, queue_if_busy=ask.queue_if_busy, anew=ask.force_refresh
         )
-    await _keep_verdicts(gateway, proposal, kept, admitted.job.id)
-    return admitted
+    await judging.keep_verdicts(gateway, proposal, kept, admitted.job.id)
+    return replace(admitted, approval=approval.as_wire(ask.strategy, ruling))
+
+
+def _check_depth(depth: int, most: int) -> None:
+    if depth > most:
+        raise InvalidRequest(
+            f"this gateway runs inside {depth} nested runs of itself; [limits] max_depth is {most}",
+            recovery="Let the outermost assistant call the gateway, or raise max_depth.",
+        )
+
+
+def _with_cache_warning(plan: Plan, info: ProviderInfo) -> Plan:
+    """Add a warning where the request has cache marks that the provider does not take."""
+    if not plan.accepted.request.prompt.cache_control or "cacheControl" in info.supports:
+        return plan
+    warning = Notice(code="cache_control_unsupported", message=f"{info.name} takes no marks: cacheControl was left out")
+    return replace(plan, invocation=replace(plan.invocation, warnings=(*plan.invocation.warnings, warning)))
 
 
 def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program: Program) -> Plan:
     """Build the invocation and the environment of a run. Gives the same answer for the same accepted request."""
     built = gateway.host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
     invocation.check_invocation(built)
-    environment = _environment(gateway, info, built.env)
+    environment = environment_of(gateway, info, built.env)
     watched = surroundings.watched_paths(accepted.request, built)
     accepted = replace(accepted, env_names=tuple(sorted(environment)), watched=watched)
     return Plan(accepted=accepted, invocation=built, program=program, environment=environment)
 
 
-def _environment(gateway: Gateway, info: ProviderInfo, added: Mapping[str, str]) -> Mapping[str, str]:
+def environment_of(
+    gateway: Gateway, info: ProviderInfo, added: Mapping[str, str] = MappingProxyType({})
+) -> Mapping[str, str]:
+    """The whole environment of a run of this provider, with what its invocation adds."""
     own, depth = gateway.settings.provider(info.name), gateway.settings.depth + 1
     return invocation.run_environment(
         gateway.environ, allowed=info.env, passed=own.env_pass, fixed=own.env, added=added, depth=depth
@@ -221,14 +230,3 @@ async def _check_directories(gateway: Gateway, request: Request) -> None:
     problem = await to_thread.run_sync(gateway.looks.within, request.working_dir, _STAT_S, check)
     if problem is not None:
         raise problem
-
-
-async def _keep_verdicts(
-    gateway: Gateway, proposal: Proposal, verdicts: Sequence[Verdict], job_id: JobId | None
-) -> None:
-    request, now = proposal.request, datetime.now(timezone.utc)
-    record = partial(VerdictRecord, job_id=job_id, provider=request.provider, principal=request.principal)
-    words = hashlib.sha256(request.prompt.text.encode()).hexdigest()
-    for verdict in verdicts:
-        kept = record(strategy=proposal.strategy, verdict=verdict, prompt_sha256=words, decided_at=now)
-        await gateway.store.add_verdict(kept)

@@ -50,6 +50,8 @@ class Job:
     working_dir: str
     approval: Mapping[str, Any] = field(default_factory=dict)  #: the verdict, as the answer shows it
     mcp_servers: Mapping[str, Any] = field(default_factory=dict)  #: requested, enabled, missing, trackingOnly
+    #: SHA-256 of the request as it was accepted, and of how it enters its conversation; empty: a job of an earlier version.
+    request_digests: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[Mapping[str, Any], ...] = ()  #: warnings from before the run
     created_at: datetime
     started_at: datetime | None = None

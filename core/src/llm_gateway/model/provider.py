@@ -13,6 +13,8 @@ from pydantic.alias_generators import to_camel
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.reply import Event, Summary
+from llm_gateway.model.request import Request
+from llm_gateway.model.tools import Opened
 
 #: Common parameters that are refused, never ignored, unless a provider declares that it can hold them.
 DECLARED = ("allowed_tools", "disallowed_tools", "add_dirs", "max_turns", "max_budget_usd", "effort", "output_schema")
@@ -67,6 +69,11 @@ class ProviderInfo:
     #: not exist. What the program itself writes at each run (logs, histories) does not belong here. Called in a thread, it
     #: may read files.
     config_files: Callable[[Mapping[str, str], str], Sequence[str]] = lambda environ, working_dir: ()
+    #: What the entries of a request's allowedTools open, in this CLI's own syntax and as `gateway_build_argv` hands them on;
+    #: called before policies judge. None: nobody knows, and policies think the worst of a tool that looks at files.
+    opens: Callable[[Request], Sequence[Opened]] | None = None
+    #: Where the CLI keeps logins, settings and conversations: paths, with `~` or a leading `$VARIABLE`.
+    private_places: tuple[str, ...] = ()
     #: Several programs under one name: variant -> its own info, in order of preference. What stands outside of them is
     #: then what they hold together, for the tool's schema; a request is held to what its variant can.
     variants: Mapping[str, ProviderInfo] = field(default_factory=dict)

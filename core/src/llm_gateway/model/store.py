@@ -33,6 +33,7 @@ class Admission:
 
     job: Job  #: the caller's own job, or the earlier one that answers the same request
     deduplicated: bool = False
+    approval: Mapping[str, Any] = field(default_factory=dict)  #: of this call, where an earlier job answers it
 
 
 class Store(Protocol):
@@ -119,8 +120,8 @@ class Store(Protocol):
     async def get_session(self, session_id: SessionId) -> Session | None:
         """One session, whoever's."""
 
-    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
-        """The session that is bound to this native id."""
+    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str | None) -> Session | None:
+        """The session of this principal that is bound to this native id; None: the first of whoever's."""
 
     async def list_sessions(
         self, *, principal: str, provider: str | None = None, working_dir: str | None = None, limit: int = 100

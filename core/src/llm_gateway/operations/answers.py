@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -72,12 +73,14 @@ async def answer(
     *,
     deduplicated: bool = False,
     reused: str | None = None,
+    approval: Mapping[str, Any] | None = None,
     offset: int = 0,
     max_chars: int = MAX_INLINE_CHARS,
 ) -> RequestResult:
     """The answer to whoever waited for a job, as that stands. Handing out a final reply is noted in the store.
 
     :param reused: what `reuse_note` says of the job.
+    :param approval: of the call that is answered, where an earlier call's job answers it; None: the job's own.
     """
     ended = job.state.ended
     reply = job.reply or Reply(empty=ended)  # none: not ended yet, or canceled before it ran
@@ -110,7 +113,7 @@ async def answer(
         deduplicated=deduplicated,
         original_started_at=stamp(job.created_at) if deduplicated else None,
         reused=reused,
-        approval=dict(job.approval) or None,
+        approval=dict(approval or job.approval) or None,
         mcp_servers=dict(job.mcp_servers) or None,
         empty_output=reply.empty,
         truncated=reply.truncated or cut,

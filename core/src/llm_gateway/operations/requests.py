@@ -134,7 +134,9 @@ async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, 
             with anyio.CancelScope(shield=True):
                 await gateway.supervisor.cancel(ticket.job)
         raise
-    return await answer(gateway, job, deduplicated=ticket.deduplicated, reused=_reused(ticket))
+    return await answer(
+        gateway, job, deduplicated=ticket.deduplicated, reused=_reused(ticket), approval=ticket.approval
+    )
 
 
 async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> AsyncResult:
@@ -143,7 +145,7 @@ async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, co
         job=job_view(ticket.job),
         deduplicated=ticket.deduplicated,
         reused=_reused(ticket),
-        approval=dict(ticket.job.approval) or None,
+        approval=dict(ticket.approval or ticket.job.approval) or None,
         warnings=[dict(notice) for notice in ticket.job.notices],
         next=f'llm_job_wait {{"jobIds": ["{ticket.job.id}"]}}',
     )
@@ -208,6 +210,7 @@ def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: C
         strategy=params.approval_strategy,
         strictness=params.approval_policy,
         session_id=params.session_id,
+        remote=context.remote,
         resume_latest=params.resume_latest,
         create_new=params.create_new_session,
         queue_if_busy=params.on_busy == "queue",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 import pluggy
@@ -19,15 +21,30 @@ from llm_gateway.settings.model import FileSettings, ProviderSection
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def check_object(plugin: object) -> None:
-    """A plugin is a module or an instance."""
+def check_object(plugin: object, entry_point: str = "") -> None:
+    """A plugin is a module or an instance, written for this plugin API.
+
+    :param entry_point: the value of its entry point, such as `package.plugin:thing`; empty for one registered by hand.
+    """
     if plugin is None or inspect.isclass(plugin):
         raise ValueError("the entry point must give a module or an object that has hooks, not a class or None")
     hash(plugin)  # pluggy keeps plugins in sets
-    if (written_for := getattr(plugin, "GATEWAY_API", API_VERSION)) != API_VERSION:
-        raise ValueError(
-            f"it was written for plugin API {written_for}, this gateway has {API_VERSION}: upgrade the older one"
-        )
+    for place in (plugin, *_modules_of(plugin, entry_point)):
+        written_for = getattr(place, "GATEWAY_API", API_VERSION)
+        if written_for != API_VERSION:
+            problem = f"it was written for plugin API {written_for}, this gateway has {API_VERSION}"
+            raise ValueError(f"{problem}: upgrade the older one")
+
+
+def _modules_of(plugin: object, entry_point: str) -> Iterator[ModuleType]:
+    """The modules in which a plugin may say for which API it was written: its own, and the packages around that."""
+    own = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
+    for name in {own, entry_point.partition(":")[0].strip()}:
+        parts = name.split(".")
+        for length in range(len(parts), 0, -1):
+            module = sys.modules.get(".".join(parts[:length]))
+            if isinstance(module, ModuleType):
+                yield module
 
 
 def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller]) -> tuple[str, ...]:

@@ -121,6 +121,14 @@ class LimitsSection(Section):
     max_depth: int = Field(default=2, ge=0, description="How deep a run may call this gateway again.")
 
 
+class ApprovalSection(Section):
+    """Who must have judged a request before it runs."""
+
+    required_policies: tuple[str, ...] = Field(
+        default=(), description="Policies that must be loaded: without one of them every request is denied."
+    )
+
+
 class ProviderSection(Section):
     """One provider."""
 
@@ -177,6 +185,7 @@ class FileSettings(Section):
     jobs: JobsSection = JobsSection()
     reuse: ReuseSection = ReuseSection()
     limits: LimitsSection = Field(default_factory=LimitsSection)
+    approval: ApprovalSection = ApprovalSection()
     providers: Mapping[str, ProviderSection] = Field(default_factory=dict)
     mcp_servers: Mapping[str, McpServerSection] = Field(default_factory=dict)
 

@@ -25,7 +25,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_claude import argv, caching, config_files, failures, models, resume, upgrade
+from llm_gateway_provider_claude import argv, caching, config_files, failures, models, places, resume, upgrade
 from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions, posture_of
 from llm_gateway_provider_claude.output import ClaudeReader
@@ -75,6 +75,8 @@ def gateway_describe_provider() -> ProviderInfo:
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
         env=ENV,
         config_files=config_files.config_files,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("2.1.330", "2.1.330"),
         install=failures.INSTALL,

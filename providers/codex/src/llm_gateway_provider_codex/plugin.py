@@ -25,7 +25,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_codex import argv, config_files, failures, login, models, resume, upgrade
+from llm_gateway_provider_codex import argv, config_files, failures, login, models, places, resume, upgrade
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings, posture_of
 from llm_gateway_provider_codex.output import CodexReader
 
@@ -65,6 +65,7 @@ def gateway_describe_provider() -> ProviderInfo:
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
         env=ENV,
         config_files=config_files.config_files,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("0.169.0", "0.169.0"),
         install=failures.INSTALL,

@@ -27,7 +27,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_gemini import config_files, models, resume, upgrade
+from llm_gateway_provider_gemini import config_files, models, places, resume, upgrade
 from llm_gateway_provider_gemini.agy import argv as agy_argv, failures as agy_failures
 from llm_gateway_provider_gemini.agy.output import AgyReader
 from llm_gateway_provider_gemini.failures import judge
@@ -77,6 +77,8 @@ _GEMINI = ProviderInfo(
     end_steps=(EndStep(signal=signal.SIGTERM, grace_s=4.0),),
     env=GEMINI_ENV,
     config_files=config_files.config_files,
+    opens=places.opens,
+    private_places=places.GEMINI_PRIVATE,
     native_id_pattern=resume.SESSION_ID,
     versions_seen=("0.61.0", "0.61.0"),
     install=failures.INSTALL,
@@ -94,6 +96,7 @@ _AGY = ProviderInfo(
     supports=frozenset({"addDirs", "effort", "outputSchema", "sessionId"}),
     env=AGY_ENV,
     config_files=config_files.config_files,
+    private_places=places.AGY_PRIVATE,
     native_id_pattern=resume.SESSION_ID,
     install=agy_failures.INSTALL,
     login=agy_failures.LOGIN,

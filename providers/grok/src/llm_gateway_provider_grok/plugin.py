@@ -23,7 +23,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_grok import argv, config_files, failures, login, models, resume, upgrade
+from llm_gateway_provider_grok import argv, config_files, failures, login, models, places, resume, upgrade
 from llm_gateway_provider_grok.options import GrokOptions, posture_of
 from llm_gateway_provider_grok.output import GrokReader
 
@@ -64,6 +64,8 @@ def gateway_describe_provider() -> ProviderInfo:
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=2.0),),
         env=ENV,
         config_files=config_files.config_files,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("1.0.41", "1.0.41"),
         install=failures.INSTALL,

@@ -23,7 +23,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_mistral import argv, config_files, failures, login, models, resume, upgrade
+from llm_gateway_provider_mistral import argv, config_files, failures, login, models, places, resume, upgrade
 from llm_gateway_provider_mistral.options import MistralOptions, posture_of
 from llm_gateway_provider_mistral.output import MistralReader
 
@@ -59,6 +59,8 @@ def gateway_describe_provider() -> ProviderInfo:
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=6.0),),
         env=ENV,
         config_files=config_files.config_files,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("3.0.3", "3.0.3"),
         install=failures.INSTALL,

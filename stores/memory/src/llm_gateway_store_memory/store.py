@@ -233,7 +233,7 @@ class MemoryStore:
     async def get_session(self, session_id: SessionId) -> Session | None:
         return self._sessions.get(session_id)
 
-    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
+    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str | None) -> Session | None:
         return self._holder(provider, native_id, principal)
 
     async def list_sessions(
@@ -327,10 +327,10 @@ class MemoryStore:
     def _unfinished(self) -> Iterator[Job]:
         return (job for job in self._jobs.values() if not job.state.ended)
 
-    def _holder(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
-        key = (provider, native_id, principal)
-        for session in self._sessions.values():
-            if (session.provider, session.native_id, session.principal) == key:
+    def _holder(self, provider: str, native_id: NativeSessionId, principal: str | None) -> Session | None:
+        for session in sorted(self._sessions.values(), key=lambda session: session.principal):
+            known = (session.provider, session.native_id) == (provider, native_id)
+            if known and principal in (None, session.principal):
                 return session
         return None
 

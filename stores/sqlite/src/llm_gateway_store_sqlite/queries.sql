@@ -150,6 +150,10 @@ SELECT doc, native_id, turns, last_used_at FROM sessions WHERE id = :id
 SELECT doc, native_id, turns, last_used_at FROM sessions
 WHERE provider = :provider AND native_id = :native_id AND principal = :principal
 
+-- name: find_any_session
+SELECT doc, native_id, turns, last_used_at FROM sessions
+WHERE provider = :provider AND native_id = :native_id ORDER BY principal LIMIT 1
+
 -- name: list_sessions
 SELECT doc, native_id, turns, last_used_at FROM sessions
 WHERE principal = :principal

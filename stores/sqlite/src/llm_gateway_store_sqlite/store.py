@@ -180,7 +180,9 @@ class SqliteStore:
     async def get_session(self, session_id: SessionId) -> Session | None:
         return await self._one(session_from, "get_session", id=session_id)
 
-    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
+    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str | None) -> Session | None:
+        if principal is None:
+            return await self._one(session_from, "find_any_session", provider=provider, native_id=native_id)
         return await self._one(
             session_from, "find_session", provider=provider, native_id=native_id, principal=principal
         )
