@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 import llm_gateway
 from llm_gateway.cli.exits import Exit
@@ -23,6 +24,7 @@ from llm_gateway.cli.screen import say, say_json, state, styled
 from llm_gateway.cli.versions import look_at_provider
 from llm_gateway.operations.requests import RESERVED
 from llm_gateway.plugins import PluginHost
+from llm_gateway.plugins.calls import PluginError
 from llm_gateway.settings import Settings, SettingsError, load_settings
 
 _OPEN_S = 15.0
@@ -64,6 +66,7 @@ async def examine() -> dict[str, Any]:
         report["home"] = _home(settings.home, problems, notes)
         report["store"] = await _store(host, settings, problems)
         report["engine"] = await _engine(host, settings, problems)
+        report["plugins"] = await to_thread.run_sync(_diagnoses, host, settings, problems)
     report["providers"] = await _providers(host, settings, problems, notes)
     problems += host.problems
     return {"ok": not problems, **report, "problems": problems, "notes": notes}
@@ -128,6 +131,18 @@ async def _engine(host: PluginHost, settings: Settings, problems: list[str]) -> 
     return {"url": url, **await _tried(f"engine {url}", look, problems)}
 
 
+def _diagnoses(host: PluginHost, settings: Settings, problems: list[str]) -> list[dict[str, Any]]:
+    """What the plugins say of this machine. Blocking."""
+    try:
+        host.configure(settings.plugins, settings.provider_options)
+    except PluginError as error:
+        problems.append(str(error))
+        return []
+    found = [one for _, one in host.diagnoses()]
+    problems += [f"{one.name}: {one.message}" for one in found if not one.ok]
+    return [{"name": one.name, "ok": one.ok, "message": one.message} for one in found]
+
+
 async def _tried(what: str, look: Callable[[], Awaitable[dict[str, Any]]], problems: list[str]) -> dict[str, Any]:
     try:
         with anyio.fail_after(_OPEN_S):
@@ -189,6 +204,8 @@ def _tell(report: dict[str, Any]) -> None:
         for name in ("store", "engine"):
             jobs = " ".join(f"{count} {word}" for word, count in report[name].get("jobs", {}).items())
             row(report[name]["ok"], name, f"{report[name]['url']} {jobs}")
+    for one in report.get("plugins", ()):
+        row(one["ok"], one["name"], one["message"] if one["ok"] else "see below")
     for one in report["providers"]:
         if one["installed"]:
             row(

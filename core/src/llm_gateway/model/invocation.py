@@ -22,6 +22,9 @@ class Invocation:
     #: Files to hand to the reader after the run. `RUN_FILES/folder/*`: what lies there, joined in the order of its names.
     artifacts: tuple[str, ...] = ()
     warnings: tuple[Notice, ...] = ()
+    hosts: tuple[
+        str, ...
+    ] = ()  #: addresses of services that the operator chose, beyond `ProviderInfo.hosts`: `https://host:port`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

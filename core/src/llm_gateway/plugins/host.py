@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from llm_gateway.model.engine import Engine
 from llm_gateway.model.operation import Transport
-from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.store import Store
 from llm_gateway.naming import nearest
 from llm_gateway.plugins import checks
@@ -41,7 +40,6 @@ class PluginHost(HookCalls):
         super().__init__(trace=environ.get("LLM_GATEWAY_TRACE_HOOKS", "") not in ("", "0"))
         self._reserved = frozenset(reserved)
         self._chosen = chosen(environ)
-        self._providers: dict[str, ProviderInfo] = {}
         found = ((point, point.group.removeprefix(GROUP)) for point in entry_points)
         self._plugins = [PluginRecord(kind=kind, name=point.name, entry_point=point) for point, kind in found]
         for plugin in self._plugins:
@@ -88,11 +86,6 @@ class PluginHost(HookCalls):
     def open_transport(self, name: str) -> Transport:
         """Load a transport and make it."""
         return self._open("transport", name, Transport, name=name)  # type: ignore[type-abstract]  # checked by its methods
-
-    @property
-    def providers(self) -> Mapping[str, ProviderInfo]:
-        """The loaded providers, sorted by name."""
-        return MappingProxyType(dict(sorted(self._providers.items())))
 
     @property
     def records(self) -> tuple[PluginRecord, ...]:
