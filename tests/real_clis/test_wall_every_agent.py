@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import queue
 import shlex
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,9 +68,9 @@ def walled(agent: RealAgent, settings: str = "", **extra: str) -> AbstractAsyncC
 
 
 @contextmanager
-def listener() -> Iterator[tuple[int, list[bytes]]]:
+def listener() -> Iterator[tuple[int, queue.Queue[bytes]]]:
     """A service on the loopback that no run has any business with: its port, and what it was sent."""
-    heard: list[bytes] = []
+    heard: queue.Queue[bytes] = queue.Queue()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def listen() -> None:
@@ -78,7 +80,7 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
                 except OSError:
                     return
                 with line:
-                    heard.append(line.recv(4096))
+                    heard.put(line.recv(4096))
 
         thread = threading.Thread(target=listen, daemon=True)
         thread.start()
@@ -137,12 +139,12 @@ async def test_a_hostile_model_reads_writes_and_sends_nothing(agent: RealAgent, 
     assert "a-secret-word" not in sent + json.dumps(told), "nothing of it reached the model"
     assert "direct closed" in sent
     assert "proxied closed" in sent
-    assert heard == []
+    assert heard.empty()
     assert (work / "in.txt").read_text() == "written\n"
     assert list(elsewhere.iterdir()) == []
     assert (hook.exists(), (home / ".bashrc").exists(), (work / "moved").exists()) == (False, False, False)
     assert (own.read_bytes() if own.exists() else None) == before
-    assert {path.name for path in work.iterdir()} == {".git", "in.txt", "reach.py"}, "no placeholder is left"
+    assert {path.name for path in work.iterdir()} == {".git", "in.txt", "reach.py"}, "no mount point is left"
 
 
 async def test_it_goes_on_with_its_conversation_and_looks_without_writing(agent: RealAgent) -> None:
@@ -192,11 +194,11 @@ async def test_it_asks_the_proxy_for_its_own_service(agent: RealAgent) -> None:
         agent.environ["https_proxy"] = f"http://127.0.0.1:{port}"
         async with walled(agent) as caller:
             job = await caller.start("SAY:x", timeoutMs=60_000)
-            with anyio.fail_after(50):
-                while not any(SERVICE[agent.name].encode() in line for line in heard):
-                    await anyio.sleep(0.05)
+            asked = set[str]()
+            while f"{SERVICE[agent.name]}:443" not in asked:
+                line = await anyio.to_thread.run_sync(partial(heard.get, timeout=50))
+                asked.add(line.split()[1].decode())
             await caller.call("llm_job_cancel", jobId=job)
             await caller.end_of(job)
-    asked = {line.split()[1].decode() for line in heard}
     own = {f"{host}:443" for host in agent.info.of("gemini").hosts}
     assert asked <= own, "nothing else got out"

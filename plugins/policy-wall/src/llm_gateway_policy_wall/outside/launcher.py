@@ -22,7 +22,7 @@ if __package__ in (None, ""):
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from llm_gateway_policy_wall.outside import mounts, proxy
-from llm_gateway_policy_wall.outside.placeholders import Placeholders
+from llm_gateway_policy_wall.outside.mountpoints import MountPoints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _NOT_INSIDE = ("DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "
 
 def main(run_files: str, plan: dict[str, Any], argv: list[str]) -> int:
     """Run an agent behind a wall; the exit code, if no signal ended it."""
-    places = Placeholders()
+    places = MountPoints()
     run = _Run(plan, dict(os.environ))
     try:
         end = run.go(run_files, argv, places)
@@ -63,7 +63,7 @@ class _Run:
         for number in _PASSED_IN:
             signal.signal(number, self._pass_in)
 
-    def go(self, run_files: str, argv: list[str], places: Placeholders) -> int:
+    def go(self, run_files: str, argv: list[str], places: MountPoints) -> int:
         """Run to the end: the agent's exit code, or the signal that ended it, as a negative number."""
         bwrap = _absolute(self.plan["bwrap"], self.env)
         program = argv[0] if os.path.isabs(argv[0]) else _absolute(argv[0], self.env)

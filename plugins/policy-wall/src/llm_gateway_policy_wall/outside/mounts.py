@@ -7,7 +7,7 @@ import os
 import sys
 
 from . import paths
-from .placeholders import Placeholders
+from .mountpoints import MountPoints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class CannotBuild(Exception):
 
 
 def build(
-    plan: Mapping[str, Any], env: Mapping[str, str], program: str, run_files: str, places: Placeholders, *, passwd: int
+    plan: Mapping[str, Any], env: Mapping[str, str], program: str, run_files: str, places: MountPoints, *, passwd: int
 ) -> list[str]:
     """The words of `bwrap`, up to the program of the inside. Raises CannotBuild.
 
@@ -86,12 +86,12 @@ def build(
     readable, writable, closed = _reads(plan, env, program, work), _writes(plan, env), []
     (writable if plan["writes"] else readable).extend(work)
     writable.append(run_files)
-    writable = [os.path.realpath(path) for path in writable]
+    open_places = [os.path.realpath(path) for path in writable]
     for folder in work if plan["writes"] else ():
         closed += _protected(folder, plan["protected"], places)
-    closed += _settings(plan, env, writable, places)
+    closed += _settings(plan, env, open_places, places)
     programs = map(os.path.realpath, paths.program_paths(program, env))
-    closed += [path for path in programs if any(_below(path, one) for one in writable)]
+    closed += [path for path in programs if any(_below(path, one) for one in open_places)]
     words += _binds(readable, writable, closed)
     helper = os.path.join(os.path.dirname(os.path.abspath(__file__)), "init.py")
     return [*words, "--ro-bind", helper, f"{INSIDE}/init.py", "--chdir", os.path.realpath(plan["work"][0]), "--"]
@@ -122,7 +122,7 @@ def _writes(plan: Mapping[str, Any], env: Mapping[str, str]) -> list[str]:
     return [*found, *filter(None, (paths.expand(one, env) for one in plan["writable"]))]
 
 
-def _protected(folder: str, names: Iterable[str], places: Placeholders) -> list[str]:
+def _protected(folder: str, names: Iterable[str], places: MountPoints) -> list[str]:
     found = []
     for name in names:
         path = os.path.join(folder, name)
@@ -140,7 +140,7 @@ def _protected(folder: str, names: Iterable[str], places: Placeholders) -> list[
 
 
 def _settings(
-    plan: Mapping[str, Any], env: Mapping[str, str], writable: Sequence[str], places: Placeholders
+    plan: Mapping[str, Any], env: Mapping[str, str], writable: Sequence[str], places: MountPoints
 ) -> list[str]:
     """The provider's own settings, as far as they lie where the run may write."""
     found = []

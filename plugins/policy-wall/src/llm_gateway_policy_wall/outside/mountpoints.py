@@ -15,7 +15,7 @@ import stat
 _STAMP = 1  #: seconds since 1970
 
 
-class Placeholders:
+class MountPoints:
     """Those of one run."""
 
     def __init__(self) -> None:
