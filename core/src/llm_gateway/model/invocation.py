@@ -44,6 +44,9 @@ class EndReason(str, Enum):
     TIMEOUT = "timeout"
     IDLE_TIMEOUT = "idle_timeout"
     OUTPUT_OVERFLOW = "output_overflow"
+    RESOURCE_LIMIT = (
+        "resource_limit"  #: over its memory or number of processes; `detail` says which and names the setting
+    )
     SPAWN_FAILED = "spawn_failed"  #: the program could not be started; `detail` says why
     VANISHED = "vanished"  #: its keeper was killed; what it wrote was kept
 
