@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import queue
 import shlex
-import socket
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +15,7 @@ import anyio
 import pytest
 
 from tests.real_clis.bubblewrap import path_with_bubblewrap
+from tests.real_clis.postures import listener
 from tests.real_clis.through_mcp import Caller, alive, gateway_of
 from tests.real_clis.tools import shell, write
 from tests.real_clis.walled import with_wall
@@ -65,28 +63,6 @@ def walled(agent: RealAgent, settings: str = "", **extra: str) -> AbstractAsyncC
     with (home / "config.toml").open("a") as file:
         file.write(f"\n{settings}\n")
     return gateway_of(agent, PYTHONPATH=with_wall(agent.folder / "site"), **extra)
-
-
-@contextmanager
-def listener() -> Iterator[tuple[int, queue.Queue[bytes]]]:
-    """A service on the loopback that no run has any business with: its port, and what it was sent."""
-    heard: queue.Queue[bytes] = queue.Queue()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def listen() -> None:
-            while True:
-                try:
-                    line, _ = server.accept()
-                except OSError:
-                    return
-                with line:
-                    heard.put(line.recv(4096))
-
-        thread = threading.Thread(target=listen, daemon=True)
-        thread.start()
-        yield server.getsockname()[1], heard
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
 
 
 def git(*words: str | Path) -> None:
