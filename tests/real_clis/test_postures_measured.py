@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from llm_gateway import PluginHost, Posture
+from tests.real_clis.bubblewrap import path_with_bubblewrap
 from tests.real_clis.postures import TABLE, WRITE, keep, measure
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
+    from tests.real_clis.agent import RealAgent
 
 AGENTS = ("claude", "codex", "gemini", "grok", "mistral")
 
@@ -28,7 +31,11 @@ def held() -> list[tuple[str, Posture]]:
 def test_a_posture_permits_what_the_table_says(
     name: str, posture: Posture, model_server: ModelServer, request: pytest.FixtureRequest
 ) -> None:
-    cells = measure(request.getfixturevalue(name), model_server, posture)
+    agent: RealAgent = request.getfixturevalue(name)
+    agent.environ["PATH"] = path_with_bubblewrap()
+    if (name, posture) == ("claude", Posture.WORKSPACE_WRITE) and not shutil.which("socat"):
+        pytest.skip("socat is not installed, without which Claude Code refuses its own sandbox")
+    cells = measure(agent, model_server, posture)
     if os.environ.get(WRITE):
         keep(name, posture.value, cells)
     assert json.loads(TABLE.read_text("utf-8"))[name][posture.value] == cells

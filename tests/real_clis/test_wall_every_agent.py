@@ -178,3 +178,13 @@ async def test_it_asks_the_proxy_for_its_own_service(agent: RealAgent) -> None:
             await caller.end_of(job)
     own = {f"{host}:443" for host in agent.info.of("gemini").hosts}
     assert asked <= own, "nothing else got out"
+
+
+async def test_an_agent_with_a_sandbox_of_its_own_works_behind_the_wall(codex: RealAgent) -> None:
+    codex.environ["PATH"] = path_with_bubblewrap()
+    inside, outside = codex.work / "in.txt", codex.folder / "out.txt"
+    async with walled(codex) as caller:
+        told = await caller.ask(shell("codex", f"touch {inside} {outside}; echo all tried"), fullAuto=True)
+    assert "all tried" in told["text"], told
+    assert inside.exists()
+    assert not outside.exists()
