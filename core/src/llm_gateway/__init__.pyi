@@ -19,7 +19,7 @@ from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id,
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.lines import LineSplitter, parse_line
-from llm_gateway.model.operation import CallContext, Command, Operation, PromptTemplate, Resource, Transport
+from llm_gateway.model.operation import CallContext, Command, Diagnosis, Operation, PromptTemplate, Resource, Transport
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
 from llm_gateway.model.record import Decision, Record, Remarks, Tally, Verdict, VerdictRecord
@@ -39,14 +39,14 @@ from llm_gateway.quoting import quoted
 __version__: str
 __all__ = [  # noqa: RUF022
     "API_VERSION", "Access", "Admission", "Budget", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command",
-    "ContentDigest", "Cost", "CostBasis", "Decision", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event",
-    "EventKind", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError", "Invocation",
-    "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
-    "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Opened", "Operation", "OutputReader", "OverBudget",
-    "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record",
-    "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec",
-    "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
-    "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts",
+    "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis", "EVERYWHERE", "EndReason", "EndStep", "Engine",
+    "Event", "EventKind", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError",
+    "Invocation", "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer",
+    "ModelInfo", "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Opened", "Operation", "OutputReader",
+    "OverBudget", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
+    "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts",
+    "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan",
+    "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts",
     "find_plugins", "find_program", "from_json", "hookimpl", "http_status", "in_parents", "in_range", "job_view",
     "judge", "look_at_provider", "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation",
     "parse_line", "place_of", "plausible_usd", "program_of", "quoted", "reply_text", "reset_time", "run_briefly",

@@ -170,7 +170,7 @@ def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
     """What the engine is asked to carry out."""
     built, request = plan.invocation, plan.accepted.request
     info = gateway.providers[request.provider].of(request.variant)
-    argv = list(built.argv)
+    argv, settings = list(built.argv), gateway.settings
     if info.executable in argv:  # behind a wrapper (a container, a sandbox) the program's name is not the first element
         argv[argv.index(info.executable)] = plan.program.path
     argv[0] = shutil.which(argv[0], path=plan.environment.get("PATH")) or argv[0]
@@ -184,7 +184,10 @@ def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
         artifacts=built.artifacts,
         timeout_s=request.timeout_s,
         idle_timeout_s=request.idle_timeout_s,
-        output_bytes=gateway.settings.limits.output_bytes,
+        output_bytes=settings.limits.output_bytes,
+        memory_bytes=settings.limits.memory_mb * 1024**2 if settings.limits.memory_mb else None,
+        processes=settings.limits.processes,
+        cpu=settings.limits.cpu,
         end_steps=info.end_steps,
     )
 

@@ -79,6 +79,13 @@ class ProviderInfo:
     variants: Mapping[str, ProviderInfo] = field(default_factory=dict)
     variant: str = ""  #: in a variant's own info: its name
     variant_of: Callable[[Any], str | None] = lambda options: None  #: what the options ask for; of None: the settings
+    #: What a sandbox must leave open, so that the program works in it; `own_paths` and `own_settings` are paths in which
+    #: `~` is the run's home and `${NAME:-default}` a variable of the run's environment. An empty one counts as absent.
+    own_paths: tuple[str, ...] = ()  #: its files and folders: login, conversations, caches. It writes them.
+    own_settings: tuple[str, ...] = ()  #: among those: what decides over later runs, and so is read-only for a run
+    hosts: tuple[str, ...] = ()  #: hosts that it needs to answer and to renew its login; `*` stands for any characters
+    url_env: tuple[str, ...] = ()  #: variables of `env` whose value holds the address of another service
+    project_folders: tuple[str, ...] = ()  #: names in a working directory in which it looks for a project's settings
 
     @property
     def programs(self) -> Mapping[str, ProviderInfo]:

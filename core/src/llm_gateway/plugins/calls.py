@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pluggy
@@ -25,9 +26,9 @@ from llm_gateway.digests import Budget
 from llm_gateway.errors import ERRORS, GatewayError, ProviderFailed
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
-from llm_gateway.model.operation import Command, Operation, PromptTemplate, Resource
+from llm_gateway.model.operation import Command, Diagnosis, Operation, PromptTemplate, Resource
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.provider import ModelInfo, OutputReader, UpgradePlan
+from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
 from llm_gateway.model.record import Decision, Record, Remarks, Verdict
 from llm_gateway.model.reply import Failure, FinishedRun
 from llm_gateway.model.request import McpServer, Proposal, Request
@@ -56,14 +57,26 @@ class HookCalls:
         for area in hookspecs.AREAS:
             self._pm.add_hookspecs(area)
         self._loaded: dict[str, PluginRecord] = {}
+        self._providers: dict[str, ProviderInfo] = {}
         self._callers: dict[tuple[str, str], pluggy.HookCaller] = {}
         self._trace = trace
+
+    @property
+    def providers(self) -> Mapping[str, ProviderInfo]:
+        """The loaded providers, sorted by name."""
+        return MappingProxyType(dict(sorted(self._providers.items())))
 
     # providers
 
     def build_argv(self, provider: str, request: Request, posture: Posture, resume: Resume) -> Invocation:
         """Ask what is to be executed."""
-        return self._demand(provider, "gateway_build_argv", Invocation, request=request, posture=posture, resume=resume)
+        asked: dict[str, Any] = {
+            "request": request,
+            "posture": posture,
+            "resume": resume,
+            "providers": self.providers,
+        }
+        return self._demand(provider, "gateway_build_argv", Invocation, **asked)
 
     def resume_session(self, provider: str, request: Request, session: Session | None) -> Resume:
         """Ask how a run enters its conversation."""
@@ -138,6 +151,10 @@ class HookCalls:
     def commands(self) -> list[tuple[str, Command]]:
         """The subcommands that plugins bring."""
         return self._gather("gateway_commands", Command)
+
+    def diagnoses(self) -> list[tuple[str, Diagnosis]]:
+        """What plugins find on this machine; may block, so call it in a thread."""
+        return self._gather("gateway_diagnose", Diagnosis)
 
     def mcp_servers(self) -> list[tuple[str, McpServer]]:
         """The MCP servers that plugins name."""

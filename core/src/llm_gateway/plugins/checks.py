@@ -19,6 +19,7 @@ from llm_gateway.plugins.record import PluginRecord
 from llm_gateway.settings.model import FileSettings, ProviderSection
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_HOST = re.compile(r"[A-Za-z0-9*-]+(\.[A-Za-z0-9*-]+)+(:[0-9]{1,5})?")
 
 
 def check_object(plugin: object, entry_point: str = "") -> None:
@@ -95,6 +96,8 @@ def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderIn
         re.compile(info.native_id_pattern)
     except re.error as error:
         raise ValueError(f"native_id_pattern is no regular expression: {error}") from None
+    for one in info.programs.values():
+        _check_needs(one)
     for variant, one in info.variants.items():
         more = [*set(one.postures) - set(info.postures), *one.supports - info.supports, *set(one.env) - set(info.env)]
         if more or (one.name, one.variant) != (name, variant):
@@ -103,6 +106,22 @@ def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderIn
     if taken := sorted((wire_names(info.options_model) | info.options_model.model_fields.keys()) & reserved):
         raise ValueError(f"parameters of its options model collide with common ones: {', '.join(taken)}")
     return info
+
+
+def _check_needs(info: ProviderInfo) -> None:
+    """What a sandbox leaves open must be what it says: a mistake would open something else, or nothing."""
+    for path in (*info.own_paths, *info.own_settings):
+        if not path.startswith(("~/", "/", "${")) or ".." in path.split("/"):
+            raise ValueError(
+                f"{path!r} must be an absolute path, or begin with ~/ or a variable such as ${{NAME:-~/.name}}"
+            )
+    if wrong := [host for host in info.hosts if not _HOST.fullmatch(host)]:
+        raise ValueError(f"hosts are names, not {wrong[0]!r}")
+    prefixes = tuple(name[:-1] for name in info.env if name.endswith("*"))
+    if unseen := [name for name in info.url_env if name not in info.env and not name.startswith(prefixes or "\0")]:
+        raise ValueError(f"url_env names {unseen[0]}, which is not in env")
+    if wrong := [name for name in info.project_folders if "/" in name or name in ("", ".", "..")]:
+        raise ValueError(f"project_folders are names, not {wrong[0]!r}")
 
 
 def check_sections(plugin: PluginRecord, sections: Any, taken: dict[str, PluginRecord]) -> dict[str, type[BaseModel]]:

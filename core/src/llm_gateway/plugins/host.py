@@ -49,7 +49,6 @@ class PluginHost(HookCalls):
         super().__init__(trace=environ.get("LLM_GATEWAY_TRACE_HOOKS", "") not in ("", "0"))
         self._reserved = frozenset(reserved)
         self._chosen = chosen(environ)
-        self._providers: dict[str, ProviderInfo] = {}
         self._required: tuple[str, ...] = ()
         found = ((point, point.group.removeprefix(GROUP)) for point in entry_points)
         self._plugins = [PluginRecord(kind=kind, name=point.name, entry_point=point) for point, kind in found]
@@ -98,11 +97,6 @@ class PluginHost(HookCalls):
     def open_transport(self, name: str) -> Transport:
         """Load a transport and make it."""
         return self._open("transport", name, Transport, name=name)  # type: ignore[type-abstract]  # checked by its methods
-
-    @property
-    def providers(self) -> Mapping[str, ProviderInfo]:
-        """The loaded providers, sorted by name."""
-        return MappingProxyType(dict(sorted(self._providers.items())))
 
     @property
     def records(self) -> tuple[PluginRecord, ...]:

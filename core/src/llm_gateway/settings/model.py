@@ -118,6 +118,23 @@ class LimitsSection(Section):
     output_bytes: int = Field(
         default=256 * 1024**2, ge=64 * 1024, description="Output kept of each stream of a run, head and tail, in bytes."
     )
+    memory_mb: int | None = Field(
+        default=None,
+        ge=64,
+        description="Memory of a run, of all its processes together, in MB; a run over it is ended. None: no limit.",
+    )
+    processes: int | None = Field(
+        default=None,
+        ge=32,
+        description="Processes of a run at the same time; where cgroups count them, threads too. None: no limit.",
+    )
+    cpu: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=4096,
+        allow_inf_nan=False,
+        description="Processor time of a run, in cores. None: no limit.",
+    )
     max_depth: int = Field(default=2, ge=0, description="How deep a run may call this gateway again.")
 
 

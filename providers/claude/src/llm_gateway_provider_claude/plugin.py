@@ -46,6 +46,10 @@ ENV = (
     "DISABLE_PROMPT_CACHING",
 )
 
+#: Its folder holds its global file only where the variable names it; by itself that lies beside the folder.
+_HOME = "${CLAUDE_CONFIG_DIR:-~/.claude}"
+_SETTINGS = ("settings.json", "CLAUDE.md", "agents", "commands", "hooks", "output-styles", "plugins", "rules", "skills")
+
 SUPPORTS = frozenset(
     {
         *("allowedTools", "disallowedTools", "addDirs", "mcpServers", "maxTurns", "maxBudgetUsd", "effort"),
@@ -82,6 +86,11 @@ def gateway_describe_provider() -> ProviderInfo:
         install=failures.INSTALL,
         login=failures.LOGIN,
         login_argv=("auth", "status"),
+        own_paths=(_HOME, "${CLAUDE_CONFIG_DIR:-~}/.claude.json"),
+        own_settings=tuple(f"{_HOME}/{name}" for name in _SETTINGS),
+        hosts=("api.anthropic.com", "console.anthropic.com", "platform.claude.com"),
+        url_env=("ANTHROPIC_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL", "ANTHROPIC_VERTEX_BASE_URL"),
+        project_folders=(".claude",),
     )
 
 

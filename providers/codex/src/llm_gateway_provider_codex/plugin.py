@@ -40,6 +40,8 @@ ENV = (
     "OPENAI_ORGANIZATION",
     "OPENAI_PROJECT",
 )
+_HOME = "${CODEX_HOME:-~/.codex}"
+_SETTINGS = ("config.toml", "AGENTS.md", "AGENTS.override.md", "hooks.json", "prompts", "rules", "skills")
 SUPPORTS = frozenset({"addDirs", "mcpServers", "effort", "outputSchema", "sessionId"})
 
 _settings = {"codex": CodexSettings()}
@@ -72,6 +74,10 @@ def gateway_describe_provider() -> ProviderInfo:
         login=failures.LOGIN,
         login_argv=("login", "status"),
         logged_in=_logged_in,
+        own_paths=(_HOME, "${CODEX_SQLITE_HOME:-}"),
+        own_settings=tuple(f"{_HOME}/{name}" for name in _SETTINGS),
+        hosts=("api.openai.com", "auth.openai.com", "chatgpt.com"),
+        project_folders=(".codex",),
     )
 
 

@@ -47,6 +47,7 @@ def gateway_describe_provider() -> ProviderInfo:
         native_id_pattern=r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         versions_seen=("0.1.0", "0.1.0"),
         install=f"pip install {upgrade.DISTRIBUTION}",
+        own_paths=("${LLM_GATEWAY_ECHO_HOME:-}", "${XDG_STATE_HOME:-~/.local/state}/llm-gateway-echo"),
     )
 
 

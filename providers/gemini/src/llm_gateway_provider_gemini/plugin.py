@@ -64,6 +64,14 @@ GEMINI_ENV = (
 #: The way to the keyring, where its login lies.
 AGY_ENV = ("DBUS_SESSION_BUS_ADDRESS",)
 
+_HOME = "${GEMINI_CLI_HOME:-~}/.gemini"
+_SETTINGS = (
+    *("settings.json", "GEMINI.md", ".env", "trustedFolders.json", "trusted_hooks.json", "mcp-server-enablement.json"),
+    *("agents", "commands", "extensions", "hooks", "policies", "skills"),
+)
+_HOSTS = ("cloudcode-pa.googleapis.com", "generativelanguage.googleapis.com", "oauth2.googleapis.com")
+_VERTEX_HOSTS = ("aiplatform.googleapis.com", "*-aiplatform.googleapis.com", "aiplatform.*.rep.googleapis.com")
+
 _GEMINI = ProviderInfo(
     name="gemini",
     variant=GEMINI,
@@ -84,6 +92,11 @@ _GEMINI = ProviderInfo(
     install=failures.INSTALL,
     login=failures.LOGIN,
     logged_in=login.logged_in,
+    own_paths=(_HOME,),
+    own_settings=(*(f"{_HOME}/{name}" for name in _SETTINGS), "${GOOGLE_APPLICATION_CREDENTIALS:-}"),
+    hosts=(*_HOSTS, *_VERTEX_HOSTS),
+    url_env=("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"),
+    project_folders=(".gemini",),
 )
 _AGY = ProviderInfo(
     name="gemini",
@@ -100,6 +113,10 @@ _AGY = ProviderInfo(
     native_id_pattern=resume.SESSION_ID,
     install=agy_failures.INSTALL,
     login=agy_failures.LOGIN,
+    own_paths=("~/.gemini",),
+    own_settings=("~/.gemini/config", "~/.gemini/GEMINI.md", "~/.gemini/antigravity-cli/mcp_config.json"),
+    hosts=_HOSTS,
+    project_folders=(".agents", ".gemini"),
 )
 
 

@@ -43,6 +43,8 @@ ENV = (
     "GROK_OIDC_ISSUER",
     "GROK_XAI_API_BASE_URL",
 )
+_HOME = "${GROK_HOME:-~/.grok}"
+_SETTINGS = ("config.toml", "AGENTS.md", "agents", "bin", "commands", "hooks", "plugins", "rules", "skills")
 SUPPORTS = frozenset(
     {"allowedTools", "disallowedTools", "mcpServers", "maxTurns", "effort", "outputSchema", "sessionId"}
 )
@@ -71,6 +73,11 @@ def gateway_describe_provider() -> ProviderInfo:
         install=failures.INSTALL,
         login=failures.LOGIN,
         logged_in=login.logged_in,
+        own_paths=(_HOME, "${GROK_AUTH_PATH:-}"),
+        own_settings=(*(f"{_HOME}/{name}" for name in _SETTINGS), "${GROK_EXTRA_CA_BUNDLE:-}"),
+        hosts=("accounts.x.ai", "api.x.ai", "auth.x.ai", "cli-chat-proxy.grok.com"),
+        url_env=("GROK_XAI_API_BASE_URL", "GROK_MODELS_BASE_URL", "GROK_OAUTH2_ISSUER", "GROK_OIDC_ISSUER"),
+        project_folders=(".grok",),
     )
 
 

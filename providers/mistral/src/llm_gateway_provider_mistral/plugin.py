@@ -40,6 +40,13 @@ ENV = (
 )
 
 
+_HOME = "${VIBE_HOME:-~/.vibe}"
+_SETTINGS = (
+    *(".env", "config.toml", "hooks.toml", "trusted_folders.toml", "AGENTS.md"),
+    *("agents", "hooks", "prompts", "skills", "tools"),
+)
+
+
 @hookimpl
 def gateway_describe_provider() -> ProviderInfo:
     """Mistral Vibe."""
@@ -66,6 +73,11 @@ def gateway_describe_provider() -> ProviderInfo:
         install=failures.INSTALL,
         login=failures.LOGIN,
         logged_in=login.logged_in,
+        own_paths=(_HOME,),
+        own_settings=tuple(f"{_HOME}/{name}" for name in _SETTINGS),
+        hosts=("api.mistral.ai", "console.mistral.ai"),
+        url_env=("VIBE_PROVIDERS",),
+        project_folders=(".vibe",),
     )
 
 
