@@ -17,24 +17,9 @@ from llm_gateway import Gateway
 from llm_gateway_testing import GatewayFactory
 from tests.field_cases.expectations import differences
 
-#: Cases of providers that do not use the provider kit yet. Empty it with them.
-PENDING: frozenset[str] = frozenset(
-    {
-        "agy-recovered-but-error",
-        "gemini-no-capacity-429",
-        "gemini-quota-per-day-words",
-        "gemini-unsupported-client",
-        "grok-free-usage-exhausted",
-        "grok-out-of-credits",
-        "mistral-bad-request-words",
-        "mistral-context-words",
-    }
-)
 CASES = Path(__file__).parent / "cases"
 EXPECTED: dict[str, dict[str, Any]] = {
-    folder.name: json.loads((folder / "expected.json").read_text("utf-8"))
-    for folder in sorted(CASES.iterdir())
-    if folder.name not in PENDING
+    folder.name: json.loads((folder / "expected.json").read_text("utf-8")) for folder in sorted(CASES.iterdir())
 }
 TIMED = [name for name, expected in EXPECTED.items() if expected.get("resetAt")]
 #: One with half an hour of daylight saving, one with 45 minutes, one far to the west, one without any.

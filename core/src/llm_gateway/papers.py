@@ -118,11 +118,20 @@ def _lay_down(folder: Path, name: str, paper: bytes) -> None:
     make_private(folder)
     place = open_directory(folder)
     try:
+        _remove_drafts(place, name)
         write_atomic(name, paper, dir_fd=place)
     except IsADirectoryError as error:
         raise Interrupted(f"there is a directory in the place of {name} in {folder}") from error
     finally:
         os.close(place)
+
+
+def _remove_drafts(place: int, name: str) -> None:
+    """Delete the drafts of a file that killed gateways left. Only the job's owner writes it, so no living one needs them."""
+    for entry in os.listdir(place):
+        if entry.startswith(f".{name}."):
+            with suppress(OSError):  # an agent has put a directory there
+                os.unlink(entry, dir_fd=place)
 
 
 def _read(folder: Path, name: str) -> bytes:
