@@ -7,6 +7,7 @@ from llm_gateway.dispatch.invocation import find_program, run_environment
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
+from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
 from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
@@ -31,12 +32,14 @@ __version__: str
 __all__ = [  # noqa: RUF022
     "API_VERSION", "Admission", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis", "Decision", "EndReason",
     "EndStep", "Engine", "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation",
-    "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
+    "Job", "JobId", "JobState", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
     "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt",
     "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
     "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
-    "check", "error_for", "error_view", "find_plugins", "find_program", "from_json", "hookimpl", "in_range",
+    "check", "config_file", "error_for", "error_view", "expand_user", "find_plugins", "find_program", "from_json",
+    "home_directory", "hookimpl", "in_range",
     "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "program_of", "reply_text",
-    "run_briefly", "run_environment", "stamp", "to_json", "version_of", "wire_object",
+    "run_briefly", "run_environment", "stamp", "to_json", "user_home", "version_of",
+    "wire_object",
 ]

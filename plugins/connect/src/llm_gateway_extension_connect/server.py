@@ -15,9 +15,10 @@ import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from llm_gateway.programs import starts_gateway
+from llm_gateway import config_file, home_directory, user_home
 
 #: Where the gateway's home and its settings lie: the server must find the same as this command.
-_OURS = ("LLM_GATEWAY_HOME", "LLM_GATEWAY_CONFIG")
+_OURS = {"LLM_GATEWAY_HOME": home_directory, "LLM_GATEWAY_CONFIG": config_file}
 #: What even the thriftiest client gives its servers.
 _GIVEN = ("HOME", "PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "USER", "LOGNAME", "SHELL", "SYSTEMROOT", "TEMP", "TMP")
 _ANSWER_S = 90.0
@@ -45,7 +46,7 @@ def our_server(environ: Mapping[str, str], wanted: Iterable[str]) -> Server:
     """
     patterns = sorted(set(wanted))
     passed = sorted(name for name in environ if any(fnmatchcase(name, pattern) for pattern in patterns))
-    env = {name: str(Path(environ[name]).absolute()) for name in _OURS if environ.get(name)}
+    env = {name: place(environ) for name, place in _OURS.items() if environ.get(name)}
     script = Path(sys.executable).with_name("llm-gateway")
     if script.is_file():
         return Server(command=str(script), args=("serve",), env=env, passed=tuple(passed))
@@ -68,7 +69,7 @@ async def check(entry: Mapping[str, Any], environ: Mapping[str, str]) -> int:
     env = {name: environ[name] for name in given if name in environ} | dict(entry.get("env") or {})
     with anyio.move_on_after(_ANSWER_S):
         try:
-            process = await anyio.open_process(argv, env=env, cwd=Path.home(), start_new_session=True)
+            process = await anyio.open_process(argv, env=env, cwd=user_home(environ, "/"), start_new_session=True)
         except OSError as problem:
             raise DoesNotAnswer(f"{argv[0]} cannot be started: {problem.strerror or problem}") from problem
         async with process:

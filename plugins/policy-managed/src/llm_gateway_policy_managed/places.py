@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from llm_gateway import home_directory
+
 #: Below the home directory: keys, logins of other services, browsers, and the agents' own logins and settings.
 PRIVATE = (
     *(".ssh", ".gnupg", ".password-store", ".local/share/keyrings", "Library/Keychains"),
@@ -64,6 +66,6 @@ def is_sensitive(path: str) -> bool:
 
 
 def _sensitive() -> Iterator[str]:
-    yield real(os.environ.get("LLM_GATEWAY_HOME") or "~/.llm-cli-gateway")
+    yield real(home_directory(os.environ))
     yield from (real(os.path.join("~", place)) for place in PRIVATE)
     yield from map(real, SYSTEM)

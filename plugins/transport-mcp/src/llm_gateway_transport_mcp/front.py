@@ -3,7 +3,7 @@
     front.begin(environ)   # before anything heavy is imported; returns once the first answer is out, or there is nothing to say
     source = front.take()  # the client's line, for the transport: what was not answered is read again, then the rest
 
-It imports the standard library alone and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
+It imports the standard library alone (and what the kernel has that does so, too) and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
 results of the handshake and of the lists, for each protocol revision. Whatever else comes, or looks unusual in any way, is left
 unread for the SDK, and so is everything after it. Nothing is guessed: without a manifest that fits, the front does nothing.
 """
@@ -19,6 +19,8 @@ from binascii import crc32
 from collections.abc import Mapping
 from contextlib import suppress
 
+from llm_gateway import config_file, home_directory
+
 #: Changes when the manifest's shape does.
 SHAPE = 1
 #: Questions of a client that has shaken hands; each has one answer, the same for everybody.
@@ -28,15 +30,13 @@ _CHUNK = 64 * 1024
 
 
 def manifest_path(environ: Mapping[str, str]) -> str:
-    """Where the manifest of this home lies."""
-    home = environ.get("LLM_GATEWAY_HOME") or "~/.llm-cli-gateway"
-    return os.path.join(os.path.expanduser(home), "front", "mcp.json")
+    """Where the manifest of this home lies. Raises ValueError where the home cannot be told."""
+    return os.path.join(home_directory(environ), "front", "mcp.json")
 
 
 def key(environ: Mapping[str, str]) -> list[str]:
     """What the answers depend on: the interpreter, what is installed, the settings; of variables' values only a checksum."""
-    home = os.path.dirname(os.path.dirname(manifest_path(environ)))
-    config = os.path.expanduser(environ.get("LLM_GATEWAY_CONFIG") or os.path.join(home, "config.toml"))
+    config = config_file(environ)
     named = sorted(f"{name}={value}" for name, value in environ.items() if name.startswith("LLM_GATEWAY_"))
     checksum = crc32("\0".join(named).encode("utf-8", "replace"))  # hashlib brings OpenSSL: 4 MB and 3 ms
     found = [str(SHAPE), sys.version, sys.prefix, str(checksum)]

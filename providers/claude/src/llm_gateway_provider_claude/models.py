@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo
+from llm_gateway import ModelInfo, user_home
 
 _ALIASES = ("OPUS", "SONNET", "HAIKU")
 
@@ -47,7 +47,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
 
 def _from_files(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
     folder = environ.get("CLAUDE_CONFIG_DIR")
-    home = Path(environ.get("HOME") or "~").expanduser()
+    home = Path(user_home(environ, "/"))
     settings = (Path(folder) if folder else home / ".claude") / "settings.json"
     if isinstance(model := _json(settings).get("model"), str) and model:
         yield ModelInfo(id=model, source=str(settings), title="default at the keyboard; runs do not read this file")

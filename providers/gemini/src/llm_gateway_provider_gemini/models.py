@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo
+from llm_gateway import ModelInfo, user_home
 
 _SESSIONS_READ = 50
 _AGY_SECONDS = 15
@@ -50,7 +50,7 @@ def _of_agy(catalogue: str) -> Iterator[ModelInfo]:
 
 
 def _of_gemini_cli(environ: Mapping[str, str], default_model: str) -> Iterator[ModelInfo]:
-    home = Path(environ.get("GEMINI_CLI_HOME") or environ.get("HOME") or "~").expanduser() / ".gemini"
+    home = Path(environ.get("GEMINI_CLI_HOME") or user_home(environ, "/")) / ".gemini"
     settings = home / "settings.json"
     named = [
         (environ.get("GEMINI_MODEL"), "GEMINI_MODEL"),
