@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from contextlib import nullcontext
@@ -63,7 +62,7 @@ def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
         "instructions": given.instructions,
         "quorum": given.quorum,
         "timeoutMs": _milliseconds(given.timeout) if given.timeout else None,
-        "workingDir": os.path.abspath(given.dir or os.getcwd()),
+        "workingDir": given.dir,
         "implementer": given.fix_with,
         "maxRounds": given.rounds,
         "posture": given.posture,
