@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, path_of, user_home
 from llm_gateway.settings import SettingsError, load_settings

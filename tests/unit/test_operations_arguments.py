@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import AliasChoices, BaseModel, Field
 
 from llm_gateway import find_plugins
@@ -107,7 +106,7 @@ def test_a_whole_float_is_an_integer_in_every_tool_that_wants_one(name: str, who
             assert type(fitted[field]) is int
 
 
-@pytest.mark.parametrize("given_value", [60000.0, 6e4, 60000])
+@pytest.mark.parametrize("given_value", [60000.0, 60000])
 def test_a_time_may_be_a_whole_float(given_value: float) -> None:
     assert check(RequestParams, {"prompt": "x", "timeoutMs": given_value}).timeout_ms == 60_000
 

@@ -26,11 +26,12 @@ from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usa
 from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, error_view, job_view, reply_text
 from llm_gateway.operations.answers import stamp
 from llm_gateway.operations.checking import Wire, check, operation, wire_object
+from llm_gateway.operations.directories import Directory, working_directory
 from llm_gateway.plugins import PluginHost
 
 __version__: str
 __all__ = [  # noqa: RUF022
-    "API_VERSION", "Admission", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis", "Decision", "EndReason",
+    "API_VERSION", "Admission", "CacheAccount", "CallContext", "Command", "Cost", "CostBasis", "Decision", "Directory", "EndReason",
     "EndStep", "Engine", "Event", "EventKind", "Failure", "FinishedRun", "Gateway", "GatewayError", "Invocation",
     "Job", "JobId", "JobState", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
     "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Operation", "OutputReader", "PluginHost", "Posture", "Prompt",
@@ -41,5 +42,5 @@ __all__ = [  # noqa: RUF022
     "home_directory", "hookimpl", "in_range",
     "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "program_of", "reply_text",
     "run_briefly", "run_environment", "stamp", "to_json", "user_home", "version_of",
-    "wire_object",
+    "wire_object", "working_directory",
 ]

@@ -114,6 +114,11 @@ def run_environment(
 
 def check_directories(working_dir: str, add_dirs: Iterable[str]) -> None:
     """Raise InvalidRequest for a directory that is not there. Blocking: a stat call each."""
+    if not working_dir:
+        raise InvalidRequest(
+            "workingDir is missing: nothing is known of this conversation's directory",
+            recovery="Pass workingDir (on the command line --dir): the absolute path of the directory to work in.",
+        )
     for name, path in [("workingDir", working_dir), *(("addDirs", path) for path in add_dirs)]:
         if not Path(path).is_dir():
             raise InvalidRequest(f"{name}: there is no directory {path}")

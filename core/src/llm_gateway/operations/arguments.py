@@ -64,11 +64,8 @@ def correction(kind: str, value: object) -> str | None:
         meant = json.loads(value)
     except (ValueError, RecursionError):
         meant = {"True": True, "False": False}.get(value)
-    if bool in wanted:
-        fits = isinstance(meant, bool)
-    else:
-        fits = isinstance(meant, wanted) and not isinstance(meant, bool)
-    if isinstance(meant, float) and int in wanted and not math.isfinite(meant):
+    fits = isinstance(meant, wanted) and isinstance(meant, bool) == (bool in wanted)
+    if isinstance(meant, float) and not math.isfinite(meant):
         fits = False
     if not fits and wanted == (list,) and value and not value.lstrip().startswith(("[", "{")):
         meant, fits = [value], True
