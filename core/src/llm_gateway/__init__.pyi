@@ -7,6 +7,7 @@ from llm_gateway.dispatch.invocation import find_program, run_environment
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
+from llm_gateway.installations import gateway_command, path_for, probe_environment
 from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
 from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
@@ -38,9 +39,9 @@ __all__ = [  # noqa: RUF022
     "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
     "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
-    "check", "config_file", "error_for", "error_view", "expand_user", "find_plugins", "find_program", "from_json",
+    "check", "config_file", "error_for", "error_view", "expand_user", "find_plugins", "find_program", "from_json", "gateway_command",
     "home_directory", "hookimpl", "in_range",
-    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "program_of", "reply_text",
+    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "path_for", "probe_environment", "program_of", "reply_text",
     "run_briefly", "run_environment", "stamp", "to_json", "user_home", "version_of",
     "wire_object", "working_directory",
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
+from llm_gateway.programs import find_executable
+
 MAX_BYTES = 50_000
-_GIT = ("git", "-c", "core.fsmonitor=false", "--no-pager")
+_QUIET = ("-c", "core.fsmonitor=false", "--no-pager")
 _SHOW = ("show", "--format=%h %s", "--first-parent", "-m", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD")
 _TIMEOUT_S = 10.0
 
@@ -36,10 +39,19 @@ diff --git a/basket.py b/basket.py
 
 def change_to_review() -> tuple[str, str]:
     """A title and a diff, at most 50 kB. Blocking."""
+    git = find_executable("git", os.environ)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        shown = subprocess.run(
-            [*_GIT, *_SHOW], capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S, check=True
-        ).stdout
+        shown = b""
+        if git is not None:
+            shown = subprocess.run(
+                [git, *_QUIET, *_SHOW],
+                env=env,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                timeout=_TIMEOUT_S,
+                check=True,
+            ).stdout
     except (OSError, subprocess.SubprocessError):
         shown = b""
     title, _, diff = shown.replace(b"\0", b"").decode("utf-8", "replace").partition("\n")

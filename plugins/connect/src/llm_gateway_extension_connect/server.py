@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,8 +13,8 @@ from typing import Any
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from llm_gateway import config_file, gateway_command, home_directory, user_home
 from llm_gateway.programs import starts_gateway
-from llm_gateway import config_file, home_directory, user_home
 
 #: Where the gateway's home and its settings lie: the server must find the same as this command.
 _OURS = {"LLM_GATEWAY_HOME": home_directory, "LLM_GATEWAY_CONFIG": config_file}
@@ -47,10 +46,8 @@ def our_server(environ: Mapping[str, str], wanted: Iterable[str]) -> Server:
     patterns = sorted(set(wanted))
     passed = sorted(name for name in environ if any(fnmatchcase(name, pattern) for pattern in patterns))
     env = {name: place(environ) for name, place in _OURS.items() if environ.get(name)}
-    script = Path(sys.executable).with_name("llm-gateway")
-    if script.is_file():
-        return Server(command=str(script), args=("serve",), env=env, passed=tuple(passed))
-    return Server(command=sys.executable, args=("-m", "llm_gateway.cli", "serve"), env=env, passed=tuple(passed))
+    command, *args = gateway_command()
+    return Server(command=command, args=(*args, "serve"), env=env, passed=tuple(passed))
 
 
 def is_ours(entry: Mapping[str, Any]) -> bool:

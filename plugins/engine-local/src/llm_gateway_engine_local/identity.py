@@ -108,7 +108,12 @@ def boot_id() -> str:
 def _ask_ps(pid: int) -> tuple[int, str, str] | None:
     import subprocess
 
-    argv = ["ps", "-o", "ppid=,state=,lstart=", "-p", str(pid)]
+    from llm_gateway.programs import find_executable
+
+    ps = find_executable("ps", os.environ)
+    if ps is None:
+        return None
+    argv = [ps, "-o", "ppid=,state=,lstart=", "-p", str(pid)]
     answer = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
     fields = answer.stdout.split(None, 2)
     return (int(fields[0]), fields[1][0], fields[2].strip()) if len(fields) == 3 else None

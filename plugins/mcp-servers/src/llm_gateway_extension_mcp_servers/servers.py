@@ -6,10 +6,9 @@ gateway's own environment and go into the server's, nowhere else.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 
-from llm_gateway import McpServer, config_file, home_directory
+from llm_gateway import McpServer, config_file, gateway_command, home_directory
 
 #: What a gateway inside of a run must know to be the same gateway; how deep it is, the kernel tells it.
 _GATEWAY_ENV: Mapping[str, Callable[[Mapping[str, str]], str]] = {
@@ -43,8 +42,8 @@ def known_servers(environ: Mapping[str, str], which: Which) -> list[McpServer]:
         ),
         McpServer(
             name="llm_gateway",
-            command=sys.executable,
-            args=("-m", "llm_gateway.cli", "serve"),
+            command=gateway_command()[0],
+            args=(*gateway_command()[1:], "serve"),
             env={name: value(environ) for name, value in _GATEWAY_ENV.items() if environ.get(name)},
         ),
     ]

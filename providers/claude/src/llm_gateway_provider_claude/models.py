@@ -6,11 +6,12 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo, user_home
+from llm_gateway import ModelInfo, probe_environment, user_home
 
 _ALIASES = ("OPUS", "SONNET", "HAIKU")
 
@@ -27,12 +28,13 @@ def read_help(program: str | None) -> str:
     """What `claude --help` prints; empty when it cannot be asked."""
     if program is None:
         return ""
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "CLAUDE_CONFIG_DIR") if name in os.environ}
+    env = probe_environment(program, os.environ, ["CLAUDE_CONFIG_DIR"])
     try:
-        run = subprocess.run(
-            [program, "--help"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=os.path.sep
-        )
-        return run.stdout.decode(errors="replace")
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+            run = subprocess.run(
+                [program, "--help"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=empty
+            )
+            return run.stdout.decode(errors="replace")
     except (OSError, subprocess.SubprocessError):
         return ""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo, user_home
+from llm_gateway import ModelInfo, probe_environment, user_home
 
 _SESSIONS_READ = 50
 _AGY_SECONDS = 15
@@ -25,18 +25,18 @@ def list_models(environ: Mapping[str, str], default_model: str, catalogue: str =
 
 def read_catalogue(program: str, environ: Mapping[str, str]) -> str:
     """What `agy models` prints; empty when it cannot be asked."""
-    names = ("PATH", "HOME", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR")
-    env = {name: environ[name] for name in names if name in environ}
+    env = probe_environment(program, environ, ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"])
     try:
-        run = subprocess.run(
-            [program, "models"],
-            env=env,
-            capture_output=True,
-            timeout=_AGY_SECONDS,
-            check=False,
-            input=b"",
-            cwd=os.path.sep,
-        )
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+            run = subprocess.run(
+                [program, "models"],
+                env=env,
+                capture_output=True,
+                timeout=_AGY_SECONDS,
+                check=False,
+                input=b"",
+                cwd=empty,
+            )
     except (OSError, subprocess.SubprocessError):
         return ""
     return "" if run.returncode else run.stdout.decode(errors="replace")
