@@ -10,7 +10,16 @@ from typing import Any
 
 import anyio
 
-from llm_gateway import CallContext, Command, Gateway, check
+from llm_gateway import (
+    CallContext,
+    Command,
+    Gateway,
+    check,
+    escaped_json,
+    for_stream,
+    piped_text,
+    without_controls,
+)
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_review.evidence import NOTHING
 from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, WITH_CONDITIONS, Run
@@ -67,6 +76,11 @@ def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
         "maxRounds": given.rounds,
         "posture": given.posture,
     }
+    if piped := piped_text():
+        if known["range"] or known["uncommitted"] or known["files"]:
+            known["instructions"] = "\n\n".join(filter(None, (given.instructions, piped)))
+        else:
+            known["text"] = piped
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -169,6 +183,12 @@ def _milliseconds(words: str) -> int:
 
 
 def _print(words: str, form: str) -> None:
+    if form in ("json", "sarif"):
+        words = escaped_json(words)
+    elif form == "github":  # its commands are its own; what agents said is encoded in them
+        words = without_controls(words) if sys.stdout.isatty() else words
+    else:
+        words = for_stream(words, sys.stdout)
     if form != "text" or not sys.stdout.isatty():
         known = sys.stdout.encoding or "utf-8"
         print(words.encode(known, "replace").decode(known), flush=True)
