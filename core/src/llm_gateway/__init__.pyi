@@ -2,6 +2,7 @@
 
 # fmt: off
 # ruff: noqa: I001
+from llm_gateway.cli.piped import piped_text
 from llm_gateway.cli.versions import in_range, look_at_provider, program_of, run_briefly, version_of
 from llm_gateway.dispatch.invocation import find_program, run_environment
 from llm_gateway.errors import GatewayError, error_for
@@ -29,6 +30,7 @@ from llm_gateway.operations.answers import stamp
 from llm_gateway.operations.checking import Wire, check, operation, wire_object
 from llm_gateway.operations.directories import Directory, working_directory
 from llm_gateway.plugins import PluginHost
+from llm_gateway.terminal import escaped_json, for_stream, without_controls
 
 __version__: str
 __all__ = [  # noqa: RUF022
@@ -39,9 +41,9 @@ __all__ = [  # noqa: RUF022
     "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Remarks", "Reply", "Request",
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId",
     "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer",
-    "check", "config_file", "error_for", "error_view", "expand_user", "find_plugins", "find_program", "from_json", "gateway_command",
+    "check", "config_file", "error_for", "error_view", "escaped_json", "expand_user", "find_plugins", "find_program", "for_stream", "from_json", "gateway_command",
     "home_directory", "hookimpl", "in_range",
-    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "path_for", "probe_environment", "program_of", "reply_text",
+    "job_view", "look_at_provider", "new_job_id", "new_session_id", "open_gateway", "operation", "path_for", "piped_text", "probe_environment", "program_of", "reply_text",
     "run_briefly", "run_environment", "stamp", "to_json", "user_home", "version_of",
-    "wire_object", "working_directory",
+    "wire_object", "without_controls", "working_directory",
 ]

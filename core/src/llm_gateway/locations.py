@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
 
 HOME_VARIABLE = "LLM_GATEWAY_HOME"
 CONFIG_VARIABLE = "LLM_GATEWAY_CONFIG"
@@ -66,6 +65,8 @@ def path_of(text: str, environ: Mapping[str, str]) -> str:
     """Return the path that a client means by a path or a `file:` URI; it may still be relative. Raises LocationError."""
     if not text.casefold().startswith("file:"):
         return expand_user(text, environ)
+    from urllib.parse import unquote, urlsplit  # 4 ms, for those who write a URI alone
+
     parts = urlsplit(text)
     if parts.netloc.casefold() not in ("", "localhost"):
         raise LocationError(f"{text} names a file on another machine ({parts.netloc})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -10,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway.cli.brought import commands
-from llm_gateway.cli.parser import build_parser
+from tests.integration.cli.subcommands import WORDS, every_subcommand
 
 NAMES = (
     *(
@@ -47,43 +45,8 @@ NAMES = (
     ),
 )
 PATHS = [":/usr/bin:/bin", ".", "", ".:bin:", "bin:/usr/bin"]
-#: What a subcommand needs to do something. Whatever is not named here is called without words.
-WORDS = {
-    ("ask",): ["echo", "hello"],
-    ("jobs", "show"): ["x"],
-    ("jobs", "tail"): ["x"],
-    ("jobs", "wait"): ["x"],
-    ("jobs", "cancel"): ["x"],
-    ("jobs", "result"): ["x"],
-    ("sessions", "show"): ["x"],
-    ("sessions", "use"): ["none", "--provider", "echo"],
-    ("sessions", "delete"): ["x"],
-    ("cache", "explain"): ["x"],
-    ("plugin", "new"): ["policy", "planted", "--into", "new"],
-    ("connect",): ["codex", "--dry-run"],
-    ("disconnect",): ["codex", "--dry-run"],
-    ("review",): ["--with", "echo", "--uncommitted"],
-    ("demo",): ["--providers", "echo,echo,echo", "--json"],
-}
 #: The rest of a doubtful path: a whole demo for each would take a minute.
 _ONCE = {("demo",)}
-
-
-def subcommands(parser: argparse.ArgumentParser, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Every subcommand of the command line, with the verbs of each."""
-    found = []
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for name, inner in action.choices.items():
-                below = subcommands(inner, (*before, name))
-                needed = any(isinstance(one, argparse._SubParsersAction) and one.required for one in inner._actions)
-                found += [*([] if needed else [(*before, name)]), *below]
-    return found
-
-
-def every_subcommand() -> list[tuple[str, ...]]:
-    parser = build_parser()
-    return subcommands(build_parser(commands(parser)))
 
 
 @pytest.fixture
