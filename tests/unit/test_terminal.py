@@ -25,7 +25,9 @@ class Terminal(io.StringIO):
 
 
 def harmless(text: str) -> bool:
-    return all(one in "\n\t" or (unicodedata.category(one) not in ("Cc", "Zl", "Zp") and one not in BIDI) for one in text)
+    return all(
+        one in "\n\t" or (unicodedata.category(one) not in ("Cc", "Zl", "Zp") and one not in BIDI) for one in text
+    )
 
 
 @given(

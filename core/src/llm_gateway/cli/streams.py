@@ -21,7 +21,7 @@ class _Guarded(io.FileIO):
     failure: OSError | None = None
     quiet = False  #: what cannot be written is dropped
 
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except OSError as error:
@@ -38,14 +38,12 @@ class Streams:
         closed = _fill_closed()
         self._out: _Guarded | None = None
         if sys.__stdin__ is None:
-            sys.stdin = sys.__stdin__ = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # for the process's life
+            sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # for the process's life
         if sys.stdout is sys.__stdout__:  # a caller in this process may have put another in its place
             self._out, sys.stdout = _guard(1, buffered=1 not in closed)
-            sys.__stdout__ = sys.stdout
         if sys.stderr is sys.__stderr__:
             err, sys.stderr = _guard(2, buffered=False)
             err.quiet = True
-            sys.__stderr__ = sys.stderr
 
     @property
     def broken(self) -> bool:
