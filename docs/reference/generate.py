@@ -18,21 +18,7 @@ from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES
 HERE = Path(__file__).parent
 NOTE = "<!-- Made by docs/reference/generate.py from the code. Do not edit. -->\n"
 
-#: What a caller can do about errors whose class has no recovery sentence of its own: the message knows more.
-WHAT_TO_DO = {
-    "invalid_request": "Change the request as the message says.",
-    "approval_denied": "Ask for a lower posture, or talk to whoever runs the policy that is named.",
-    "unknown_mcp_server": "Leave the name out of `mcpServers`, or register the server under `[mcp_servers.<name>]`.",
-    "not_installed": "Run the install command that the error names.",
-    "version_unsupported": "Upgrade the program: `cli_upgrade` shows the command.",
-    "store_unavailable": "Look at `llm-gateway doctor`; then send the request again.",
-    "auth_required": "Log in with the command that the error names.",
-    "quota_exhausted": "Wait until `resetAt`, when it is known, or use another provider.",
-    "overloaded": "Wait a little, then send the request again.",
-    "tool_denied": "Ask for a higher posture, or name the tool in `allowedTools`.",
-    "output_unreadable": "Read the raw output with `llm_job_result` and `raw`; look whether the program is newer than what was tested.",
-    "provider_failed": "Read `providerMessage`, and stderr with `llm_job_result` and `raw`.",
-}
+KIT = "provider-kit"  #: beside the providers, and none itself
 
 
 def settings_page() -> str:
@@ -100,24 +86,26 @@ def errors_page() -> str:
         (
             "A failed call has `isError` and `error {code, message, retryable, recovery, providerMessage, resetAt}`. `code` is one of\n"
             "the words below and stays what it is; `message` is for people. `retryable` means that the same request may pass\n"
-            "later, unchanged. To cancel a job is no error.\n"
+            "later, unchanged: below, what a code says as a rule; an error may know better (credit that is used up does not come\n"
+            "back by waiting; what has a `resetAt` passes). `recovery` says what to do, in every error. To cancel a job is no error.\n"
         ),
     ]
     for family in errors.GatewayError.__subclasses__():
         parts.append(f"## `{family.__name__}`\n\n{family.__doc__}\n")
         for code, cls in errors.ERRORS.items():
             if issubclass(cls, family):
-                todo = cls.default_recovery or WHAT_TO_DO[code]
                 retryable = "yes" if cls.retryable else "no"
                 parts.append(
-                    f"### `{code}`\n\n{cls.__doc__} (`{cls.__name__}`)\n\n- Retryable: {retryable}\n- What to do: {todo}\n"
+                    f"### `{code}`\n\n{cls.__doc__} (`{cls.__name__}`)\n\n- Retryable: {retryable}\n- What to do: {cls.default_recovery}\n"
                 )
     return "\n".join(parts)
 
 
 def providers_page() -> str:
     """Every provider of this repository, program by program, side by side."""
-    names = sorted(folder.name for folder in (HERE.parents[1] / "providers").iterdir() if folder.is_dir())
+    names = sorted(
+        folder.name for folder in (HERE.parents[1] / "providers").iterdir() if folder.is_dir() and folder.name != KIT
+    )
     host = PluginHost.discover({})
     host.load(("provider",), names)
     programs = [info for name in names for info in host.providers[name].programs.values()]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import latency, memory, output, records, startup, throughput
+from tests.bench import latency, looking, memory, output, records, startup, throughput
 from tests.bench.report import FIGURES, PAGE, Report
 from tests.bench.world import QUICK, World
 
@@ -27,6 +27,7 @@ SUBJECTS = [
     startup.measure,
     memory.measure,
     output.measure,
+    looking.measure,
     records.measure,
 ]
 

@@ -39,9 +39,9 @@ def timed(name: str, function: Any, spans: Spans) -> Any:
     return around
 
 
-def main(engine: str, traces: str, mode: str, descriptor: int) -> None:
+def main(engine: str, traces: str, mode: str, descriptor: int, kernel: str) -> None:
     """Serve as the nursery does."""
-    sys.path.append(engine)
+    sys.path += [engine, kernel]
     modules = {name: importlib.import_module(f"llm_gateway_engine_local.{name}") for name in ("keeper", "nursery")}
     spans: Spans = []
     for (module, owner, function), name in STEPS.items():
@@ -65,4 +65,4 @@ def main(engine: str, traces: str, mode: str, descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])

@@ -15,6 +15,9 @@ from tests.chaos.world import World
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], ids=oct)
 def test_lesson_47_nothing_in_the_home_is_open_to_others_whatever_the_umask(world: World, umask: int) -> None:
     world.home.rmdir()
+    above = world.folder / "not" / "there"
+    world.home = above / "home"
+    world.env["LLM_GATEWAY_HOME"] = str(world.home)
     before = os.umask(umask)
     try:
         (gateway,) = open_all(world, 1)
@@ -23,7 +26,7 @@ def test_lesson_47_nothing_in_the_home_is_open_to_others_whatever_the_umask(worl
     jobs = start(world, gateway, *"ab", scenario="steps")
     ask(gateway, "llm_job_wait", jobIds=jobs)
     check_ran_once(world, gateway, *jobs)
-    entries = [world.home, *world.home.rglob("*")]
+    entries = [above.parent, above, world.home, *world.home.rglob("*")]
     assert len(entries) > 10
     assert [path for path in entries if stat.S_IMODE(path.lstat().st_mode) & 0o077] == []
     leave(world, gateway)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 KERNEL = ROOT / "core/src/llm_gateway"
 PLUGINS = sorted(path for kind in ("providers", "stores", "plugins") for path in ROOT.glob(f"{kind}/*/src/*/"))
 OPEN_ROOMS = {"llm_gateway", "llm_gateway.errors", "llm_gateway.files", "llm_gateway.git", "llm_gateway.programs"}
+KIT = "llm_gateway_provider_kit"  #: what providers share, and only they may import
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 CLOCKS = {"time", "anyio", "asyncio", "trio"}
 
@@ -73,7 +74,8 @@ def test_a_plugin_imports_only_what_the_kernel_shows_and_no_other_plugin(package
                     module == "llm_gateway" and name not in {*llm_gateway.__all__, "errors"}
                 )
             else:
-                hidden = top.startswith("llm_gateway_") and top != package.name
+                shared = top == KIT and package.parents[2].name == "providers"
+                hidden = top.startswith("llm_gateway_") and top != package.name and not shared
             if hidden:
                 found.append(f"{name_of(path)}:{line}: {module} {name or ''}")
     assert found == []
@@ -131,3 +133,22 @@ def test_no_test_waits_by_sleeping() -> None:
                     if not (isinstance(span, ast.Constant) and span.value == 0):
                         found.append(f"{name_of(path)}:{node.lineno}")
     assert found == []
+
+
+#: They read what lies in their own package, or what they have just written; reviews and git have openers of their own.
+READS_ITS_OWN = {"demo_gateway.py", "plugin_new.py", "texts.py", "queries.py", "database.py", "argv.py"}
+READS_ELSEWHERE = {"llm_gateway_extension_git", "llm_gateway_extension_review"}
+
+
+def test_a_file_that_others_can_replace_is_opened_in_one_way() -> None:
+    """A FIFO or a device in the place of a file hangs whoever opens it in any other way."""
+    found = []
+    for path in sources():
+        parts = path.relative_to(ROOT).parts
+        if "src" not in parts or "agent" in parts or "testing" in parts or READS_ELSEWHERE & set(parts):
+            continue
+        for node in ast.walk(tree_of(path)):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="read_text" | "read_bytes")) if path.name not in READS_ITS_OWN:
+                    found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == [], "use llm_gateway.files"

@@ -13,6 +13,7 @@ import llm_gateway
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("provider", "store", "transport", "policy", "engine", "extension")
+KIT = "llm-gateway-provider-kit"  #: what providers share; only they depend on it
 PLACES = {"providers": "provider-", "stores": "store-", "plugins": ""}
 MANIFESTS = [ROOT / "core/pyproject.toml"]
 MANIFESTS += sorted(path for place in PLACES for path in ROOT.glob(f"{place}/*/pyproject.toml"))
@@ -73,12 +74,18 @@ def test_a_distribution_says_the_same_as_all_others(manifest: Path) -> None:
 def test_a_plugin_is_named_after_its_folder(manifest: Path) -> None:
     folder = manifest.parent
     plain = f"llm-gateway-{PLACES[folder.parent.name]}{folder.name}"
-    assert read(manifest)["project"]["name"] in {plain, f"llm-gateway-extension-{folder.name}"}
+    assert read(manifest)["project"]["name"] in {
+        KIT if folder.name == "provider-kit" else plain,
+        f"llm-gateway-extension-{folder.name}",
+    }
 
 
 @every_plugin
 def test_a_plugin_is_found_through_its_kind_and_name(manifest: Path) -> None:
     project = read(manifest)["project"]
+    if project["name"] == KIT:
+        assert "entry-points" not in project, "a library that providers share is no provider"
+        return
     kind, _, name = project["name"].removeprefix("llm-gateway-").partition("-")
     groups = {
         g.removeprefix("llm_gateway."): e
@@ -98,7 +105,9 @@ def test_a_plugin_is_found_through_its_kind_and_name(manifest: Path) -> None:
 @every_plugin
 def test_a_plugin_depends_on_the_kernel_and_on_no_other_plugin(manifest: Path) -> None:
     ours = [one for one in requirements(manifest) if dist_name(one).startswith("llm-gateway")]
-    assert set(ours) == {f"llm-gateway-core{BOUNDS}"}
+    kernel, kit = f"llm-gateway-core{BOUNDS}", f"{KIT}{BOUNDS}"
+    is_provider = manifest.parent.parent.name == "providers" and read(manifest)["project"]["name"] != KIT
+    assert set(ours) in ([{kernel}, {kernel, kit}] if is_provider else [{kernel}])
 
 
 @every_distribution

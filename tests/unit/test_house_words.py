@@ -56,7 +56,7 @@ def test_the_kernel_names_no_vendor() -> None:
 
 
 def test_no_package_index_is_named() -> None:
-    assert found(HOSTS) == []
+    assert found(HOSTS, but="tests/field_cases/cases/") == []  # what programs printed stays as it is
 
 
 def test_no_path_of_one_machine_is_named() -> None:
@@ -101,7 +101,9 @@ TABLES = (
 
 def test_a_provider_is_named_in_no_code_but_its_own_so_that_one_more_changes_nothing_else() -> None:
     named = []
-    for provider in sorted(folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir()):
+    for provider in sorted(
+        folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir() and folder.name != "provider-kit"
+    ):
         if provider == "echo":  # the imitation for examples, demonstrations and tests
             continue
         own = f"providers/{provider}/"

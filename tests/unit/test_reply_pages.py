@@ -56,5 +56,4 @@ def test_a_reply_that_is_gone_has_no_words_and_one_that_is_elsewhere_is_not_read
     folder.mkdir(parents=True)
     (tmp_path / "secret").write_text("words")
     (folder / "reply.txt").symlink_to(tmp_path / "secret")
-    with pytest.raises(OSError, match="symbolic links"):
-        read_reply(folder, 5, 0, -1)
+    assert read_reply(folder, 5, 0, -1) == ""

@@ -49,7 +49,7 @@ class GatewayError(Exception):
     """The gateway could not do this."""
 
     code: ClassVar[str] = ""
-    retryable: ClassVar[bool] = False
+    retryable: bool = False  #: of the code; an instance may know better
     default_recovery: ClassVar[str | None] = None
 
     def __init__(
@@ -59,6 +59,7 @@ class GatewayError(Exception):
         recovery: str | None = None,
         provider_message: str | None = None,
         reset_at: datetime | None = None,
+        retryable: bool | None = None,
     ) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
         self.recovery = recovery or self.default_recovery
@@ -66,6 +67,8 @@ class GatewayError(Exception):
         self.provider_message = provider_message
         #: When a quota is known to be filled again (aware UTC).
         self.reset_at = reset_at
+        if retryable is not None:
+            self.retryable = retryable
         super().__init__(self.message)
 
     def to_wire(self) -> dict[str, Any]:
@@ -84,6 +87,7 @@ class InvalidRequest(RefusedError):
     """The request is not valid."""
 
     code = "invalid_request"
+    default_recovery = "Change the request as the message says."
 
 
 class InputTooLarge(RefusedError):
@@ -97,6 +101,7 @@ class ApprovalDenied(RefusedError):
     """A policy denied this request."""
 
     code = "approval_denied"
+    default_recovery = "Ask for a lower posture, or talk to whoever runs the policy that is named."
 
 
 class ApprovalNeeded(RefusedError):
@@ -124,6 +129,7 @@ class UnknownMcpServer(RefusedError):
     """No MCP server of this name is registered."""
 
     code = "unknown_mcp_server"
+    default_recovery = "Leave the name out of mcpServers, or register the server under `[mcp_servers.<name>]`."
 
 
 class SetupError(GatewayError):
@@ -134,12 +140,16 @@ class NotInstalled(SetupError):
     """The provider's command-line program is not installed."""
 
     code = "not_installed"
+    default_recovery = (
+        "Install the program, then send the request again; `llm-gateway doctor` shows where it is looked for."
+    )
 
 
 class VersionUnsupported(SetupError):
     """The installed version of the provider's program cannot be used."""
 
     code = "version_unsupported"
+    default_recovery = "Upgrade the program: `cli_upgrade` shows the command."
 
 
 class StoreUnavailable(SetupError):
@@ -147,6 +157,7 @@ class StoreUnavailable(SetupError):
 
     code = "store_unavailable"
     retryable = True
+    default_recovery = "Look at `llm-gateway doctor`; then send the request again."
 
 
 class BusyError(GatewayError):
@@ -177,6 +188,9 @@ class AuthRequired(RunError):
     """The provider does not accept the login."""
 
     code = "auth_required"
+    default_recovery = (
+        "Log in with the provider's own program, or give the gateway a valid key; then send the request again."
+    )
 
 
 class QuotaExhausted(RunError):
@@ -184,6 +198,7 @@ class QuotaExhausted(RunError):
 
     code = "quota_exhausted"
     retryable = True
+    default_recovery = "Wait until `resetAt`, when it is known, or use another provider."
 
 
 class Overloaded(RunError):
@@ -191,6 +206,7 @@ class Overloaded(RunError):
 
     code = "overloaded"
     retryable = True
+    default_recovery = "Try again in a moment; if it persists, check the service's status or use another provider."
 
 
 class Unreachable(RunError):
@@ -215,6 +231,7 @@ class ToolDenied(RunError):
     """The agent needed a tool that it was not allowed to use."""
 
     code = "tool_denied"
+    default_recovery = "Ask for a higher posture, or name the tool in allowedTools."
 
 
 class RunTimeout(RunError):
@@ -235,6 +252,9 @@ class OutputUnreadable(RunError):
     """The provider's output could not be read as an answer."""
 
     code = "output_unreadable"
+    default_recovery = (
+        "Read the raw output with `llm_job_result` and `raw`; see whether the program is newer than what was tested."
+    )
 
 
 class OutputOverflow(RunError):
@@ -256,6 +276,10 @@ class ProviderFailed(RunError):
     """The provider's program failed."""
 
     code = "provider_failed"
+    default_recovery = (
+        "Read the provider's own message and stderr (`llm_job_result` with `raw`); change the request, "
+        "or use another provider."
+    )
 
 
 class Interrupted(RunError):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
+from errno import EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_gateway.errors import Interrupted
+from llm_gateway.files import make_private, open_directory, open_regular, read_regular, write_atomic
 from llm_gateway.model.job import Job
 from llm_gateway.model.request import Accepted, McpServer
 from llm_gateway.model.stored import from_json, to_json
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _REQUEST = "request.json"
 _REPLY = "reply.txt"
+#: A prompt has 10 MB, and a character of it up to six bytes in JSON.
+_MOST_REQUEST_BYTES = 256 << 20
+#: What stands in a file's place and is none of ours: missing, a symlink, a FIFO, a device, a directory.
+_NO_FILE = {ENOENT, ELOOP, EINVAL, EISDIR, ENXIO, ENOTDIR, EACCES}
 
 
 def keep_request(folder: Path, accepted: Accepted) -> None:
@@ -29,9 +35,11 @@ def keep_request(folder: Path, accepted: Accepted) -> None:
 def read_request(gateway: Gateway, job: Job) -> Accepted:
     """The request of a job, as it was accepted. Raises Interrupted when it cannot be read."""
     try:
-        accepted = from_json(Accepted, (gateway.supervisor.folder(job.id) / _REQUEST).read_bytes())
+        accepted = from_json(Accepted, _read(gateway.supervisor.folder(job.id), _REQUEST))
         options = gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_FILE:
+            raise  # the machine's trouble, which passes
         raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
     servers = tuple(gateway.mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
     return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
@@ -44,29 +52,58 @@ def keep_reply(folder: Path, text: str) -> None:
 
 def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
     """At most so many characters (-1: all) from an offset, of a final reply that has `of`; "" when it is not kept any more."""
-    with suppress(FileNotFoundError):
-        paper = os.open(folder / _REPLY, os.O_RDONLY | os.O_NOFOLLOW)
+    if offset >= of:
+        return ""
+    try:
+        paper = _open(folder, _REPLY)
         with open(paper, encoding="utf-8", errors="surrogatepass", newline="") as file:
             # Where each character is a byte, nothing before the offset is read; elsewhere it is passed over, piece by piece.
             left = offset - file.seek(offset if os.fstat(paper).st_size == of else 0)
             while left and (passed := file.read(min(left, 1 << 18))):
                 left -= len(passed)
-            return file.read(most)
-    return ""
+            return file.read(of - offset if most < 0 else min(most, of - offset))
+    except ValueError:  # what is there is no text: not what was kept
+        return ""
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        return ""
 
 
 def keep_only_reply(gateway: Gateway, job: Job) -> None:
     """Delete an ended job's prompt and output."""
     with suppress(OSError, RuntimeError):  # what stays now goes with the job
         gateway.engine.forget(job.id, output_only=True)
-        (gateway.supervisor.folder(job.id) / _REQUEST).unlink(missing_ok=True)
+        place = open_directory(gateway.supervisor.folder(job.id))
+        try:
+            os.unlink(_REQUEST, dir_fd=place)
+        finally:
+            os.close(place)
 
 
 def _lay_down(folder: Path, name: str, paper: bytes) -> None:
     """Lay a paper into a job's folder, whole or not at all."""
-    for place in (folder.parent, folder):  # each with its mode: `parents=True` would leave the upper one open
-        place.mkdir(mode=0o700, exist_ok=True)
-    draft = folder / f".{name}"  # one name, as only the job's owner writes: what a killed owner left is written over
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(paper)
-    draft.replace(folder / name)
+    make_private(folder)
+    place = open_directory(folder)
+    try:
+        write_atomic(name, paper, dir_fd=place)
+    except IsADirectoryError as error:
+        raise Interrupted(f"there is a directory in the place of {name} in {folder}") from error
+    finally:
+        os.close(place)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    place = open_directory(folder)
+    try:
+        return read_regular(name, most_bytes=_MOST_REQUEST_BYTES, dir_fd=place, alone=True)
+    finally:
+        os.close(place)
+
+
+def _open(folder: Path, name: str) -> int:
+    place = open_directory(folder)
+    try:
+        return open_regular(name, dir_fd=place, alone=True)
+    finally:
+        os.close(place)

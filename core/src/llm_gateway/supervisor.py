@@ -30,7 +30,7 @@ from llm_gateway.dispatch.conclusion import conclude, failed, open_live, unlearn
 from llm_gateway.dispatch.remarks import Earlier, earlier_turns, remark
 from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
 from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
-from llm_gateway.live import LiveOutput
+from llm_gateway.live import LiveOutput, events_of
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.job import Job, JobState
@@ -52,6 +52,8 @@ WoundUp = tuple[Job, Record, Counts]
 _LOOK_AGAIN_S = 2.0
 #: What a machine may be short of for a while; it says nothing of a run.
 _PASSING = {EDQUOT, EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS}
+#: Threads that read runs to their ends, which takes seconds for long output: apart from those that answer callers.
+_CONCLUDING_THREADS = 16
 #: How often a gateway that hears nothing looks for orphans: who dies between accepting and launching leaves nobody to ring.
 _LOOK_ROUND_S = 5.0
 
@@ -74,6 +76,7 @@ class Supervisor:
         self._stirred: dict[JobId, tuple[anyio.Event, dict[JobId, Job]]] = {}
         self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose bells tell this gateway nothing new
         self._idle = anyio.Event()
+        self._concluding = anyio.CapacityLimiter(_CONCLUDING_THREADS)
 
     async def run(self) -> None:
         """Begin: take the life lock, adopt orphans, listen. Runs on in the gateway's tasks."""
@@ -237,7 +240,7 @@ class Supervisor:
 
     async def _wound_up(self, job: Job, end: RunEnd | Exception, accepted: Accepted | None) -> WoundUp:
         earlier = await earlier_turns(self._gateway, job, accepted)
-        return await to_thread.run_sync(self._wind_up, job, end, accepted, earlier)
+        return await to_thread.run_sync(self._wind_up, job, end, accepted, earlier, limiter=self._concluding)
 
     def _wind_up(self, job: Job, end: RunEnd | Exception, accepted: Accepted | None, earlier: Earlier) -> WoundUp:
         """Conclude a job, with what there is to remark, and write its reply. Blocking."""
@@ -286,11 +289,8 @@ class Supervisor:
             with anyio.move_on_after(None if job.id in self._queued | self._unlaunched else _LOOK_AGAIN_S):
                 await begun.wait()
             job = await self._gateway.store.get_job(job.id) or job
-        live, seen = await self.live(job), 0
-        async for _ in self._gateway.engine.changes(job.id):
-            seen, events = await to_thread.run_sync(live.since, seen)
-            for event in events:
-                yield event
+        async for event in events_of(await self.live(job), self._gateway.engine.changes(job.id)):
+            yield event
 
     # ------------------------------------------------------------------------------------------------------------ callers
 

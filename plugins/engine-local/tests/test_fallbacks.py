@@ -19,7 +19,7 @@ from llm_gateway_engine_local.starter import Starter
 
 POORER = """
 import os, sys
-sys.path += [{engine!r}]
+sys.path += [{engine!r}, sys.argv[3]]
 from llm_gateway_engine_local import identity, linux, nursery
 if {no_linux}:
     linux.become_reaper = linux.die_with_parent = linux.punch = lambda *_: False

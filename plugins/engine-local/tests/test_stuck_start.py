@@ -14,7 +14,7 @@ from llm_gateway_engine_local.starter import Starter
 
 STUCK = """
 import os, signal, sys
-sys.path += [{engine!r}]
+sys.path += [{engine!r}, sys.argv[3]]
 from llm_gateway_engine_local import keeper, nursery
 become = keeper._become
 def stop_first(argv, env, cwd, streams, gate):

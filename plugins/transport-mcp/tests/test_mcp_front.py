@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway_transport_mcp.front import Front, key
+from llm_gateway_transport_mcp.front import Front, key, read_private
 
 RESULTS = {"2025-11-25": {"initialize": '{"protocolVersion":"2025-11-25"}', "tools/list": '{"tools":[]}'}}
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
@@ -146,3 +146,42 @@ def test_the_key_follows_the_settings_and_holds_no_value_of_a_variable(tmp_path:
     assert "canary" not in "".join(canary)
     (tmp_path / "config.toml").write_text("sync_deadline_s = 5\n")
     assert key(home) != before
+
+
+def test_a_manifest_answers_only_from_a_place_that_nobody_else_can_write(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    manifest = home / "front" / "mcp.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_bytes(b"{}")
+    private = {home: 0o700, manifest.parent: 0o700, manifest: 0o600}
+    for place, mode in private.items():
+        place.chmod(mode)
+    assert read_private(str(manifest)) == b"{}"
+    for place, mode in private.items():
+        for others in (0o020, 0o002, 0o040, 0o004):
+            place.chmod(mode | others)
+            assert read_private(str(manifest)) is None, f"{place} is open to others"
+        place.chmod(mode)
+    assert read_private(str(manifest)) == b"{}"
+
+
+@pytest.mark.parametrize("instead", ["fifo", "link", "hard link", "directory", "folder link"])
+def test_what_is_planted_in_the_manifests_place_is_neither_read_nor_waited_for(tmp_path: Path, instead: str) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for folder in (home, home / "front", elsewhere):
+        folder.mkdir(mode=0o700)
+    (elsewhere / "mcp.json").write_bytes(b"{}")
+    (elsewhere / "mcp.json").chmod(0o600)
+    place = home / "front" / "mcp.json"
+    if instead == "fifo":
+        os.mkfifo(place, 0o600)
+    elif instead == "link":
+        place.symlink_to(elsewhere / "mcp.json")
+    elif instead == "hard link":
+        os.link(elsewhere / "mcp.json", place)
+    elif instead == "directory":
+        place.mkdir(mode=0o700)
+    else:
+        place.parent.rmdir()
+        place.parent.symlink_to(elsewhere)
+    assert read_private(str(place)) is None

@@ -30,6 +30,7 @@ from llm_gateway.cli.failures import UsageError
 from llm_gateway.cli.running import run_async
 from llm_gateway.cli.screen import one_line, say, say_json, state, styled
 from llm_gateway.cli.versions import look_at_provider
+from llm_gateway.files import make_private
 from llm_gateway.gateway import find_plugins
 
 _IMITATION = "echo"
@@ -74,7 +75,7 @@ class Demo:
         self._out = sys.stderr if options.json else sys.stdout
         self._fresh = options.home is None
         self._home = Path(tempfile.mkdtemp(prefix="llm-gateway-demo-") if self._fresh else options.home).absolute()
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._home)
         self._environ = demo_environment(self._home, fresh=self._fresh)
         self._began = time.monotonic()
         self._running = False

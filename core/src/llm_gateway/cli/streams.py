@@ -10,9 +10,12 @@ import errno
 import io
 import os
 import sys
-from typing import Any
 
 from llm_gateway.cli.exits import Exit
+
+TYPE_CHECKING = False  # `typing` is not loaded for it: the first answer of `serve` waits for this module
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class _Guarded(io.FileIO):

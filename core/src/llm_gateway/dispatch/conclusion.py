@@ -55,7 +55,14 @@ def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: 
 def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
     """The job as it ends when it could not be carried out or followed."""
     known = error if isinstance(error, GatewayError) else Interrupted(f"the run could not be looked after: {error}")
-    failure = Failure(code=known.code, message=known.message, recovery=known.recovery)
+    failure = Failure(
+        code=known.code,
+        message=known.message,
+        recovery=known.recovery,
+        provider_message=known.provider_message,
+        reset_at=known.reset_at,
+        retryable=known.retryable,
+    )
     state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
     return outcome.ended(job, state, Reply(failure=failure, empty=True), now or datetime.now(timezone.utc))
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from llm_gateway.errors import ERRORS
+from llm_gateway.errors import ERRORS, ProviderFailed, SessionNotFound
 from llm_gateway.model.invocation import EndReason, Notice
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
 from llm_gateway.model.reply import Failure, FinishedRun, Reply
 from llm_gateway.model.request import Accepted
-from llm_gateway.model.usage import Cost, CostBasis, Usage
+from llm_gateway.model.usage import Cost, CostBasis, Usage, plausible_usage, plausible_usd
 
 Explain = Callable[[FinishedRun], "Failure | None"]
 Price = Callable[[Usage, str, "str | None"], "Cost | None"]
@@ -25,12 +25,14 @@ _ENDS = {
     EndReason.VANISHED: ("interrupted", None),
     EndReason.SPAWN_FAILED: ("provider_failed", "the program could not be started: {detail}"),
 }
+_ANOTHER = "the CLI silently began a new conversation instead of continuing this one"
 _STATES = {EndReason.CANCELED: JobState.CANCELED, EndReason.VANISHED: JobState.INTERRUPTED}
 
 
 def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState, Reply]:
     """Decide what a finished run was. Exit code 0 is not success by itself, and noise on stderr is not failure."""
     summary, end = run.summary, run.end
+    usage = plausible_usage(summary.usage)
     failure = _failure(run, explain)
     notices = summary.notices
     if end.truncated:
@@ -39,19 +41,22 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
         message = f"{end.killed_descendants} processes that the agent left behind were ended"
         notices = (*notices, Notice(code="descendants_ended", message=message))
     cost = summary.cost
+    if cost.usd is not None and plausible_usd(cost.usd) is None:
+        cost = Cost()
     if cost.basis is CostBasis.UNKNOWN:
-        cost = price(summary.usage, run.request.provider, summary.model or run.request.model) or cost
+        cost = price(usage, run.request.provider, summary.model or run.request.model) or cost
     started = end.started_at or end.ended_at
-    mismatch = failure is not None and failure.code == "session_not_resumable"
+    # Neither another conversation nor one that cannot go on is offered to be continued.
+    lost = _began_another(run) or (failure is not None and failure.code == "session_not_resumable")
     reply = Reply(
         model=summary.model,
-        native_id=None if mismatch else summary.native_id,
+        native_id=None if lost else summary.native_id,
         text_chars=len(summary.text),
         empty=not summary.text.strip() and summary.structured is None,
         truncated=end.truncated,
         exit_code=end.exit_code,
         duration_s=max(0.0, (end.ended_at - started).total_seconds()),
-        usage=summary.usage,
+        usage=usage,
         cost=cost,
         run=summary.run,
         failure=failure,
@@ -105,15 +110,11 @@ def _failure(run: FinishedRun, explain: Explain) -> Failure | None:
 
 
 def _failure_of_its_own(run: FinishedRun, explain: Explain) -> Failure | None:
-    end, summary = run.end, run.summary
-    asked = run.resume.native_id
-    if not run.resume.fresh and not summary.failed and summary.native_id and summary.native_id != asked:
-        return _named(
-            "session_not_resumable", "the CLI silently began a new conversation instead of continuing this one"
-        )
-    if summary.failed or end.exit_code != 0:
-        explained = explain(run)
-        return explained if explained and explained.code in ERRORS else _unexplained(run)
+    summary = run.summary
+    if summary.failed or run.end.exit_code != 0:
+        return _failure_told(run, explain)
+    if _began_another(run):
+        return _named("session_not_resumable", _ANOTHER)
     if run.request.output_schema is not None and summary.structured is None:
         return _named("output_unreadable", "the answer does not follow outputSchema")
     if not summary.text.strip() and summary.structured is None:
@@ -121,14 +122,32 @@ def _failure_of_its_own(run: FinishedRun, explain: Explain) -> Failure | None:
     return None
 
 
-def _unexplained(run: FinishedRun) -> Failure:
-    killed = " (SIGKILL, which the system sends when memory runs out)" if run.end.signal == 9 else ""
-    how = f"signal {run.end.signal}{killed}" if run.end.signal else f"exit code {run.end.exit_code}"
-    words = run.stderr_tail.strip().splitlines()[-3:]
-    said = " / ".join(line.strip() for line in words)[:500]
-    return _named("provider_failed", f"the program ended with {how}", provider_message=said or None)
+def _failure_told(run: FinishedRun, explain: Explain) -> Failure:
+    # Here, because a gateway that meets no failure need not pay for their patterns at its start.
+    from llm_gateway.dispatch.common_failures import COMMON_FAILURES
+    from llm_gateway.dispatch.failure_rules import completed_failure, failure_facts, matching_rule, named_failure
+
+    facts = failure_facts(run)
+    if facts.interrupted:  # the provider is not asked: what stands on stderr did not end it
+        return named_failure(facts, ())
+    if _began_another(run) and not run.summary.failed:
+        return _named("session_not_resumable", _ANOTHER)
+    explained = explain(run)
+    if explained is None or explained.code not in ERRORS:
+        return named_failure(facts, COMMON_FAILURES)
+    if explained.code == SessionNotFound.code and facts.started and not facts.ended:
+        return named_failure(facts, COMMON_FAILURES)  # the words on stderr are about another session than this one
+    facts = failure_facts(run, explained.provider_message or "")
+    if explained.code == ProviderFailed.code and not explained.recovery and matching_rule(facts, COMMON_FAILURES):
+        return named_failure(facts, COMMON_FAILURES)  # the provider knows that it failed, and no more
+    return completed_failure(explained, facts)
 
 
-def _named(code: str, message: str | None = None, provider_message: str | None = None) -> Failure:
+def _began_another(run: FinishedRun) -> bool:
+    told = run.summary.native_id
+    return not run.resume.fresh and bool(told) and told != run.resume.native_id
+
+
+def _named(code: str, message: str | None = None) -> Failure:
     error = ERRORS[code](message)
-    return Failure(code=code, message=error.message, recovery=error.recovery, provider_message=provider_message)
+    return Failure(code=code, message=error.message, recovery=error.recovery)

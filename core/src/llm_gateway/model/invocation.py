@@ -63,6 +63,12 @@ class RunEnd:
     artifacts: Mapping[str, bytes] = field(default_factory=dict)  #: path -> content; empty when the file is missing
 
     @property
+    def killed_by(self) -> int | None:
+        """The signal that ended the program: its own, or one that a shell around it reports as exit code 128 + number."""
+        shells = self.exit_code - 128 if self.exit_code is not None else 0
+        return self.signal or (shells if 1 <= shells <= 31 else None)
+
+    @property
     def truncated(self) -> bool:
         """Whether output is missing."""
         return bool(self.holes) or self.reason is EndReason.OUTPUT_OVERFLOW

@@ -44,7 +44,11 @@ class Summary:
     cost: Cost = Cost()
     run: RunFacts = RunFacts()
     failed: bool = False  #: the output itself says that the turn failed
-    failure: Mapping[str, Any] = field(default_factory=dict)  #: the provider's own facts, for gateway_explain_failure
+    #: The provider's own facts, for gateway_explain_failure. These the kernel's own rules read, too, where they are set:
+    #: `message` (str: the CLI's own last error), `status` (int: the service's HTTP status), `kinds` (list of str: error
+    #: types and codes), `reset_at` (aware datetime), `ended` (bool: the output has an end of its own, a result or a last
+    #: error; unset: it has one if it failed with a message), `started` (bool: a conversation was begun or continued).
+    failure: Mapping[str, Any] = field(default_factory=dict)
     structured: Any = None  #: the object that outputSchema asked for
     notices: tuple[Notice, ...] = ()
 
@@ -70,6 +74,7 @@ class Failure:
     recovery: str | None = None
     provider_message: str | None = None
     reset_at: datetime | None = None
+    retryable: bool | None = None  #: whether the same request may pass later; None: what the code says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Any
+
+#: Of one kind in one turn. Nobody uses more, and the usual accident, -1 in 32 or 64 bits without a sign, is above it.
+MOST_TOKENS = 4_000_000_000
+_MOST_USD = 1_000_000.0
+
+
+def token_count(value: Any) -> int | None:
+    """A number of tokens as a program told it; None: no number, negative, or more than anybody uses."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return int(value) if 0 <= value <= MOST_TOKENS else None
+
+
+def plausible_usd(value: Any) -> float | None:
+    """A cost in US dollars as a program told it; None: no number, negative, or more than anybody pays for a turn."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_USD:
+        return None
+    return float(value)
 
 
 class CostBasis(str, Enum):
@@ -23,6 +43,11 @@ class Usage:
     cache_read_tokens: int | None = None
     cache_creation_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+
+def plausible_usage(usage: Usage) -> Usage:
+    """The same usage, unknown where a count cannot be true."""
+    return Usage(**{each.name: token_count(getattr(usage, each.name)) for each in fields(Usage)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

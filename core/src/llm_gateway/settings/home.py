@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from llm_gateway.files import make_private
 from llm_gateway.settings.model import Settings, SettingsError, SettingsProblem
 
 
@@ -13,7 +14,7 @@ def prepare_home(settings: Settings) -> Path:
     """Make the home, 0700, or tighten the one that is there. Raises SettingsError if it cannot be trusted or used."""
     home = settings.home
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(home)
         problem = _distrust(home)
         if not problem and stat.S_IMODE(home.stat().st_mode) != 0o700:
             home.chmod(0o700)

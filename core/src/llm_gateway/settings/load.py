@@ -12,6 +12,7 @@ from typing import Any
 import tomli
 from pydantic import BaseModel, ValidationError
 
+from llm_gateway.files import read_regular
 from llm_gateway.locations import LocationError, config_file, home_directory
 from llm_gateway.naming import complaint, nearest
 from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES, PREFIX, KeyPath, env_keys, keys
@@ -24,6 +25,8 @@ from llm_gateway.settings.model import (
     SettingsError,
     SettingsProblem,
 )
+
+_MOST_BYTES = 16 << 20
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, sections: PluginSections | None = None) -> Settings:
@@ -86,7 +89,7 @@ class _Loading:
 
     def _read_file(self) -> dict[str, Any]:
         try:
-            raw = self.file.read_bytes()
+            raw = read_regular(self.file, most_bytes=_MOST_BYTES, follow=True)
             text = raw.decode("utf-8-sig")
             data = tomli.loads(text)
         except (FileNotFoundError, NotADirectoryError):

@@ -8,15 +8,17 @@ import tempfile
 from pathlib import Path
 
 from llm_gateway.errors import InvalidRequest
+from llm_gateway.files import make_private, read_regular
 
 #: Behind the name of a file: what stood in it before we came.
 BEFORE = ".before-llm-gateway"
+_MOST_BYTES = 64 << 20
 
 
 def read(path: Path) -> str | None:
     """What a file says; None where there is none. Raises InvalidRequest for one that cannot be read."""
     try:
-        return path.read_bytes().decode()
+        return read_regular(path, most_bytes=_MOST_BYTES, follow=True).decode()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as problem:
@@ -34,7 +36,7 @@ def replace(path: Path, *, was: str | None, text: str | None) -> None:
             _unchanged(target, was)
             target.unlink(missing_ok=True)
             return
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(target.parent)
         mode = 0o600 if was is None else stat.S_IMODE(target.stat().st_mode)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:

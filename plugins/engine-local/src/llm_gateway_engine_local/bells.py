@@ -4,7 +4,7 @@ Each gateway binds a datagram socket `<home>/bells/<gateway id>`. A bell is a hi
 store. Where the home's path is too long for a socket (about 100 bytes; on Linux /proc shortens it) a gateway stays deaf, and
 `heard` just waits: look at the store now and then as well.
 
-Standard library only, but for waiting: keepers ring too, and start in milliseconds.
+Standard library and the kernel's `files` only, but for waiting: keepers ring too, and start in milliseconds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
+
+from llm_gateway.files import make_private
 
 MISSED = ""  #: in what was heard: more happened than fitted in the ear, look everywhere
 _LONGEST_PATH = 100
@@ -48,7 +50,7 @@ def _ring_one(mouth: socket.socket, folder: str, directory: int, name: str, payl
             # Full, most likely. Leave word, then try again: if it is full still, the ear has yet to find the word.
             if attempt == 0 and os.path.exists(os.path.join(folder, name)):
                 try:
-                    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
                     os.close(os.open(f"{name}.missed", flags, 0o600, dir_fd=directory))
                 except OSError:
                     return
@@ -67,7 +69,7 @@ class Bell:
 
     def open(self) -> None:
         """Begin to listen."""
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        make_private(self._folder)
         self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         ear.setblocking(False)

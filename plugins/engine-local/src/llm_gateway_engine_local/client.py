@@ -3,8 +3,10 @@
 Who may say how a run ended, and why nobody waits for ever:
 - A waiter of a run launched here waits for the end-of-file of the descriptor that its keeper holds; of any other run, for the keeper's
   pidfd, or (another process namespace, no pidfds) for the job's lock. All three come with the keeper's end, whatever its cause.
-- Then `exit.json` is the verdict. If there is none and the lock is free, the keeper was killed: whoever takes the lock kills what
-  is left and writes the verdict "vanished". One verdict: each writer holds the lock and looks for `exit.json` first.
+- Then `exit.json` is the verdict, and not before: an agent can write one. If there is none, or none of ours, the keeper was killed:
+  whoever takes the lock kills what is left and writes the verdict "vanished". One verdict: each writer holds the lock and looks for
+  `exit.json` first. A lock that somebody holds who is no keeper delays that for a moment only.
+- A keeper that was launched here says so once it has begun. Whatever becomes of its folder then, it is not launched again.
 - No `state.json`: no agent was ever started. If it was to be launched here, the message was lost with the nursery or our keeper met
   the lock in other hands, and it is launched again; twice does no harm. Else, if it was canceled, that becomes the verdict,
   which a late keeper respects. Else nothing is known, and launching it is safe: LookupError.
@@ -21,8 +23,8 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -31,31 +33,23 @@ import anyio.to_thread
 
 from llm_gateway import JobId, RunEnd, RunSpec, RunView
 
-from . import nursery
+from . import ending, holding, nursery
 from .folder import ARTIFACTS, CANCEL, EXIT, FILES, LOCK, SPEC, STATE, STDERR, STDIN, STDOUT, Folder, plain_parts
-from .identity import Identity
+from .launched import Launched
 from .neighbours import Neighbourhood
 from .patience import PATIENCE_S, at_last, passes, read_at_last
 from .starter import Starter
 from .usage import usage_of
-from .verdicts import give_verdict, read_end
+from .verdicts import give_verdict, lost, moment, read_end
 from .watch import Watcher
 
 _T = TypeVar("_T")
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LAUNCHES = 6
-
-
-@dataclass(slots=True)
-class _Launched:
-    message: bytes
-    fd: int  #: ends with the keeper; -1 once it did
-    launches: int = 1
-
-    def close(self) -> None:
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+#: How long a lock is respected whose holder is no keeper: another gateway holds it while it gives a verdict, for ten seconds at most.
+_STRANGER_S = 15.0
+#: What stands in the place of a job's folder and is none, or no longer ours.
+_NO_FOLDER = {errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM}
 
 
 class LocalEngine:
@@ -66,7 +60,7 @@ class LocalEngine:
         self._jobs = self._home / "jobs"
         self._starter = starter or Starter()
         self._inotify = inotify
-        self._launched: dict[str, _Launched] = {}
+        self._launched: dict[str, Launched] = {}
 
     async def aopen(self) -> None:
         """Make ready. The nursery is started by the first launch."""
@@ -99,8 +93,10 @@ class LocalEngine:
         """Wait for the end of a launched run."""
         while True:
             launched = self._launched.get(job_id)
-            await at_last(lambda: self._keeper_gone(job_id))
-            verdict = await at_last(lambda: self._in_thread(lambda: self._settle(job_id)))
+            sure = await at_last(lambda: self._keeper_gone(job_id))
+            begun = launched is not None and launched.begun
+            settle = partial(self._settle, job_id, sure=sure, begun=begun)
+            verdict = await at_last(partial(self._in_thread, settle))
             if isinstance(verdict, RunEnd):
                 if launched := self._launched.pop(job_id, None):
                     launched.close()
@@ -129,22 +125,24 @@ class LocalEngine:
         """Look at a run."""
         try:
             folder = Folder(self._path(job_id))
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, *_NO_FOLDER}:
+                raise
             return RunView(known=False, alive=False)
         with folder:
-            state = folder.read_json(STATE)
-            if state is None:
+            if not folder.has(STATE):
                 return RunView(known=False, alive=False)
-            outputs = [found for name in (STDOUT, STDERR) if (found := folder.stat(name)) and found.st_size]
-            alive = not folder.has(EXIT) and folder.is_held()
-            who, agent = Identity.from_dict(state.get("keeper")), Identity.from_dict(state.get("agent"))
-            used = usage_of(who) if alive and who else None
+            outputs = [found for name in (STDOUT, STDERR) if (found := folder.stat(name)) and folder.size(name)]
+            who, agent = holding.stated(folder, "keeper"), holding.stated(folder, "agent")
+            shim = holding.shim_of(folder)
+            alive = shim is not None or holding.is_held(folder)
+            used = usage_of(shim) if shim else None
             return RunView(
                 known=True,
                 alive=alive,
                 pid=agent.pid if agent else None,
-                keeper_pid=who.pid if who else None,
-                started_at=datetime.fromisoformat(state["started_at"]),
+                keeper_pid=shim.pid if shim else who.pid if who else None,
+                started_at=moment(folder.read_json_or_nothing(STATE).get("started_at")),
                 last_output_at=_time(max(found.st_mtime for found in outputs)) if outputs else None,
                 stdout_bytes=folder.size(STDOUT),
                 stderr_bytes=folder.size(STDERR),
@@ -165,42 +163,65 @@ class LocalEngine:
             folder = Folder(path)
         except FileNotFoundError:
             return
-        with folder:
-            if not folder.has(EXIT) and folder.is_held():
-                raise RuntimeError(f"{job_id} is still running")
-            for name in (STDIN, STDOUT, STDERR, ARTIFACTS, FILES):
-                folder.remove(name)
+        except OSError as error:
+            if error.errno not in _NO_FOLDER:
+                raise
+        else:
+            with folder:
+                if not folder.has(EXIT) and holding.is_held(folder):
+                    raise RuntimeError(f"{job_id} is still running")
+                for name in (STDIN, STDOUT, STDERR, ARTIFACTS, FILES) if output_only else os.listdir(folder.fd):
+                    folder.remove(name)
         if not output_only:
             with Folder(os.path.dirname(path)) as jobs:
                 jobs.remove(job_id)
 
     # ------------------------------------------------------------------------------------------------- waiting
 
-    async def _keeper_gone(self, job_id: JobId) -> None:
-        """Wait until a keeper that is known to live has ended; answers at once when there is none."""
+    async def _keeper_gone(self, job_id: JobId) -> bool:
+        """Wait until a keeper that is known to live has ended; answers at once when there is none.
+
+        True: nobody's lock need be waited for any more.
+        """
         launched = self._launched.get(job_id)
         if launched and launched.fd >= 0:
-            await _readable(os.dup(launched.fd))  # each waiter its own
-            launched.close()
-        elif (fd := await self._in_thread(lambda: self._open_keeper(job_id))) is not None:
+            while launched.fd >= 0 and await _readable(os.dup(launched.fd)):  # each waiter its own
+                launched.hear()
+            return launched.begun
+        if launched and launched.begun:
+            return True
+        fd, is_keeper = await self._in_thread(lambda: self._open_keeper(job_id))
+        if fd is None:
+            return False
+        if is_keeper:
             await _readable(fd)
+            return False
+        with anyio.move_on_after(_STRANGER_S):
+            await _readable(fd)
+            return False
+        return True
 
-    def _open_keeper(self, job_id: JobId) -> int | None:
+    def _open_keeper(self, job_id: JobId) -> tuple[int | None, bool]:
+        """A descriptor that becomes readable when the holder of a job's lock is gone, and whether that is a keeper for certain."""
         try:
             folder = Folder(self._path(job_id))
-        except FileNotFoundError:
-            return None
+        except OSError as error:
+            if passes(error):
+                raise
+            return None, False
         with folder:
-            if folder.has(EXIT):
-                return None
-            who = Identity.from_dict((folder.read_json(STATE) or {}).get("keeper"))
+            shim = holding.shim_of(folder)
             try:
-                if who and (fd := who.open()) is not None:
-                    return fd
+                if shim and (fd := shim.open()) is not None:
+                    return fd, True
             except OSError as error:  # no pidfds here, unless it is for want of a descriptor
                 if passes(error):
                     raise
-            return _wait_for_lock(folder) if folder.is_held() else None
+            if not folder.is_held():
+                return None, False
+            # Where the system tells who holds it, and it is no keeper, the lock is waited for with limited patience.
+            unseen = holding.lock_holders(folder) is None
+            return _wait_for_lock(folder), shim is not None or unseen
 
     async def _changed(self, job_id: JobId, changed: Callable[[], Any]) -> bool:
         """Wait for a change or the end; whether it was the end."""
@@ -237,14 +258,16 @@ class LocalEngine:
         try:
             with Folder(self._path(job_id)) as folder:
                 fd = folder.open(stream, os.O_RDONLY)
-        except FileNotFoundError:
-            return b""
+        except OSError as error:
+            if passes(error):
+                raise
+            return b""  # there is none, or what is there is no output of ours
         try:
             return os.pread(fd, size, offset)
         finally:
             os.close(fd)
 
-    def _launch(self, spec: RunSpec) -> _Launched | None:
+    def _launch(self, spec: RunSpec) -> Launched | None:
         for name in spec.files:
             plain_parts(name)
         path = self._path(spec.job_id)
@@ -268,10 +291,10 @@ class LocalEngine:
                 "artifacts": spec.artifacts,
             }
             folder.write_json(SPEC, papers)
-        message = nursery.pack(path, dict(spec.env), dict(spec.files))
-        return _Launched(message, self._starter.start(message))
+        message = nursery.pack(path, papers, dict(spec.env), dict(spec.files))
+        return Launched(message, self._starter.start(message))
 
-    async def _launch_again(self, job_id: JobId, launched: _Launched) -> None:
+    async def _launch_again(self, job_id: JobId, launched: Launched) -> None:
         if launched.launches >= _LAUNCHES:
             await at_last(lambda: self._in_thread(lambda: self._settle(job_id, give_up=True)))
             return
@@ -284,37 +307,52 @@ class LocalEngine:
 
     def _cancel(self, job_id: JobId) -> None:
         with Folder(self._path(job_id), create=True) as folder:
-            if folder.has(EXIT):
+            shim = holding.shim_of(folder)
+            if folder.has(EXIT) and shim is None and not folder.is_held():
                 return
-            os.close(folder.open(CANCEL, os.O_WRONLY | os.O_CREAT))  # empty: nothing of it can be half written
-            if who := Identity.from_dict((folder.read_json(STATE) or {}).get("keeper")):
-                who.signal(signal.SIGTERM)
-                who.signal(signal.SIGCONT)  # a keeper that was stopped hears nothing
+            os.close(folder.touch(CANCEL))  # empty: nothing of it can be half written
+            if shim:  # where none is seen, it looks by itself within a second
+                shim.signal(signal.SIGTERM)
+                shim.signal(signal.SIGCONT)  # a keeper that was stopped hears nothing
 
-    def _settle(self, job_id: JobId, *, give_up: bool = False) -> RunEnd | Literal["held", "unknown"]:
-        """Read the verdict on a run whose keeper is gone, or give it."""
+    def _settle(
+        self, job_id: JobId, *, sure: bool = False, begun: bool = False, give_up: bool = False
+    ) -> RunEnd | Literal["held", "unknown"]:
+        """Read the verdict on a run whose keeper is gone, or give it.
+
+        :param sure: the keeper is gone whatever the lock says.
+        :param begun: the run began, whatever is left of its folder.
+        """
         try:
             folder = Folder(self._path(job_id))
-        except FileNotFoundError:
-            return "unknown"
+        except OSError as error:
+            if error.errno != errno.ENOENT and error.errno not in _NO_FOLDER:
+                raise
+            if error.errno == errno.ENOENT and not (begun or give_up):
+                return "unknown"
+            ending.end_leftovers(job_id, None)
+            return lost("The job's folder was deleted or replaced while it ran.")
         with folder:
-            if not folder.has(EXIT):
-                if not (folder.has(STATE) or folder.has(CANCEL) or give_up):
-                    return "unknown"
-                if (lock := folder.lock()) is None:
-                    return "held"
-                try:
-                    if not folder.has(EXIT):
-                        give_verdict(folder, job_id)
-                finally:
+            if not (folder.has(EXIT) or folder.has(STATE) or folder.has(CANCEL) or begun or give_up):
+                return "unknown"
+            lock = folder.lock()
+            if lock is None and not sure:
+                return "held"
+            try:
+                end = read_end(folder)
+                if end is None:
+                    give_verdict(folder, job_id)
+                    end = read_end(folder)
+                return end or lost("What was written of the run's end could not be read.")
+            finally:
+                if lock is not None:
                     os.close(lock)
-            return read_end(folder)
 
 
 def _wait_for_lock(folder: Folder) -> int:
     """A descriptor that reads end-of-file once the lock is free. The thread may outlive whoever asked; it blocks nobody."""
     reader, writer = os.pipe()
-    lock = folder.open(LOCK, os.O_RDWR | os.O_CREAT)
+    lock = folder.touch(LOCK)
 
     def block() -> None:
         try:
@@ -327,12 +365,18 @@ def _wait_for_lock(folder: Folder) -> int:
     return reader
 
 
-async def _readable(fd: int) -> None:
+async def _readable(fd: int) -> bool:
+    """Wait until there is something to read, or the end. Closes it; True, so that a loop can stand on it."""
     try:
         await anyio.wait_readable(fd)
     finally:
         os.close(fd)
+    return True
 
 
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)
+def _time(seconds: float) -> datetime | None:
+    """A file's time; None for one that no calendar has, which anybody can give a file."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
 
 from . import identity
 from .identity import Identity
@@ -38,12 +37,20 @@ def descendants(*roots: int) -> list[Identity]:
 
 def marked(job_id: str) -> list[Identity]:
     """Every living process whose environment says that it belongs to this job."""
-    wanted, found = f"{MARKER}={job_id}".encode(), []
-    for pid in _pids():
-        with suppress(OSError), open(f"{identity.PROC}/{pid}/environ", "rb") as file:  # gone, or another user's
-            if wanted in file.read().split(b"\0") and (who := identity.identify(pid)):
-                found.append(who)
-    return found
+    carrying = (pid for pid in _pids() if carries_marker(pid, job_id))
+    return [who for pid in carrying if (who := identity.identify(pid))]
+
+
+def carries_marker(pid: int, job_id: str) -> bool:
+    """Whether the environment of a process says that it belongs to this job."""
+    wanted = f"{MARKER}={job_id}".encode()
+    if identity.has_proc():
+        try:
+            with open(f"{identity.PROC}/{pid}/environ", "rb") as file:
+                return wanted in file.read().split(b"\0")
+        except OSError:
+            return False
+    return wanted in identity.ask_ps(pid, "command=", "eww").encode(errors="replace").split()
 
 
 def strike_group(group: int, number: int) -> bool:
@@ -58,12 +65,15 @@ def strike_group(group: int, number: int) -> bool:
 
 
 def end_leftovers(job_id: str, agent: Identity | None) -> int:
-    """Kill all that a job whose keeper is gone left behind; how many that were. Blocks until they are gone, or PATIENCE_S."""
+    """Kill all that a job whose keeper is gone left behind; how many that were. Blocks until they are gone, or PATIENCE_S.
+
+    :param agent: what `state.json` says is the agent; not believed unless the process itself carries the job's marker.
+    """
     struck: set[int] = set()
     deadline, quiet = time.monotonic() + PATIENCE_S, 0
     while quiet < _QUIET_LOOKS and time.monotonic() < deadline:
         mine = {who.pid: who for who in marked(job_id)}
-        if agent and agent.is_alive():
+        if agent and agent.is_alive() and carries_marker(agent.pid, job_id):  # else a file names a stranger
             mine[agent.pid] = agent
             if not identity.has_proc():  # the agent's identity vouches for its group
                 strike_group(agent.pid, signal.SIGKILL)

@@ -1,16 +1,22 @@
 """A job's folder: every file of a run is made, read and deleted here, relative to an open directory.
 
-No path below the folder is ever followed through a symlink, so that nothing an agent plants there can lead a read, a write or a
-delete elsewhere. Folders are 0700, files 0600. Standard library only: keepers use it too.
+No path below the folder is ever followed through a symlink, only regular files with one name are opened, nothing is waited for and
+nothing is read beyond a limit: whatever an agent plants there, it cannot lead a read, a write or a delete elsewhere, or hold anybody up.
+Folders are 0700, files 0600. Standard library and the kernel's `files` only: shims use it too.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import stat
 from contextlib import suppress
+
+from llm_gateway.files import make_private, open_directory, write_atomic
+
+from .removing import remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +26,11 @@ SCHEMA = 1
 SPEC, STATE, EXIT, CANCEL, LOCK = "spec.json", "state.json", "exit.json", "cancel", "lock"
 STDIN, STDOUT, STDERR = "stdin", "stdout", "stderr"
 FILES, ARTIFACTS = "files", "artifacts"
+#: More than any document of ours holds; `spec.json` has the whole argv in it, which the system limits to 2 MB.
+_MOST_DOCUMENT_BYTES = 16 << 20
+_ATTEMPTS = 5
+#: What stands in a file's place and is none: a symlink, a directory, a FIFO or device.
+_NO_FILE = {errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO, errno.EMLINK}
 
 
 class Folder:
@@ -27,11 +38,11 @@ class Folder:
 
     def __init__(self, path: str, *, create: bool = False) -> None:
         if create:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            with suppress(FileExistsError):  # it may hold others' papers already
+            make_private(os.path.dirname(path))
+            with suppress(FileExistsError):  # it may hold others' files already
                 os.mkdir(path, 0o700)
         self.path = path
-        self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        self.fd = open_directory(path)
         if os.fstat(self.fd).st_uid != os.geteuid():
             self.close()
             raise PermissionError(f"{path} belongs to somebody else")
@@ -48,9 +59,14 @@ class Folder:
         if fd >= 0:
             os.close(fd)
 
+    @property
+    def gone(self) -> bool:
+        """Whether somebody has deleted the directory that is open here."""
+        return os.fstat(self.fd).st_nlink == 0
+
     def open(self, name: str, flags: int) -> int:
-        """Open a file in the folder; raises OSError for a symlink."""
-        return os.open(name, flags | os.O_NOFOLLOW, 0o600, dir_fd=self.fd)
+        """Open a file in the folder. Raises OSError: ELOOP for a symlink, EINVAL for what is no regular file or has another name, too."""
+        return open_inside(self.fd, name, flags)
 
     def stat(self, name: str) -> os.stat_result | None:
         """Look at an entry itself; None: there is none."""
@@ -66,38 +82,24 @@ class Folder:
     def size(self, name: str) -> int:
         """Bytes in a file; 0: there is none."""
         found = self.stat(name)
-        return found.st_size if found else 0
-
-    def read(self, name: str) -> bytes | None:
-        """Read a whole file; None: there is none."""
-        try:
-            fd = self.open(name, os.O_RDONLY | os.O_NONBLOCK)
-        except FileNotFoundError:
-            return None
-        with os.fdopen(fd, "rb") as file:
-            return file.read()
+        return found.st_size if found and stat.S_ISREG(found.st_mode) else 0
 
     def write(self, name: str, data: bytes, *, durable: bool = False) -> None:
         """Put a whole file in place, at once or not at all; `durable`: it also survives a loss of power."""
-        draft = f".{name}.{os.urandom(6).hex()}"
-        fd = self.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        for _ in range(_ATTEMPTS):
+            if self._try_to_write(name, data, durable=durable):
+                return
+        write_atomic(name, data, dir_fd=self.fd, durable=durable)
+
+    def _try_to_write(self, name: str, data: bytes, *, durable: bool) -> bool:
         try:
-            try:
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(fd, rest) :]
-                if durable:
-                    os.fsync(fd)
-            finally:
-                os.close(fd)
-            os.rename(draft, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        except FileNotFoundError:  # somebody took us for dead and removed the draft
-            self.write(name, data, durable=durable)
-        except BaseException:
-            self.remove(draft)
-            raise
-        if durable:
-            os.fsync(self.fd)
+            write_atomic(name, data, dir_fd=self.fd, durable=durable)
+        except FileNotFoundError:  # somebody took us for dead and removed the draft, or there is no folder any more
+            return False
+        except (IsADirectoryError, NotADirectoryError):
+            self.remove(name)
+            return False
+        return True
 
     def remove_drafts(self, *names: str) -> None:
         """Delete what a killed writer of these left. A living one notices, and begins anew."""
@@ -106,27 +108,51 @@ class Folder:
                 self.remove(entry)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """Read a document; None: there is none. Raises ValueError for another schema."""
-        data = self.read(name)
-        if data is None:
+        """Read a document; None: there is none. Raises ValueError for anything that is not one of ours."""
+        try:
+            with os.fdopen(self.open(name, os.O_RDONLY), "rb") as file:
+                data = file.read(_MOST_DOCUMENT_BYTES + 1)
+            if len(data) > _MOST_DOCUMENT_BYTES:
+                raise ValueError(f"{name} in {self.path} is too large")
+            document = json.loads(data)
+        except FileNotFoundError:
             return None
-        document: dict[str, Any] = json.loads(data)
-        if document.get("schema") != SCHEMA:
+        except RecursionError as error:
+            raise ValueError(f"{name} in {self.path} is nested too deeply") from error
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
+            raise ValueError(f"{name} in {self.path} is no file of ours: {error}") from error
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise ValueError(f"{name} in {self.path} is of another schema")
         return document
+
+    def read_json_or_nothing(self, name: str) -> dict[str, Any]:
+        """Read a document; empty where there is none, or none that can be used."""
+        try:
+            return self.read_json(name) or {}
+        except ValueError:
+            return {}
 
     def write_json(self, name: str, document: dict[str, Any], *, durable: bool = False) -> None:
         """Put a document in place; lone surrogates (file names that are not UTF-8) survive."""
         self.write(name, json.dumps({"schema": SCHEMA, **document}).encode("ascii"), durable=durable)
 
-    def lock(self, *, shared: bool = False, wait: bool = False) -> int | None:
+    def touch(self, name: str) -> int:
+        """Open an empty file for a lock or a mark; what is no file is removed from its place."""
+        found = self.stat(name)
+        if found is not None and (not stat.S_ISREG(found.st_mode) or found.st_nlink > 1):
+            self.remove(name)
+        return self.open(name, os.O_RDWR | os.O_CREAT)
+
+    def lock(self, *, shared: bool = False) -> int | None:
         """Take the job's lock; closing the answered descriptor gives it back. None: somebody holds it.
 
-        Shared: only to see whether a keeper lives. Two who look at once must not take each other for one.
+        Shared: only to see whether a shim lives. Two who look at once must not take each other for one.
         """
-        fd = self.open(LOCK, os.O_RDWR | os.O_CREAT)
+        fd = self.touch(LOCK)
         try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             return None
@@ -145,40 +171,40 @@ class Folder:
     def make_files(self, files: dict[str, bytes]) -> None:
         """Make the run's temporary files."""
         os.mkdir(FILES, 0o700, dir_fd=self.fd)
-        root = os.open(FILES, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.fd)
-        try:
-            for name, content in files.items():
-                parts = plain_parts(name)
-                for depth in range(1, len(parts)):
+        for name, content in files.items():
+            *folders, last = plain_parts(name)
+            place = open_directory(FILES, dir_fd=self.fd)
+            try:
+                for inner in folders:
                     with suppress(FileExistsError):
-                        os.mkdir("/".join(parts[:depth]), 0o700, dir_fd=root)
-                fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=root)
-                with os.fdopen(fd, "wb") as file:
+                        os.mkdir(inner, 0o700, dir_fd=place)
+                    above, place = place, open_directory(inner, dir_fd=place)
+                    os.close(above)
+                with os.fdopen(open_inside(place, last, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
                     file.write(content)
-        finally:
-            os.close(root)
-
-    def keep_artifacts(self, artifacts: list[str], run_files: str) -> None:
-        """Move the artifacts that lie among the temporary files out of there, before those are deleted."""
-        if not artifacts:
-            return
-        root = os.path.realpath(os.path.join(self.path, FILES)) + os.sep
-        for number, artifact in enumerate(artifacts):
-            found = [os.path.realpath(path) for path in _named(artifact.replace(run_files, root))]
-            inside = [path for path in dict.fromkeys(found) if path.startswith(root) and os.path.isfile(path)]
-            if inside:
-                os.makedirs(os.path.join(self.path, ARTIFACTS), 0o700, exist_ok=True)
-                kept = os.path.join(self.path, ARTIFACTS, str(number))
-                os.chmod(inside[0], 0o600)
-                os.rename(inside[0], kept)
-                for path in inside[1:]:
-                    with open(kept, "ab") as whole, open(path, "rb") as part:
-                        while data := part.read(1 << 20):
-                            whole.write(data)
+            finally:
+                os.close(place)
 
     def remove(self, name: str) -> None:
         """Delete a file or a whole tree, never through a symlink. What cannot be deleted stays, silently."""
-        _remove(self.fd, name)
+        remove(self.fd, name)
+
+
+def open_inside(folder: int, name: str, flags: int) -> int:
+    """Open a regular file of an open directory. Nothing is followed or waited for, and a file with a second name elsewhere is refused.
+
+    Raises OSError: ELOOP, EINVAL, and what `open` raises.
+    """
+    fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise OSError(errno.EINVAL, "not a regular file of this folder alone", name)
+        os.set_blocking(fd, True)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def plain_parts(name: str) -> list[str]:
@@ -187,33 +213,3 @@ def plain_parts(name: str) -> list[str]:
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise ValueError(f"{name!r} is not the name of a file inside a folder")
     return parts
-
-
-def _named(path: str) -> list[str]:
-    """What a path names: of `folder/*` every file there, in the order of their names."""
-    folder, name = os.path.split(path)
-    if name != "*":
-        return [path]
-    return [os.path.join(folder, entry) for entry in sorted(os.listdir(folder))] if os.path.isdir(folder) else []
-
-
-def _remove(parent: int, name: str) -> None:
-    try:
-        os.unlink(name, dir_fd=parent)
-    except (IsADirectoryError, PermissionError):  # the one on Linux, the other on macOS
-        pass
-    except OSError:
-        return
-    try:
-        if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-            return
-        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-        try:
-            os.fchmod(fd, 0o700)  # caches like to be read-only
-            for entry in os.listdir(fd):
-                _remove(fd, entry)
-        finally:
-            os.close(fd)
-        os.rmdir(name, dir_fd=parent)
-    except (OSError, RecursionError):
-        pass

@@ -10,11 +10,8 @@ import errno
 import os
 import signal
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 PROC = "/proc"
+_MOST_PID = 1 << 31
 
 
 class Identity:
@@ -30,9 +27,14 @@ class Identity:
         return {"pid": self.pid, "start": self.start, "boot": self.boot}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, str | int] | None) -> Identity | None:
-        """Read what `to_dict` gave."""
-        return cls(int(data["pid"]), str(data["start"]), str(data["boot"])) if data else None
+    def from_dict(cls, data: object) -> Identity | None:
+        """Read what `to_dict` gave; None for anything else, which an agent may have written."""
+        if not isinstance(data, dict):
+            return None
+        pid, start, boot = data.get("pid"), data.get("start"), data.get("boot")
+        if isinstance(pid, int) and 1 < pid < _MOST_PID and isinstance(start, str) and isinstance(boot, str):
+            return cls(pid, start, boot)
+        return None
 
     def is_alive(self) -> bool:
         """Say whether this very process lives; one that is dead and only not yet reaped does not."""
@@ -106,14 +108,19 @@ def boot_id() -> str:
 
 
 def _ask_ps(pid: int) -> tuple[int, str, str] | None:
+    fields = ask_ps(pid, "ppid=,state=,lstart=").split(None, 2)
+    return (int(fields[0]), fields[1][0], fields[2].strip()) if len(fields) == 3 else None
+
+
+def ask_ps(pid: int, columns: str, *flags: str) -> str:
+    """What `ps` says of a process; empty when there is none. `ps eww` adds the environment to the command."""
     import subprocess
 
     from llm_gateway.programs import find_executable
 
     ps = find_executable("ps", os.environ)
     if ps is None:
-        return None
-    argv = [ps, "-o", "ppid=,state=,lstart=", "-p", str(pid)]
+        return ""
+    argv = [ps, *flags, "-o", columns, "-p", str(pid)]
     answer = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
-    fields = answer.stdout.split(None, 2)
-    return (int(fields[0]), fields[1][0], fields[2].strip()) if len(fields) == 3 else None
+    return answer.stdout

@@ -24,6 +24,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 from . import ending, identity, linux
+from .artifacts import keep_artifacts
 from .bells import ring
 from .folder import CANCEL, EXIT, FILES, SPEC, STATE, STDERR, STDIN, STDOUT, Folder
 from .output import Output
@@ -42,14 +43,17 @@ _IGNORED = {number for number in range(1, signal.NSIG) if signal.getsignal(numbe
 def keep(message: dict[str, Any], wake: int) -> None:
     """Carry out the run that a message names, from its beginning to its `exit.json`; go away if it has begun already.
 
-    :param wake: the descriptor whose end tells the gateway that there is a verdict, or no keeper any more.
+    :param wake: the descriptor whose end tells the gateway that there is a verdict, or no keeper any more. A byte in it says that
+        this keeper has begun, so that nobody starts the run again, whatever has become of the folder.
     """
     alarm = _Alarm()
+    linux.take_name()
     folder = Folder(str(message["folder"]))
     if not _claim(folder):
         return
-    keeper = _Keeper(folder, alarm)
-    keeper.live(message.get("env", {}), message.get("files", {}))
+    keeper = _Keeper(folder, alarm, wake)
+    # What is to be run comes from the gateway alone: `spec.json` is for those who look, and others can write there.
+    keeper.live(message["spec"], message.get("env", {}), message.get("files", {}))
     if wake >= 0:  # before the bells: who waits for this very run comes first
         os.close(wake)
     ring(os.path.dirname(os.path.dirname(folder.path)), os.path.basename(folder.path).encode())
@@ -88,8 +92,9 @@ class _Alarm:
 
 
 class _Keeper:
-    def __init__(self, folder: Folder, alarm: _Alarm) -> None:
-        self.folder, self.alarm = folder, alarm
+    def __init__(self, folder: Folder, alarm: _Alarm, wake: int) -> None:
+        self.folder, self.alarm, self.wake = folder, alarm, wake
+        self.spec: dict[str, Any] = {}
         self.agent = 0
         self.status: int | None = None  #: the agent's, once it is reaped
         self.reaper = self.childless = False
@@ -97,25 +102,23 @@ class _Keeper:
         self.details: list[str] = []
         self.started_at, self._begun = _now(), time.monotonic()
         self.output: Output | None = None
-        self.artifacts: list[str] = []
 
-    def live(self, env: dict[str, str], files: dict[str, bytes]) -> None:
+    def live(self, spec: dict[str, Any], env: dict[str, str], files: dict[str, bytes]) -> None:
         """Start, watch over, end, and write down."""
+        self.spec = spec
         try:
-            reason = self._run(env, files)
+            reason = self._run(spec, env, files)
         except Exception as error:  # whatever it is, the agent must not outlive its keeper's senses
             self._sweep(gentle=False)
             self.details.append(f"The keeper failed: {error!r}.")
             reason = "vanished" if self.agent else "spawn_failed"
         self._conclude(reason)
 
-    def _run(self, env: dict[str, str], files: dict[str, bytes]) -> str:
+    def _run(self, spec: dict[str, Any], env: dict[str, str], files: dict[str, bytes]) -> str:
         self.reaper = linux.become_reaper()
         try:
-            spec = self.folder.read_json(SPEC) or {}
-            self.artifacts = spec["artifacts"]
             self.output = Output(self.folder, spec["limits"]["output_bytes"])
-            if files or any(RUN_FILES in word for word in (*spec["argv"], *env.values(), *self.artifacts)):
+            if files or any(RUN_FILES in word for word in (*spec["argv"], *env.values(), *spec["artifacts"])):
                 self.folder.make_files(files)
             stuck = self._spawn(spec, env)
         except OSError as error:
@@ -176,6 +179,7 @@ class _Keeper:
                 found = identity.identify(pid, boot)
                 state[name] = found.to_dict() if found else None
             self.folder.write_json(STATE, state, durable=True)
+            self._say_begun()
             if self.folder.has(CANCEL):
                 self._take_back()
                 return False
@@ -187,6 +191,10 @@ class _Keeper:
         finally:
             os.close(key)
         return True
+
+    def _say_begun(self) -> None:
+        with suppress(OSError):  # nobody listens any more
+            os.write(self.wake, b"!")
 
     def _take_back(self) -> None:
         """End an agent that has not become its program: there was none."""
@@ -202,12 +210,13 @@ class _Keeper:
             self._reap()
             if self.status is not None:
                 return "exited"
-            if self.alarm.called:
+            now = time.monotonic()
+            looks = now >= min(output.next_look, output.grown_at + idle_s)
+            if self.alarm.called or looks:  # who cancels need not know us to be heard, if only later
                 self.alarm.called = False
                 if self.folder.has(CANCEL):
                     return "canceled"
-            now = time.monotonic()
-            if now >= min(output.next_look, output.grown_at + idle_s):
+            if looks:
                 output.look()
             if not output.fits:
                 return "output_overflow"
@@ -299,19 +308,23 @@ class _Keeper:
                 self.details.append(trouble)
             document["holes"] = {stream.name: stream.hole for stream in self.output.streams if stream.hole}
         document["detail"] = " ".join(self.details)
-        conclude(self.folder, document, self.artifacts)
+        conclude(self.folder, document, self.spec["artifacts"], self.spec["cwd"])
 
 
-def conclude(folder: Folder, document: dict[str, Any], artifacts: list[str]) -> None:
+def conclude(folder: Folder, document: dict[str, Any], artifacts: list[str], cwd: str | None = None) -> None:
     """Clear up after a run and write its `exit.json`, by which it is over. The caller holds the lock.
 
-    Tried for a while when the disk is full: a verdict should not be lost for a few bytes.
+    Tried for a while when the disk is full: a verdict should not be lost for a few bytes. Where somebody has deleted the folder there
+    is nowhere to write it.
+
+    :param cwd: where artifacts lie that are not among the temporary files; None: those are not to be looked for.
     """
     with suppress(OSError):  # they are handed over as empty then
-        folder.keep_artifacts(artifacts, RUN_FILES)
+        keep_artifacts(folder, artifacts, RUN_FILES, cwd)
     folder.remove(FILES)
     with suppress(OSError):
-        folder.remove_drafts(STDIN, SPEC, STATE, EXIT)  # of whoever was killed at it
+        # Of whoever was killed at it, the gateway too.
+        folder.remove_drafts(STDIN, SPEC, STATE, EXIT, "request.json", "reply.txt")
     document = {
         **document,
         "ended_at": _now(),
@@ -319,7 +332,7 @@ def conclude(folder: Folder, document: dict[str, Any], artifacts: list[str]) -> 
         "stderr_bytes": folder.size(STDERR),
     }
     deadline = time.monotonic() + _WRITE_S
-    while True:
+    while not folder.gone:
         with suppress(*([] if time.monotonic() > deadline else [OSError])):
             folder.write_json(EXIT, document, durable=True)
             return

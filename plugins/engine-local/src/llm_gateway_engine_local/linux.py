@@ -11,7 +11,9 @@ import signal
 import sys
 
 _LINUX = sys.platform.startswith("linux")
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+#: What a shim calls itself, at most 15 bytes: shown by `ps` and `top`, and how gateways know one.
+SHIM_NAME = b"llm-gw-shim"
 _KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 _libc = ctypes.CDLL(None) if _LINUX else None
 _fallocate = getattr(_libc, "fallocate64", None) or getattr(_libc, "fallocate", None)
@@ -22,6 +24,11 @@ if _fallocate is not None:
 def become_reaper() -> bool:
     """Make every orphaned descendant a child of this process."""
     return _libc is not None and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def take_name() -> bool:
+    """Name this process as a shim."""
+    return _libc is not None and _libc.prctl(_PR_SET_NAME, SHIM_NAME, 0, 0, 0) == 0
 
 
 def die_with_parent() -> bool:

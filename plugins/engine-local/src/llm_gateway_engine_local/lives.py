@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from llm_gateway.files import make_private, open_regular
+
 _PATIENCE_S = 2.0
 
 
@@ -21,10 +23,10 @@ class Life:
 
     def open(self) -> None:
         """Begin to live. Raises TimeoutError when another process lives under this id."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._path.parent)
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.samestat(os.fstat(fd), os.stat(self._path)):
@@ -49,9 +51,9 @@ def is_alive(home: Path, gateway_id: str) -> bool:
     """Say whether a gateway lives; the file of a dead one is removed. Who cannot look takes it for living."""
     path = home / "gateways" / gateway_id
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        fd = open_regular(path)
     except OSError as error:
-        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
     try:
         # Shared: two who look at once must not take each other for the living.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,6 +1,6 @@
-"""Fork keepers on demand. Run alone: `python -I -S nursery.py <folder> nursery|once <descriptor>`.
+"""Fork keepers on demand. Run alone: `python -I -S nursery.py nursery|once <descriptor> <folder>`.
 
-Standard library only, but for the kernel's `ring`, which costs as little; the folder is the one where the kernel's package lies.
+Standard library only, but for the kernel's `files`, which costs as little; the folder is the one where the kernel's package lies.
 
 A gateway keeps one of these, because a fork costs a quarter of a fresh interpreter. It has one thread, reads one message at a time
 from a socket, forks, and the child is the keeper: in its own session, holding the wake-up descriptor that came with the message, and
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 _HEADER = 8
 
 
-def pack(folder: str, env: dict[str, str], files: dict[str, bytes]) -> bytes:
+def pack(folder: str, spec: dict[str, Any], env: dict[str, str], files: dict[str, bytes]) -> bytes:
     """Make the message that starts a keeper: eight bytes of length, then JSON."""
-    body = {"folder": folder, "env": env, "files": {name: base64.b64encode(files[name]).decode() for name in files}}
+    contents = {name: base64.b64encode(files[name]).decode() for name in files}
+    body = {"folder": folder, "spec": spec, "env": env, "files": contents}
     data = json.dumps(body).encode("ascii")
     return len(data).to_bytes(_HEADER, "big") + data
 
@@ -101,5 +102,5 @@ if __name__ == "__main__":
     import importlib
 
     # Without `site` nothing is found that is not named here; last, so that nothing takes the standard library's place.
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    sys.path += [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), sys.argv[3]]
     importlib.import_module("llm_gateway_engine_local.nursery").main(sys.argv[1], int(sys.argv[2]))

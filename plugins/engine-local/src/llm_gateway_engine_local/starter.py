@@ -10,7 +10,11 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from llm_gateway.files import __file__ as kernel_file
+
 _SEND_S = 5.0
+#: Where the kernel's package lies: a process without `site` finds only what it is told.
+_KERNEL = str(Path(kernel_file).parents[1])
 
 
 class Starter:
@@ -36,6 +40,7 @@ class Starter:
         :param alone: without the nursery, because messages were lost with it.
         """
         reader, writer = os.pipe()
+        os.set_blocking(reader, False)  # each of several waiters may find that another has read
         try:
             with self._lock:
                 nursery = self._wanted and not alone
@@ -94,7 +99,7 @@ class Starter:
 
     def _run(self, mode: str, descriptor: int, *, stdin: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*self.program, mode, str(descriptor)],
+            [*self.program, mode, str(descriptor), _KERNEL],
             stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

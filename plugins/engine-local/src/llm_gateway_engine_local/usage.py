@@ -7,17 +7,21 @@ import os
 from . import identity
 from .identity import Identity
 
+_MOST_PROCESSES = 500
+
 
 def usage_of(keeper: Identity) -> tuple[int, float] | None:
     """Resident bytes and processor seconds of all that descends from a keeper; None: the system does not tell.
 
-    Walks down from the keeper instead of through all processes: it is asked often.
+    Walks down from the keeper instead of through all processes: it is asked often. Of a run with more than `_MOST_PROCESSES`
+    (somebody who forks without end) as many are counted.
     """
     if not keeper.is_alive():
         return None
     line, rss, ticks = _children(keeper.pid), 0, 0
     if line is None:
         return None
+    seen = set(line)
     for pid in line:  # grows while it is walked
         try:
             with open(f"{identity.PROC}/{pid}/stat", "rb") as file:
@@ -26,7 +30,10 @@ def usage_of(keeper: Identity) -> tuple[int, float] | None:
             continue
         rss += int(fields[21])
         ticks += sum(int(field) for field in fields[11:15])  # its own and that of the children it has reaped
-        line += [child for child in _children(pid) or () if child not in line]
+        if len(line) < _MOST_PROCESSES:
+            fresh = [child for child in _children(pid) or () if child not in seen]
+            line += fresh
+            seen.update(fresh)
     return rss * os.sysconf("SC_PAGE_SIZE"), ticks / os.sysconf("SC_CLK_TCK")
 
 

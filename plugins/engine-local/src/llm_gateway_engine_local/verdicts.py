@@ -1,81 +1,128 @@
-"""What is said of a run that is over: written in the place of a keeper that is gone, and read."""
+"""What is said of a run that is over: written in the place of a shim that is gone, and read.
+
+`exit.json`, `state.json` and `spec.json` lie where the agent can write. Every value is checked against what it can be; a document that
+is not one of ours is as none.
+"""
 
 from __future__ import annotations
 
 import os
-import stat
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeVar
 
-from llm_gateway import RUN_FILES, EndReason, JobId, RunEnd
+from llm_gateway import EndReason, JobId, RunEnd
 
 from . import ending, keeper
-from .folder import ARTIFACTS, CANCEL, EXIT, SPEC, STATE, STDERR, STDOUT, Folder
-from .identity import Identity
+from .artifacts import read_artifact
+from .folder import CANCEL, EXIT, SPEC, STATE, STDERR, STDOUT, Folder
+from .holding import stated
+
+_T = TypeVar("_T")
+_FIRST, _LAST = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2000, 9000))
+_LONGEST = timedelta(days=30)  #: of a run; the wall clock ends each after a day
+_MOST_BYTES = 1 << 53
+_MOST_PROCESSES = 1 << 22
+_MOST_ARTIFACTS = 64
+_MOST_CHARS = 4096
 
 
 def give_verdict(folder: Folder, job_id: JobId) -> None:
-    """Write `exit.json` in the place of a keeper that is gone or never came. The caller holds the lock."""
-    state, spec = folder.read_json(STATE), folder.read_json(SPEC) or {}
-    if state is None:
+    """Write `exit.json` in the place of a shim that is gone or never came. The caller holds the lock, as far as it can be held."""
+    if not folder.has(STATE):
         canceled = folder.has(CANCEL)
         document: dict[str, Any] = {"reason": "canceled" if canceled else "spawn_failed"}
         if not canceled:
             document["detail"] = "No keeper could be started."
         keeper.conclude(folder, document, [])
         return
-    killed = ending.end_leftovers(job_id, Identity.from_dict(state.get("agent")))
+    killed = ending.end_leftovers(job_id, stated(folder, "agent"))
     document = {
         "reason": "vanished",
-        "detail": "Its keeper was killed.",
-        "started_at": state["started_at"],
+        "detail": "Its keeper was killed, or what it wrote was damaged.",
         "killed_descendants": killed,
         "holes": {name: hole for name in (STDOUT, STDERR) if (hole := _find_hole(folder, name))},
     }
-    keeper.conclude(folder, document, spec.get("artifacts", []))
+    if started_at := moment(folder.read_json_or_nothing(STATE).get("started_at")):
+        document["started_at"] = started_at.isoformat()
+    keeper.conclude(folder, document, _names(folder.read_json_or_nothing(SPEC).get("artifacts")))
 
 
-def read_end(folder: Folder) -> RunEnd:
-    document, spec = folder.read_json(EXIT), folder.read_json(SPEC) or {}
-    assert document is not None
-    started_at = document.get("started_at")
-    limit = spec.get("limits", {}).get("output_bytes", 0)
+def read_end(folder: Folder) -> RunEnd | None:
+    """How a run ended; None: `exit.json` is not there, or is not one of ours."""
+    document = folder.read_json_or_nothing(EXIT)
+    try:
+        reason = EndReason(document.get("reason"))
+    except ValueError:
+        return None
+    ended_at = moment(document.get("ended_at"))
+    if ended_at is None:
+        return None
+    started_at = moment(document.get("started_at"))
+    if started_at is not None and not timedelta() <= ended_at - started_at <= _LONGEST:
+        started_at = None
+    detail = document.get("detail")
+    names = _names(folder.read_json_or_nothing(SPEC).get("artifacts"))
     return RunEnd(
-        reason=EndReason(document["reason"]),
-        exit_code=document.get("exit_code"),
-        signal=document.get("signal"),
-        detail=document.get("detail", ""),
-        started_at=datetime.fromisoformat(started_at) if started_at else None,
-        ended_at=datetime.fromisoformat(document["ended_at"]),
-        stdout_bytes=document["stdout_bytes"],
-        stderr_bytes=document["stderr_bytes"],
-        holes={name: (hole[0], hole[1]) for name, hole in document.get("holes", {}).items()},
-        killed_descendants=document.get("killed_descendants", 0),
-        artifacts={
-            path: _read_artifact(folder, number, path, spec["cwd"], limit)
-            for number, path in enumerate(spec.get("artifacts", []))
-        },
+        reason=reason,
+        exit_code=number(document.get("exit_code"), 255, None),
+        signal=number(document.get("signal"), 127, None),
+        detail=detail[:_MOST_CHARS] if isinstance(detail, str) else "",
+        started_at=started_at,
+        ended_at=ended_at,
+        stdout_bytes=number(document.get("stdout_bytes"), _MOST_BYTES, 0),
+        stderr_bytes=number(document.get("stderr_bytes"), _MOST_BYTES, 0),
+        holes=_holes(folder, document.get("holes")),
+        killed_descendants=number(document.get("killed_descendants"), _MOST_PROCESSES, 0),
+        artifacts={name: read_artifact(folder, place) for place, name in enumerate(names)},
     )
 
 
-def _read_artifact(folder: Folder, number: int, path: str, cwd: str, limit: int) -> bytes:
-    """At most as much as is kept of a stream; empty for what is missing or no plain file."""
-    inside = RUN_FILES in path
-    where = os.path.join(folder.path, ARTIFACTS, str(number)) if inside else os.path.join(cwd, path)
+def lost(detail: str) -> RunEnd:
+    """The end of a run of which nothing is left to be read."""
+    return RunEnd(reason=EndReason.VANISHED, detail=detail, ended_at=datetime.now(timezone.utc))
+
+
+def moment(value: object) -> datetime | None:
+    """A time of ours; None for anything else."""
+    if not isinstance(value, str) or len(value) > 40:
+        return None
     try:
-        fd = os.open(where, os.O_RDONLY | os.O_NONBLOCK | (os.O_NOFOLLOW if inside else 0))
-    except OSError:
-        return b""
-    with os.fdopen(fd, "rb") as file:
-        return file.read(limit) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+        found = datetime.fromisoformat(value)
+        return found if found.tzinfo is not None and _FIRST <= found <= _LAST else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def number(value: object, most: int, otherwise: _T) -> int | _T:
+    """A whole number from 0 on; for anything else, what else to say."""
+    return value if type(value) is int and 0 <= value <= most else otherwise
+
+
+def _holes(folder: Folder, value: object) -> dict[str, tuple[int, int]]:
+    found = {}
+    for name in (STDOUT, STDERR) if isinstance(value, dict) else ():
+        hole = value.get(name)  # type: ignore[attr-defined]  # a dict, see above
+        if isinstance(hole, list) and len(hole) == 2 and all(type(edge) is int for edge in hole):
+            start, end = hole
+            if 0 <= start < end <= folder.size(name):
+                found[name] = (start, end)
+    return found
+
+
+def _names(value: object) -> list[str]:
+    names = value if isinstance(value, list) else []
+    return [name for name in names[:_MOST_ARTIFACTS] if isinstance(name, str) and len(name) <= _MOST_CHARS]
 
 
 def _find_hole(folder: Folder, name: str) -> tuple[int, int] | None:
-    """Ask the file itself for the hole that a keeper made before it was killed."""
+    """Ask the file itself for the hole that a shim made before it was killed."""
     size = folder.size(name)
     if not size or not hasattr(os, "SEEK_HOLE"):
         return None
-    fd = folder.open(name, os.O_RDONLY)
+    try:
+        fd = folder.open(name, os.O_RDONLY)
+    except OSError:
+        return None
     try:
         start = os.lseek(fd, 0, os.SEEK_HOLE)
         return (start, os.lseek(fd, start, os.SEEK_DATA)) if start < size else None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from anyio import to_thread
 
 from llm_gateway import CallContext, Gateway, Job, JobState, Wire, find_program, job_view, operation, stamp, wire_object
 from llm_gateway.errors import StoreUnavailable
+
+#: How long all running jobs together are looked at.
+_LOOK_S = 0.1
 
 
 class HealthParams(Wire):
@@ -40,7 +44,7 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
     return Health(
         version=gateway.version,
         gateway=gateway.supervisor.owner,
-        running=[await _seen(gateway, job) for job in running],
+        running=await to_thread.run_sync(_seen, gateway, running),
         queued=[job_view(job) for job in unfinished if job.state is JobState.QUEUED],
         limits={"running": limits.running, "perProvider": limits.per_provider, "queued": limits.queued},
         store=store,
@@ -57,9 +61,21 @@ def _installed(gateway: Gateway) -> dict[str, bool]:
     return found
 
 
-async def _seen(gateway: Gateway, job: Job) -> dict[str, Any]:
-    view = await to_thread.run_sync(gateway.engine.view, job.id)
-    seen = wire_object(
+def _seen(gateway: Gateway, jobs: list[Job]) -> list[dict[str, Any]]:
+    """Jobs with what their processes use: as many as can be looked at in `_LOOK_S`, the others as lists show them."""
+    until, seen = time.monotonic() + _LOOK_S, []
+    for job in jobs:
+        facts = _processes(gateway, job) if time.monotonic() < until else {}
+        seen.append({**job_view(job), **facts})
+    return seen
+
+
+def _processes(gateway: Gateway, job: Job) -> dict[str, Any]:
+    try:
+        view = gateway.engine.view(job.id)
+    except OSError:  # of a home that cannot be read now
+        return {}
+    return wire_object(
         alive=view.alive,
         adopted=job.owner != gateway.supervisor.owner or gateway.supervisor.adopted(job.id),
         pid=view.pid,
@@ -70,7 +86,6 @@ async def _seen(gateway: Gateway, job: Job) -> dict[str, Any]:
         stdout_bytes=view.stdout_bytes,
         stderr_bytes=view.stderr_bytes,
     )
-    return {**job_view(job), **seen}
 
 
 HEALTH_OPERATIONS = [operation("llm_process_health", "Gateway health", health, HealthParams, Health)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Annotated, Any, Literal
 
@@ -13,12 +14,14 @@ from pydantic import Field
 from llm_gateway import (
     MAX_INLINE_CHARS,
     CallContext,
+    Event,
     Gateway,
     Job,
     JobId,
     JobState,
     RequestResult,
     Resource,
+    RunView,
     Wire,
     answer,
     error_view,
@@ -27,12 +30,15 @@ from llm_gateway import (
     reply_text,
     stamp,
 )
-from llm_gateway.errors import InvalidRequest
+from llm_gateway.errors import GatewayError, InvalidRequest
 
 _JobIdText = Annotated[str, Field(max_length=200)]
 _RAW_DEFAULT_BYTES = 64 * 1024
 _RAW_MAX_BYTES = 1024 * 1024
 _CANCEL_WAIT_S = 20.0
+#: How long somebody who looks waits for a run that is over to be concluded; a tenth of it where much is to be read.
+_CONCLUDED_S = 0.5
+_LITTLE_BYTES = 1_000_000
 
 
 class JobParams(Wire):
@@ -75,6 +81,9 @@ class JobStatus(Wire):
     doing: str | None = None
     stdout_bytes: int = 0
     stderr_bytes: int = 0
+    unread_bytes: int = Field(
+        0, description="printed, and not yet looked at for `doing`: a look reads for 0.1 s at most"
+    )
     queue_place: int | None = None
     silence_is_normal: bool
     error: dict[str, Any] | None = None
@@ -98,6 +107,7 @@ class ResultPage(RequestResult):
     """A reply, or with `raw` a page of output in `page`."""
 
     page: dict[str, Any] | None = None
+    unread_bytes: int | None = Field(None, description="of a running job: printed, and not yet in `text`")
 
 
 class JobList(Wire):
@@ -122,20 +132,56 @@ async def own_job(gateway: Gateway, job_id: str, context: CallContext) -> Job:
     return job
 
 
+async def _as_it_stands(gateway: Gateway, job_id: str, context: CallContext) -> tuple[Job, RunView | None]:
+    """A job, looked after if its gateway is gone, and how its run looks from outside while it runs.
+
+    A run that is over is concluded at any moment. If there is little to read until then, that is waited for.
+    """
+    job = await own_job(gateway, job_id, context)
+    if job.state.ended:
+        return job, None
+    await gateway.supervisor.look_after(job)
+    view = await to_thread.run_sync(gateway.engine.view, job.id)
+    if view.known and not view.alive:
+        little = view.stdout_bytes + view.stderr_bytes <= _LITTLE_BYTES
+        limit = _CONCLUDED_S if little else _CONCLUDED_S / 10
+        await gateway.supervisor.wait([job.id], until_all=True, timeout_s=limit)
+    job = await own_job(gateway, job_id, context)
+    return job, view if job.state is JobState.RUNNING else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What has been read of a running job's output."""
+
+    latest: Event | None = None
+    text: str = ""
+    unread: int = 0
+
+
+async def _look(gateway: Gateway, job: Job, view: RunView) -> _Look:
+    """Read the output of a running job on for a moment."""
+    printed = view.stdout_bytes + view.stderr_bytes
+    try:
+        live = await gateway.supervisor.live(job)
+    except GatewayError:  # its job files are damaged: how it ends is told when it ends
+        return _Look(unread=printed)
+    await to_thread.run_sync(live.advance)
+    return _Look(latest=live.latest, text=live.partial_text, unread=max(0, printed - live.read_bytes))
+
+
 async def status(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
     """How a job stands and what it is doing. To wait, use llm_job_wait."""
-    job = await own_job(gateway, params.job_id, context)
+    job, view = await _as_it_stands(gateway, params.job_id, context)
     facts: dict[str, Any] = {"last_activity_at": stamp(job.ended_at)}
     if not job.state.ended:
-        await gateway.supervisor.look_after(job)
         facts["next"] = f'llm_job_wait {{"jobIds": ["{job.id}"]}}; poll no faster than every 60 s'
-    if job.state is JobState.RUNNING:
-        view = await to_thread.run_sync(gateway.engine.view, job.id)
-        live = await gateway.supervisor.live(job)
-        await to_thread.run_sync(live.advance)
-        facts["doing"] = live.latest.text[:200] if live.latest else ("working" if view.known else "starting")
+    if view is not None:
+        look = await _look(gateway, job, view)
+        facts["doing"] = look.latest.text[:200] if look.latest else _doing(view)
         facts["last_activity_at"] = stamp(view.last_output_at or view.started_at)
         facts.update(stdout_bytes=view.stdout_bytes, stderr_bytes=view.stderr_bytes)
+        facts["unread_bytes"] = look.unread
     elif job.state is JobState.QUEUED:
         waiting = [other.id for other in await gateway.store.unfinished() if other.state is JobState.QUEUED]
         facts["queue_place"] = waiting.index(job.id) + 1 if job.id in waiting else None
@@ -150,12 +196,15 @@ async def status(gateway: Gateway, params: JobParams, context: CallContext) -> J
     )
 
 
+def _doing(view: RunView) -> str:
+    if not view.known:
+        return "starting"
+    return "working" if view.alive else "ended; its output is being read"
+
+
 async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ResultPage:
     """The reply of a job; of a running one what there is, marked partial. Kept for 30 days."""
-    job = await own_job(gateway, params.job_id, context)
-    if not job.state.ended:
-        await gateway.supervisor.look_after(job)
-        job = await own_job(gateway, params.job_id, context)
+    job, view = await _as_it_stands(gateway, params.job_id, context)
     if params.raw is not None:
         page = await _raw_page(gateway, job, params.raw, params.offset, params.max_chars or _RAW_DEFAULT_BYTES)
         head = {"status": job.state.value, "job_id": job.id, "provider": job.provider}
@@ -163,17 +212,10 @@ async def result(gateway: Gateway, params: ResultParams, context: CallContext) -
     page_chars = params.max_chars or MAX_INLINE_CHARS
     told = dict(await answer(gateway, job, offset=params.offset, max_chars=page_chars))
     if not job.state.ended:
-        words = await _words_so_far(gateway, job)
-        told |= {"status": job.state.value, "text": words[params.offset : params.offset + page_chars]}
+        look = await _look(gateway, job, view) if view else _Look()
+        words = look.text[params.offset : params.offset + page_chars]
+        told |= {"status": job.state.value, "text": words, "unread_bytes": look.unread}
     return ResultPage(**told)
-
-
-async def _words_so_far(gateway: Gateway, job: Job) -> str:
-    if job.state is not JobState.RUNNING:
-        return ""
-    live = await gateway.supervisor.live(job)
-    await to_thread.run_sync(live.advance)
-    return live.partial_text
 
 
 async def _raw_page(gateway: Gateway, job: Job, stream: str, offset: int, size: int) -> RawPage:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 import time
 from pathlib import Path
 
 from anyio import from_thread, to_thread
 
 from llm_gateway import Gateway, Notice, ProviderInfo, Record, Remarks, Request, find_program, in_range, version_of
+from llm_gateway.files import read_regular, write_atomic
 
 log = logging.getLogger(__name__)
 
 #: A program that only starts another one stays as it is when that one is upgraded.
 _KEPT_S = 24 * 3600.0
+_MOST_BYTES = 1 << 20
 _known: dict[str, str] = {}  #: identity of an executable -> its version; empty: it tells none
 _asked: set[str] = set()  #: identities that are being asked just now
 
@@ -76,9 +76,9 @@ def _remembered(home: Path) -> dict[str, str]:
     try:
         if time.time() - (home / "versions.json").stat().st_mtime > _KEPT_S:
             return {}
-        told = json.loads((home / "versions.json").read_bytes())
+        told = json.loads(read_regular(home / "versions.json", most_bytes=_MOST_BYTES))
         return {str(identity): str(version) for identity, version in told.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
 
 
@@ -86,7 +86,4 @@ def _remember(home: Path, identity: str) -> None:
     """Add to what is written down; another build of the same program takes the place of the one before."""
     place = identity.rsplit(":", 2)[0]
     kept = {one: said for one, said in _remembered(home).items() if one.rsplit(":", 2)[0] != place}
-    fd, draft = tempfile.mkstemp(dir=home, prefix=".versions-")  # 0600
-    with open(fd, "w") as file:
-        json.dump({**kept, identity: _known[identity]}, file)
-    os.replace(draft, home / "versions.json")
+    write_atomic(home / "versions.json", json.dumps({**kept, identity: _known[identity]}).encode())

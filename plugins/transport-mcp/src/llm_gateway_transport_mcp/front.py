@@ -3,7 +3,7 @@
     front.begin(environ)   # before anything heavy is imported; returns once the first answer is out, or there is nothing to say
     source = front.take()  # the client's line, for the transport: what was not answered is read again, then the rest
 
-It imports the standard library alone (and what the kernel has that does so, too) and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
+It imports the standard library and what of the kernel is made of it alone, and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
 results of the handshake and of the lists, for each protocol revision. Whatever else comes, or looks unusual in any way, is left
 unread for the SDK, and so is everything after it. Nothing is guessed: without a manifest that fits, the front does nothing.
 """
@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from llm_gateway import config_file, home_directory
-from llm_gateway.files import read_regular
+from llm_gateway.files import open_directory, open_regular, read_regular
 
 #: Changes when the manifest's shape does.
 SHAPE = 1
@@ -29,6 +29,7 @@ SHAPE = 1
 LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 _LINE_LIMIT = 64 * 1024  #: longer than any line that the front answers
 _CHUNK = 64 * 1024
+_MANIFEST_LIMIT = 64 * 1024 * 1024
 #: What tools, their texts and their schemas are made of.
 _SOURCES = (".py", ".pyi", ".md", ".toml", ".json", ".sql")
 _MOST_FILES = 20_000
@@ -37,6 +38,34 @@ _MOST_FILES = 20_000
 def manifest_path(environ: Mapping[str, str]) -> str:
     """Where the manifest of this home lies. Raises ValueError where the home cannot be told."""
     return os.path.join(home_directory(environ), "front", "mcp.json")
+
+
+def read_private(path: str) -> bytes | None:
+    """Read a file that nobody but this user can have written; None: there is none.
+
+    The home, the folder in it and the file must be this user's and open to nobody else: whoever can write there could answer in the
+    gateway's place.
+    """
+    folder, name = os.path.split(path)
+    try:
+        home = os.open(os.path.dirname(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            place = open_directory(os.path.basename(folder), dir_fd=home)
+            try:
+                file = open_regular(name, dir_fd=place, alone=True)
+                with open(file, "rb") as found:
+                    trusted = all(_is_ours(os.fstat(descriptor)) for descriptor in (home, place, file))
+                    return found.read(_MANIFEST_LIMIT) if trusted else None
+            finally:
+                os.close(place)
+        finally:
+            os.close(home)
+    except OSError:
+        return None
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def key(environ: Mapping[str, str], code: list[str] | None = None) -> list[str]:
@@ -249,12 +278,11 @@ def begin(environ: Mapping[str, str]) -> None:
     global _front, _code  # noqa: PLW0603  # one process has one stdin
     _code = installed_code()
     try:
-        with open(manifest_path(environ), encoding="utf-8") as file:
-            manifest = json.load(file)
+        manifest = json.loads(read_private(manifest_path(environ)) or b"null")
         if manifest["key"] != key(environ, _code):
             return
         results = manifest["results"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return
     _front = Front(*claim(), results)
     _front.first()

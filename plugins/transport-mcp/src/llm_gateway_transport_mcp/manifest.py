@@ -12,6 +12,7 @@ from anyio import to_thread
 from mcp.server.lowlevel import Server
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from llm_gateway.files import make_private, write_atomic
 from llm_gateway_transport_mcp import front
 from llm_gateway_transport_mcp.conversation import converse
 from llm_gateway_transport_mcp.wire import LineTooLong, Wire
@@ -64,15 +65,10 @@ async def refresh(server: Server[Any], environ: Mapping[str, str]) -> bool:
 
 def _write(path: str, key: list[str], results: Mapping[str, Mapping[str, str]]) -> bool:
     text = json.dumps({"key": key, "results": results}, ensure_ascii=False)
-    try:
-        with open(path, encoding="utf-8") as file:
-            if file.read() == text:
-                return False
-    except (OSError, ValueError):
-        pass
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    beside = f"{path}.{os.getpid()}"
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(beside, path)
+    data = text.encode("utf-8", "surrogatepass")
+    if front.read_private(path) == data:
+        return False
+    make_private(os.path.dirname(path))
+    os.chmod(os.path.dirname(path), 0o700)
+    write_atomic(path, data)
     return True

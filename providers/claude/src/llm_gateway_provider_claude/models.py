@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from llm_gateway import ModelInfo, probe_environment, user_home
+from llm_gateway.files import read_regular
+
+_MOST_BYTES = 16 << 20
 
 _ALIASES = ("OPUS", "SONNET", "HAIKU")
 
@@ -69,7 +72,7 @@ def _from_help(text: str) -> Iterator[ModelInfo]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_regular(path, most_bytes=_MOST_BYTES, follow=True))
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -6,25 +6,38 @@ model. What counts: the texts of all results, and the tokens that each result ad
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, RunFacts, Summary
+from llm_gateway import Event, EventKind, NativeSessionId, Notice, RunEnd, RunFacts, Summary
+from llm_gateway_provider_claude.limits import LimitWindows
 from llm_gateway_provider_claude.usage import TurnUsage
+from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_dicts, as_text
 
 _SHOWN_CHARS = 200
+#: What tools answered, and pieces of tool calls and thoughts: most of what a working agent prints, and nothing that is read here.
+_IRRELEVANT = re.compile(
+    rb'\{"type":"(?:user"|stream_event","event":\{"type":"content_block_delta","index":\d{1,9},"delta":\{"type":"(?!text_delta"))'
+)
+#: Fields of a result that name the kind of its failure.
+_KINDS = ("subtype", "terminal_reason", "api_error_type", "api_error", "stop_reason")
+#: Begins an entry of `errors` that is meant for Claude Code's own developers.
+_INTERNAL = "[ede_diagnostic]"
 
 
 class ClaudeReader:
     """Reads one run's output."""
 
     def __init__(self) -> None:
-        self._lines = LineSplitter()
+        self._lines = JsonLines(_IRRELEVANT)
+        self._started = False  # a conversation was begun or continued
+        self._limits = LimitWindows()
         self._native_id: str | None = None
         self._model: str | None = None  # as the run began
         self._answering: str | None = None  # as it answered
-        self._said: list[str] = []  # since the last result
+        self._said: list[tuple[str, list[str]]] = []  # since the last result: a message's id, and its texts
+        self._pieces: list[str] = []  # of a message that is not complete yet
         self._texts: list[str] = []  # of the results
         self._results = 0
         self._last: dict[str, Any] = {}  # the last result
@@ -43,8 +56,8 @@ class ClaudeReader:
         """Take the next bytes; give what they tell."""
         events: list[Event] = []
         if stream == "stdout":
-            for line in self._lines.feed(data):
-                events += self._line(line)
+            for event in self._lines.feed(data):
+                events += self._event(event)
         return events
 
     def gap(self, stream: str) -> None:
@@ -54,12 +67,15 @@ class ClaudeReader:
 
     def finish(self, end: RunEnd) -> Summary:
         """Sum it up."""
-        for _ in self._line(self._lines.rest()):
-            pass
-        failed = bool(self._last.get("is_error")) or (not self._results and end.exit_code == 0)
+        for event in self._lines.rest():
+            for _ in self._event(event):
+                pass
+        failed = _failed(self._last) or (not self._results and end.exit_code == 0)
         texts = self._texts
         if failed or not self._results:  # what it said before it failed is kept; the failure's words are no answer
-            texts = [*texts, *self._said]
+            failure = as_text(self._last.get("result"))
+            said = ["".join(blocks) for _, blocks in self._said]
+            texts = [*texts, *(text for text in said if text != failure), "".join(self._pieces)]
         notices = []
         if self._denied:
             tools = sorted(set(self._denied.values()))
@@ -89,13 +105,7 @@ class ClaudeReader:
             notices=tuple(notices),
         )
 
-    def _line(self, line: bytes) -> Iterator[Event]:
-        if not line.lstrip().startswith(b"{"):
-            return
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            return
+    def _event(self, event: dict[str, Any]) -> Iterator[Event]:
         kind = event.get("type")
         if kind == "assistant":
             yield from self._assistant(event)
@@ -104,19 +114,24 @@ class ClaudeReader:
         elif kind == "result":
             self._result(event)
             yield from self._learn_session(event)
+        elif kind == "stream_event":
+            self._partial(event)
+        elif kind == "rate_limit_event":
+            self._limits.take(event.get("rate_limit_info"))
 
     def _system(self, event: dict[str, Any]) -> Iterator[Event]:
         subtype = event.get("subtype")
         if subtype == "init":
-            self._model = _text(event.get("model")) or self._model
-            self._version = _text(event.get("claude_code_version")) or self._version
-            for server in _dicts(event.get("mcp_servers")):
+            self._started = True
+            self._model = as_text(event.get("model")) or self._model
+            self._version = as_text(event.get("claude_code_version")) or self._version
+            for server in as_dicts(event.get("mcp_servers")):
                 if server.get("status") not in ("connected", "pending"):
                     self._dead_servers[str(server.get("name"))] = str(server.get("status"))
             yield from self._learn_session(event)
         elif subtype == "api_retry":
             self._retries += 1
-            why = _text(event.get("error")) or "an error"
+            why = as_text(event.get("error")) or "an error"
             status = f" ({event['error_status']})" if event.get("error_status") else ""
             attempt = f"{event.get('attempt')} of {event.get('max_retries')}"
             yield Event(kind=EventKind.STATUS, text=f"retry {attempt} after {why}{status}")
@@ -131,23 +146,38 @@ class ClaudeReader:
         own = event.get("parent_tool_use_id") is None  # else a sub-agent speaks
         if event.get("error") or event.get("is_api_error_message"):
             if own:
-                self._error = _text(event.get("error")) or "unknown"
+                self._error = as_text(event.get("error")) or "unknown"
             return
         message = event.get("message")
         if not isinstance(message, dict):
             return
-        self._answers.add(_text(message.get("id")))
+        self._started = True
+        self._answers.add(as_text(message.get("id")))
         self._sub_agents = self._sub_agents or not own
-        model = _text(message.get("model"))
+        model = as_text(message.get("model"))
         if own and model and not model.startswith("<"):
             self._answering, self._error = model, ""
-        for block in _dicts(message.get("content")):
-            text = _text(block.get("text"))
+        for block in as_dicts(message.get("content")):
+            text = as_text(block.get("text"))
             if block.get("type") == "text" and text and own:
-                self._said.append(text)
+                self._say(as_text(message.get("id")), text)
                 yield Event(kind=EventKind.TEXT, text=text)
             elif block.get("type") == "tool_use":
                 yield Event(kind=EventKind.TOOL, text=_described(block))
+
+    def _say(self, message_id: str, text: str) -> None:
+        """Keep a block of text. Several blocks of one message are one text."""
+        self._pieces.clear()
+        if message_id and self._said and self._said[-1][0] == message_id:
+            self._said[-1][1].append(text)
+        else:
+            self._said.append((message_id, [text]))
+
+    def _partial(self, event: dict[str, Any]) -> None:
+        """A piece of a message that comes whole later, unless the run ends before."""
+        delta = as_dict(as_dict(event.get("event")).get("delta"))
+        if event.get("parent_tool_use_id") is None and delta.get("type") == "text_delta":
+            self._pieces.append(as_text(delta.get("text")))
 
     def _result(self, event: dict[str, Any]) -> None:
         self._results += 1
@@ -155,31 +185,51 @@ class ClaudeReader:
         first_ms = event.get("ttft_ms")
         if self._first_s is None and isinstance(first_ms, (int, float)) and first_ms >= 0:
             self._first_s = first_ms / 1000
-        text = _text(event.get("result"))
-        if not event.get("is_error"):
+        if not _failed(event):
+            text = self._answer(as_text(event.get("result")))
             # A later result that says the same (a background task ended) adds nothing.
             if text and text not in self._texts[-1:]:
                 self._texts.append(text)
             self._said.clear()
-        if "structured_output" in event:
+        if event.get("structured_output") is not None:  # a later turn that says nothing of it takes nothing away
             self._structured = event["structured_output"]
-        for denial in _dicts(event.get("permission_denials")):
+        for denial in as_dicts(event.get("permission_denials")):
             self._denied[str(denial.get("tool_use_id"))] = str(denial.get("tool_name"))
         self._usage.add(event)
 
+    def _answer(self, told: str) -> str:
+        """A result's text; where it holds none, or a fragment of the last message, what that message said."""
+        last = "".join(self._said[-1][1]) if self._said else ""
+        fragment = len(told) < len(last.rstrip()) and told in last
+        return last if fragment or not told.strip() else told
+
     def _learn_session(self, event: dict[str, Any]) -> Iterator[Event]:
-        native_id = _text(event.get("session_id"))
+        native_id = as_text(event.get("session_id"))
         if native_id and native_id != self._native_id:
             self._native_id = native_id
             yield Event(kind=EventKind.SESSION, text=native_id)
 
     def _facts(self) -> dict[str, Any]:
-        names = ("subtype", "terminal_reason", "api_error_status", "api_error_type", "api_error", "stop_reason")
-        facts = {name: self._last[name] for name in names if self._last.get(name) is not None}
-        errors = self._last.get("errors")
-        words = [_text(self._last.get("result")), *(str(e) for e in errors if e)] if isinstance(errors, list) else None
-        message = " / ".join(filter(None, words or [_text(self._last.get("result"))]))
-        return {**facts, "category": self._error, "message": message, "results": self._results}
+        last = self._last
+        listed = last.get("errors")
+        errors = listed if isinstance(listed, list) else []
+        words = [as_text(last.get("result")), *(str(error) for error in errors if error)]
+        told = [word for word in words if word and not word.startswith(_INTERNAL)]
+        kinds = [self._error, *(as_text(last.get(name)) for name in _KINDS)]
+        message, status = " / ".join(told), last.get("api_error_status")
+        limited = self._error == "rate_limit" or status == 429 or "limit" in message.lower()
+        return {
+            "message": message,
+            "status": status,
+            "kinds": [kind for kind in kinds if kind],
+            "reset_at": self._limits.reset_at() if limited else None,
+            "ended": self._results > 0,
+            "started": self._started,
+        }
+
+
+def _failed(result: dict[str, Any]) -> bool:
+    return bool(result.get("is_error")) or as_text(result.get("subtype")).startswith("error")
 
 
 def _described(block: dict[str, Any]) -> str:
@@ -187,11 +237,3 @@ def _described(block: dict[str, Any]) -> str:
     hints = ("command", "file_path", "pattern", "path", "url", "query", "description")
     hint = next((str(given[name]) for name in hints if given.get(name)), "") if isinstance(given, dict) else ""
     return " ".join(f"{block.get('name')} {hint}".split())[:_SHOWN_CHARS]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

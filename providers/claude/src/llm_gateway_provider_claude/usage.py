@@ -7,11 +7,11 @@ if the session's totals show that nothing went before.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from llm_gateway import Cost, CostBasis, Usage
+from llm_gateway_provider_kit.lines import plausible_usd, token_count
 
 _OF_MODEL = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens", "thinkingTokens")
 _OF_RESULT = (
@@ -89,10 +89,9 @@ def _over_models(models: Mapping[str, Any]) -> list[int]:
 
 def _cost(models: Any) -> float | None:
     prices = [model.get("costUSD") for model in models.values() if isinstance(model, Mapping)]
-    known = [float(price) for price in prices if isinstance(price, (int, float)) and math.isfinite(price)]
+    known = [price for price in map(plausible_usd, prices) if price is not None]
     return sum(known) if len(known) == len(prices) else None
 
 
 def _count(numbers: Mapping[str, Any], name: str) -> int:
-    value = numbers.get(name)
-    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0
+    return token_count(numbers.get(name)) or 0

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from llm_gateway import ModelInfo, probe_environment
+from llm_gateway.files import read_regular
 from llm_gateway_provider_codex.resume import home
+
+_MOST_BYTES = 16 << 20
 
 CATALOGUE = ("debug", "models")
 _TIMEOUT_S = 15
@@ -64,7 +67,7 @@ def _from_catalogue(catalogue: bytes) -> Iterator[ModelInfo]:
 
 def _from_config(path: Path) -> Iterator[ModelInfo]:
     try:
-        text = path.read_text(errors="replace")
+        text = read_regular(path, most_bytes=_MOST_BYTES, follow=True).decode(errors="replace")
     except OSError:
         return
     top = re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]

@@ -14,6 +14,8 @@ from typing import Any
 from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, RunFacts, Summary, Usage
 from llm_gateway_provider_codex import usage
 from llm_gateway_provider_codex.schema import fits
+from llm_gateway_provider_codex.trouble import Trouble, trouble_of
+from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_dicts, as_text
 
 _SHOWN_CHARS = 200
 _READ_CHARS = 2_000
@@ -28,7 +30,7 @@ class CodexReader:
     """Reads one run's output. `schema`: what the answer was asked to follow."""
 
     def __init__(self, schema: Mapping[str, Any] | None = None) -> None:
-        self._lines = {"stdout": LineSplitter(), "stderr": LineSplitter()}
+        self._stdout, self._stderr = JsonLines(), LineSplitter()
         self._schema = schema
         self._native_id: str | None = None
         self._texts: list[str] = []
@@ -40,25 +42,31 @@ class CodexReader:
         self._unsandboxed = ""  # why a command did not
         self._turns = 0
         self._total: Mapping[str, Any] | None = None  # set by turn.completed
-        self._failure: str | None = None  # set by turn.failed
-        self._last_error = ""
+        self._failure: Trouble | None = None  # set by turn.failed
+        self._last_error: Trouble | None = None
         self._retries = 0
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
         """Take the next bytes; give what they tell."""
         events: list[Event] = []
-        for line in self._lines[stream].feed(data):
-            events += self._line(line) if stream == "stdout" else self._aside(line)
+        if stream == "stdout":
+            for event in self._stdout.feed(data):
+                events += self._event(event)
+        else:
+            for line in self._stderr.feed(data):
+                events += self._aside(line)
         return events
 
     def gap(self, stream: str) -> None:
         """Bytes are missing."""
-        self._lines[stream].gap()
+        (self._stdout if stream == "stdout" else self._stderr).gap()
 
     def finish(self, end: RunEnd) -> Summary:
         """Sum it up."""
-        for _ in (*self._line(self._lines["stdout"].rest()), *self._aside(self._lines["stderr"].rest())):
-            pass
+        rest = [shown for event in self._stdout.rest() for shown in self._event(event)]
+        rest += self._aside(self._stderr.rest())
+        if self._failure is None and self._total is None and _ended_by_itself(end):
+            self._failure = self._last_error  # nothing came behind it
         unended = self._total is None and end.exit_code == 0
         caged = bool(self._unsandboxed) and not self._commands  # it could run nothing at all
         failed = self._failure is not None or unended or caged
@@ -81,37 +89,34 @@ class CodexReader:
             return usage.of_record(end, self._native_id)
         return usage.as_usage(self._total or {}), None
 
-    def _line(self, line: bytes) -> Iterator[Event]:
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(event, dict):
-            return
+    def _event(self, event: dict[str, Any]) -> Iterator[Event]:
         kind, item = event.get("type"), event.get("item")
-        if kind == "thread.started" and (native_id := _text(event.get("thread_id"))):
+        if kind == "thread.started" and (native_id := as_text(event.get("thread_id"))):
             self._native_id = native_id
             yield Event(kind=EventKind.SESSION, text=native_id)
         elif kind == "turn.started":
             self._turns += 1
         elif kind == "turn.completed":
-            self._total = _dict(event.get("usage"))
+            self._total = as_dict(event.get("usage"))
         elif kind == "turn.failed":
-            self._failure = _text(_dict(event.get("error")).get("message")) or self._last_error
+            self._failure = trouble_of(event.get("error"), self._last_error)
         elif kind == "error":
-            self._last_error = _text(event.get("message"))
-            self._retries += self._last_error.startswith("Reconnecting")
-            yield Event(kind=EventKind.STATUS, text=_short(self._last_error))
+            trouble = trouble_of(event)
+            if trouble.message.startswith("Reconnecting"):
+                self._retries += 1
+            else:
+                self._last_error = trouble
+            yield Event(kind=EventKind.STATUS, text=_short(trouble.message))
         elif isinstance(kind, str) and kind.startswith("item.") and isinstance(item, dict):
             yield from self._item(item, done=kind == "item.completed")
 
     def _item(self, item: dict[str, Any], *, done: bool) -> Iterator[Event]:
         kind = item.get("type")
         if kind == "agent_message" and done:
-            self._texts.append(_text(item.get("text")))
+            self._texts.append(as_text(item.get("text")))
             yield Event(kind=EventKind.TEXT, text=self._texts[-1])
         elif kind == "error" and done:
-            self._warnings.append(_text(item.get("message")))
+            self._warnings.append(as_text(item.get("message")))
             yield Event(kind=EventKind.STATUS, text=_short(self._warnings[-1]))
         elif kind in _ITEMS_OF_TOOLS:
             name = str(item.get("id"))
@@ -123,12 +128,12 @@ class CodexReader:
 
     def _tool_ended(self, item: dict[str, Any]) -> None:
         if item.get("type") == "command_execution":
-            said = _NO_SANDBOX.match(_text(item.get("aggregated_output")))
+            said = _NO_SANDBOX.match(as_text(item.get("aggregated_output")))
             if said and item.get("exit_code") != 0:
                 self._unsandboxed = _short(said[0])
             elif item.get("status") != "declined":
                 self._commands += 1
-        why = _text(_dict(item.get("error")).get("message"))
+        why = as_text(as_dict(item.get("error")).get("message"))
         if item.get("status") == "declined" or "requires approval" in why:
             self._denied.append(_described(item))
 
@@ -154,10 +159,13 @@ class CodexReader:
             yield Notice(code="sandbox_unavailable", message=f"no command can be run: {self._unsandboxed}")
 
     def _facts(self) -> dict[str, Any]:
-        told = self._failure is not None
+        told = self._failure
         return {
-            "message": self._failure if told else "",
-            "ended": told or self._total is not None,
+            "message": told.message if told else "",
+            "status": told.status if told else None,
+            "kinds": list(told.kinds) if told else [],
+            "ended": told is not None or self._total is not None,
+            "started": self._native_id is not None,
             "turns": self._turns,
             "warnings": " / ".join(self._warnings),
             "sandbox": self._unsandboxed if not self._commands else "",
@@ -173,18 +181,22 @@ class CodexReader:
         return value if fits(value, self._schema) else None  # Codex itself does not look
 
 
+def _ended_by_itself(end: RunEnd) -> bool:
+    return end.exit_code is not None and end.killed_by is None
+
+
 def _described(item: dict[str, Any]) -> str:
     kind = item.get("type")
     if kind == "command_execution":
-        command = _text(item.get("command"))
+        command = as_text(item.get("command"))
         return _short(_unwrapped(command[:_READ_CHARS]))
     if kind == "file_change":
         changes = item.get("changes")
-        parts = [f"{change.get('kind')} {change.get('path')}" for change in _dicts(changes)]
+        parts = [f"{change.get('kind')} {change.get('path')}" for change in as_dicts(changes)]
         return _short(", ".join(parts) or "change files")
     if kind == "mcp_tool_call":
         return _short(f"mcp__{item.get('server')}__{item.get('tool')}")
-    return _short(f"{kind} {_text(item.get('query'))}")
+    return _short(f"{kind} {as_text(item.get('query'))}")
 
 
 def _unwrapped(command: str) -> str:
@@ -198,15 +210,3 @@ def _unwrapped(command: str) -> str:
 
 def _short(text: str) -> str:
     return " ".join(text.split())[:_SHOWN_CHARS]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

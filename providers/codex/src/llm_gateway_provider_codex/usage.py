@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import Any
 
 from llm_gateway import RunEnd, Usage
+from llm_gateway_provider_kit.lines import token_count
 
 _INPUT, _READ, _WRITTEN = "input_tokens", "cached_input_tokens", "cache_write_input_tokens"
 _OUTPUT, _REASONING = "output_tokens", "reasoning_output_tokens"
@@ -52,7 +53,7 @@ def of_record(end: RunEnd, native_id: str | None) -> tuple[Usage, str | None]:
 
 def counted(value: Any) -> int:
     """A number of tokens; 0 for what is none."""
-    return value if isinstance(value, int) and value > 0 else 0
+    return token_count(value) or 0
 
 
 def _entries(end: RunEnd) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from llm_gateway import ModelInfo, probe_environment, user_home
+from llm_gateway.files import open_regular, read_regular
+
+_MOST_BYTES = 16 << 20
 
 _SESSIONS_READ = 50
 _AGY_SECONDS = 15
@@ -70,7 +73,7 @@ def _of_gemini_cli(environ: Mapping[str, str], default_model: str) -> Iterator[M
 
 def _model_of(settings: Path) -> Any:
     try:
-        model = json.loads(settings.read_bytes()).get("model")
+        model = json.loads(read_regular(settings, most_bytes=_MOST_BYTES, follow=True)).get("model")
         return model.get("name") if isinstance(model, dict) else None
     except (OSError, ValueError, AttributeError):
         return None
@@ -80,7 +83,7 @@ def _answered(path: Path) -> list[str]:
     """The models that answered in a conversation, in the order of their first words."""
     found: dict[str, None] = {}
     try:
-        with path.open("rb") as lines:
+        with open(open_regular(path, follow=True), "rb") as lines:
             for line in lines:
                 if b'"model"' not in line:
                     continue

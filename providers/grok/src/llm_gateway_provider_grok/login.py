@@ -6,6 +6,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from llm_gateway.files import read_regular
+
+_MOST_BYTES = 16 << 20
+
 KEYS = ("XAI_API_KEY", "GROK_CODE_XAI_API_KEY")
 
 
@@ -15,7 +19,7 @@ def logged_in(environ: Mapping[str, str]) -> bool | None:
         return True
     folder = Path(environ.get("GROK_HOME") or Path(environ.get("HOME") or "/", ".grok"))
     try:
-        stored = json.loads(Path(environ.get("GROK_AUTH_PATH") or folder / "auth.json").read_bytes())
+        stored = json.loads(_read(Path(environ.get("GROK_AUTH_PATH") or folder / "auth.json")))
     except FileNotFoundError:
         stored = {}
     except (OSError, ValueError, RecursionError):
@@ -23,9 +27,13 @@ def logged_in(environ: Mapping[str, str]) -> bool | None:
     if stored:
         return True
     try:
-        words = (folder / "config.toml").read_text(errors="replace")
+        words = _read(folder / "config.toml").decode(errors="replace")
     except FileNotFoundError:
         return False
     except OSError:
         return None
     return None if any(word in words for word in ("api_key", "env_key", "auth")) else False
+
+
+def _read(path: Path) -> bytes:
+    return read_regular(path, most_bytes=_MOST_BYTES, follow=True)

@@ -10,6 +10,10 @@ from typing import Any
 
 import tomli
 
+from llm_gateway.files import read_regular
+
+_MOST_BYTES = 16 << 20
+
 _KEY = "MISTRAL_API_KEY"
 
 
@@ -40,6 +44,6 @@ def _names(environ: Mapping[str, str], folder: Path) -> set[str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_regular(path, most_bytes=_MOST_BYTES, follow=True).decode(errors="replace")
     except OSError:
         return ""

@@ -13,8 +13,11 @@ from typing import Any
 import tomli
 
 from llm_gateway import ModelInfo, user_home
+from llm_gateway.files import read_regular
 
 #: Of the newest conversations.
+_MOST_BYTES = 16 << 20
+
 _LOOKED_AT = 50
 
 
@@ -43,7 +46,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
 
 def _from_config(path: Path) -> Iterator[ModelInfo]:
     try:
-        config = tomli.loads(path.read_text(encoding="utf-8"))
+        config = tomli.loads(read_regular(path, most_bytes=_MOST_BYTES, follow=True).decode())
     except (OSError, ValueError):
         return
     active = config.get("active_model")
@@ -59,7 +62,7 @@ def _from_conversations(folder: Path) -> Iterator[ModelInfo]:
     metas = (folder / "logs" / "session" / "unified").glob("*/meta.json")
     for path in islice(sorted(metas, key=_age), _LOOKED_AT):
         try:
-            config = json.loads(path.read_bytes()).get("config")
+            config = json.loads(read_regular(path, most_bytes=_MOST_BYTES, follow=True)).get("config")
         except (OSError, ValueError, AttributeError):
             continue
         if isinstance(config, dict) and isinstance(alias := config.get("active_model"), str) and alias:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from llm_gateway.errors import StoreUnavailable
+from llm_gateway.files import make_private
 from llm_gateway_store_sqlite.failures import explain, is_busy
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ class Database:
 
     def _make_private(self) -> None:
         folder = os.path.dirname(self.path)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
         try:
             # SQLite gives -wal and -shm the mode of the file, so it is enough to make that one before SQLite does.
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llm_gateway.files import read_regular
+
+_MOST_BYTES = 16 << 20
+
 _COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
 
@@ -55,6 +59,6 @@ def _implied(seen: Mapping[str, str]) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_regular(path, most_bytes=_MOST_BYTES, follow=True).decode(errors="replace")
     except OSError:
         return ""

@@ -1,0 +1,88 @@
+"""Delete whatever lies in a directory, never through a symlink, with a few descriptors however deep it is. Standard library only."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from itertools import count
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def remove(parent: int, name: str) -> None:
+    """Delete an entry of an open directory, and all below it. What cannot be deleted stays, silently.
+
+    Directories inside are moved up beside the first one before they are emptied: a deep tree needs neither recursion nor a
+    descriptor for each level.
+    """
+    numbers, waiting = count(), [name]
+    while waiting:
+        entry = waiting.pop()
+        try:
+            os.unlink(entry, dir_fd=parent)
+        except (IsADirectoryError, PermissionError):  # the one on Linux, the other on macOS
+            _empty(parent, entry, name, numbers, waiting)
+        except OSError:
+            continue
+
+
+def _empty(parent: int, entry: str, name: str, numbers: count[int], waiting: list[str]) -> None:
+    """Delete a directory, after its directories have been moved up to wait for their turn."""
+    try:
+        folder = _open(parent, entry)
+    except OSError:
+        return
+    try:
+        for inner in os.listdir(folder):
+            above = f".{name}.gone-{os.getpid()}-{next(numbers)}"
+            if _move_up(folder, inner, parent, above):
+                waiting.append(above)
+        os.rmdir(entry, dir_fd=parent)
+    except OSError:
+        pass
+    finally:
+        os.close(folder)
+
+
+def _move_up(folder: int, inner: str, parent: int, above: str) -> bool:
+    """Delete a file, or move a directory beside the one that is being emptied; whether it was moved."""
+    try:
+        os.unlink(inner, dir_fd=folder)
+    except (IsADirectoryError, PermissionError):
+        pass
+    except OSError:
+        return False
+    else:
+        return False
+    with suppress(OSError):
+        try:
+            os.rename(inner, above, src_dir_fd=folder, dst_dir_fd=parent)
+        except PermissionError:  # a directory that may not be written cannot be moved to another place
+            _make_readable(folder, inner)
+            os.rename(inner, above, src_dir_fd=folder, dst_dir_fd=parent)
+        return True
+    return False
+
+
+def _open(parent: int, entry: str) -> int:
+    """Open a directory to be emptied, and make it so that it can be: caches like to be read-only."""
+    try:
+        folder = os.open(entry, _DIRECTORY, dir_fd=parent)
+    except PermissionError:
+        _make_readable(parent, entry)
+        folder = os.open(entry, _DIRECTORY, dir_fd=parent)
+    with suppress(OSError):
+        os.fchmod(folder, 0o700)
+    return folder
+
+
+def _make_readable(parent: int, entry: str) -> None:
+    """Change the mode of a directory that may not be read: of the directory itself, not of where a link leads."""
+    flag = getattr(os, "O_PATH", None)
+    if flag is None:
+        return
+    found = os.open(entry, flag | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        os.chmod(f"/proc/self/fd/{found}", 0o700)
+    finally:
+        os.close(found)
