@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Callable
@@ -118,7 +119,19 @@ def providers_page() -> str:
     ]
     head, *body = [f"| {title} | {' | '.join(cells)} |" for title, cells in rows]
     table = "\n".join([head, "|---" * (len(programs) + 1) + "|", *body])
-    return f"# Providers side by side\n\n{NOTE}\n{_PROVIDERS}\n{table}\n"
+    return f"# Providers side by side\n\n{NOTE}\n{_PROVIDERS}\n{table}\n\n{_POSTURES}\n{postures_table()}"
+
+
+def postures_table() -> str:
+    """What each program really does on each posture, as its tests measured it."""
+    measured = json.loads((HERE / "postures.json").read_text("utf-8"))
+    lines = ["| | posture | files read | files written | programs | their network |", "|---|---|---|---|---|---|"]
+    for name, postures in sorted(measured.items()):
+        for posture in (rung.value for rung in Posture if rung.value in postures):
+            cells = postures[posture]
+            shown = [cells[kind] or "-" for kind in ("reads", "writes", "programs", "network")]
+            lines.append(f"| {name} | `{posture}` | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
 
 
 _PROVIDERS = """\
@@ -126,6 +139,13 @@ What each plugin says of its program. A posture that stands as "no" is refused, 
 hold; a parameter that stands as "no" is refused as well, never ignored (but `cacheControl`: a warning). "Silent" programs print only
 when they end, so `idleTimeoutMs` is refused for them. What a rung means in each program's own flags stands in its page under
 `docs/how-to/`.
+"""
+_POSTURES = """\
+## What a run can do alone
+
+Measured: `tests/real_clis/test_postures_measured.py` has each real program (Gemini: Gemini CLI) try it on each posture, by its own tools and by its shell, and compares with this table. "Inside" is the working
+directory. "Looking" programs are those like `cat` that the program takes for harmless. Network is that of programs which a run starts; tools of the agents themselves that fetch pages are not tried. `allowedTools`, `addDirs`, MCP servers
+and the user's own settings open more; [a wall](../how-to/wall.md) closes the rest.
 """
 _ROWS: dict[str, Callable[[ProviderInfo], str]] = {
     "Program": lambda info: f"{info.title}, `{info.executable}`",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import latency, looking, memory, output, records, startup, throughput
+from tests.bench import latency, looking, memory, output, records, startup, throughput, trees
 from tests.bench.report import FIGURES, PAGE, Report
 from tests.bench.world import QUICK, World
 
@@ -23,6 +23,7 @@ SUBJECTS = [
     latency.measure_inside,
     latency.measure_wire,
     latency.measure_disk,
+    trees.measure,
     throughput.measure,
     startup.measure,
     memory.measure,

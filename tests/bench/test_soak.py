@@ -43,6 +43,7 @@ def world(tmp_path: Path) -> World:
         "LLM_GATEWAY_HOME": str(tmp_path / "home"),
         "LLM_GATEWAY_JOBS_RETENTION_DAYS": str(KEPT_S / 86_400),
         "LLM_GATEWAY_LIMITS_RUNNING": "32",
+        "LLM_GATEWAY_REUSE_BUDGET_S": "20",  # a busy machine must not make the files' state unknown
     }
     environ |= {f"LLM_GATEWAY_PROVIDERS_{name.upper()}_EXECUTABLE": str(path) for name, path in programs.items()}
     return World(root=tmp_path, environ=environ)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from llm_gateway import Invocation, NativeSessionId, Posture, Prompt, Request, Resume, Session, SessionId
+from llm_gateway import Invocation, McpServer, NativeSessionId, Posture, Prompt, Request, Resume, Session, SessionId
 from llm_gateway.dispatch.admission import dedup_key
 from llm_gateway.model.request import Accepted
 
+ENVIRONMENT = {"PATH": "/bin", "API_KEY": "canary"}
 NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 
 REQUEST = Request(provider="p", prompt=Prompt(text="hello"), working_dir="/w")
@@ -25,12 +26,10 @@ def key(
     invocation: Invocation = INVOCATION,
     program: str = "p1",
     session: Session | None = None,
-    set_environment: dict[str, str] | None = None,
-    tree: str = "",
+    environment: dict[str, str] | None = None,
 ) -> str:
-    return dedup_key(
-        accepted, invocation, program=program, session=session, set_environment=set_environment or {}, tree=tree
-    )
+    seen = ENVIRONMENT if environment is None else environment
+    return dedup_key(accepted, invocation, program=program, session=session, environment=seen)
 
 
 def asking(**changes: Any) -> Accepted:
@@ -50,16 +49,43 @@ def asking(**changes: Any) -> Accepted:
         pytest.param({"accepted": replace(ACCEPTED, posture=Posture.PLAN)}, id="posture"),
         pytest.param({"invocation": replace(INVOCATION, argv=("p", "--text"))}, id="argv"),
         pytest.param({"invocation": replace(INVOCATION, stdin=b"other")}, id="stdin"),
-        pytest.param({"invocation": replace(INVOCATION, env={"RETRIES": "3"})}, id="environment of the provider"),
+        pytest.param({"environment": {**ENVIRONMENT, "API_KEY": "other"}}, id="value in the environment"),
+        pytest.param({"environment": {**ENVIRONMENT, "MODEL": "x"}}, id="variable more in the environment"),
+        pytest.param({"environment": {"PATH": "/bin"}}, id="variable less in the environment"),
+        pytest.param({"accepted": asking(mcp_servers=(McpServer(name="s", command="a"),))}, id="MCP server"),
         pytest.param({"invocation": replace(INVOCATION, files={"mcp.json": b"{}"})}, id="files"),
-        pytest.param({"set_environment": {"MODEL": "x"}}, id="environment of the settings"),
         pytest.param({"program": "p2"}, id="version of the program"),
         pytest.param({"session": SESSION}, id="session"),
-        pytest.param({"tree": "abc"}, id="working tree"),
     ],
 )
 def test_lesson_25_each_differing_input_gives_a_different_key(other: dict[str, Any]) -> None:
     assert key(**other) != key()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"command": "b"},
+        {"command": "a", "args": ("x",)},
+        {"command": "a", "env": {"TOKEN": "1"}},
+        {"url": "https://a.example"},
+    ],
+    ids=lambda other: list(other)[-1],
+)
+def test_a_server_of_the_same_name_with_another_definition_gives_a_different_key(other: dict[str, Any]) -> None:
+    def with_server(**definition: Any) -> str:
+        return key(asking(mcp_servers=(McpServer(name="s", **definition),)))
+
+    assert with_server(**other) != with_server(command="a")
+
+
+def test_an_id_chosen_for_a_fresh_conversation_does_not_matter_in_stdin_files_and_environment() -> None:
+    def with_id(native: str) -> str:
+        accepted = replace(ACCEPTED, resume=Resume(native_id=NativeSessionId(native)))
+        told = replace(INVOCATION, stdin=native.encode(), files={"f": native.encode()})
+        return key(accepted, told, environment={"ID": native})
+
+    assert with_id("11111111") == with_id("22222222")
 
 
 def test_the_next_turn_of_a_session_has_another_key() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_gateway.cli.demo_diff import change_to_review
 from llm_gateway.git import GitError, Repository, find_place, open_repository
 
 STATUS = ["status", "--porcelain", "-z", "--untracked-files=all"]
@@ -168,6 +169,21 @@ def test_nothing_is_fetched_for_a_partial_clone(repository: Path, script: Path) 
         opened.run(["diff", "HEAD"], most_bytes=10_000)
 
 
+def test_the_demo_looks_at_a_repository_in_the_same_way(
+    repository: Path, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append_config(repository / ".git/config", "log.showSignature", "true")
+    append_config(repository / ".git/config", "gpg.program", str(script))
+    signature = "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n"
+    commit = git(repository, "cat-file", "commit", "HEAD").replace("\n\n", signature, 1)
+    (repository.parent / "commit").write_text(f"{commit}\n")
+    git(repository, "update-ref", "HEAD", git(repository, "hash-object", "-t", "commit", "-w", "../commit"))
+    monkeypatch.chdir(repository)
+    title, diff = change_to_review()
+    assert title.endswith(" one")
+    assert "+one" in diff
+
+
 @pytest.mark.parametrize("entry", ["", ".", "bin"])
 def test_a_planted_git_is_not_run(repository: Path, script: Path, entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (repository / "bin").mkdir()
@@ -229,6 +245,11 @@ def test_a_linked_worktree_and_a_submodule_are_found(repository: Path, tmp_path:
             assert opened.run(["rev-parse", "HEAD"], most_bytes=100).decode().strip() == git(top, "rev-parse", "HEAD")
 
 
+def through_a_symlink(evil: Path, victim: Path) -> None:
+    (evil / "x").symlink_to(victim / ".git")
+    (evil / ".git").write_text("gitdir: x\n")
+
+
 def linked_from_elsewhere(evil: Path, victim: Path) -> None:
     git(victim, "worktree", "add", "-q", "-b", "side", str(victim.parent / "real"))
     [name] = (victim / ".git/worktrees").iterdir()
@@ -262,10 +283,7 @@ def with_part(part: str) -> Callable[[Path, Path], object]:
 ELSEWHERE: dict[str, Callable[[Path, Path], object]] = {
     "a file": lambda evil, victim: (evil / ".git").write_text(f"gitdir: {victim}/.git\n"),
     "a symlink": lambda evil, victim: (evil / ".git").symlink_to(victim / ".git"),
-    "a file that leads to a symlink": lambda evil, victim: (
-        (evil / "x").symlink_to(victim / ".git"),
-        (evil / ".git").write_text("gitdir: x\n"),
-    ),
+    "a file that leads to a symlink": through_a_symlink,
     "a worktree of another directory": linked_from_elsewhere,
     "a forged worktree": own_worktree_of_anothers_objects,
     "a common directory": lambda evil, victim: (

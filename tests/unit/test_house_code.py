@@ -81,6 +81,18 @@ def test_a_plugin_imports_only_what_the_kernel_shows_and_no_other_plugin(package
     assert found == []
 
 
+def test_git_is_called_in_one_place() -> None:
+    found = []
+    for path in [*KERNEL.rglob("*.py"), *(path for package in PLUGINS for path in package.rglob("*.py"))]:
+        if path.parent == KERNEL / "git":
+            continue
+        for node in ast.walk(tree_of(path)):
+            match node:
+                case ast.List(elts=[ast.Constant(value="git"), *_]) | ast.Tuple(elts=[ast.Constant(value="git"), *_]):
+                    found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == []
+
+
 def test_hooks_are_called_in_one_place() -> None:
     elsewhere = [
         path for path in KERNEL.rglob("*.py") if "plugins" not in path.relative_to(KERNEL).with_suffix("").parts

@@ -128,6 +128,12 @@ class Loose(BaseModel):
         (replace(INFO, supports=frozenset({"wings"})), "supports names no common parameter: wings"),
         (replace(INFO, env=("PARROT_*", "*")), "env may not be"),
         (replace(INFO, native_id_pattern="("), "no regular expression"),
+        (replace(INFO, own_paths=(".parrot",)), "must be an absolute path"),
+        (replace(INFO, own_settings=("~/.parrot/../..",)), "must be an absolute path"),
+        (replace(INFO, hosts=("https://parrot.example",)), "hosts are names"),
+        (replace(INFO, hosts=("*",)), "hosts are names"),
+        (replace(INFO, url_env=("PARROT_URL",)), "which is not in env"),
+        (replace(INFO, project_folders=(".parrot/x",)), "project_folders are names"),
         (replace(INFO, options_model=dict), "options_model is not a pydantic model"),  # type: ignore[arg-type]  # that is the point
         (replace(INFO, options_model=Loose), 'options_model must have extra="forbid"'),
         (replace(INFO, options_model=Taking), "collide with common ones: workingDir"),

@@ -46,7 +46,12 @@ VALUES = {
     "string": "memory:",
     "path or none": "/x",
     "integer or none": "3",
+    "number or none": "3",
 }
+
+
+#: Keys that have a least value.
+LARGE = {"limits.output_bytes": "65536", "limits.memory_mb": "64", "limits.processes": "32"}
 
 
 def some_value(key: SettingKey) -> str:
@@ -58,7 +63,7 @@ def test_every_key_that_one_string_can_say_can_be_set_by_each_of_its_variables(k
     named = ".".join(key.path).replace("<name>", "parrot")
     for variable in key.env:
         name = variable.replace("<NAME>", "PARROT")
-        value = "65536" if key.key == "limits.output_bytes" else some_value(key)
+        value = LARGE.get(key.key) or some_value(key)
         settings = load_settings(
             {"LLM_GATEWAY_HOME": str(tmp_path), name: value}, PluginSections(providers={"parrot": None})
         )

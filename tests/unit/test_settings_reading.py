@@ -57,6 +57,9 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
         "per_provider": 16,
         "queued": 128,
         "output_bytes": 256 * 1024 * 1024,
+        "memory_mb": None,
+        "processes": None,
+        "cpu": None,
         "max_depth": 2,
     }
     assert settings.provider("parrot").model_dump() == {

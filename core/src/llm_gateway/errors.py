@@ -51,6 +51,8 @@ class GatewayError(Exception):
     code: ClassVar[str] = ""
     retryable: bool = False  #: of the code; an instance may know better
     default_recovery: ClassVar[str | None] = None
+    #: Warnings that belong into the answer besides.
+    notices: tuple[Any, ...] = ()
 
     def __init__(
         self,

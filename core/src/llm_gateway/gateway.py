@@ -13,13 +13,15 @@ from anyio.abc import TaskGroup
 from pydantic import BaseModel
 
 import llm_gateway
+from llm_gateway.dispatch.surroundings import BoundedThreads
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import McpServer
 from llm_gateway.model.store import Limits
 from llm_gateway.operations.checking import check
-from llm_gateway.operations.requests import FOLLOW_UPS, RESERVED, request_operations
+from llm_gateway.operations.requests import RESERVED
+from llm_gateway.operations.surface import collect
 from llm_gateway.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -55,16 +57,17 @@ class Gateway:
         )
         self.store = host.open_store(settings.store.url, str(settings.home))
         self.engine = host.open_engine(settings.engine.url, str(settings.home))
-        self.mcp_servers = self._mcp_servers()
-        brought = host.operations()
+        surface = collect(host)
+        self.mcp_servers = self._mcp_servers(surface.mcp_servers)
         #: Whether callers can come back for an answer: decides what is shown, what is said, and whether a request is deferred.
-        self.defers = {str(operation.name) for _, operation in brought} >= FOLLOW_UPS
-        self.operations: Mapping[str, Operation] = self._operations(brought)
-        self.resources: list[Resource] = [resource for _, resource in host.resources()]
-        self.prompts: list[PromptTemplate] = [prompt for _, prompt in host.prompts()]
+        self.defers = surface.defers
+        self.operations: Mapping[str, Operation] = surface.operations
+        self.resources: list[Resource] = [*surface.resources]
+        self.prompts: list[PromptTemplate] = [*surface.prompts]
         self.instructions = _INSTRUCTIONS.format(
             later=_LATER if self.defers else "", providers=", ".join(sorted(self.providers)) or "none installed"
         )
+        self.looks = BoundedThreads()
         self.supervisor = Supervisor(self)
 
     async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> BaseModel:
@@ -93,18 +96,8 @@ class Gateway:
         """What a provider can hold; nothing for one that is not here."""
         return self.providers[provider].supports if provider in self.providers else frozenset()
 
-    def _operations(self, brought: Iterable[tuple[str, Operation]]) -> Mapping[str, Operation]:
-        asking = [one for info in self.providers.values() for one in request_operations(info, defers=self.defers)]
-        found = {operation.name: operation for operation in asking}
-        for plugin, operation in brought:
-            if not isinstance(operation.name, str) or operation.name in found:
-                self.host.report(plugin, f"operation {operation.name} exists already, or its name is no text")
-            else:
-                found[operation.name] = operation
-        return dict(sorted(found.items()))
-
-    def _mcp_servers(self) -> Mapping[str, McpServer]:
-        named = {server.name: server for _, server in self.host.mcp_servers()}
+    def _mcp_servers(self, brought: Mapping[str, McpServer]) -> Mapping[str, McpServer]:
+        named = dict(brought)
         named.update((name, server.named(name)) for name, server in self.settings.mcp_servers.items())
         # Some CLIs give their servers no other environment.
         deeper = {"LLM_GATEWAY_DEPTH": str(self.settings.depth + 1)}
@@ -157,5 +150,6 @@ def find_plugins(
     for kind, name, plugin in more:
         host.register(plugin, kind=kind, name=name)
     settings = load_settings(environ, host.settings_sections())
+    host.require_policies(settings.approval.required_policies)
     host.configure(settings.plugins, settings.provider_options)
     return host, settings

@@ -1,7 +1,8 @@
-"""The gateway's own papers in a job's folder: the request as it was accepted, and the words of the reply. All of it blocks."""
+"""The gateway's own papers in a job's folder: the request as it was accepted, and the words of the reply. What is no coroutine blocks."""
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -9,14 +10,20 @@ from errno import EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
+from llm_gateway.dispatch import seal
 from llm_gateway.errors import Interrupted
 from llm_gateway.files import make_private, open_directory, open_regular, read_regular, write_atomic
 from llm_gateway.model.job import Job
 from llm_gateway.model.request import Accepted, McpServer
+from llm_gateway.model.session import Session
 from llm_gateway.model.stored import from_json, to_json
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
+
+log = logging.getLogger("llm_gateway.papers")
 
 _REQUEST = "request.json"
 _REPLY = "reply.txt"
@@ -26,16 +33,24 @@ _MOST_REQUEST_BYTES = 256 << 20
 _NO_FILE = {ENOENT, ELOOP, EINVAL, EISDIR, ENXIO, ENOTDIR, EACCES}
 
 
-def keep_request(folder: Path, accepted: Accepted) -> None:
-    """Keep an accepted request. Of MCP servers only the names: the rest may be secret."""
+def keep_request(folder: Path, accepted: Accepted) -> bytes:
+    """Keep an accepted request; gives what was written. Of MCP servers only the names: the rest may be secret."""
     named = tuple(McpServer(name=server.name) for server in accepted.request.mcp_servers)
-    _lay_down(folder, _REQUEST, to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named))))
+    document = to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named)))
+    _lay_down(folder, _REQUEST, document)
+    return document
 
 
-def read_request(gateway: Gateway, job: Job) -> Accepted:
-    """The request of a job, as it was accepted. Raises Interrupted when it cannot be read."""
+def read_request(gateway: Gateway, job: Job, session: Session | None) -> Accepted:
+    """The request of a job, as it was accepted. Raises Interrupted when it cannot be read, or was changed since.
+
+    :param session: the job's conversation, as the store has it.
+    """
     try:
-        accepted = from_json(Accepted, _read(gateway.supervisor.folder(job.id), _REQUEST))
+        document = _read(gateway.supervisor.folder(job.id), _REQUEST)
+        accepted = from_json(Accepted, document) if seal.is_unchanged(job, document) else None
+        if accepted is None or not seal.enters_rightly(job, document, accepted.resume, session):
+            raise seal.changed(job)
         options = gateway.providers[job.provider].options_model.model_validate(accepted.request.options or {})
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_FILE:
@@ -43,6 +58,23 @@ def read_request(gateway: Gateway, job: Job) -> Accepted:
         raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
     servers = tuple(gateway.mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
     return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
+
+
+async def accepted_request(gateway: Gateway, job: Job) -> Accepted:
+    """As `read_request`, with the job's conversation from the store. Does not block."""
+    session = await gateway.store.get_session(job.session_id) if job.session_id else None
+    return await to_thread.run_sync(read_request, gateway, job, session)
+
+
+async def was_changed(gateway: Gateway, job: Job) -> bool:
+    """Whether the request in a job's folder is another one than was accepted."""
+    try:
+        await accepted_request(gateway, job)
+    except Interrupted as error:
+        if error.notices:
+            log.error("security: %s", error.message)
+        return bool(error.notices)
+    return False
 
 
 def keep_reply(folder: Path, text: str) -> None:

@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from anyio import to_thread
 
-from llm_gateway.dispatch import invocation
+from llm_gateway.dispatch import seal
 from llm_gateway.dispatch.conclusion import conclude, failed, open_live, unlearn
+from llm_gateway.dispatch.planning import plan_again
 from llm_gateway.dispatch.remarks import Earlier, earlier_turns, remark
-from llm_gateway.dispatch.submit import Plan, make_plan, run_spec
-from llm_gateway.errors import GatewayError, Interrupted, StoreUnavailable
+from llm_gateway.dispatch.submit import Plan, run_spec
+from llm_gateway.errors import GatewayError, StoreUnavailable
 from llm_gateway.live import LiveOutput, events_of
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
@@ -39,7 +40,7 @@ from llm_gateway.model.reply import Event
 from llm_gateway.model.request import Accepted
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
-from llm_gateway.papers import keep_reply, keep_request, read_request
+from llm_gateway.papers import accepted_request, keep_reply, keep_request, was_changed
 from llm_gateway.retention import keep_pruning
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Supervisor:
         self._driven: set[JobId] = set()  # this gateway's, with a place: a task follows each to its end
         self._unlaunched: set[JobId] = set()  # of those, the ones whose process may not be there yet
         self._adopted: set[JobId] = set()
+        self._launched: dict[JobId, Accepted] = {}  # what this gateway has launched, until it ends
         self._lives: dict[JobId, LiveOutput] = {}  # what somebody watches, or has looked at
         #: Set when a job that somebody waits for is worth a look; with it comes the job, if that has ended.
         self._stirred: dict[JobId, tuple[anyio.Event, dict[JobId, Job]]] = {}
@@ -100,20 +102,22 @@ class Supervisor:
 
     # ------------------------------------------------------------------------------------------------------- letting in
 
-    async def admit(self, job: Job, plan: Plan, *, session: Session | None, queue_if_busy: bool) -> Admission:
-        """Store an accepted request, durably, and start it if there is room. Raises SessionBusy or Saturated."""
+    async def admit(
+        self, job: Job, plan: Plan, *, session: Session | None, queue_if_busy: bool, anew: bool
+    ) -> Admission:
+        """Store an accepted request, and start it if there is room; `anew`: reuse nothing. Raises SessionBusy or Saturated."""
+        window_s = 0.0 if anew else self._gateway.settings.dedup_window_s
         with anyio.CancelScope(shield=True):  # a caller who goes away must not leave a stored job that nobody starts
-            admission = await self._admit(job, plan, session, queue_if_busy)
+            admission = await self._admit(job, plan, session, queue_if_busy, window_s)
         return admission  # noqa: RET504 - outside, because a scope may swallow a cancellation
 
-    async def _admit(self, job: Job, plan: Plan, session: Session | None, queue_if_busy: bool) -> Admission:
+    async def _admit(self, job: Job, plan: Plan, session: Session | None, queue: bool, window_s: float) -> Admission:
         gateway = self._gateway
         try:
             job = await to_thread.run_sync(self._prepare, job, plan, await earlier_turns(gateway, job, plan.accepted))
             self._plans[job.id] = plan
-            window_s = gateway.settings.dedup_window_s
             admission = await gateway.store.admit(
-                job, session=session, limits=gateway.limits, dedup_window_s=window_s, queue_if_busy=queue_if_busy
+                job, session=session, limits=gateway.limits, dedup_window_s=window_s, queue_if_busy=queue
             )
         except (GatewayError, OSError):
             await self._discard(job.id)
@@ -131,9 +135,10 @@ class Supervisor:
 
     def _prepare(self, job: Job, plan: Plan, earlier: Earlier) -> Job:
         """Lay down a job's papers, and have it say what its caller should know before it runs. Blocking."""
-        keep_request(self.folder(job.id), plan.accepted)
+        digests = seal.digests_of(keep_request(self.folder(job.id), plan.accepted))
         told = (*plan.invocation.warnings, *remark(self._gateway, job, plan.accepted, earlier)[1])
-        return replace(job, notices=tuple({"code": one.code, "message": one.message, **one.details} for one in told))
+        notices = tuple({"code": one.code, "message": one.message, **one.details} for one in told)
+        return replace(job, notices=notices, request_digests=digests)
 
     async def _discard(self, job_id: JobId) -> None:
         self._plans.pop(job_id, None)
@@ -196,6 +201,7 @@ class Supervisor:
             for known in (self._driven, self._unlaunched, self._adopted):  # it is launched, or never will be
                 known.discard(job.id)
             self._lives.pop(job.id, None)
+            self._launched.pop(job.id, None)
             self._wake(job.id, won)
         with suppress(RuntimeError):  # without a free thread: who waits here or elsewhere looks again after a while
             await to_thread.run_sync(self._neighbours.tell, job.id)
@@ -206,33 +212,29 @@ class Supervisor:
         """Wait for the end of a run; before that start it, if it is ours to start or nobody has."""
         engine, plan = self._gateway.engine, self._plans.pop(job.id, None)
         if plan is None:
+            if await was_changed(self._gateway, job):
+                await engine.cancel(job.id)
             try:
                 end = await engine.wait(job.id)
             except LookupError:
                 plan = await self._plan_again(job)
             else:
-                return end, await to_thread.run_sync(read_request, self._gateway, job)
+                return end, await self._read_request(job)
+        self._launched[job.id] = plan.accepted
         await engine.launch(run_spec(self._gateway, job, plan))
         self._settle_launch(job.id)
         return await engine.wait(job.id), plan.accepted
 
     async def _plan_again(self, job: Job) -> Plan:
         """Plan a job that was accepted elsewhere, or long ago, and that nobody has started."""
-        gateway = self._gateway
-        accepted = await to_thread.run_sync(read_request, gateway, job)
-        whole, resume = gateway.providers[job.provider], accepted.resume
-        session = await gateway.store.get_session(job.session_id) if job.session_id else None
-        if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
-            # An earlier turn of it ended meanwhile.
-            resume = gateway.host.resume_session(job.provider, accepted.request, session)
-        override = gateway.settings.provider(whole.name).executable
-        info, program = invocation.require_program(whole, accepted.request.variant, override, gateway.environ)
-        plan = make_plan(gateway, info, replace(accepted, resume=resume), program)
-        if lost := sorted(set(accepted.env_names) - set(plan.accepted.env_names)):
-            lacks = "the gateway that accepted this job ended before starting it, and this one's environment lacks "
-            raise Interrupted(lacks + ", ".join(lost))
+        accepted = await self._read_request(job)
+        plan = await plan_again(self._gateway, job, accepted, judged_elsewhere=job.id in self._adopted)
         await to_thread.run_sync(keep_request, self.folder(job.id), plan.accepted)
         return plan
+
+    async def _read_request(self, job: Job) -> Accepted:
+        """What was accepted: as it was launched from here, or as it lies in the job's folder and the store knows it."""
+        return self._launched.get(job.id) or await accepted_request(self._gateway, job)
 
     def _settle_launch(self, job_id: JobId) -> None:
         self._unlaunched.discard(job_id)
@@ -277,7 +279,7 @@ class Supervisor:
     async def live(self, job: Job) -> LiveOutput:
         """The output of a running job, opened on first use."""
         if (found := self._lives.get(job.id)) is None:
-            found = open_live(self._gateway, job, await to_thread.run_sync(read_request, self._gateway, job))
+            found = open_live(self._gateway, job, await self._read_request(job))
             if job.id in self._driven or job.owner != self.owner:  # it may have ended meanwhile
                 found = self._lives.setdefault(job.id, found)
         return found

@@ -3,88 +3,81 @@
 from __future__ import annotations
 
 import os
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from llm_gateway_extension_git.worktree import tree_state
+from plugins.git.tests.git_trees import git, make_repository, state
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    place = tmp_path / "repository"
-    place.mkdir()
-    (place / "file").write_text("one\n")
-    git(place, "init", "-q")
-    git(place, "add", "file")
-    git(place, "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "-qm", "one")
-    return place
+    return make_repository(tmp_path / "repository")
 
 
-def git(place: Path, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=place, check=True, timeout=20)
-
-
-def planted(repository: Path) -> Path:
-    """A program of the repository's, that leaves a mark when it runs."""
-    script = repository.parent / "planted"
-    script.write_text(f"#!/bin/sh\ntouch {repository.parent}/mark\ncat\n")
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Path]:
+    """A program that leaves a mark when it runs; at the end it must not have."""
+    script = tmp_path / "planted"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/mark\ncat\n")
     script.chmod(0o755)
-    return script
+    yield script
+    assert not (tmp_path / "mark").exists()
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"core.fsmonitor": "{script}"},
-        {"filter.evil.clean": "{script}"},
-        {"filter.evil.process": "{script}", "filter.evil.required": "true"},
-        {"filter.Evil.one.clean": "{script}"},
-        {"diff.external": "{script}"},
-    ],
-    ids=lambda settings: next(iter(settings)),
-)
-def test_lesson_83_no_program_that_a_repository_names_is_run(repository: Path, settings: dict[str, str]) -> None:
-    script = planted(repository)
-    for key, value in settings.items():
-        git(repository, "config", key, value.format(script=script))
-    (repository / ".gitattributes").write_text("* filter=evil filter=evil diff=evil\nfile filter=evil\n")
-    if "filter.Evil.one.clean" in settings:
-        (repository / ".gitattributes").write_text("* filter=Evil.one\n")
-    before = tree_state(str(repository))
-    (repository / "file").write_text("two\n")
+@pytest.mark.parametrize("key", ["fsmonitor", "pager", "sshCommand", "hooksPath", "askPass"])
+def test_lesson_83_no_program_of_the_configuration_is_run(repository: Path, script: Path, key: str) -> None:
+    (repository / "kept.py").write_text("two\n")
+    git(repository, "config", f"core.{key}", str(script))
+    assert state(repository)
+
+
+@pytest.mark.parametrize("name", ["evil", "a=b", "Evil.one", "x y"])
+@pytest.mark.parametrize("kind", ["clean", "process"])
+@pytest.mark.parametrize("where", ["config", "config.worktree", "included", "modules/sub/config"])
+def test_lesson_102_no_filter_is_run(
+    repository: Path, script: Path, tmp_path: Path, name: str, kind: str, where: str
+) -> None:
+    place = repository
+    if where.startswith("modules"):
+        git(repository, "submodule", "--quiet", "add", str(make_repository(tmp_path / "inner")), "sub")
+        place = repository / "sub"
+    config = repository / ".git" / where
+    with config.open("a") as file:
+        file.write(f'[filter "{name}"]\n\t{kind} = {script}\n\trequired = true\n[core]\n\tfsmonitor = {script}\n')
+    if where == "config.worktree":
+        git(repository, "config", "extensions.worktreeConfig", "true")
+    if where == "included":
+        git(repository, "config", "include.path", "included")
+    (place / ".gitattributes").write_text(f"kept.py filter={name}\n")
+    before = state(repository)
+    (place / "kept.py").write_text("two\n")
     assert before
-    assert tree_state(str(repository)) not in (before, None)
-    assert not (repository.parent / "mark").exists()
-
-
-def test_a_filter_that_is_included_from_another_file_is_not_run_either(repository: Path) -> None:
-    script = planted(repository)
-    (repository / "more").write_text(f'[filter "evil"]\n\tclean = {script}\n')
-    git(repository, "config", "include.path", "../more")
-    (repository / ".gitattributes").write_text("* filter=evil\n")
-    (repository / "file").write_text("two\n")
-    assert tree_state(str(repository))
-    assert not (repository.parent / "mark").exists()
+    assert state(repository) not in (before, None)
 
 
 @pytest.mark.parametrize("entry", ["", ".", "bin"])
 def test_a_git_that_lies_in_the_working_directory_is_not_run(
-    repository: Path, entry: str, monkeypatch: pytest.MonkeyPatch
+    repository: Path, script: Path, entry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (repository / "bin").mkdir()
     for place in (repository / "git", repository / "bin" / "git"):
-        place.write_bytes(planted(repository).read_bytes())
+        place.write_bytes(script.read_bytes())
         place.chmod(0o755)
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PATH", os.pathsep.join([entry, os.environ["PATH"]]))
-    assert tree_state(str(repository))
-    assert not (repository.parent / "mark").exists()
+    assert state(repository)
 
 
-def test_a_named_pipe_in_the_place_of_a_file_is_not_waited_for(repository: Path) -> None:
-    before = tree_state(str(repository))
-    (repository / "file").unlink()
-    os.mkfifo(repository / "file")
-    assert tree_state(str(repository)) != before
+def test_git_variables_of_the_environment_change_nothing(
+    repository: Path, script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state(repository)
+    other = make_repository(tmp_path / "other")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(script))
+    assert state(repository) == before
+    (repository / "kept.py").write_text("two\n")
+    assert state(repository) not in (before, None)

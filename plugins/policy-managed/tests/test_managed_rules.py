@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway import Decision, McpServer, Posture, Prompt, Proposal, Request
+from llm_gateway import Decision, McpServer, Posture, Prompt, Proposal, Request, quoted
 from llm_gateway_policy_managed.judgement import judge
 from llm_gateway_policy_managed.plugin import gateway_approve
 from llm_gateway_policy_managed.rules import RULES, Consequence
@@ -50,6 +50,8 @@ CASES: dict[str, dict[str, Any]] = {
     "shell_tool": {"allowed_tools": ("Read", "Bash")},
     "shell_command": {"allowed_tools": ("Bash(git *)",)},
     "other_tool": {"allowed_tools": ("WebFetch",)},
+    "tool_in_sensitive_place": {"allowed_tools": ("Read(~/.ssh/**)",)},
+    "tool_outside": {"allowed_tools": ("Edit(/srv/other/**)",)},
     "above_home": {"working_dir": "/"},
     "home": {"working_dir": "~"},
     "sensitive_place": {"working_dir": "~/.ssh"},
@@ -83,7 +85,7 @@ def test_each_rule_has_its_consequence(rule: Any, strictness: str) -> None:
     assert verdict.decision is expected
     assert verdict.posture is (Posture.PROMPTED if consequence is Consequence.LOWER else None)
     assert (verdict.question is not None) == (verdict.decision is Decision.ASK)
-    found = ", ".join(rule.finds(proposal))
+    found = ", ".join(map(quoted, rule.finds(proposal)))
     assert rule.reason.format(found=found) in verdict.reasons
     assert "{" not in " ".join(verdict.reasons)
 

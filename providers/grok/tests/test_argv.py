@@ -7,10 +7,22 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from llm_gateway import RUN_FILES, Invocation, McpServer, NativeSessionId, Posture, Prompt, Request, Resume
+from llm_gateway import (
+    RUN_FILES,
+    Access,
+    Invocation,
+    McpServer,
+    NativeSessionId,
+    Opened,
+    Posture,
+    Prompt,
+    Request,
+    Resume,
+)
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_provider_grok.argv import DENIED, ENV, PLANNING, RUNGS, build
 from llm_gateway_provider_grok.options import GrokOptions
+from llm_gateway_provider_grok.places import denied_secrets, opens
 from llm_gateway_provider_grok.plugin import gateway_describe_provider
 
 ID = NativeSessionId("2f0d8a5e-9c7b-4b56-8f0b-0d3f6f5c1a11")
@@ -29,12 +41,16 @@ def argv_of(posture: Posture = Posture.PROMPTED, **asked: Any) -> tuple[str, ...
     return made(posture=posture, **asked).argv
 
 
+SECRETS = {f"--deny={rule}" for rule in denied_secrets((), "/")}
+
+
 def rules(argv: tuple[str, ...], flag: str) -> set[str]:
-    return {part.removeprefix(f"--{flag}=") for part in argv if part.startswith(f"--{flag}=")}
+    """The rules of a kind, but for those that keep it out of places of keys and logins."""
+    return {part.removeprefix(f"--{flag}=") for part in argv if part.startswith(f"--{flag}=") and part not in SECRETS}
 
 
 def test_a_plain_request_of_grok_is_the_base_call() -> None:
-    assert argv_of() == (
+    assert tuple(part for part in argv_of() if part not in SECRETS) == (
         *("grok", "--prompt-file=/dev/stdin", "--verbatim", "--output-format=streaming-json", "--cwd=/"),
         *(f"--session-id={ID}", "--permission-mode=default"),
         *("--deny=Edit", "--deny=Bash(touch *)", "--deny=Bash(mkdir *)", "--disallowed-tools=send_feedback"),
@@ -82,6 +98,49 @@ def test_accept_edits_denies_what_is_outside_unless_the_caller_allows_edits_by_n
     assert len(rules(argv_of(Posture.ACCEPT_EDITS, **given), "deny")) > 50
     named = argv_of(Posture.ACCEPT_EDITS, allowed_tools=("Edit(/elsewhere/**)",), **given)
     assert rules(named, "deny") == {"Bash", "Bash(touch *)", "Bash(mkdir *)"}
+
+
+@every_rung
+def test_no_rung_below_bypass_looks_into_places_of_keys_and_logins(posture: Posture) -> None:
+    assert set(argv_of(posture)) >= SECRETS or posture is Posture.BYPASS
+    assert len(SECRETS) > 100
+
+
+def test_a_place_of_keys_that_the_caller_allows_by_name_is_open_and_the_others_stay_closed() -> None:
+    left = {part for part in argv_of(allowed_tools=("Read(~/.aws/**)",)) if part in SECRETS}
+    assert "--deny=Read(~/.aws/**)" not in left
+    assert {"--deny=Read(~/.ssh/**)", "--deny=Grep(~/.ssh)"} <= left
+    assert {part for part in argv_of(allowed_tools=("Read(/usr/**)", "Read")) if part in SECRETS} == SECRETS
+
+
+@pytest.mark.parametrize("tool", ["Edit", "Write"])
+def test_lesson_103_a_bare_rule_for_editing_means_inside(tool: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"working_dir": str(tmp_path), "allowed_tools": (tool,)}
+    for posture in (Posture.PROMPTED, Posture.ACCEPT_EDITS):
+        argv = argv_of(posture, **given)
+        assert rules(argv, "allow") == {"Edit(./**)"}
+        assert len(rules(argv, "deny")) > 50, "every way out is denied"
+
+
+OPENED = [
+    ("Read", Access.LOOK, ()),
+    ("Edit", Access.EDIT, ()),
+    ("Write(src/**)", Access.EDIT, ("/srv/src",)),
+    ("Read(~/.ssh/**)", Access.LOOK, ("~/.ssh",)),
+    ("Edit(/etc/**)", Access.EDIT, ("/etc",)),
+    ("Grep(../*)", Access.LOOK, ("/",)),
+    ("Bash", Access.SHELL, ()),
+    ("Bash(git *)", Access.SHELL_COMMAND, ()),
+    ("MCPTool(search__*)", Access.SERVER, ()),
+    ("mcp__search", Access.SERVER, ()),
+    ("WebFetch", Access.OTHER, ()),
+]
+
+
+@pytest.mark.parametrize(("entry", "access", "places"), OPENED)
+def test_what_an_entry_of_allowed_tools_opens_in_grok(entry: str, access: Access, places: tuple[str, ...]) -> None:
+    request = Request(provider="grok", prompt=Prompt(text="x"), working_dir="/srv", allowed_tools=(entry,))
+    assert opens(request) == [Opened(entry=entry, access=access, places=places)]
 
 
 def test_a_directory_is_named_by_its_real_path(tmp_path: Path) -> None:

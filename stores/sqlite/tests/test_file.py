@@ -331,3 +331,40 @@ def test_a_document_of_another_version_is_the_stores_failure_and_not_the_callers
         await store.aclose()
 
     anyio.run(main)
+
+
+def test_jobs_of_a_file_from_before_their_files_were_looked_at_are_kept_and_never_reused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "gateway.db"
+    now = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
+    document = (
+        b'{"schema":1,"id":"job-1","provider":"echo","state":"queued","principal":"ada","owner":"g1","dedup_key":"k",'
+        b'"posture":"prompted","working_dir":"/w","created_at":"2026-11-29T12:00:00Z"}'
+    )
+    micros = int(now.timestamp() * 1_000_000)
+    known = {version: file for version, file in migrations().items() if version <= 4}
+    with monkeypatch.context() as earlier:
+        earlier.setattr("llm_gateway_store_sqlite.database.migrations", lambda: known)
+        old = Database(str(path), 1.0)
+        old.open()
+        old.connection.execute(
+            "INSERT INTO jobs (id, state, provider, principal, owner, dedup_key, created_at, ended_at, doc)"
+            " VALUES ('job-1', 'completed', 'echo', 'ada', 'g1', 'k', ?, ?, ?)",
+            (micros, micros, document),
+        )
+        old.close()
+
+    async def main() -> None:
+        store = SqliteStore(str(path))
+        await store.aopen()
+        try:
+            job = await store.get_job(JobId("job-1"))
+            assert job is not None
+            assert (job.state, job.left_state) == (JobState.COMPLETED, None)
+            assert await store.find_duplicate("ada", "k", "any", 3600, now) is None
+            assert await store.find_duplicate("ada", "k", None, 3600, now) is None
+        finally:
+            await store.aclose()
+
+    anyio.run(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -28,12 +29,28 @@ def test_json_is_the_result_object(command) -> None:
     assert again["sessionId"] == result["sessionId"]
 
 
-def test_the_same_question_again_is_told_to_be_the_same_job(command) -> None:
-    first = command.json("ask", "echo", "hello", "--param", "createNewSession=true")
-    second = command.json("ask", "echo", "hello", "--new")
+def test_lesson_26_the_same_question_again_is_told_to_be_the_same_job(command, tmp_path) -> None:
+    (tmp_path / "work").mkdir()
+    words = ("ask", "echo", "hello", "--dir", str(tmp_path / "work"))
+    command.environ["LLM_GATEWAY_REUSE_BUDGET_S"] = "20"
+    first = command.json(*words)
+    second = command.json(*words, "--param", "createNewSession=true")
     assert second["jobId"] == first["jobId"]
     assert second["deduplicated"] is True
     assert second["originalStartedAt"]
+    assert "use --new for a new run" in second["reused"]
+    told = command.run(*words)
+    assert told.stdout == "echo: hello\n"
+    assert re.search(r"answer from \d\d:\d\d, .+ ago; use --new for a new run", told.stderr)
+
+
+def test_new_always_runs_and_what_it_answered_is_reused_from_then_on(command, tmp_path) -> None:
+    (tmp_path / "work").mkdir()
+    words = ("ask", "echo", "hello", "--dir", str(tmp_path / "work"))
+    command.environ["LLM_GATEWAY_REUSE_BUDGET_S"] = "20"
+    jobs = [command.json(*words, *more)["jobId"] for more in ([], ["--new"], ["--new"], [])]
+    assert len(set(jobs)) == 3
+    assert jobs[3] == jobs[2]
 
 
 def test_a_failed_job_is_exit_code_1_with_the_reason(command) -> None:

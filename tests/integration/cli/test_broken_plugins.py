@@ -88,7 +88,7 @@ def test_each_broken_plugin_is_named_with_its_distribution(crowd: Any) -> None:
     assert told["echo"]["state"] == "loaded"
 
 
-def test_the_protocol_and_the_good_tools_do_not_suffer(crowd: Any, tmp_path: Path) -> None:
+def test_the_protocol_and_the_good_tools_do_not_suffer_and_a_broken_policy_denies(crowd: Any, tmp_path: Path) -> None:
     log = tmp_path / "log"
     pipe = subprocess.PIPE
     with log.open("wb") as errors, crowd.start("serve", stdin=pipe, stdout=pipe, stderr=errors) as process:
@@ -101,12 +101,16 @@ def test_the_protocol_and_the_good_tools_do_not_suffer(crowd: Any, tmp_path: Pat
     assert process.returncode == 0
     assert {"echo_request", "echo_request_async", "llm_job_result"} <= tools
     assert not tools & {"bad_schema_tool", "twin_request", "liar_request"}
-    assert answer["structuredContent"]["text"] == "echo: hello"
+    denied = answer["structuredContent"]["error"]
+    assert denied["code"] == "approval_denied"
+    assert "misspelt" in denied["message"]
     assert out == b""
     problems = json.dumps(health["structuredContent"])
     for module in ("raiser", "taken", "nameless", "misspelt", "bad_schema"):
         assert f"({module}-dist)" in problems
     said = log.read_text()
+    for module in ("no_import", "exits", "raiser", "taken", "nameless", "misspelt"):
+        assert f"{module}-dist 1.2" in said
     assert "bad_schema_tool is not shown" in said
     assert "a stray print" in said
 

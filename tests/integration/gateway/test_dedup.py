@@ -63,6 +63,7 @@ async def test_force_refresh_runs_anew_and_a_window_of_0_always_does(home: Home)
 
 async def test_lesson_25_whatever_could_change_the_answer_makes_another_job(home: Home) -> None:
     (home.work / "sub").mkdir()
+    (home.path.parent / "more").mkdir()
     variants: list[dict[str, Any]] = [
         {},
         {"model": "echo-1-mini"},
@@ -70,7 +71,7 @@ async def test_lesson_25_whatever_could_change_the_answer_makes_another_job(home
         {"scenario": "steps"},
         {"amount": 2},
         {"workingDir": str(home.work / "sub")},
-        {"addDirs": [str(home.work / "sub")]},
+        {"addDirs": [str(home.path.parent / "more")]},
         {"allowedTools": ["Read"]},
         {"disallowedTools": ["Bash"]},
         {"timeoutMs": 60_000},

@@ -14,6 +14,8 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters, stdio_client, types
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 
+from tests.integration.gateway.world import Home
+
 pytestmark = pytest.mark.anyio
 
 
@@ -138,3 +140,19 @@ async def test_an_unknown_task_and_a_wrong_request_are_refused(tmp_path: Path) -
         wrong = await client.call_tool("echo_request", {})
         assert wrong.is_error
         assert using.begun is None
+
+
+async def test_lesson_116_a_task_of_another_principal_is_unknown(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.env["LLM_GATEWAY_PLUGINS"] = "echo,operations"
+    async with home.open() as local:
+        alice = local.other("alice")
+        running, over = await alice.start("hang", scenario="hang"), (await alice.ask("hello"))["jobId"]
+        async with connect(home.path, Using()) as client:
+            for job in (running, over):
+                for method in ("tasks/get", "tasks/cancel"):
+                    with pytest.raises(MCPError) as unknown:
+                        await told(client, method, job)
+                    assert unknown.value.error.code == -32602
+                    assert unknown.value.error.message == f"there is no job {job}"
+        assert await alice.state(running) == "running"

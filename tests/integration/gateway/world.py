@@ -138,6 +138,7 @@ class Home:
             "LLM_GATEWAY_HOME": str(self.path),
             "LLM_GATEWAY_ECHO_HOME": str(folder / "echo"),
             "LLM_GATEWAY_LIMITS_RUNNING": "8",
+            "LLM_GATEWAY_REUSE_BUDGET_S": "20",  # a busy machine must not make the files' state unknown
         }
 
     def set(self, **settings: object) -> Home:

@@ -14,6 +14,8 @@ def show_answer(result: dict[str, Any]) -> Exit:
     """Print a reply's text to stdout, all else to stderr; the exit code."""
     if result.get("text"):
         say(shown(result["text"], sys.stdout))
+    if result.get("reused"):
+        say(f"llm-gateway: {result['reused']}", sys.stderr)
     error = result.get("error")
     if error:
         say(shown(f"llm-gateway: {error['message']} ({error['code']})", sys.stderr), sys.stderr)
@@ -36,8 +38,8 @@ def _foot(result: dict[str, Any]) -> str:
     approval = result.get("approval") or {}
     if approval.get("policy"):
         parts.append(f"{approval['posture']}, allowed by {approval['policy']}")
-    if result.get("deduplicated"):
-        parts.append("the same request was answered before")
+    if result.get("deduplicated") and not result.get("reused"):
+        parts.append("joined the same request, which was running already")
     if result.get("resumable"):
         parts.append(f"go on with --session {result['gatewaySessionId']}")
     return styled(" · ", "dim", sys.stderr).join(parts)

@@ -51,6 +51,8 @@ def request_arguments(options: argparse.Namespace) -> dict[str, Any]:
         if name in arguments:
             raise UsageError(f"{name} is given twice, as an option and as --param")
         arguments[name] = value
+    if options.new:
+        arguments.setdefault("forceRefresh", True)
     return arguments
 
 
@@ -69,6 +71,8 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
             say_json({"status": "failed", "error": error.to_wire()})
             return exit_of(error)
         raise
+    if "reused" in accepted:
+        accepted["reused"] = accepted["reused"].replace("forceRefresh", "--new")
     job_id = accepted["job"]["id"]
     try:
         if options.detach:
@@ -82,6 +86,8 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
     result = await call(gateway, "llm_job_result", {"jobId": job_id})
     if accepted["deduplicated"]:
         result |= {"deduplicated": True, "originalStartedAt": accepted["job"]["createdAt"]}
+    if "reused" in accepted:
+        result["reused"] = accepted["reused"]
     if options.json:
         say_json(result)
         return exit_of_status(result["status"])
@@ -93,6 +99,8 @@ async def _detach(gateway: Gateway, accepted: dict[str, Any], *, as_json: bool) 
         say_json(accepted)
     else:
         say(accepted["job"]["id"])
+        if "reused" in accepted:
+            say(f"llm-gateway: {accepted['reused']}", sys.stderr)
     if accepted["job"]["status"] == "queued" and looked_at(sys.stderr):
         say("waiting for a place; Ctrl-C leaves the start to the next gateway of this home", sys.stderr)
     await gateway.supervisor.drained()

@@ -6,8 +6,9 @@ import argparse
 import os
 
 from llm_gateway import Command
-from llm_gateway.cli.parser import knows
+from llm_gateway.cli.parser import known
 from llm_gateway.cli.running import log_to_stderr, with_gateway
+from llm_gateway.operations.surface import first_owners
 from llm_gateway.plugins import PluginHost
 
 
@@ -16,14 +17,18 @@ def commands(parser: argparse.ArgumentParser) -> list[Command]:
     log_to_stderr()
     host = PluginHost.discover(os.environ)
     host.load(("extension",))
-    found: dict[str, Command] = {}
+    return usable(host, parser)
+
+
+def usable(host: PluginHost, parser: argparse.ArgumentParser) -> list[Command]:
+    """The commands that loaded plugins bring; what is wrong with one is reported to the host."""
+    right = []
     for plugin, command in host.commands():
-        if command.name in found or knows(parser, command.name):
-            host.report(plugin, f"the command {command.name} exists already")
-        elif (command.run is None) == (command.work is None):
+        if (command.run is None) == (command.work is None):
             host.report(plugin, f"the command {command.name} must have exactly one of run and work")
         else:
-            found[command.name] = command
+            right.append((plugin, command))
+    found = first_owners(host, "the command", right, taken=known(parser))
     return [found[name] for name in sorted(found)]
 
 

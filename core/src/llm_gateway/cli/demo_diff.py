@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
-from llm_gateway.programs import find_executable
+from llm_gateway.git import GitError, open_repository
 
 MAX_BYTES = 50_000
-_QUIET = ("-c", "core.fsmonitor=false", "--no-pager")
 _SHOW = ("show", "--format=%h %s", "--first-parent", "-m", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD")
 _TIMEOUT_S = 10.0
 
@@ -39,20 +37,10 @@ diff --git a/basket.py b/basket.py
 
 def change_to_review() -> tuple[str, str]:
     """A title and a diff, at most 50 kB. Blocking."""
-    git = find_executable("git", os.environ)
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        shown = b""
-        if git is not None:
-            shown = subprocess.run(
-                [git, *_QUIET, *_SHOW],
-                env=env,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                timeout=_TIMEOUT_S,
-                check=True,
-            ).stdout
-    except (OSError, subprocess.SubprocessError):
+        with open_repository(os.getcwd()) as repository:
+            shown, _ = repository.run_cut(_SHOW, most_bytes=4 * MAX_BYTES, timeout_s=_TIMEOUT_S)
+    except (OSError, GitError):
         shown = b""
     title, _, diff = shown.replace(b"\0", b"").decode("utf-8", "replace").partition("\n")
     if not diff.strip():

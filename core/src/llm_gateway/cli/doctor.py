@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 import llm_gateway
+from llm_gateway.cli.brought import usable
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import explain
 from llm_gateway.cli.masking import masked_url
+from llm_gateway.cli.parser import build_parser
 from llm_gateway.cli.running import Scopes, log_to_stderr, run_async
 from llm_gateway.cli.screen import say, say_json, state, styled
 from llm_gateway.cli.versions import look_at_provider
 from llm_gateway.operations.requests import RESERVED
-from llm_gateway.plugins import PluginHost
+from llm_gateway.operations.surface import collect
+from llm_gateway.plugins import PluginError, PluginHost
 from llm_gateway.settings import Settings, SettingsError, load_settings
 
 _OPEN_S = 15.0
@@ -64,6 +68,9 @@ async def examine() -> dict[str, Any]:
         report["home"] = _home(settings.home, problems, notes)
         report["store"] = await _store(host, settings, problems)
         report["engine"] = await _engine(host, settings, problems)
+        report["plugins"] = []
+        if _configured(host, settings, problems):
+            report["plugins"] = await to_thread.run_sync(_diagnoses, host, problems)
     report["providers"] = await _providers(host, settings, problems, notes)
     problems += host.problems
     return {"ok": not problems, **report, "problems": problems, "notes": notes}
@@ -76,7 +83,20 @@ def _settings(host: PluginHost, problems: list[str], notes: list[str]) -> Settin
         problems += [f"settings: {problem}" for problem in error.problems]
         return None
     notes += [f"settings: {warning}" for warning in settings.warnings]
+    host.require_policies(settings.approval.required_policies)
     return settings
+
+
+def _configured(host: PluginHost, settings: Settings, problems: list[str]) -> bool:
+    """Hand the plugins their settings and collect what they bring, so that the host learns who brings a name that is taken."""
+    try:
+        host.configure(settings.plugins, settings.provider_options)
+    except PluginError as error:
+        problems.append(f"settings: {error}")
+        return False
+    collect(host)
+    usable(host, build_parser())
+    return True
 
 
 def _home(home: Path, problems: list[str], notes: list[str]) -> dict[str, Any]:
@@ -126,6 +146,13 @@ async def _engine(host: PluginHost, settings: Settings, problems: list[str]) -> 
         return {}
 
     return {"url": url, **await _tried(f"engine {url}", look, problems)}
+
+
+def _diagnoses(host: PluginHost, problems: list[str]) -> list[dict[str, Any]]:
+    """What the plugins say of this machine. Blocking."""
+    found = [one for _, one in host.diagnoses()]
+    problems += [f"{one.name}: {one.message}" for one in found if not one.ok]
+    return [{"name": one.name, "ok": one.ok, "message": one.message} for one in found]
 
 
 async def _tried(what: str, look: Callable[[], Awaitable[dict[str, Any]]], problems: list[str]) -> dict[str, Any]:
@@ -189,6 +216,8 @@ def _tell(report: dict[str, Any]) -> None:
         for name in ("store", "engine"):
             jobs = " ".join(f"{count} {word}" for word, count in report[name].get("jobs", {}).items())
             row(report[name]["ok"], name, f"{report[name]['url']} {jobs}")
+    for one in report.get("plugins", ()):
+        row(one["ok"], one["name"], one["message"] if one["ok"] else "see below")
     for one in report["providers"]:
         if one["installed"]:
             row(

@@ -43,7 +43,12 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
 
 def knows(parser: argparse.ArgumentParser, command: str) -> bool:
     """Whether it has this command."""
-    return any(command in action.choices for action in parser._actions if isinstance(action, Subparsers))
+    return command in known(parser)
+
+
+def known(parser: argparse.ArgumentParser) -> set[str]:
+    """The commands that it has."""
+    return {name for action in parser._actions if isinstance(action, Subparsers) for name in action.choices}
 
 
 def _add(commands: Subparsers[argparse.ArgumentParser], name: str, module: str, what: str) -> argparse.ArgumentParser:
@@ -75,7 +80,7 @@ def _ask(commands: Subparsers[argparse.ArgumentParser]) -> None:
     which.add_argument(
         "--resume-latest", action="store_true", help="continue the newest conversation of this directory"
     )
-    which.add_argument("--new", action="store_true", help="begin a new conversation in any case")
+    which.add_argument("--new", action="store_true", help="begin a new conversation, with a new run in any case")
     ask.add_argument("--dir", metavar="PATH", help="where the run happens (default: here)")
     ask.add_argument("--timeout", metavar="TIME", help="end the run after this time: 90, 90s, 10m, 2h")
     ask.add_argument(

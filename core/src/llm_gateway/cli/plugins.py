@@ -1,17 +1,22 @@
-"""`llm-gateway plugins`: every installed plugin. Reads no settings, opens no store and no engine."""
+"""`llm-gateway plugins`: every installed plugin. Opens no store and no engine."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
 from typing import Any
 
+from llm_gateway.cli.brought import usable
 from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.parser import build_parser
 from llm_gateway.cli.running import log_to_stderr
 from llm_gateway.cli.screen import say, say_json, table
 from llm_gateway.operations.requests import RESERVED
-from llm_gateway.plugins import PluginHost, PluginRecord
+from llm_gateway.operations.surface import collect
+from llm_gateway.plugins import PluginError, PluginHost, PluginRecord
 from llm_gateway.plugins.find import KINDS
+from llm_gateway.settings import SettingsError, load_settings
 
 
 def run(options: argparse.Namespace) -> int:
@@ -19,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     log_to_stderr()
     host = PluginHost.discover(os.environ, reserved=RESERVED)
     host.load(KINDS)
+    _ask_all(host)
     if options.json:
         say_json({"plugins": [_shown(record) for record in host.records], "problems": list(host.problems)})
         return Exit.OK
@@ -30,6 +36,16 @@ def run(options: argparse.Namespace) -> int:
     for problem in host.problems:
         say(f"problem: {problem}")
     return Exit.OK
+
+
+def _ask_all(host: PluginHost) -> None:
+    """Have plugins say what they bring, as far as the settings can be read: a name that is taken comes to light."""
+    with suppress(SettingsError, PluginError):
+        settings = load_settings(os.environ, host.settings_sections())
+        host.require_policies(settings.approval.required_policies)
+        host.configure(settings.plugins, settings.provider_options)
+        collect(host)
+        usable(host, build_parser())
 
 
 def _shown(record: PluginRecord) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""Step 5: the dedup key, by which a job that asks to be let in is known again. Pure."""
+"""Step 5: the dedup key, by which a request is known again. Pure.
+
+It holds what the request itself says. What the run finds on the disk is looked at in `surroundings.py`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from llm_gateway.model.invocation import Invocation
@@ -18,38 +22,42 @@ def dedup_key(
     *,
     program: str,
     session: Session | None,
-    set_environment: Mapping[str, str],
-    tree: str,
+    environment: Mapping[str, str],
 ) -> str:
-    """A SHA-256 over everything that could change the answer.
+    """A SHA-256 over everything in a request that could change the answer. No value can be read from it.
 
     A native id that was chosen for a fresh conversation is left out: it differs each time and changes nothing.
 
     :param program: identity of the executable.
     :param session: the conversation to continue; None for a fresh one.
-    :param set_environment: what the gateway itself puts into the run's environment.
-    :param tree: state of the working tree.
+    :param environment: the whole environment of the run.
     """
     request = accepted.request
     chosen = accepted.resume.native_id if accepted.resume.fresh else None
-    said = [element.replace(chosen, "<new>") if chosen else element for element in invocation.argv]
+
+    def known(words: str) -> str:
+        return words.replace(chosen, "<new>") if chosen else words
+
+    def digest(data: bytes) -> str:
+        return hashlib.sha256(data.replace(chosen.encode(), b"<new>") if chosen else data).hexdigest()
+
     parts: list[Any] = [
         request.provider,
         request.principal,
         program,
-        said,
-        hashlib.sha256(invocation.stdin or b"").hexdigest(),
-        hashlib.sha256(request.prompt.text.encode()).hexdigest(),
+        [known(element) for element in invocation.argv],
+        digest(invocation.stdin or b""),
+        hashlib.sha256(request.prompt.text.encode("utf-8", "surrogatepass")).hexdigest(),
         request.working_dir,
         list(request.add_dirs),
-        sorted((name, hashlib.sha256(content).hexdigest()) for name, content in invocation.files.items()),
+        sorted((name, digest(content)) for name, content in invocation.files.items()),
+        [known(path) for path in invocation.artifacts],
         request.model,
         accepted.posture.value,
         [session.id, session.turns] if session else None,
-        sorted(server.name for server in request.mcp_servers),
-        sorted({**invocation.env, **set_environment}.items()),
+        [asdict(server) for server in sorted(request.mcp_servers, key=lambda server: server.name)],
+        sorted((name, known(value)) for name, value in environment.items()),
         request.output_schema,
         [request.timeout_s, request.idle_timeout_s],
-        tree,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()

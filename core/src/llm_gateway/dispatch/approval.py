@@ -11,9 +11,11 @@ from llm_gateway.model.operation import AskHuman
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.record import Decision, Verdict
+from llm_gateway.quoting import plain
 
 LEGACY = "legacy"
 HUMAN = "human"  #: who judged, when a person was asked
+_MOST_ASKED = 4000  #: characters of one policy's question
 _STRICTNESS = list(Decision)
 
 
@@ -47,16 +49,34 @@ def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None)
     return _nearest(info, min(info.approved_posture, configured or info.approved_posture))
 
 
+def repeated_posture(held: Posture | None, usual: Posture | None, strategy: str) -> Posture | None:
+    """The rung of a turn that names none: that of the conversation's first turn, as far as this turn's strategy gives it unasked.
+
+    :param held: the first turn's; None: there is none yet, or it is not known.
+    :param usual: what `usual_posture` says of this turn.
+    """
+    if held is None or (strategy != LEGACY and usual is not None and usual < held):
+        return usual
+    return held
+
+
 async def by_human(ask: AskHuman | None, verdicts: Sequence[Verdict]) -> Verdict | None:
     """The human's verdict, where the strictest of the policies asks for one; None: not needed, or nobody answered."""
-    asking = [verdict for verdict in verdicts if verdict.decision is not Decision.ALLOW]
-    if ask is None or not asking or any(verdict.decision is Decision.DENY for verdict in asking):
+    question = _asked(verdicts)
+    if ask is None or question is None:
         return None
-    question = "\n".join(dict.fromkeys(map(_question, asking)))
     answer = await ask(question)
     if answer is None:
         return None
-    return Verdict(decision=Decision.ALLOW if answer else Decision.DENY, policy=HUMAN, reasons=(f"asked: {question}",))
+    return Verdict(decision=Decision.ALLOW if answer else Decision.DENY, policy=HUMAN, reasons=(_kept(question),))
+
+
+def answered_before(approved: Mapping[str, Any], verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The human's yes to the very question that policies ask now, from an `approval` object of before; None: there was none."""
+    question = _asked(verdicts)
+    if question is None or approved.get("policy") != HUMAN or _kept(question) not in approved.get("reasons", ()):
+        return None
+    return Verdict(decision=Decision.ALLOW, policy=HUMAN, reasons=(_kept(question),))
 
 
 def rule(
@@ -79,8 +99,8 @@ def rule(
             raise ApprovalNeeded(f"policy {strictest.policy} wants a human to decide: {_question(strictest)}")
         strictest = human
     if strictest.decision is Decision.DENY:
-        who = "the human" if strictest is human else f"policy {strictest.policy}"
-        raise ApprovalDenied(f"{who} denied this request: {'; '.join(strictest.reasons) or 'no reason given'}")
+        denying = [human] if strictest is human else [one for one in verdicts if one.decision is Decision.DENY]
+        raise ApprovalDenied(". ".join(_denial(one, is_human=one is human) for one in denying))
     lowest = min([wanted, *(verdict.posture for verdict in verdicts if verdict.posture)])
     return Ruling(posture=_nearest(info, lowest) or _held(info, lowest), verdict=strictest)
 
@@ -91,8 +111,26 @@ def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
     return {"strategy": strategy, "decision": Decision.ALLOW.value, "posture": ruling.posture.value, **judged}
 
 
+def _denial(verdict: Verdict, *, is_human: bool) -> str:
+    who = "the human" if is_human else f"policy {verdict.policy}"
+    return f"{who} denied this request: {'; '.join(verdict.reasons) or 'no reason given'}"
+
+
+def _asked(verdicts: Sequence[Verdict]) -> str | None:
+    """The question of all who ask; None: nobody does, or somebody denies."""
+    asking = [verdict for verdict in verdicts if verdict.decision is not Decision.ALLOW]
+    if not asking or any(verdict.decision is Decision.DENY for verdict in asking):
+        return None
+    return "\n".join(dict.fromkeys(map(_question, asking)))
+
+
+def _kept(question: str) -> str:
+    return f"asked: {question}"
+
+
 def _question(verdict: Verdict) -> str:
-    return verdict.question or "; ".join(verdict.reasons) or "no reason given"
+    """What a human is asked: one line, without characters that could make it look like something else."""
+    return plain(verdict.question or "; ".join(verdict.reasons) or "no reason given", _MOST_ASKED)
 
 
 def _nearest(info: ProviderInfo, wanted: Posture) -> Posture | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from llm_gateway.dispatch import outcome
+from llm_gateway.dispatch.surroundings import begin_look_after
 from llm_gateway.errors import GatewayError, Interrupted, OutputUnreadable, SessionNotFound, StoreUnavailable
 from llm_gateway.live import LiveOutput
 from llm_gateway.model.invocation import EndReason, RunEnd
@@ -27,6 +28,7 @@ def open_live(gateway: Gateway, job: Job, accepted: Accepted) -> LiveOutput:
 def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: LiveOutput) -> tuple[Job, str]:
     """Read to the end, and judge: the ended job and the reply's words. Blocking: linear in the output not yet read."""
     seen_at = live.first_event_at
+    remember_what_it_left = begin_look_after(gateway, job, end, accepted)  # while the output is read
     try:
         summary = live.finish(end)
     except OSError:  # the machine's trouble, not the reader's
@@ -49,7 +51,7 @@ def conclude(gateway: Gateway, job: Job, end: RunEnd, accepted: Accepted, live: 
     )
     host = gateway.host
     state, reply = outcome.judge(run, explain=lambda r: host.explain_failure(job.provider, r), price=host.price)
-    return outcome.ended(job, state, reply, end.ended_at), summary.text
+    return remember_what_it_left(outcome.ended(job, state, reply, end.ended_at)), summary.text
 
 
 def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
@@ -64,7 +66,9 @@ def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
         retryable=known.retryable,
     )
     state = JobState.INTERRUPTED if known.code == Interrupted.code else JobState.FAILED
-    return outcome.ended(job, state, Reply(failure=failure, empty=True), now or datetime.now(timezone.utc))
+    return outcome.ended(
+        job, state, Reply(failure=failure, empty=True, notices=known.notices), now or datetime.now(timezone.utc)
+    )
 
 
 async def unlearn(gateway: Gateway, job: Job) -> None:

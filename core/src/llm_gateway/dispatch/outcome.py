@@ -22,6 +22,7 @@ _ENDS = {
     EndReason.TIMEOUT: ("timeout", "the run was ended after {limit:g} s, its time limit"),
     EndReason.IDLE_TIMEOUT: ("idle_timeout", "the run was ended after {idle:g} s without output"),
     EndReason.OUTPUT_OVERFLOW: ("output_overflow", None),
+    EndReason.RESOURCE_LIMIT: ("provider_failed", "the run was ended: {detail}; raise it, or ask for less at once"),
     EndReason.VANISHED: ("interrupted", None),
     EndReason.SPAWN_FAILED: ("provider_failed", "the program could not be started: {detail}"),
 }

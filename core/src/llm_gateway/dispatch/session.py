@@ -20,6 +20,7 @@ from llm_gateway.model.request import Ask, Request
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Store
 
+LOCAL = "local"  #: the principal of the user of this machine
 #: Lists that a later turn repeats when it names none.
 _REPEATED = ("add_dirs", "allowed_tools", "disallowed_tools")
 
@@ -52,6 +53,8 @@ async def choose_session(store: Store, info: ProviderInfo, ask: Ask, now: dateti
             )
         native = NativeSessionId(ask.session_id)
         found = await store.find_session(info.name, native, request.principal)
+        if found is None:
+            await _check_nobodys(store, info, ask, native)
     elif ask.resume_latest:
         found = await _latest(store, info, ask)
     elif not ask.create_new:
@@ -70,6 +73,16 @@ async def choose_session(store: Store, info: ProviderInfo, ask: Ask, now: dateti
     return fresh, False
 
 
+async def _check_nobodys(store: Store, info: ProviderInfo, ask: Ask, native: NativeSessionId) -> None:
+    """Raise SessionNotFound for a CLI's conversation that is another principal's, or that the store does not know.
+
+    The user of this machine may take up a conversation that was begun without the gateway; nobody else may.
+    """
+    stranger = ask.remote or ask.request.principal != LOCAL
+    if stranger or await store.find_session(info.name, native, None) is not None:
+        raise SessionNotFound(f"{info.name} has no session {native}")
+
+
 def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Request, Posture | None]:
     """Fill what the caller left out from the conversation's first turn, so that a resume says it again byte for byte.
 
@@ -82,10 +95,17 @@ def continue_request(ask: Ask, session: Session, info: ProviderInfo) -> tuple[Re
         ask.request,
         variant=said.get("variant", ""),
         working_dir=ask.request.working_dir if ask.dir_given else session.working_dir,
-        options=info.options_model.model_validate({**said.get("options", {}), **ask.options_given}),
+        options=info.options_model.model_validate({**_repeatable(info, said), **ask.options_given}),
         **repeated,
     )
     return request, Posture(said["posture"]) if said.get("posture") else None
+
+
+def _repeatable(info: ProviderInfo, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The first turn's own parameters, but for those that spell a posture: each turn's is decided anew."""
+    options: Mapping[str, Any] = said.get("options", {})
+    spelled = [name for name in options if info.posture_of(info.options_model.model_validate({name: options[name]}))]
+    return {name: value for name, value in options.items() if name not in spelled}
 
 
 def remember(session: Session, request: Request, posture: Posture, options_given: Mapping[str, Any]) -> Session | None:

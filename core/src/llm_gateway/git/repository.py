@@ -168,7 +168,10 @@ def open_repository(
     program = find_executable("git", environ)
     if program is None:
         raise GitError("git is not installed, or not in an absolute directory of PATH")
-    private = tempfile.mkdtemp(prefix="llm-gateway-git-")
+    try:
+        private = tempfile.mkdtemp(prefix="llm-gateway-git-")
+    except OSError as error:
+        raise GitError(f"no directory can be made for git: {error.strerror}") from error
     try:
         _lay_out(private, place)
         yield Repository(place, program, private, environ)

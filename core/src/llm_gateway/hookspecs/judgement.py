@@ -9,6 +9,7 @@ from llm_gateway.hookspecs.marks import hookspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llm_gateway.digests import Budget
     from llm_gateway.gateway import Gateway
     from llm_gateway.model.record import Record, Remarks, Verdict
     from llm_gateway.model.request import Proposal, Request
@@ -62,21 +63,23 @@ def gateway_remark(
 
 
 @hookspec(firstresult=True)
-def gateway_tree_state(directory: str) -> str | None:
-    """Say in what state the files are that a request is about: it gets an earlier request's answer only in the same state.
+def gateway_tree_state(directories: Sequence[str], budget: Budget) -> str | None:
+    """Say in what state the files are that a request is about: it gets a finished answer only in the state which that left.
 
-    Called in a worker thread for each request that could be answered so; the first answer holds.
+    Called in a thread before a run that could be answered so, and after its end; the first answer holds. Whoever takes longer
+    than the budget is not waited for.
 
-    :param directory: the working directory, an absolute path.
+    :param directories: the working directory and those added to it, absolute paths.
+    :param budget: what looking may cost; `ContentDigest` spends it.
 
-    An empty string: nothing is assumed.
-
-    None: it cannot be told. If nobody can tell, the request runs anew.
+    None: it cannot be told. If nobody can tell, no finished answer is reused.
 
     Example:
         @hookimpl
-        def gateway_tree_state(directory):
-            return hashlib.sha256(Path(directory, "data.csv").read_bytes()).hexdigest()
+        def gateway_tree_state(directories, budget):
+            digest = ContentDigest(budget)
+            digest.add_path(os.path.join(directories[0], "data.csv"))
+            return digest.hexdigest()
     """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llm_gateway.hookspecs.marks import asked_of
@@ -33,7 +33,9 @@ def gateway_describe_provider() -> ProviderInfo:
 
 
 @asked_of("provider", required=True)
-def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+def gateway_build_argv(
+    request: Request, posture: Posture, resume: Resume, providers: Mapping[str, ProviderInfo]
+) -> Invocation:
     """Say what is to be executed for one request.
 
     Called for each run, and again when a queued run starts or another gateway takes it over: the same arguments must give the
@@ -42,6 +44,7 @@ def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> In
     :param request: what the caller asks; `request.options` is an instance of the provider's own options model.
     :param posture: the rung that was approved; never above what `ProviderInfo.postures` holds.
     :param resume: the conversation, as `gateway_resume_session` decided.
+    :param providers: every loaded provider, by name: for a wrapper, such as a sandbox, that serves all of them.
 
     May raise InvalidRequest for what this CLI cannot do. The prompt belongs into `Invocation.stdin` or a file, not into argv.
 

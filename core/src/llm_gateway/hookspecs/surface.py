@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from llm_gateway.model.job import Job
-    from llm_gateway.model.operation import Command, Operation, PromptTemplate, Resource
+    from llm_gateway.model.operation import Command, Diagnosis, Operation, PromptTemplate, Resource
     from llm_gateway.model.record import Record
     from llm_gateway.model.request import McpServer
 
@@ -67,6 +67,19 @@ def gateway_commands() -> Sequence[Command]:
         @hookimpl
         def gateway_commands():
             return [Command(name="greet", help="Say hello.", run=greet)]
+    """
+
+
+@hookspec
+def gateway_diagnose() -> Sequence[Diagnosis]:
+    """Look whether this machine has what the plugin needs, for `llm-gateway doctor`.
+
+    Called by `doctor` alone, in a worker thread, after the plugin was given its settings. Sends nothing over the network.
+
+    Example:
+        @hookimpl
+        def gateway_diagnose():
+            return [Diagnosis(name="docker", ok=bool(shutil.which("docker")), message="`docker` is needed on PATH.")]
     """
 
 

@@ -26,6 +26,9 @@ class RunSpec:
     timeout_s: float
     idle_timeout_s: float | None = None
     output_bytes: int  #: kept per stream, head and tail
+    memory_bytes: int | None = None  #: of all its processes together; None: no limit
+    processes: int | None = None  #: at once
+    cpu: float | None = None  #: cores' worth of time
     end_steps: tuple[EndStep, ...] = (EndStep(),)
 
 

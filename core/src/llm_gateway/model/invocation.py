@@ -22,6 +22,9 @@ class Invocation:
     #: Files to hand to the reader after the run. `RUN_FILES/folder/*`: what lies there, joined in the order of its names.
     artifacts: tuple[str, ...] = ()
     warnings: tuple[Notice, ...] = ()
+    hosts: tuple[
+        str, ...
+    ] = ()  #: addresses of services that the operator chose, beyond `ProviderInfo.hosts`: `https://host:port`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,9 @@ class EndReason(str, Enum):
     TIMEOUT = "timeout"
     IDLE_TIMEOUT = "idle_timeout"
     OUTPUT_OVERFLOW = "output_overflow"
+    RESOURCE_LIMIT = (
+        "resource_limit"  #: over its memory or number of processes; `detail` says which and names the setting
+    )
     SPAWN_FAILED = "spawn_failed"  #: the program could not be started; `detail` says why
     VANISHED = "vanished"  #: its keeper was killed; what it wrote was kept
 

@@ -39,6 +39,10 @@ class Job:
     principal: str
     owner: str  #: id of the gateway that looks after it
     dedup_key: str | None = None  #: SHA-256; None: never answered to another caller
+    found_state: str | None = None  #: of the files, before the run; None: unknown
+    left_state: str | None = (
+        None  #: of the files, after the run; only in this state is its answer given again; None: never
+    )
     session_id: SessionId | None = None
     correlation_id: str = ""
     model: str | None = None
@@ -46,6 +50,8 @@ class Job:
     working_dir: str
     approval: Mapping[str, Any] = field(default_factory=dict)  #: the verdict, as the answer shows it
     mcp_servers: Mapping[str, Any] = field(default_factory=dict)  #: requested, enabled, missing, trackingOnly
+    #: SHA-256 of the request as it was accepted, and of how it enters its conversation; empty: a job of an earlier version.
+    request_digests: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[Mapping[str, Any], ...] = ()  #: warnings from before the run
     created_at: datetime
     started_at: datetime | None = None

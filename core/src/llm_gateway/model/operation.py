@@ -104,3 +104,12 @@ class Transport(Protocol):
 
     async def serve(self, gateway: Gateway) -> None:
         """Serve callers until they are gone; cancelled when the gateway must end. The gateway is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What a plugin found when it looked at this machine, for `llm-gateway doctor`."""
+
+    name: str  #: of what was looked at, one word
+    ok: bool  #: False: what it is for does not work, and `doctor` fails
+    message: str  #: what there is, or what is wrong and what to do

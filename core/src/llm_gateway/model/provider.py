@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +13,8 @@ from pydantic.alias_generators import to_camel
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.reply import Event, Summary
+from llm_gateway.model.request import Request
+from llm_gateway.model.tools import Opened
 
 #: Common parameters that are refused, never ignored, unless a provider declares that it can hold them.
 DECLARED = ("allowed_tools", "disallowed_tools", "add_dirs", "max_turns", "max_budget_usd", "effort", "output_schema")
@@ -62,11 +64,28 @@ class ProviderInfo:
     login_argv: tuple[str, ...] = ()
     #: The same, asked first, of the run's environment and the files that it leads to; None: `login_argv` knows, or nobody.
     logged_in: Callable[[Mapping[str, str]], bool | None] = lambda environ: None
+    #: The files and directories that it reads beside the working directory, given the run's environment and that directory:
+    #: settings, login, instructions. A finished answer is not reused when one of them has changed. Absolute paths; they need
+    #: not exist. What the program itself writes at each run (logs, histories) does not belong here. Called in a thread, it
+    #: may read files.
+    config_files: Callable[[Mapping[str, str], str], Sequence[str]] = lambda environ, working_dir: ()
+    #: What the entries of a request's allowedTools open, in this CLI's own syntax and as `gateway_build_argv` hands them on;
+    #: called before policies judge. None: nobody knows, and policies think the worst of a tool that looks at files.
+    opens: Callable[[Request], Sequence[Opened]] | None = None
+    #: Where the CLI keeps logins, settings and conversations: paths, with `~` or a leading `$VARIABLE`.
+    private_places: tuple[str, ...] = ()
     #: Several programs under one name: variant -> its own info, in order of preference. What stands outside of them is
     #: then what they hold together, for the tool's schema; a request is held to what its variant can.
     variants: Mapping[str, ProviderInfo] = field(default_factory=dict)
     variant: str = ""  #: in a variant's own info: its name
     variant_of: Callable[[Any], str | None] = lambda options: None  #: what the options ask for; of None: the settings
+    #: What a sandbox must leave open, so that the program works in it; `own_paths` and `own_settings` are paths in which
+    #: `~` is the run's home and `${NAME:-default}` a variable of the run's environment. An empty one counts as absent.
+    own_paths: tuple[str, ...] = ()  #: its files and folders: login, conversations, caches. It writes them.
+    own_settings: tuple[str, ...] = ()  #: among those: what decides over later runs, and so is read-only for a run
+    hosts: tuple[str, ...] = ()  #: hosts that it needs to answer and to renew its login; `*` stands for any characters
+    url_env: tuple[str, ...] = ()  #: variables of `env` whose value holds the address of another service
+    project_folders: tuple[str, ...] = ()  #: names in a working directory in which it looks for a project's settings
 
     @property
     def programs(self) -> Mapping[str, ProviderInfo]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.session import Resume
+from llm_gateway.model.tools import Opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,9 @@ class Proposal:
     strictness: str  #: `strict`, `balanced` or `permissive`
     bypass_allowed: bool  #: the operator set LLM_GATEWAY_APPROVAL_ALLOW_BYPASS
     env_names: tuple[str, ...] = ()  #: what the run would see of the gateway's and the operator's environment
+    tools: tuple[Opened, ...] | None = None  #: what each entry of allowedTools opens; None: nobody was asked
+    #: Where the gateway and every agent's program keep logins, settings and conversations; absolute, links not followed.
+    private_places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ class Ask:
     strategy: str = "legacy"
     strictness: str = "balanced"
     session_id: str | None = None  #: ours or the CLI's own
+    remote: bool = False  #: the caller is not on this machine
     resume_latest: bool = False
     create_new: bool = False
     queue_if_busy: bool = False
@@ -96,3 +101,6 @@ class Accepted:
     posture: Posture
     resume: Resume
     env_names: tuple[str, ...] = ()  #: what the run's environment held; values are never stored
+    watched: tuple[str, ...] = ()  #: paths that parameters name, beside the request's directories
+    strategy: str = "legacy"  #: with which it was judged
+    strictness: str = "balanced"

@@ -33,6 +33,7 @@ class Admission:
 
     job: Job  #: the caller's own job, or the earlier one that answers the same request
     deduplicated: bool = False
+    approval: Mapping[str, Any] = field(default_factory=dict)  #: of this call, where an earlier job answers it
 
 
 class Store(Protocol):
@@ -49,8 +50,9 @@ class Store(Protocol):
     ) -> Admission:
         """Let a job in, atomically across processes.
 
-        In this order: a job of the same principal and `dedup_key` (not None), created less than `dedup_window_s` ago
-        and not failed, canceled or interrupted, is returned instead (`deduplicated`). Another unfinished job of the same
+        In this order: a job of the same principal and `dedup_key` (not None) is returned instead (`deduplicated`), if it is
+        queued or running, or if it was created less than `dedup_window_s` ago, is completed, and its `left_state` (not None)
+        is this one's `found_state`. With a window of 0 none is. Another unfinished job of the same
         `session_id`: raises SessionBusy, or with `queue_if_busy` the new one is queued behind it. A free place (fewer
         than `limits.running` running in all and `limits.of(provider)` of this provider, and nobody of this provider
         waits already, other than for its own session): stored as running, `started_at` = `created_at`. Else, fewer than `limits.queued` waiting: stored
@@ -61,8 +63,10 @@ class Store(Protocol):
         first turn: it has neither native id nor settings, and no unfinished job. If another session holds its native id by now: raises SessionBusy.
         """
 
-    async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
-        """The job that `admit` would return as the duplicate, without letting anything in."""
+    async def find_duplicate(
+        self, principal: str, dedup_key: str, found_state: str | None, window_s: float, now: datetime
+    ) -> Job | None:
+        """The job that `admit` would return as the duplicate, without letting anything in; the youngest of several."""
 
     async def claim(self, owner: str, limits: Limits, now: datetime) -> Sequence[Job]:
         """Move this owner's queued jobs to running (`started_at` = `now`), oldest first, as far as there is room.
@@ -116,8 +120,8 @@ class Store(Protocol):
     async def get_session(self, session_id: SessionId) -> Session | None:
         """One session, whoever's."""
 
-    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
-        """The session that is bound to this native id."""
+    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str | None) -> Session | None:
+        """The session of this principal that is bound to this native id; None: the first of whoever's."""
 
     async def list_sessions(
         self, *, principal: str, provider: str | None = None, working_dir: str | None = None, limit: int = 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 #: A longer reply is cut in the answer (and says so), where the caller can come back for the rest.
 MAX_INLINE_CHARS = 1_000_000
+_DAY_S = 86_400
 
 
 class RequestResult(Wire):
@@ -40,6 +42,7 @@ class RequestResult(Wire):
     exit_code: int | None = None
     deduplicated: bool = False
     original_started_at: str | None = None
+    reused: str | None = None  #: for people: how old an answer is that was there already, and how to get a new one
     approval: dict[str, Any] | None = None
     mcp_servers: dict[str, Any] | None = None
     empty_output: bool = False
@@ -58,15 +61,27 @@ class AsyncResult(Wire):
 
     job: dict[str, Any]
     deduplicated: bool
+    reused: str | None = None
     approval: dict[str, Any] | None = None
     warnings: list[dict[str, Any]] = Field(default_factory=list)
     next: str
 
 
 async def answer(
-    gateway: Gateway, job: Job, *, deduplicated: bool = False, offset: int = 0, max_chars: int = MAX_INLINE_CHARS
+    gateway: Gateway,
+    job: Job,
+    *,
+    deduplicated: bool = False,
+    reused: str | None = None,
+    approval: Mapping[str, Any] | None = None,
+    offset: int = 0,
+    max_chars: int = MAX_INLINE_CHARS,
 ) -> RequestResult:
-    """The answer to whoever waited for a job, as that stands. Handing out a final reply is noted in the store."""
+    """The answer to whoever waited for a job, as that stands. Handing out a final reply is noted in the store.
+
+    :param reused: what `reuse_note` says of the job.
+    :param approval: of the call that is answered, where an earlier call's job answers it; None: the job's own.
+    """
     ended = job.state.ended
     reply = job.reply or Reply(empty=ended)  # none: not ended yet, or canceled before it ran
     if ended and job.fetched_at is None:
@@ -97,7 +112,8 @@ async def answer(
         exit_code=reply.exit_code,
         deduplicated=deduplicated,
         original_started_at=stamp(job.created_at) if deduplicated else None,
-        approval=dict(job.approval) or None,
+        reused=reused,
+        approval=dict(approval or job.approval) or None,
         mcp_servers=dict(job.mcp_servers) or None,
         empty_output=reply.empty,
         truncated=reply.truncated or cut,
@@ -123,9 +139,31 @@ def reply_text(result: RequestResult) -> str:
         told = [f"{result.error['code']}: {result.error['message']}", result.error.get("recovery")]
         told += [said and f"The provider said: {said}", result.text, f"(job {result.job_id})"]
         return "\n".join(filter(None, told))
+    if result.reused is not None:
+        return f"{result.text}\n\n({result.reused})"
     if result.next is not None:
         return "\n\n".join(filter(None, (result.text, f"Status {result.status}, {result.job_id}. {result.next}")))
     return result.text
+
+
+def reuse_note(job: Job, now: datetime, remedy: str = "forceRefresh") -> str | None:
+    """Say of a finished job that it answered an earlier call, with its local time and its age; None while it goes on.
+
+    :param remedy: what the caller passes to get a new run.
+    """
+    if job.ended_at is None:
+        return None
+    clock, age_s = job.ended_at.astimezone(), max(0, round((now - job.ended_at).total_seconds()))
+    when = f"{clock:%H:%M}" if age_s < _DAY_S else f"{clock:%Y-%m-%d %H:%M}"
+    return f"answer from {when}, {_age(age_s)} ago; use {remedy} for a new run"
+
+
+def _age(seconds: int) -> str:
+    for name, size in (("day", _DAY_S), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number} {name}{'s' if number > 1 else ''}"
+    return "less than a second"
 
 
 def job_view(job: Job) -> dict[str, Any]:

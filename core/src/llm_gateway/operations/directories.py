@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import anyio
 from anyio import to_thread
 
 from llm_gateway.errors import InvalidRequest
@@ -13,6 +14,9 @@ from llm_gateway.locations import LocationError, path_of
 from llm_gateway.model.operation import CallContext
 
 _ASK = "Pass workingDir (on the command line --dir): the absolute path of the directory to work in."
+
+#: How long a look at a directory may take.
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,10 @@ async def working_directory(given: str | None, context: CallContext, environ: Ma
     """
     path = None if given is None else _path("workingDir", given, environ)
     if path is not None and os.path.isabs(path):
-        return await to_thread.run_sync(_existing, path)
+        with anyio.move_on_after(_LOOK_S):
+            return await to_thread.run_sync(_existing, path, abandon_on_cancel=True)
+        # its file system does not answer: the run will say so, and the caller has its job at once
+        return Directory(path=os.path.normpath(path), spelled=os.path.normpath(path))  # noqa: ASYNC240  # looks at nothing
     roots = await context.roots() if context.roots else ()
     return await to_thread.run_sync(_from_default, path, tuple(roots), environ)
 

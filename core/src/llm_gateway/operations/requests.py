@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -19,8 +20,9 @@ from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
 from llm_gateway.model.reply import EventKind
 from llm_gateway.model.request import Ask, Request
+from llm_gateway.model.store import Admission
 from llm_gateway.naming import wire_names
-from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, failed, job_view, reply_text
+from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, failed, job_view, reply_text, reuse_note
 from llm_gateway.operations.checking import Wire
 from llm_gateway.operations.directories import Directory, other_directories, working_directory
 
@@ -132,7 +134,9 @@ async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, 
             with anyio.CancelScope(shield=True):
                 await gateway.supervisor.cancel(ticket.job)
         raise
-    return await answer(gateway, job, deduplicated=ticket.deduplicated)
+    return await answer(
+        gateway, job, deduplicated=ticket.deduplicated, reused=_reused(ticket), approval=ticket.approval
+    )
 
 
 async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> AsyncResult:
@@ -140,10 +144,16 @@ async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, co
     return AsyncResult(
         job=job_view(ticket.job),
         deduplicated=ticket.deduplicated,
-        approval=dict(ticket.job.approval) or None,
+        reused=_reused(ticket),
+        approval=dict(ticket.approval or ticket.job.approval) or None,
         warnings=[dict(notice) for notice in ticket.job.notices],
         next=f'llm_job_wait {{"jobIds": ["{ticket.job.id}"]}}',
     )
+
+
+def _reused(ticket: Admission) -> str | None:
+    """What to say of an answer that was there before this call; of one that it joined, nothing."""
+    return reuse_note(ticket.job, datetime.now(timezone.utc)) if ticket.deduplicated else None
 
 
 async def _wait(gateway: Gateway, job: Job, context: CallContext) -> Job:
@@ -202,6 +212,7 @@ async def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, cont
         strategy=params.approval_strategy,
         strictness=params.approval_policy,
         session_id=params.session_id,
+        remote=context.remote,
         resume_latest=params.resume_latest,
         create_new=params.create_new_session,
         queue_if_busy=params.on_busy == "queue",

@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pluggy
 from pydantic import BaseModel
 
 from llm_gateway import hookspecs
+from llm_gateway.digests import Budget
 from llm_gateway.errors import ERRORS, GatewayError, ProviderFailed
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
-from llm_gateway.model.operation import Command, Operation, PromptTemplate, Resource
+from llm_gateway.model.operation import Command, Diagnosis, Operation, PromptTemplate, Resource
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.provider import ModelInfo, OutputReader, UpgradePlan
+from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
 from llm_gateway.model.record import Decision, Record, Remarks, Verdict
 from llm_gateway.model.reply import Failure, FinishedRun
 from llm_gateway.model.request import McpServer, Proposal, Request
@@ -35,8 +38,10 @@ from llm_gateway.plugins.checks import wraps
 from llm_gateway.plugins.find import told
 from llm_gateway.plugins.patience import HOOK_S, patience
 from llm_gateway.plugins.record import PluginRecord
+from llm_gateway.plugins.wrappers import Judge, WrapperMistake, judged_by
 
 T = TypeVar("T")
+Inside = Callable[[Any], str] | None
 log = logging.getLogger("llm_gateway.plugins")
 
 
@@ -52,14 +57,26 @@ class HookCalls:
         for area in hookspecs.AREAS:
             self._pm.add_hookspecs(area)
         self._loaded: dict[str, PluginRecord] = {}
+        self._providers: dict[str, ProviderInfo] = {}
         self._callers: dict[tuple[str, str], pluggy.HookCaller] = {}
         self._trace = trace
+
+    @property
+    def providers(self) -> Mapping[str, ProviderInfo]:
+        """The loaded providers, sorted by name."""
+        return MappingProxyType(dict(sorted(self._providers.items())))
 
     # providers
 
     def build_argv(self, provider: str, request: Request, posture: Posture, resume: Resume) -> Invocation:
         """Ask what is to be executed."""
-        return self._demand(provider, "gateway_build_argv", Invocation, request=request, posture=posture, resume=resume)
+        asked: dict[str, Any] = {
+            "request": request,
+            "posture": posture,
+            "resume": resume,
+            "providers": self.providers,
+        }
+        return self._demand(provider, "gateway_build_argv", Invocation, **asked)
 
     def resume_session(self, provider: str, request: Request, session: Session | None) -> Resume:
         """Ask how a run enters its conversation."""
@@ -71,7 +88,8 @@ class HookCalls:
 
     def list_models(self, provider: str, program: str | None = None) -> Sequence[ModelInfo]:
         """Ask for the models; may block, so call it in a thread."""
-        models = self._demand(provider, "gateway_list_models", Sequence, none=(), program=program)  # type: ignore[type-abstract]  # isinstance
+        hook, only = "gateway_list_models", partial(_items_misfit, "gateway_list_models", ModelInfo)
+        models = self._demand(provider, hook, Sequence, none=(), inside=only, program=program)  # type: ignore[type-abstract]  # isinstance
         if not all(isinstance(model, ModelInfo) for model in models):
             raise ProviderFailed(f"{self._loaded[f'provider:{provider}'].label} named a model that is no ModelInfo")
         return models
@@ -82,11 +100,10 @@ class HookCalls:
 
     def explain_failure(self, provider: str, run: FinishedRun) -> Failure | None:
         """Ask why a run failed."""
-        failure = self._consult(provider, "gateway_explain_failure", Failure, run=run)
-        if failure is None or failure.code in ERRORS:
+        failure = self._consult(provider, "gateway_explain_failure", Failure, inside=_code_misfit, run=run)
+        if failure is None or not (problem := _code_misfit(failure)):
             return failure
-        problem = f"it answered gateway_explain_failure with the unknown error code {failure.code!r}"
-        self._loaded[f"provider:{provider}"].note(problem)
+        self._loaded[f"provider:{provider}"].note(f"it {problem}")
         return None
 
     def account_cache(self, provider: str, record: Record, earlier: Sequence[Record] = ()) -> CacheAccount | None:
@@ -114,9 +131,9 @@ class HookCalls:
         """Ask every plugin what it has to say about a turn; takes the hook's parameters."""
         return [said for _, said, _ in self._each("gateway_remark", Remarks, **turn) if said is not None]
 
-    def tree_state(self, directory: str) -> str | None:
+    def tree_state(self, directories: Sequence[str], budget: Budget) -> str | None:
         """Ask for the state of the files; may block, so call it in a thread."""
-        answers = self._each("gateway_tree_state", str, directory=directory)
+        answers = self._each("gateway_tree_state", str, directories=directories, budget=budget)
         return next((state for _, state, _ in answers if state is not None), None)
 
     def operations(self) -> list[tuple[str, Operation]]:
@@ -134,6 +151,10 @@ class HookCalls:
     def commands(self) -> list[tuple[str, Command]]:
         """The subcommands that plugins bring."""
         return self._gather("gateway_commands", Command)
+
+    def diagnoses(self) -> list[tuple[str, Diagnosis]]:
+        """What plugins find on this machine; may block, so call it in a thread."""
+        return self._gather("gateway_diagnose", Diagnosis)
 
     def mcp_servers(self) -> list[tuple[str, McpServer]]:
         """The MCP servers that plugins name."""
@@ -155,12 +176,14 @@ class HookCalls:
 
     # how they are asked
 
-    def _demand(self, provider: str, hook: str, kind: type[T], /, *, none: Any = ..., **arguments: Any) -> T:
+    def _demand(
+        self, provider: str, hook: str, kind: type[T], /, *, none: Any = ..., inside: Inside = None, **arguments: Any
+    ) -> T:
         """What a provider must know."""
         plugin = self._loaded.get(f"provider:{provider}")
         if plugin is None:
             raise LookupError(f"no provider named {provider!r} is loaded")
-        return self._ask(plugin, hook, kind, arguments, blame=ProviderFailed, none=none)
+        return self._ask(plugin, hook, kind, arguments, blame=ProviderFailed, none=none, inside=inside)
 
     def _consult(self, provider: str, hook: str, kind: type[T], /, **arguments: Any) -> T | None:
         """What a provider may know."""
@@ -170,48 +193,84 @@ class HookCalls:
             log.error("%s: %s", hook, error.message, exc_info=log.isEnabledFor(logging.DEBUG))
             return None
 
-    def _each(self, hook: str, kind: type[T], /, **arguments: Any) -> Iterator[tuple[PluginRecord, T | None, str]]:
-        """Ask every plugin that implements a hook, each alone; gives its answer, or what went wrong."""
+    def _each(
+        self, hook: str, kind: type[T], /, *, inside: Inside = None, **arguments: Any
+    ) -> Iterator[tuple[PluginRecord, T | None, str]]:
+        """Ask every plugin that implements a hook, each alone; gives its answer, or what went wrong and who is at fault."""
         for plugin in self._implementers(hook):
-            answer, problem = None, ""
+            answer, problem, at_fault = None, "", plugin
             try:
-                answer = self._ask(plugin, hook, kind, arguments, blame=PluginError, none=None)
+                answer = self._ask(plugin, hook, kind, arguments, blame=PluginError, none=None, inside=inside)
             except (PluginError, GatewayError) as error:
                 problem = str(error) if isinstance(error, PluginError) else _failed(plugin, hook, error)
                 log.error("%s", problem, exc_info=log.isEnabledFor(logging.DEBUG))
-            yield plugin, answer, problem
+                at_fault = getattr(error, "culprit", plugin)
+            yield at_fault, answer, problem
 
     def _gather(self, hook: str, kind: type[T]) -> list[tuple[str, T]]:
         """What all plugins bring; what is wrong is noted, the rest stands."""
         found = []
-        for plugin, items, problem in self._each(hook, Sequence):  # type: ignore[type-abstract]  # isinstance
+        only = partial(_items_misfit, hook, kind)
+        for plugin, items, problem in self._each(hook, Sequence, inside=only):  # type: ignore[type-abstract]  # isinstance
             if problem:
                 plugin.note(f"it{problem.removeprefix(plugin.label)}")
             for item in items or ():
                 if isinstance(item, kind):
                     found.append((plugin.key, item))
                 else:
-                    log.error("%s", _misfit(plugin, hook, item, kind))
+                    misfit = _misfit_of(hook, item, kind)
+                    plugin.note(f"it {misfit}")
+                    log.error("%s %s", plugin.label, misfit)
         return found
 
     def _ask(
-        self, plugin: PluginRecord, hook: str, kind: type[T], arguments: Any, *, blame: type[Exception], none: Any = ...
+        self,
+        plugin: PluginRecord,
+        hook: str,
+        kind: type[T],
+        arguments: Any,
+        *,
+        blame: type[Exception],
+        none: Any = ...,
+        inside: Inside = None,
     ) -> T:
         """Ask one plugin. GatewayErrors pass; whatever else goes wrong, or an answer of another kind, is `blame`.
 
+        The one who is at fault is named: the plugin that was asked, or the one whose wrapper spoilt its answer.
+
         :param none: what no answer means, if one is not needed.
+        :param inside: what more a wrapper may not spoil: gives what is wrong with an answer of the right kind.
         """
         try:
-            answer = self._call(plugin, hook, arguments)
+            with judged_by(self._judge(hook, kind, none, inside)):
+                answer = self._call(plugin, hook, arguments)
         except GatewayError:
             raise
+        except WrapperMistake as mistake:
+            raise blamed(mistake, hook, blame) from mistake
         except (Exception, SystemExit) as error:
             raise blame(_failed(plugin, hook, error)) from error
         if answer is None and none is not ...:
             return none  # type: ignore[no-any-return]  # the caller's word
-        if not _fits(answer, kind):
-            raise blame(_misfit(plugin, hook, answer, kind))
+        if problem := _misfit_of(hook, answer, kind):
+            plugin.note(f"it {problem}")
+            raise blame(f"{plugin.label} {problem}")
         return answer  # type: ignore[no-any-return]  # just checked
+
+    def _judge(self, hook: str, kind: type, none: Any = ..., inside: Inside = None) -> Judge:
+        """What to hold against a wrapper of this hook."""
+
+        def one(answer: object) -> str:
+            return _misfit_of(hook, answer, kind) or (inside(answer) if inside else "")
+
+        def judge(answer: object) -> str:
+            if getattr(self._pm.hook, hook).spec.opts.get("firstresult"):
+                return "" if answer is None and none is not ... else one(answer)
+            if not isinstance(answer, list):
+                return f"made {type(answer).__name__} of the list of answers of {hook}"
+            return "; ".join(filter(None, map(one, answer)))
+
+        return judge
 
     def _call(self, plugin: PluginRecord, hook: str, arguments: dict[str, Any]) -> Any:
         """One plugin's own answer: others who implement the hook are out of the call, those who wrap it are in it."""
@@ -242,10 +301,30 @@ def _failed(plugin: PluginRecord, hook: str, error: BaseException) -> str:
     return f"{plugin.label} failed in {hook}: {told(error)}"
 
 
-def _misfit(plugin: PluginRecord, hook: str, answer: object, kind: type) -> str:
-    problem = f"answered {hook} with {type(answer).__name__}, not {kind.__name__}"
-    plugin.note(f"it {problem}")
-    return f"{plugin.label} {problem}"
+def _misfit_of(hook: str, answer: object, kind: type) -> str:
+    """What is wrong with an answer of another kind; empty: nothing."""
+    return "" if _fits(answer, kind) else f"answered {hook} with {type(answer).__name__}, not {kind.__name__}"
+
+
+def _items_misfit(hook: str, kind: type, answer: Any) -> str:
+    wrong = [item for item in answer if not isinstance(item, kind)]
+    return f"put {type(wrong[0]).__name__} into the answer to {hook}, not {kind.__name__}" if wrong else ""
+
+
+def _code_misfit(failure: Any) -> str:
+    if failure.code in ERRORS:
+        return ""
+    return f"answered gateway_explain_failure with the unknown error code {failure.code!r}"
+
+
+def blamed(mistake: WrapperMistake, hook: str, blame: type[Exception]) -> Exception:
+    """The error that names the plugin whose wrapper is at fault; what is wrong is noted with that plugin."""
+    plugin, problem = mistake.plugin, mistake.problem
+    text = f"failed in its wrapper of {hook}: {told(problem)}" if isinstance(problem, BaseException) else str(problem)
+    plugin.note(f"it {text}")
+    error = blame(f"{plugin.label} {text}")
+    error.culprit = plugin  # type: ignore[attr-defined]  # for who asks several plugins
+    return error
 
 
 def _fits(answer: object, kind: type) -> bool:

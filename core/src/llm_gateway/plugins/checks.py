@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 import pluggy
@@ -17,17 +19,33 @@ from llm_gateway.plugins.record import PluginRecord
 from llm_gateway.settings.model import FileSettings, ProviderSection
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_HOST = re.compile(r"[A-Za-z0-9*-]+(\.[A-Za-z0-9*-]+)+(:[0-9]{1,5})?")
 
 
-def check_object(plugin: object) -> None:
-    """A plugin is a module or an instance."""
+def check_object(plugin: object, entry_point: str = "") -> None:
+    """A plugin is a module or an instance, written for this plugin API.
+
+    :param entry_point: the value of its entry point, such as `package.plugin:thing`; empty for one registered by hand.
+    """
     if plugin is None or inspect.isclass(plugin):
         raise ValueError("the entry point must give a module or an object that has hooks, not a class or None")
     hash(plugin)  # pluggy keeps plugins in sets
-    if (written_for := getattr(plugin, "GATEWAY_API", API_VERSION)) != API_VERSION:
-        raise ValueError(
-            f"it was written for plugin API {written_for}, this gateway has {API_VERSION}: upgrade the older one"
-        )
+    for place in (plugin, *_modules_of(plugin, entry_point)):
+        written_for = getattr(place, "GATEWAY_API", API_VERSION)
+        if written_for != API_VERSION:
+            problem = f"it was written for plugin API {written_for}, this gateway has {API_VERSION}"
+            raise ValueError(f"{problem}: upgrade the older one")
+
+
+def _modules_of(plugin: object, entry_point: str) -> Iterator[ModuleType]:
+    """The modules in which a plugin may say for which API it was written: its own, and the packages around that."""
+    own = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
+    for name in {own, entry_point.partition(":")[0].strip()}:
+        parts = name.split(".")
+        for length in range(len(parts), 0, -1):
+            module = sys.modules.get(".".join(parts[:length]))
+            if isinstance(module, ModuleType):
+                yield module
 
 
 def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller]) -> tuple[str, ...]:
@@ -78,6 +96,8 @@ def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderIn
         re.compile(info.native_id_pattern)
     except re.error as error:
         raise ValueError(f"native_id_pattern is no regular expression: {error}") from None
+    for one in info.programs.values():
+        _check_needs(one)
     for variant, one in info.variants.items():
         more = [*set(one.postures) - set(info.postures), *one.supports - info.supports, *set(one.env) - set(info.env)]
         if more or (one.name, one.variant) != (name, variant):
@@ -86,6 +106,22 @@ def check_provider(name: str, info: Any, reserved: frozenset[str]) -> ProviderIn
     if taken := sorted((wire_names(info.options_model) | info.options_model.model_fields.keys()) & reserved):
         raise ValueError(f"parameters of its options model collide with common ones: {', '.join(taken)}")
     return info
+
+
+def _check_needs(info: ProviderInfo) -> None:
+    """What a sandbox leaves open must be what it says: a mistake would open something else, or nothing."""
+    for path in (*info.own_paths, *info.own_settings):
+        if not path.startswith(("~/", "/", "${")) or ".." in path.split("/"):
+            raise ValueError(
+                f"{path!r} must be an absolute path, or begin with ~/ or a variable such as ${{NAME:-~/.name}}"
+            )
+    if wrong := [host for host in info.hosts if not _HOST.fullmatch(host)]:
+        raise ValueError(f"hosts are names, not {wrong[0]!r}")
+    prefixes = tuple(name[:-1] for name in info.env if name.endswith("*"))
+    if unseen := [name for name in info.url_env if name not in info.env and not name.startswith(prefixes or "\0")]:
+        raise ValueError(f"url_env names {unseen[0]}, which is not in env")
+    if wrong := [name for name in info.project_folders if "/" in name or name in ("", ".", "..")]:
+        raise ValueError(f"project_folders are names, not {wrong[0]!r}")
 
 
 def check_sections(plugin: PluginRecord, sections: Any, taken: dict[str, PluginRecord]) -> dict[str, type[BaseModel]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint
@@ -12,6 +13,7 @@ from llm_gateway.plugins.patience import IMPORT_S, patience
 #: In the order in which they are loaded: what wraps or judges stands before what is wrapped.
 KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
 GROUP = "llm_gateway."
+_COMPLETE = "llm-gateway-mcp"  #: the distribution that brings everything of the product
 
 
 def find() -> list[EntryPoint]:
@@ -43,6 +45,27 @@ def _installed() -> dict[tuple[str, str, str], list[tuple[str, str]]]:
                 if (dist.name, dist.version) not in names:  # one distribution may be met twice on sys.path
                     names.append((dist.name, dist.version))
     return found
+
+
+@lru_cache(maxsize=1)
+def own_distributions() -> frozenset[str]:
+    """The distributions of the product itself: those that `llm-gateway-mcp` names, optional ones too. Empty: it is not installed."""
+    from importlib_metadata import PackageNotFoundError, requires
+
+    try:
+        required = requires(_COMPLETE) or []
+    except PackageNotFoundError:
+        return frozenset()
+    return frozenset(_normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in required)
+
+
+def is_own(point: EntryPoint | None) -> bool:
+    """Whether a distribution of the product itself brings an entry point."""
+    return any(_normal(name) in own_distributions() for name, _ in distributions_of(point))
+
+
+def _normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def load(point: EntryPoint | None) -> Any:

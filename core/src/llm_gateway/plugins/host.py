@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,15 +15,22 @@ from typing import Any, TypeVar
 from llm_gateway.model.engine import Engine
 from llm_gateway.model.operation import Transport
 from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.record import Decision, Verdict
+from llm_gateway.model.request import Proposal
 from llm_gateway.model.store import Store
 from llm_gateway.naming import nearest
 from llm_gateway.plugins import checks
-from llm_gateway.plugins.calls import HookCalls, PluginError
-from llm_gateway.plugins.find import GROUP, KINDS, chosen, find, load, told
+from llm_gateway.plugins.calls import HookCalls, PluginError, blamed
+from llm_gateway.plugins.find import GROUP, KINDS, chosen, find, is_own, load, told
 from llm_gateway.plugins.record import PluginRecord, PluginState
+from llm_gateway.plugins.wrappers import WrapperMistake, judged_by, watch
 from llm_gateway.settings.model import PluginSections
 
 T = TypeVar("T")
+log = logging.getLogger("llm_gateway.plugins")
+
+_REPAIR = "Repair or uninstall it, or name the plugins to load without it in LLM_GATEWAY_PLUGINS; `llm-gateway doctor` shows it"
+_PROVIDE = "Install it and let it load, or take it off that list; `llm-gateway doctor` shows it"
 
 
 class PluginHost(HookCalls):
@@ -41,7 +49,7 @@ class PluginHost(HookCalls):
         super().__init__(trace=environ.get("LLM_GATEWAY_TRACE_HOOKS", "") not in ("", "0"))
         self._reserved = frozenset(reserved)
         self._chosen = chosen(environ)
-        self._providers: dict[str, ProviderInfo] = {}
+        self._required: tuple[str, ...] = ()
         found = ((point, point.group.removeprefix(GROUP)) for point in entry_points)
         self._plugins = [PluginRecord(kind=kind, name=point.name, entry_point=point) for point, kind in found]
         for plugin in self._plugins:
@@ -63,11 +71,12 @@ class PluginHost(HookCalls):
         wanted = None if names is None else frozenset(names)
         for kind in sorted(kinds, key=KINDS.index):
             for plugin in sorted((p for p in self._plugins if p.kind == kind), key=lambda p: p.name):
-                if plugin.state not in (PluginState.NOT_WANTED, PluginState.BLOCKED):
-                    continue
-                if wanted is None and self._chosen is not None and not self._chosen & {plugin.name, plugin.key}:
+                left_out = self._chosen is not None and not self._chosen & {plugin.name, plugin.key}
+                if wanted is None and left_out and plugin.entry_point and plugin.state is not PluginState.LOADED:
                     plugin.state = PluginState.BLOCKED
-                elif wanted is None or plugin.name in wanted:
+                elif plugin.state is PluginState.FAILED:
+                    log.error("%s: %s", plugin.label, plugin.problem)
+                elif plugin.state is not PluginState.LOADED and (wanted is None or plugin.name in wanted):
                     self._load(plugin, partial(load, plugin.entry_point))
 
     def register(self, plugin: object, *, kind: str, name: str) -> PluginRecord:
@@ -90,11 +99,6 @@ class PluginHost(HookCalls):
         return self._open("transport", name, Transport, name=name)  # type: ignore[type-abstract]  # checked by its methods
 
     @property
-    def providers(self) -> Mapping[str, ProviderInfo]:
-        """The loaded providers, sorted by name."""
-        return MappingProxyType(dict(sorted(self._providers.items())))
-
-    @property
     def records(self) -> tuple[PluginRecord, ...]:
         """Everything that is installed, loaded or not."""
         return tuple(sorted(self._plugins, key=lambda plugin: plugin.key))
@@ -106,11 +110,65 @@ class PluginHost(HookCalls):
         known = {plugin.name for plugin in self._plugins} | {plugin.key for plugin in self._plugins}
         missing = sorted((self._chosen or frozenset()) - known)
         found += [f"LLM_GATEWAY_PLUGINS names {name}, which is not installed{nearest(name, known)}" for name in missing]
-        return tuple(found)
+        return (*found, *self.missing_policies)
+
+    @property
+    def missing_policies(self) -> tuple[str, ...]:
+        """The required policies that are not loaded, one sentence each."""
+        return tuple(
+            f"[approval] required_policies names {name}: {why}; every request is denied until it is there"
+            for name, why in self._missing_policies().items()
+        )
 
     def report(self, key: str, problem: str) -> None:
-        """Note what a caller found wrong with a plugin's answer (`key` as `operations` gives it)."""
+        """Note and log what a caller found wrong with a plugin's answer (`key` as `operations` gives it)."""
         self._loaded[key].note(problem)
+        log.error("%s: %s", self._loaded[key].label, problem)
+
+    def older(self, one: str, other: str) -> str:
+        """Which of two plugins keeps a name that both bring: one of the product itself, else the one loaded first. By key."""
+        order = list(self._loaded)
+
+        def rank(key: str) -> tuple[bool, int]:
+            return not is_own(self._loaded[key].entry_point), order.index(key)
+
+        return min(one, other, key=rank)
+
+    def label(self, key: str) -> str:
+        """How messages name a loaded plugin."""
+        return self._loaded[key].label
+
+    def require_policies(self, names: Iterable[str]) -> None:
+        """Deny every request while one of these policies is not loaded; logs those that are not."""
+        self._required = tuple(names)
+        for name, why in self._missing_policies().items():
+            log.error("policy %s is required and missing: %s", name, why)
+
+    def approve(self, proposal: Proposal) -> list[tuple[str, Verdict]]:
+        """Ask every policy; one that is broken, or required and missing, denies. Gives the plugin's name with each verdict."""
+        found = []
+        for plugin in self._plugins:
+            if plugin.is_broken_policy:
+                reason = (
+                    f"{plugin.label} is a policy that is installed and could not be loaded: {plugin.problem}. {_REPAIR}"
+                )
+                found.append((plugin.name, Verdict(decision=Decision.DENY, policy=plugin.name, reasons=(reason,))))
+        for name, why in self._missing_policies().items():
+            reason = f"[approval] required_policies names it, and it is not loaded: {why}. {_PROVIDE}"
+            found.append((name, Verdict(decision=Decision.DENY, policy=name, reasons=(reason,))))
+        return [*found, *super().approve(proposal)]
+
+    def _missing_policies(self) -> dict[str, str]:
+        """The required policies that are not loaded, each with the reason; not those that are broken."""
+        found = {}
+        for name in self._required:
+            named = [plugin for plugin in self._plugins if plugin.kind == "policy" and plugin.name == name]
+            if not named:
+                installed = [plugin.name for plugin in self._plugins if plugin.kind == "policy"]
+                found[name] = f"no policy of this name is installed{nearest(name, installed)}"
+            elif all(plugin.state is PluginState.BLOCKED for plugin in named):
+                found[name] = "LLM_GATEWAY_PLUGINS leaves it out"
+        return found
 
     def settings_sections(self) -> PluginSections:
         """The settings that the loaded plugins bring."""
@@ -136,11 +194,13 @@ class PluginHost(HookCalls):
         except BaseException as error:
             self._expel(plugin)
             plugin.fail(str(error) if type(error) is ValueError else told(error))
+            log.error("%s: %s", plugin.label, plugin.problem, exc_info=log.isEnabledFor(logging.DEBUG))
 
     def _admit(self, plugin: PluginRecord, loaded: object) -> None:
         if rival := self._loaded.get(plugin.key):
             raise ValueError(_same_name([plugin, rival]))
-        checks.check_object(loaded)
+        plugin.judges = hasattr(loaded, "gateway_approve")
+        checks.check_object(loaded, plugin.entry_point.value if plugin.entry_point else "")
         if twin := next((p for p in self._loaded.values() if p.object is loaded), None):
             raise ValueError(f"the same object is loaded as {twin.key} already: one plugin, one entry point")
         self._callers.clear()  # they know who was there when they were made
@@ -149,13 +209,25 @@ class PluginHost(HookCalls):
         self._pm.register(loaded, name=plugin.key)
         plugin.hooks = checks.check_hooks(plugin.kind, loaded, self._pm.get_hookcallers(loaded) or ())
         self._pm.check_pending()
+        for caller in self._pm.get_hookcallers(loaded) or ():
+            for impl in caller.get_hookimpls():
+                if impl.plugin is loaded and checks.wraps(impl):
+                    watch(plugin, impl)
         if plugin.kind == "provider":
-            described = self._call(plugin, "gateway_describe_provider", {})
+            described = self._ask_new(plugin, "gateway_describe_provider", ProviderInfo)
             self._providers[plugin.name] = checks.check_provider(plugin.name, described, self._reserved)
         if "gateway_settings" in plugin.hooks:
             taken = {section: other for other in self._loaded.values() for section in other.sections}
-            sections = self._call(plugin, "gateway_settings", {}) or {}
+            sections = self._ask_new(plugin, "gateway_settings", Mapping) or {}
             plugin.sections = checks.check_sections(plugin, sections, taken)
+
+    def _ask_new(self, plugin: PluginRecord, hook: str, kind: type) -> Any:
+        """Ask a plugin that is being let in; its answer is checked by the caller, those of wrappers around it here."""
+        try:
+            with judged_by(self._judge(hook, kind)):
+                return self._call(plugin, hook, {})
+        except WrapperMistake as mistake:
+            raise ValueError(str(blamed(mistake, hook, PluginError))) from mistake
 
     def _expel(self, plugin: PluginRecord) -> None:
         if self._loaded.get(plugin.key) is not plugin:

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 
 from llm_gateway.plugins.find import distributions_of
 
+_MOST_NOTES = 32  #: what a plugin does wrong again and again, each time in other words, does not fill the memory
+
 
 class PluginState(str, Enum):
     """What became of a plugin in this process."""
@@ -34,6 +36,7 @@ class PluginRecord:
     sections: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     state: PluginState = PluginState.NOT_WANTED
     problem: str = ""  #: also set for a loaded plugin that answered a hook wrongly
+    judges: bool = False  #: it has the hook by which policies judge, whatever its kind
 
     @property
     def key(self) -> str:
@@ -56,11 +59,16 @@ class PluginRecord:
         """The distribution's version."""
         return next((version for _, version in distributions_of(self.entry_point)), "")
 
+    @property
+    def is_broken_policy(self) -> bool:
+        """Whether it would judge requests, and was not loaded although it should have been."""
+        return self.state is PluginState.FAILED and (self.judges or self.kind == "policy")
+
     def note(self, problem: str) -> None:
         """Keep what it did wrong; it stays loaded."""
         known = self.problem.split("; ") if self.problem else []
         if problem not in known:
-            self.problem = "; ".join([*known, problem][-5:])
+            self.problem = "; ".join([*known, problem][-_MOST_NOTES:])
 
     def fail(self, problem: str) -> None:
         """Give up on it."""

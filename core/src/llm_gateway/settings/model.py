@@ -92,6 +92,18 @@ class JobsSection(Section):
     )
 
 
+class ReuseSection(Section):
+    """What it may cost to see whether the files are still as an earlier run left them."""
+
+    budget_s: Seconds = Field(
+        default=0.2,
+        description="How long looking at the files may take, in seconds. What takes longer is unknown, and the request runs.",
+    )
+    budget_bytes: int = Field(
+        default=256 * 1024**2, ge=0, description="How much may be read of the files' content, in bytes, as above."
+    )
+
+
 class LimitsSection(Section):
     """How much may happen at once in one home, over all its gateways."""
 
@@ -106,7 +118,32 @@ class LimitsSection(Section):
     output_bytes: int = Field(
         default=256 * 1024**2, ge=64 * 1024, description="Output kept of each stream of a run, head and tail, in bytes."
     )
+    memory_mb: int | None = Field(
+        default=None,
+        ge=64,
+        description="Memory of a run, of all its processes together, in MB; a run over it is ended. None: no limit.",
+    )
+    processes: int | None = Field(
+        default=None,
+        ge=32,
+        description="Processes of a run at the same time; where cgroups count them, threads too. None: no limit.",
+    )
+    cpu: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=4096,
+        allow_inf_nan=False,
+        description="Processor time of a run, in cores. None: no limit.",
+    )
     max_depth: int = Field(default=2, ge=0, description="How deep a run may call this gateway again.")
+
+
+class ApprovalSection(Section):
+    """Who must have judged a request before it runs."""
+
+    required_policies: tuple[str, ...] = Field(
+        default=(), description="Policies that must be loaded: without one of them every request is denied."
+    )
 
 
 class ProviderSection(Section):
@@ -154,7 +191,8 @@ class FileSettings(Section):
         description="How long a waiting request waits before it answers `deferred`, in seconds; 0: as long as it takes.",
     )
     dedup_window_s: Seconds = Field(
-        default=3600.0, description="How long the same request is answered by the same job, in seconds; 0: never."
+        default=3600.0,
+        description="How long a finished answer is given to the same request again, in seconds; 0: nothing is reused.",
     )
     default_mcp_servers: tuple[str, ...] = Field(
         default=("sqry",), description="MCP servers given to a run whose caller named none."
@@ -162,7 +200,9 @@ class FileSettings(Section):
     store: StoreSection = StoreSection()
     engine: EngineSection = EngineSection()
     jobs: JobsSection = JobsSection()
+    reuse: ReuseSection = ReuseSection()
     limits: LimitsSection = Field(default_factory=LimitsSection)
+    approval: ApprovalSection = ApprovalSection()
     providers: Mapping[str, ProviderSection] = Field(default_factory=dict)
     mcp_servers: Mapping[str, McpServerSection] = Field(default_factory=dict)
 

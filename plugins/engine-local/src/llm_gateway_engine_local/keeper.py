@@ -28,6 +28,7 @@ from .artifacts import keep_artifacts
 from .bells import ring
 from .folder import CANCEL, EXIT, FILES, SPEC, STATE, STDERR, STDIN, STDOUT, Folder
 from .output import Output
+from .resources import Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class _Keeper:
         self.details: list[str] = []
         self.started_at, self._begun = _now(), time.monotonic()
         self.output: Output | None = None
+        self.resources = Resources("", {})
 
     def live(self, spec: dict[str, Any], env: dict[str, str], files: dict[str, bytes]) -> None:
         """Start, watch over, end, and write down."""
@@ -118,6 +120,7 @@ class _Keeper:
         self.reaper = linux.become_reaper()
         try:
             self.output = Output(self.folder, spec["limits"]["output_bytes"])
+            self.resources = Resources(os.path.basename(self.folder.path), spec["limits"])
             if files or any(RUN_FILES in word for word in (*spec["argv"], *env.values(), *spec["artifacts"])):
                 self.folder.make_files(files)
             stuck = self._spawn(spec, env)
@@ -128,6 +131,8 @@ class _Keeper:
         if reason != "exited" and self.agent:
             self._end(spec["end_steps"])
         self._sweep(gentle=self.status is not None)
+        if reason == "exited" and self.resources.killed_for_memory():
+            return "resource_limit"
         return reason
 
     def _spawn(self, spec: dict[str, Any], env: dict[str, str]) -> str:
@@ -146,6 +151,7 @@ class _Keeper:
         if self.agent == 0:
             os.close(key)
             try:
+                self.resources.enter()
                 _become(argv, env, spec["cwd"], (stdin, self.output.stdout.fd, self.output.stderr.fd), gate)
             except OSError as error:
                 culprit = spec["cwd"] if error.filename == spec["cwd"] else argv[0]
@@ -178,6 +184,8 @@ class _Keeper:
             for name, pid in (("keeper", os.getpid()), ("agent", self.agent)):
                 found = identity.identify(pid, boot)
                 state[name] = found.to_dict() if found else None
+            if self.resources.group:
+                state["cgroup"] = self.resources.group.path
             self.folder.write_json(STATE, state, durable=True)
             self._say_begun()
             if self.folder.has(CANCEL):
@@ -220,11 +228,13 @@ class _Keeper:
                 output.look()
             if not output.fits:
                 return "output_overflow"
+            if self.resources.exceeded():
+                return "resource_limit"
             if now >= deadline:
                 return "timeout"
             if now >= output.grown_at + idle_s:
                 return "idle_timeout"
-            self.alarm.sleep(min(deadline, output.next_look, output.grown_at + idle_s))
+            self.alarm.sleep(min(deadline, output.next_look, output.grown_at + idle_s, self.resources.next_look))
 
     def _end(self, steps: list[tuple[int, float]]) -> None:
         """Ask the agent's group to end, step by step, for as long as somebody is left in it."""
@@ -258,6 +268,8 @@ class _Keeper:
         return ending.descendants(os.getpid())
 
     def _strike_all(self, number: int) -> None:
+        if number == signal.SIGKILL:
+            self.resources.kill()
         if self.status is None or not self.reaper:
             ending.strike_group(self.agent, number)
         for who in self._left():
@@ -298,6 +310,9 @@ class _Keeper:
             self.childless = True
 
     def _conclude(self, reason: str) -> None:
+        self.resources.close()
+        if self.resources.told:
+            self.details.insert(0, self.resources.told)
         started_at = _now(time.monotonic() - self._begun)  # by today's clock, which may have jumped meanwhile
         document: dict[str, Any] = {"reason": reason, "started_at": started_at, "killed_descendants": self.killed}
         if self.status is not None:

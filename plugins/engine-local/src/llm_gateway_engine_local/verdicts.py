@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from llm_gateway import EndReason, JobId, RunEnd
 
-from . import ending, keeper
+from . import ending, keeper, resources
 from .artifacts import read_artifact
 from .folder import CANCEL, EXIT, SPEC, STATE, STDERR, STDOUT, Folder
 from .holding import stated
@@ -35,6 +35,7 @@ def give_verdict(folder: Folder, job_id: JobId) -> None:
             document["detail"] = "No keeper could be started."
         keeper.conclude(folder, document, [])
         return
+    resources.end_group(folder.read_json_or_nothing(STATE).get("cgroup"), job_id)
     killed = ending.end_leftovers(job_id, stated(folder, "agent"))
     document = {
         "reason": "vanished",

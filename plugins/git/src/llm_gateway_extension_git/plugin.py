@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from llm_gateway import hookimpl
+from collections.abc import Sequence
+
+from llm_gateway import Budget, hookimpl
 from llm_gateway_extension_git.worktree import tree_state
 
 
 @hookimpl
-def gateway_tree_state(directory: str) -> str | None:
-    """Digest the working tree around a directory."""
-    return tree_state(directory)
+def gateway_tree_state(directories: Sequence[str], budget: Budget) -> str | None:
+    """Digest directories and the working trees around them."""
+    return tree_state(directories, budget)

@@ -1,99 +1,151 @@
-"""The state of a git working tree as one digest, so that a changed tree never gets an old answer."""
+"""The state of directories as one digest: of git working trees by what git knows of them, of everything else by content.
+
+Git is asked for its index, for the files whose times have changed since, and for the files that it does not have. What those
+hold is compared here, by content: so no filter is needed, and no program of the repository's is run.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
-import subprocess
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-_GIT_TIMEOUT_S = 20.0
-#: A repository's own configuration must not run anything for us.
-_QUIET = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.untrackedCache=false")
+from llm_gateway import Budget, ContentDigest, OverBudget
+from llm_gateway.files import open_regular
+from llm_gateway.git import GitError, Place, Repository, find_place, open_repository
+
+_MOST_LISTED = 64 * 1024 * 1024
+_PIECE = 1 << 20
+#: How `ls-files -s -v --others` marks a file that git does not have, and regular files that it compares itself.
+_OTHER = b"? "
+_COMPARED_BY_GIT = (b"H 100644 ", b"H 100755 ")
+#: What a run can see of a repository by git commands, beside the index: which commit and branch, and what is under way.
+_OWN = (
+    "HEAD",
+    "MERGE_HEAD",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "BISECT_LOG",
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+)
+_COMMON = ("config", "config.worktree", "packed-refs", "refs", "info", "shallow")
 
 
-def tree_state(directory: str) -> str | None:
-    """A digest of HEAD and of every uncommitted change (content, not times). Blocking: 5 ms and up.
+def tree_state(directories: Sequence[str], budget: Budget) -> str | None:
+    """A digest of all that the directories hold, and of the whole repositories that they are in. Blocking.
 
-    "" outside of git: nothing is assumed. None when git cannot tell: then nothing may be reused.
+    None when that cannot be told within the budget.
     """
-    path = Path(directory)
-    top = next((place for place in (path, *path.parents) if (place / ".git").exists()), None)
-    if top is None:
-        return ""
-    status = _git(
-        top,
-        *_without_own_filters(top),
-        "status",
-        "--porcelain=v2",
-        "--branch",
-        "-z",
-        "--untracked-files=all",
-        "--no-renames",
-    )
-    if status is None:
+    try:
+        digest = _TreeDigest(budget, [])
+        for directory in directories:
+            digest.add_root(os.path.realpath(directory))
+    except (OverBudget, OSError, RecursionError):
         return None
-    digest = hashlib.sha256(status)
-    for entry in status.split(b"\0"):
-        # `1 XY … path` is a changed file (eight fields before its path), `u` an unmerged one (ten), `?` an untracked one.
-        fields = {b"1 ": 8, b"u ": 10, b"? ": 1}.get(entry[:2])
-        if fields is not None:
-            digest.update(_content(os.path.join(os.fsencode(top), entry.split(b" ", fields)[fields])))
     return digest.hexdigest()
 
 
-def _without_own_filters(top: Path) -> list[str]:
-    """Turn off the programs that the repository's own configuration (not the user's) names for its files."""
-    try:
-        config = (top / ".git" / "config").read_bytes().lower()
-    except OSError:  # a linked worktree: git finds it
-        config = b"filter"
-    if b"filter" not in config and b"include" not in config:
-        return []
-    named = _git(
-        top, "config", "--local", "--includes", "-z", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process)$"
-    )
-    keys = [os.fsdecode(key) for key in (named or b"").split(b"\0") if key]
-    off = [f"{key}=" for key in keys] + [f"{key.rpartition('.')[0]}.required=false" for key in keys]
-    return [word for setting in off for word in ("-c", setting)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Indexed:
+    """What the index says of a file."""
+
+    mode: str
+    oid: str
 
 
-def _program() -> str | None:
-    """Git, from an absolute directory of PATH: a working directory cannot plant one."""
-    folders = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(folder)]
-    return shutil.which("git", path=os.pathsep.join(folders))
+class _TreeDigest(ContentDigest):
+    """Adds a directory that holds a `.git` as the working tree it is."""
 
+    def add_root(self, directory: str) -> None:
+        """Add a directory, and the repository around it."""
+        place = _place(directory)
+        self.roots.append(place.top if place else directory)
+        self.add("root", directory)
+        if place is None or directory.startswith(os.path.join(place.top, ".git") + os.sep):
+            self.add_path(directory)
+        elif self.first_time(os.stat(place.top)):
+            self._add_working_tree(place.top)
 
-def _git(directory: Path, *arguments: str) -> bytes | None:
-    program = _program()
-    if program is None:
-        return None
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    try:
-        return subprocess.check_output(
-            [program, *_QUIET, *arguments],
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_GIT_TIMEOUT_S,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _content(path: bytes) -> bytes:
-    digest = hashlib.sha256(path)
-    try:
-        if os.path.islink(path):
-            digest.update(os.readlink(path))
+    def add_directory(self, path: str, entries: Iterable[os.DirEntry[str]]) -> None:
+        entries = list(entries)
+        if any(entry.name == ".git" for entry in entries):
+            self._add_working_tree(path)
         else:
-            # Not to wait for anybody to write into a named pipe that took a file's place.
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                while stat.S_ISREG(os.fstat(file.fileno()).st_mode) and (piece := file.read(1 << 20)):
-                    digest.update(piece)
-    except OSError as error:  # deleted or unreadable: that it is so belongs to the state
-        digest.update(str(error.errno).encode())
-    return digest.digest()
+            super().add_directory(path, entries)
+
+    def _add_working_tree(self, top: str) -> None:
+        try:
+            with open_repository(top) as repository:
+                listed = self._ask(repository, "ls-files", "-s", "-v", "--others", "-z")
+                touched = self._ask(repository, "diff-files", "--raw", "--no-renames", "--ignore-submodules=all", "-z")
+                place = repository.place
+        except GitError as error:
+            raise OverBudget(str(error)) from error
+        self._add_own_files(place)
+        self._add_index(top, listed, _touched(touched))
+
+    def _ask(self, repository: Repository, *arguments: str) -> bytes:
+        self.budget.spend()
+        return repository.run(arguments, most_bytes=_MOST_LISTED, timeout_s=self.budget.seconds_left)
+
+    def _add_own_files(self, place: Place) -> None:
+        for folder, names in ((place.git_dir, _OWN), (place.common_dir, _COMMON)):
+            for name in names:
+                self.add("git", name)
+                self.add_path(os.path.join(folder, name))
+
+    def _add_index(self, top: str, listed: bytes, touched: Mapping[str, _Indexed]) -> None:
+        lines = [line for line in listed.split(b"\0") if line]
+        index = [line for line in lines if not line.startswith(_OTHER)]
+        self.add("index", b"\0".join(index))
+        for line in index:
+            if not line.startswith(_COMPARED_BY_GIT):  # a link, a submodule, or git is told not to look at it
+                path = os.fsdecode(line.partition(b"\t")[2])
+                self.add("tracked", path)
+                self.add_path(os.path.join(top, path))
+        for path, indexed in touched.items():
+            if not self._is_as_indexed(os.path.join(top, path), indexed):
+                self.add("changed", path)
+                self.add_path(os.path.join(top, path))
+        for line in lines:
+            path = os.fsdecode(line[len(_OTHER) :]).rstrip("/")
+            if line.startswith(_OTHER) and not self.is_left_out(os.path.join(top, path)):
+                self.add("other", path)
+                self.add_path(os.path.join(top, path))
+
+    def _is_as_indexed(self, path: str, entry: _Indexed) -> bool:
+        """Whether a file whose times have changed has the content that the index names."""
+        try:
+            facts = os.lstat(path)
+            if not stat.S_ISREG(facts.st_mode) or bool(facts.st_mode & 0o100) != (entry.mode == "100755"):
+                return False
+            self.budget.spend(facts.st_size)
+            content = hashlib.new("sha1" if len(entry.oid) == 40 else "sha256", b"blob %d\0" % facts.st_size)
+            with open(open_regular(path), "rb", buffering=0) as file:
+                while piece := file.read(_PIECE):
+                    self.budget.spend()
+                    content.update(piece)
+        except OSError:  # then it is added as it is
+            return False
+        return content.hexdigest() == entry.oid
+
+
+def _place(directory: str) -> Place | None:
+    try:
+        return find_place(directory)
+    except GitError as error:
+        raise OverBudget(str(error)) from error
+
+
+def _touched(listed: bytes) -> dict[str, _Indexed]:
+    """The files that `diff-files --raw -z` prints: facts (`:mode mode oid oid status`), path, and so on."""
+    words = listed.split(b"\0")
+    found = {}
+    for facts, path in zip(words[0::2], words[1::2], strict=False):
+        mode, _, oid, _, _ = facts.decode("ascii").lstrip(":").split(" ")
+        found[os.fsdecode(path)] = _Indexed(mode=mode, oid=oid)
+    return found

@@ -32,13 +32,16 @@ class Health(Wire):
 
 
 async def health(gateway: Gateway, _params: HealthParams, context: CallContext) -> Health:
-    """What runs and waits, with pids, memory and age; limits, store and plugin problems."""
+    """What of yours runs and waits, with pids, memory and age; limits, store and plugin problems."""
     problems = [f"{r.kind} {r.name} ({r.distribution}): {r.problem}" for r in gateway.host.records if r.problem]
+    problems += gateway.host.missing_policies
     try:
         unfinished = [job for job in await gateway.store.unfinished() if job.principal == context.principal]
         store = dict(await gateway.store.health())
     except StoreUnavailable as error:
         unfinished, store = [], {"error": error.message}
+    if context.remote or context.principal != CallContext().principal:
+        store.pop("jobs", None)  # how much others have is theirs to know
     running = [job for job in unfinished if job.state is JobState.RUNNING]
     limits = gateway.settings.limits
     return Health(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from llm_gateway import Decision, Posture, Proposal, Verdict
+from llm_gateway import Decision, Posture, Proposal, Verdict, quoted
 from llm_gateway_policy_managed.rules import RULES, Consequence, Rule
 
 POLICY = "managed"
 #: What a run keeps that is allowed, but only to look: whatever would ask a human is denied.
 LOWERED_TO = Posture.PROMPTED
+
+_MOST_TOLD = 10  #: values of one rule that are told
 
 _DECISIONS = {
     Consequence.ALLOW: Decision.ALLOW,
@@ -40,11 +42,13 @@ def judge(proposal: Proposal) -> Verdict:
 
 
 def _sentence(rule: Rule, found: Iterable[str]) -> str:
-    return rule.reason.format(found=", ".join(found))
+    told = [quoted(value) for value in found]
+    more = f" and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+    return rule.reason.format(found=", ".join(told[:_MOST_TOLD]) + more)
 
 
 def _question(proposal: Proposal, reasons: Iterable[str]) -> str:
     """What a person needs to know to decide; never the prompt, which would be kept with the verdict and may flatter."""
     request = proposal.request
-    what = f"Let {request.provider} run in {request.working_dir} with the posture {proposal.posture.value}?"
+    what = f"Let {request.provider} run in {quoted(request.working_dir)} with the posture {proposal.posture.value}?"
     return f"{what} {'; '.join(reasons)}."

@@ -13,10 +13,10 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from llm_gateway import McpServer, Posture, Proposal
+from llm_gateway import Access, McpServer, Posture, Proposal
 from llm_gateway.programs import starts_gateway
-from llm_gateway_policy_managed.places import home, inside, is_sensitive, real
-from llm_gateway_policy_managed.tools import Opens, opens
+from llm_gateway_policy_managed.places import home, inside, is_sensitive, opens_sensitive, real
+from llm_gateway_policy_managed.tools import opened
 
 
 class Consequence(IntEnum):
@@ -73,19 +73,39 @@ def _posture(rung: Posture, *, bypass_allowed: bool | None = None) -> Callable[[
     return find
 
 
-def _tools(kind: Opens) -> Callable[[Proposal], Iterator[str]]:
+def _tools(access: Access) -> Callable[[Proposal], Iterator[str]]:
     def find(proposal: Proposal) -> Iterator[str]:
-        return (tool for tool in proposal.request.allowed_tools if opens(tool) is kind)
+        return (one.entry for one in opened(proposal) if one.access is access)
 
     return find
+
+
+def _given(proposal: Proposal) -> tuple[str, ...]:
+    return (proposal.request.working_dir, *proposal.request.add_dirs)
 
 
 def _directories(fits: Callable[[str], bool]) -> Callable[[Proposal], Iterator[str]]:
     def find(proposal: Proposal) -> Iterator[str]:
-        given = (proposal.request.working_dir, *proposal.request.add_dirs)
-        return (path for path in given if fits(real(path)))  # told as it was given: where links lead is not told
+        return (path for path in _given(proposal) if fits(real(path)))  # as it was given: where links lead is not told
 
     return find
+
+
+def _sensitive_directories(proposal: Proposal) -> Iterator[str]:
+    return (path for path in _given(proposal) if is_sensitive(real(path), proposal.private_places))
+
+
+def _sensitive_tools(proposal: Proposal) -> Iterator[str]:
+    for one in opened(proposal):
+        if any(opens_sensitive(real(place), proposal.private_places) for place in one.places):
+            yield one.entry
+
+
+def _outside_tools(proposal: Proposal) -> Iterator[str]:
+    folders = [real(path) for path in _given(proposal)]
+    for one in opened(proposal):
+        if not all(any(inside(real(place), folder) for folder in folders) for place in one.places):
+            yield one.entry
 
 
 def _is_above_home(path: str) -> bool:
@@ -137,7 +157,7 @@ def _environment(patterns: Iterable[str]) -> Callable[[Proposal], Iterator[str]]
 
 def _long(proposal: Proposal) -> Iterator[str]:
     if proposal.request.timeout_s > LONG_S:
-        yield f"{proposal.request.timeout_s / 3600:g} h"
+        yield f"{proposal.request.timeout_s / 3600:g}h"
 
 
 def _dear(proposal: Proposal) -> Iterator[str]:
@@ -166,20 +186,24 @@ RULES = (
     _rule("workspace_write",         (ASK,   ALLOW, ALLOW), _posture(Posture.WORKSPACE_WRITE),
           "workspace_write runs programs without asking, in the sandbox that the CLI has"),
     # tools that are allowed from the start
-    _rule("every_tool",              (DENY,  DENY,  ASK),   _tools(Opens.EVERYTHING),
+    _rule("every_tool",              (DENY,  DENY,  ASK),   _tools(Access.EVERYTHING),
           "allowedTools opens every tool ({found})"),
-    _rule("shell_tool",              (DENY,  ASK,   ALLOW), _tools(Opens.SHELL),
+    _rule("shell_tool",              (DENY,  ASK,   ALLOW), _tools(Access.SHELL),
           "allowedTools opens the shell for any program ({found})"),
-    _rule("shell_command",           (ASK,   ASK,   ALLOW), _tools(Opens.SHELL_COMMAND),
+    _rule("shell_command",           (ASK,   ASK,   ALLOW), _tools(Access.SHELL_COMMAND),
           "allowedTools opens the shell for some programs ({found}), which may start others"),
-    _rule("other_tool",              (ASK,   ALLOW, ALLOW), _tools(Opens.OTHER),
+    _rule("other_tool",              (ASK,   ALLOW, ALLOW), _tools(Access.OTHER),
           "allowedTools names what neither reads nor edits files ({found})"),
+    _rule("tool_in_sensitive_place", (DENY,  DENY,  DENY),  _sensitive_tools,
+          "allowedTools opens files in a place of keys, logins or the system itself ({found})"),
+    _rule("tool_outside",            (DENY,  ASK,   ASK),   _outside_tools,
+          "allowedTools opens files outside of the working directory and the added ones ({found})"),
     # places
     _rule("above_home",              (DENY,  DENY,  ASK),   _directories(_is_above_home),
           "{found} holds the whole home directory or the whole machine; name a project's directory as workingDir"),
     _rule("home",                    (DENY,  LOWER, ALLOW), _directories(_is_home),
           "{found} is the home directory, with everything that is private in it; name a project's directory as workingDir"),
-    _rule("sensitive_place",         (DENY,  DENY,  ASK),   _directories(is_sensitive),
+    _rule("sensitive_place",         (DENY,  DENY,  ASK),   _sensitive_directories,
           "{found} is a place of keys, logins or the system itself"),
     _rule("outside_directory",       (ASK,   ALLOW, ALLOW), _outside,
           "addDirs reaches outside of the working directory ({found})"),

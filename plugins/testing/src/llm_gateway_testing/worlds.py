@@ -40,6 +40,7 @@ class GatewayFactory:
             "LLM_GATEWAY_HOME": str(self.home),
             "LLM_GATEWAY_ECHO_HOME": str(folder / "echo"),
             "LLM_GATEWAY_STORE_URL": "memory:",
+            "LLM_GATEWAY_REUSE_BUDGET_S": "20",  # a busy machine must not make the files' state unknown
         }
 
     @asynccontextmanager

@@ -15,6 +15,7 @@ from typing import Any
 from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
 from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions
+from llm_gateway_provider_claude.places import rules_of
 from llm_gateway_provider_claude.prompt import INPUT_FLAGS, message
 
 EXECUTABLE = "claude"
@@ -149,7 +150,8 @@ def _tools(request: Request, posture: Posture) -> Iterator[str]:
             looking is None or bare in looking or bare.startswith("mcp__"),
             f"allowedTools cannot widen the posture {posture.value}: {name}",
         )
-        yield f"--allowedTools={name}"
+        for rule in rules_of(name, request):
+            yield f"--allowedTools={rule}"
     for server in request.mcp_servers:
         # To give a server to a run is to let the run use it: headless, there is nobody to ask for each call. On the
         # rungs that only look, its tools must be allowed by name.

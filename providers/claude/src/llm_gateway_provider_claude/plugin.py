@@ -25,7 +25,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_claude import argv, caching, failures, models, resume, upgrade
+from llm_gateway_provider_claude import argv, caching, config_files, failures, models, places, resume, upgrade
 from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions, posture_of
 from llm_gateway_provider_claude.output import ClaudeReader
@@ -45,6 +45,10 @@ ENV = (
     "CLAUDE_CODE_USE_VERTEX",
     "DISABLE_PROMPT_CACHING",
 )
+
+#: Its folder holds its global file only where the variable names it; by itself that lies beside the folder.
+_HOME = "${CLAUDE_CONFIG_DIR:-~/.claude}"
+_SETTINGS = ("settings.json", "CLAUDE.md", "agents", "commands", "hooks", "output-styles", "plugins", "rules", "skills")
 
 SUPPORTS = frozenset(
     {
@@ -74,11 +78,19 @@ def gateway_describe_provider() -> ProviderInfo:
         # SIGINT lets it write a last result, with the tokens; SIGTERM ends it at once and kills its shells.
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
         env=ENV,
+        config_files=config_files.config_files,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("2.1.330", "2.1.330"),
         install=failures.INSTALL,
         login=failures.LOGIN,
         login_argv=("auth", "status"),
+        own_paths=(_HOME, "${CLAUDE_CONFIG_DIR:-~}/.claude.json"),
+        own_settings=tuple(f"{_HOME}/{name}" for name in _SETTINGS),
+        hosts=("api.anthropic.com", "console.anthropic.com", "platform.claude.com"),
+        url_env=("ANTHROPIC_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL", "ANTHROPIC_VERTEX_BASE_URL"),
+        project_folders=(".claude",),
     )
 
 

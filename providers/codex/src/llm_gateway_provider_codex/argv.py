@@ -61,6 +61,8 @@ _SANDBOX: Mapping[str, object] = {
 }
 ENV = {"RUST_LOG": "error,codex_mcp::rmcp_client=warn"}  # which MCP servers did not start is told nowhere else
 
+#: Services that the operator's settings name, each with its port if one is said.
+_ADDRESS = re.compile(r"""base_url\s*=\s*["'](https?://[^/"'\s]+)""")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
 _BLIND = (
     "Codex reads files with its shell, which accept_edits does not permit: this run sees only what the prompt and its MCP "
@@ -104,6 +106,7 @@ def build(
         # Codex counts by conversation; what this turn used stands in its record.
         artifacts=() if resume.fresh else record_paths(str(resume.native_id), home(environ)),
         warnings=(Notice(code="no_shell", message=_BLIND),) if posture is Posture.ACCEPT_EDITS else (),
+        hosts=tuple(_ADDRESS.findall("\n".join(settings.config))),
     )
 
 

@@ -25,7 +25,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_codex import argv, failures, login, models, resume, upgrade
+from llm_gateway_provider_codex import argv, config_files, failures, login, models, places, resume, upgrade
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings, posture_of
 from llm_gateway_provider_codex.output import CodexReader
 
@@ -40,6 +40,8 @@ ENV = (
     "OPENAI_ORGANIZATION",
     "OPENAI_PROJECT",
 )
+_HOME = "${CODEX_HOME:-~/.codex}"
+_SETTINGS = ("config.toml", "AGENTS.md", "AGENTS.override.md", "hooks.json", "prompts", "rules", "skills")
 SUPPORTS = frozenset({"addDirs", "mcpServers", "effort", "outputSchema", "sessionId"})
 
 _settings = {"codex": CodexSettings()}
@@ -64,12 +66,18 @@ def gateway_describe_provider() -> ProviderInfo:
         # After SIGTERM the commands of an unsandboxed run live on; on SIGINT Codex ends them itself.
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
         env=ENV,
+        config_files=config_files.config_files,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("0.169.0", "0.169.0"),
         install=failures.INSTALL,
         login=failures.LOGIN,
         login_argv=("login", "status"),
         logged_in=_logged_in,
+        own_paths=(_HOME, "${CODEX_SQLITE_HOME:-}"),
+        own_settings=tuple(f"{_HOME}/{name}" for name in _SETTINGS),
+        hosts=("api.openai.com", "auth.openai.com", "chatgpt.com"),
+        project_folders=(".codex",),
     )
 
 

@@ -23,7 +23,7 @@ from llm_gateway import (
     Usage,
     hookimpl,
 )
-from llm_gateway_provider_echo import argv, failures, resume as conversations, upgrade
+from llm_gateway_provider_echo import argv, failures, places, resume as conversations, upgrade
 from llm_gateway_provider_echo.agent.conversation import CACHE_TTL_S, PRICES
 from llm_gateway_provider_echo.options import EchoOptions
 from llm_gateway_provider_echo.output import EchoReader
@@ -42,9 +42,12 @@ def gateway_describe_provider() -> ProviderInfo:
         postures=tuple(Posture),
         supports=frozenset({"sessionId", "addDirs", "allowedTools", "disallowedTools", "mcpServers"}),
         env=("LLM_GATEWAY_ECHO_HOME", "XDG_STATE_HOME"),
+        opens=places.opens,
+        private_places=("$LLM_GATEWAY_ECHO_HOME",),
         native_id_pattern=r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         versions_seen=("0.1.0", "0.1.0"),
         install=f"pip install {upgrade.DISTRIBUTION}",
+        own_paths=("${LLM_GATEWAY_ECHO_HOME:-}", "${XDG_STATE_HOME:-~/.local/state}/llm-gateway-echo"),
     )
 
 

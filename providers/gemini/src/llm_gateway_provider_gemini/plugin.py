@@ -27,7 +27,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_gemini import models, resume, upgrade
+from llm_gateway_provider_gemini import config_files, models, places, resume, upgrade
 from llm_gateway_provider_gemini.agy import argv as agy_argv, failures as agy_failures
 from llm_gateway_provider_gemini.agy.output import AgyReader
 from llm_gateway_provider_gemini.failures import judge
@@ -64,6 +64,14 @@ GEMINI_ENV = (
 #: The way to the keyring, where its login lies.
 AGY_ENV = ("DBUS_SESSION_BUS_ADDRESS",)
 
+_HOME = "${GEMINI_CLI_HOME:-~}/.gemini"
+_SETTINGS = (
+    *("settings.json", "GEMINI.md", ".env", "trustedFolders.json", "trusted_hooks.json", "mcp-server-enablement.json"),
+    *("agents", "commands", "extensions", "hooks", "policies", "skills"),
+)
+_HOSTS = ("cloudcode-pa.googleapis.com", "generativelanguage.googleapis.com", "oauth2.googleapis.com")
+_VERTEX_HOSTS = ("aiplatform.googleapis.com", "*-aiplatform.googleapis.com", "aiplatform.*.rep.googleapis.com")
+
 _GEMINI = ProviderInfo(
     name="gemini",
     variant=GEMINI,
@@ -76,11 +84,19 @@ _GEMINI = ProviderInfo(
     # It ends with 0 a moment later, inside of a tool call after two seconds.
     end_steps=(EndStep(signal=signal.SIGTERM, grace_s=4.0),),
     env=GEMINI_ENV,
+    config_files=config_files.config_files,
+    opens=places.opens,
+    private_places=places.GEMINI_PRIVATE,
     native_id_pattern=resume.SESSION_ID,
     versions_seen=("0.61.0", "0.61.0"),
     install=failures.INSTALL,
     login=failures.LOGIN,
     logged_in=login.logged_in,
+    own_paths=(_HOME,),
+    own_settings=(*(f"{_HOME}/{name}" for name in _SETTINGS), "${GOOGLE_APPLICATION_CREDENTIALS:-}"),
+    hosts=(*_HOSTS, *_VERTEX_HOSTS),
+    url_env=("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"),
+    project_folders=(".gemini",),
 )
 _AGY = ProviderInfo(
     name="gemini",
@@ -92,9 +108,15 @@ _AGY = ProviderInfo(
     postures=tuple(agy_argv.RUNGS),
     supports=frozenset({"addDirs", "effort", "outputSchema", "sessionId"}),
     env=AGY_ENV,
+    config_files=config_files.config_files,
+    private_places=places.AGY_PRIVATE,
     native_id_pattern=resume.SESSION_ID,
     install=agy_failures.INSTALL,
     login=agy_failures.LOGIN,
+    own_paths=("~/.gemini",),
+    own_settings=("~/.gemini/config", "~/.gemini/GEMINI.md", "~/.gemini/antigravity-cli/mcp_config.json"),
+    hosts=_HOSTS,
+    project_folders=(".agents", ".gemini"),
 )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
 from llm_gateway_provider_grok.options import GrokOptions
 from llm_gateway_provider_grok.outside import patterns_outside
+from llm_gateway_provider_grok.places import confined, denied_secrets
 from llm_gateway_provider_grok.prompt import guarded
 from llm_gateway_provider_grok.rules import Rule, read_rule
 
@@ -135,17 +136,22 @@ def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
             posture not in _LOOKING or rule.tool in _LOOKING_TOOLS,
             f"allowedTools cannot widen the posture {posture.value}: {name}",
         )
-        yield f"--allow={rule}"
+        yield f"--allow={confined(rule)}"
     for server in request.mcp_servers:
         # To give a server to a run is to let the run use it: headless, there is nobody to ask for each call. On the
         # rungs that only look, its tools must be allowed by name.
         if posture not in _LOOKING:
             yield f"--allow={Rule('MCPTool', f'{_server(server)}__*')}"
-    denials = [read_rule(name) for name in DENIED[posture]]
-    if posture is Posture.ACCEPT_EDITS and not any(rule.touches(Rule("Edit")) for rule in allowed):
+    denials, outside = [read_rule(name) for name in DENIED[posture]], set[str]()
+    if posture is not Posture.BYPASS:
+        yield from (f"--deny={rule}" for rule in dict.fromkeys(denied_secrets(allowed, where)))
+    named = [rule for rule in allowed if rule.touches(Rule("Edit"))]
+    edits = posture is Posture.ACCEPT_EDITS or bool(named)
+    if edits and posture is not Posture.BYPASS and all(rule.pattern is None for rule in named):
+        outside = set(patterns_outside(where))
         denials += [Rule("Edit", pattern) for pattern in patterns_outside(where)]
     for denied in denials:
-        if not any(rule.touches(denied) for rule in allowed):
+        if denied.pattern in outside or not any(rule.touches(denied) for rule in allowed):
             yield f"--deny={denied}"
     gone = [UNCACHEABLE]
     for rule in map(read_rule, request.disallowed_tools):

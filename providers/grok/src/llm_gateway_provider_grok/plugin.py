@@ -23,7 +23,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_grok import argv, failures, login, models, resume, upgrade
+from llm_gateway_provider_grok import argv, config_files, failures, login, models, places, resume, upgrade
 from llm_gateway_provider_grok.options import GrokOptions, posture_of
 from llm_gateway_provider_grok.output import GrokReader
 
@@ -43,6 +43,8 @@ ENV = (
     "GROK_OIDC_ISSUER",
     "GROK_XAI_API_BASE_URL",
 )
+_HOME = "${GROK_HOME:-~/.grok}"
+_SETTINGS = ("config.toml", "AGENTS.md", "agents", "bin", "commands", "hooks", "plugins", "rules", "skills")
 SUPPORTS = frozenset(
     {"allowedTools", "disallowedTools", "mcpServers", "maxTurns", "effort", "outputSchema", "sessionId"}
 )
@@ -63,11 +65,19 @@ def gateway_describe_provider() -> ProviderInfo:
         # It dies of any signal at once and tells nothing more; its commands live in sessions of their own.
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=2.0),),
         env=ENV,
+        config_files=config_files.config_files,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("1.0.41", "1.0.41"),
         install=failures.INSTALL,
         login=failures.LOGIN,
         logged_in=login.logged_in,
+        own_paths=(_HOME, "${GROK_AUTH_PATH:-}"),
+        own_settings=(*(f"{_HOME}/{name}" for name in _SETTINGS), "${GROK_EXTRA_CA_BUNDLE:-}"),
+        hosts=("accounts.x.ai", "api.x.ai", "auth.x.ai", "cli-chat-proxy.grok.com"),
+        url_env=("GROK_XAI_API_BASE_URL", "GROK_MODELS_BASE_URL", "GROK_OAUTH2_ISSUER", "GROK_OIDC_ISSUER"),
+        project_folders=(".grok",),
     )
 
 

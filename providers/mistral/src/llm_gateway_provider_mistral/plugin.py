@@ -23,7 +23,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_mistral import argv, failures, login, models, resume, upgrade
+from llm_gateway_provider_mistral import argv, config_files, failures, login, models, places, resume, upgrade
 from llm_gateway_provider_mistral.options import MistralOptions, posture_of
 from llm_gateway_provider_mistral.output import MistralReader
 
@@ -37,6 +37,13 @@ ENV = (
     "VIBE_API_TIMEOUT",
     "VIBE_ENABLE_SYSTEM_TRUST_STORE",
     "DBUS_SESSION_BUS_ADDRESS",  # the way to the keyring, where the login may be kept
+)
+
+
+_HOME = "${VIBE_HOME:-~/.vibe}"
+_SETTINGS = (
+    *(".env", "config.toml", "hooks.toml", "trusted_folders.toml", "AGENTS.md"),
+    *("agents", "hooks", "prompts", "skills", "tools"),
 )
 
 
@@ -58,11 +65,19 @@ def gateway_describe_provider() -> ProviderInfo:
         # It ends within a second, two at its start, and leaves its export behind.
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=6.0),),
         env=ENV,
+        config_files=config_files.config_files,
+        opens=places.opens,
+        private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
         versions_seen=("3.0.3", "3.0.3"),
         install=failures.INSTALL,
         login=failures.LOGIN,
         logged_in=login.logged_in,
+        own_paths=(_HOME,),
+        own_settings=tuple(f"{_HOME}/{name}" for name in _SETTINGS),
+        hosts=("api.mistral.ai", "console.mistral.ai"),
+        url_env=("VIBE_PROVIDERS",),
+        project_folders=(".vibe",),
     )
 
 

@@ -25,8 +25,6 @@ from llm_gateway.errors import Saturated, SessionBusy, SessionNotFound, StoreUna
 
 Counts = Mapping[tuple[str, str], Mapping[str, int]]
 
-_REUSED = (JobState.QUEUED, JobState.RUNNING, JobState.COMPLETED)
-
 
 class MemoryStore:
     """Keeps everything in dictionaries, in the order in which it came, until the process ends."""
@@ -51,7 +49,9 @@ class MemoryStore:
         self, job: Job, *, session: Session | None, limits: Limits, dedup_window_s: float, queue_if_busy: bool
     ) -> Admission:
         if job.dedup_key is not None:
-            twin = await self.find_duplicate(job.principal, job.dedup_key, dedup_window_s, job.created_at)
+            twin = await self.find_duplicate(
+                job.principal, job.dedup_key, job.found_state, dedup_window_s, job.created_at
+            )
             if twin is not None:
                 return Admission(job=twin, deduplicated=True)
         open_jobs = list(self._unfinished())
@@ -81,14 +81,21 @@ class MemoryStore:
         self._records[job.id] = _begun(job)
         return Admission(job=job)
 
-    async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
+    async def find_duplicate(
+        self, principal: str, dedup_key: str, found_state: str | None, window_s: float, now: datetime
+    ) -> Job | None:
         window = timedelta(seconds=window_s)
+
+        def answers(job: Job) -> bool:
+            if not job.state.ended:
+                return True
+            left_so = job.left_state is not None and job.left_state == found_state
+            return job.state is JobState.COMPLETED and left_so and now - window < job.created_at < now + window
+
         twins = [
             job
             for job in reversed(self._jobs.values())
-            if (job.principal, job.dedup_key) == (principal, dedup_key)
-            and now - window < job.created_at < now + window
-            and job.state in _REUSED
+            if (job.principal, job.dedup_key) == (principal, dedup_key) and answers(job)
         ]
         return max(twins, key=lambda job: job.created_at) if twins and window_s > 0 else None
 
@@ -226,7 +233,7 @@ class MemoryStore:
     async def get_session(self, session_id: SessionId) -> Session | None:
         return self._sessions.get(session_id)
 
-    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
+    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str | None) -> Session | None:
         return self._holder(provider, native_id, principal)
 
     async def list_sessions(
@@ -320,10 +327,10 @@ class MemoryStore:
     def _unfinished(self) -> Iterator[Job]:
         return (job for job in self._jobs.values() if not job.state.ended)
 
-    def _holder(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
-        key = (provider, native_id, principal)
-        for session in self._sessions.values():
-            if (session.provider, session.native_id, session.principal) == key:
+    def _holder(self, provider: str, native_id: NativeSessionId, principal: str | None) -> Session | None:
+        for session in sorted(self._sessions.values(), key=lambda session: session.principal):
+            known = (session.provider, session.native_id) == (provider, native_id)
+            if known and principal in (None, session.principal):
                 return session
         return None
 

@@ -15,12 +15,15 @@ from llm_gateway_store_sqlite.records import begun
 from llm_gateway_store_sqlite.rows import job_columns, job_from, micros, record_columns, session_columns, session_from
 
 
-def duplicate_query(principal: str, dedup_key: str, window_s: float, now: datetime) -> dict[str, object]:
+def duplicate_query(
+    principal: str, dedup_key: str, found_state: str | None, window_s: float, now: datetime
+) -> dict[str, object]:
     """Parameters of `find_duplicate`."""
     window = timedelta(seconds=window_s)
     return {
         "principal": principal,
         "dedup_key": dedup_key,
+        "found_state": found_state,
         "after": micros(now - window),
         "until": micros(now + window),
     }
@@ -37,7 +40,7 @@ def admit(
 ) -> Admission:
     """`Store.admit`, inside a transaction."""
     if job.dedup_key is not None and dedup_window_s > 0:
-        query = duplicate_query(job.principal, job.dedup_key, dedup_window_s, job.created_at)
+        query = duplicate_query(job.principal, job.dedup_key, job.found_state, dedup_window_s, job.created_at)
         if (row := connection.execute(SQL["find_duplicate"], query).fetchone()) is not None:
             return Admission(job=job_from(row), deduplicated=True)
 

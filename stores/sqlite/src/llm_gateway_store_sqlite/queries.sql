@@ -3,11 +3,13 @@
 -- ---------------------------------------------------------------------------------------------------------- admission
 
 -- name: find_duplicate
--- The youngest job that answers the same request; not one of a time when the clock went ahead.
-SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at
+-- The youngest job that answers the same request: one that has not ended, or one that left the files as they are now; of the
+-- latter not one of a time when the clock went ahead.
+SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at, left_state
 FROM jobs
-WHERE principal = :principal AND dedup_key = :dedup_key AND created_at > :after AND created_at < :until
-  AND state IN ('queued', 'running', 'completed')
+WHERE principal = :principal AND dedup_key = :dedup_key
+  AND (ended_at IS NULL
+       OR state = 'completed' AND left_state = :found_state AND created_at > :after AND created_at < :until)
 ORDER BY created_at DESC, seq DESC LIMIT 1
 
 -- name: places
@@ -42,7 +44,7 @@ SELECT seq, state, provider, session_id, owner FROM jobs WHERE ended_at IS NULL 
 UPDATE jobs SET state = 'running', started_at = :now WHERE seq = :seq
 
 -- name: job_by_seq
-SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at
+SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at, left_state
 FROM jobs WHERE seq = :seq
 
 -- ------------------------------------------------------------------------------------------------------- a job's life
@@ -50,7 +52,8 @@ FROM jobs WHERE seq = :seq
 -- name: finish_job
 -- Compare-and-set: a final state is written once, by the owner.
 UPDATE jobs
-SET state = :state, started_at = coalesce(:started_at, started_at), ended_at = :ended_at, doc = :doc
+SET state = :state, started_at = coalesce(:started_at, started_at), ended_at = :ended_at, left_state = :left_state,
+    doc = :doc
 WHERE id = :id AND owner = :owner AND ended_at IS NULL
 
 -- name: touch_session
@@ -78,12 +81,12 @@ UPDATE sessions SET turns = turns + 1
 WHERE id = (SELECT session_id FROM jobs WHERE id = :id AND state = 'completed')
 
 -- name: get_job
-SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at
+SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at, left_state
 FROM jobs WHERE id = :id
 
 -- name: list_jobs
 -- {scope} is one of the fixed conditions in store.py: it lets the planner choose the index.
-SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at
+SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at, left_state
 FROM jobs
 WHERE {scope}
   AND (:principal IS NULL OR principal = :principal)
@@ -92,7 +95,7 @@ WHERE {scope}
 ORDER BY seq DESC LIMIT :limit
 
 -- name: unfinished
-SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at
+SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at, left_state
 FROM jobs WHERE ended_at IS NULL ORDER BY seq
 
 -- name: old_jobs
@@ -146,6 +149,10 @@ SELECT doc, native_id, turns, last_used_at FROM sessions WHERE id = :id
 -- name: find_session
 SELECT doc, native_id, turns, last_used_at FROM sessions
 WHERE provider = :provider AND native_id = :native_id AND principal = :principal
+
+-- name: find_any_session
+SELECT doc, native_id, turns, last_used_at FROM sessions
+WHERE provider = :provider AND native_id = :native_id ORDER BY principal LIMIT 1
 
 -- name: list_sessions
 SELECT doc, native_id, turns, last_used_at FROM sessions

@@ -61,13 +61,14 @@ def job_columns(job: Job) -> Columns:
         "created_at": micros(job.created_at),
         "started_at": micros(job.started_at),
         "ended_at": micros(job.ended_at),
+        "left_state": job.left_state,
         "doc": to_json(job),
     }
 
 
 def job_from(row: Any) -> Job:
-    """Read a job; the row is (doc, id, state, provider, principal, owner, dedup_key, session_id, and the four times)."""
-    doc, id_, state, provider, principal, owner, dedup_key, session_id, created, started, ended, fetched = row
+    """Read a job; the row is (doc, id, state, provider, principal, owner, dedup_key, session_id, the four times, left_state)."""
+    doc, id_, state, provider, principal, owner, dedup_key, session_id, created, started, ended, fetched, left = row
     return replace(
         from_document(Job, doc),
         id=id_,
@@ -81,6 +82,7 @@ def job_from(row: Any) -> Job:
         started_at=moment(started),
         ended_at=moment(ended),
         fetched_at=moment(fetched),
+        left_state=left,
     )
 
 

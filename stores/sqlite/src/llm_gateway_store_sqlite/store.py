@@ -82,10 +82,12 @@ class SqliteStore:
             )
         )
 
-    async def find_duplicate(self, principal: str, dedup_key: str, window_s: float, now: datetime) -> Job | None:
+    async def find_duplicate(
+        self, principal: str, dedup_key: str, found_state: str | None, window_s: float, now: datetime
+    ) -> Job | None:
         if window_s <= 0:
             return None
-        query = admission.duplicate_query(principal, dedup_key, window_s, now)
+        query = admission.duplicate_query(principal, dedup_key, found_state, window_s, now)
         return await self._one(job_from, "find_duplicate", **query)
 
     async def claim(self, owner: str, limits: Limits, now: datetime) -> Sequence[Job]:
@@ -178,7 +180,9 @@ class SqliteStore:
     async def get_session(self, session_id: SessionId) -> Session | None:
         return await self._one(session_from, "get_session", id=session_id)
 
-    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str) -> Session | None:
+    async def find_session(self, provider: str, native_id: NativeSessionId, principal: str | None) -> Session | None:
+        if principal is None:
+            return await self._one(session_from, "find_any_session", provider=provider, native_id=native_id)
         return await self._one(
             session_from, "find_session", provider=provider, native_id=native_id, principal=principal
         )

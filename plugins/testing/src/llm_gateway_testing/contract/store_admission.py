@@ -10,7 +10,18 @@ import pytest
 
 from llm_gateway import Admission, JobState, Limits, NativeSessionId, Store
 from llm_gateway.errors import Saturated, SessionBusy
-from llm_gateway_testing.contract.store_samples import NOON, ONE, ROOMY, TWO, a_job, a_session, at, finish, let_in
+from llm_gateway_testing.contract.store_samples import (
+    NOON,
+    ONE,
+    ROOMY,
+    STATE,
+    TWO,
+    a_job,
+    a_session,
+    at,
+    finish,
+    let_in,
+)
 
 ONE_PLACE = Limits(running=1, per_provider=1, queued=10)
 
@@ -59,25 +70,64 @@ class AdmissionContract:
     async def test_a_window_of_zero_turns_dedup_off(self, store: Store) -> None:
         first = await let_in(store, a_job(dedup_key="k"))
         assert (await let_in(store, a_job(dedup_key="k"), dedup_window_s=0)).id != first.id
-        assert await store.find_duplicate("ada", "k", 0, NOON) is None
+        assert await store.find_duplicate("ada", "k", STATE, 0, NOON) is None
 
     @pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELED, JobState.INTERRUPTED])
     async def test_lesson_26_what_did_not_end_well_is_never_reused(self, store: Store, state: JobState) -> None:
         first = await let_in(store, a_job(dedup_key="k"))
         await finish(store, first, state)
-        assert await store.find_duplicate("ada", "k", 3600, at(61)) is None
+        assert await store.find_duplicate("ada", "k", STATE, 3600, at(61)) is None
         assert (await let_in(store, a_job(dedup_key="k", created_at=at(61)))).id != first.id
 
     async def test_what_a_clock_that_went_ahead_dated_is_no_duplicate(self, store: Store) -> None:
         first = await let_in(store, a_job(dedup_key="k", created_at=at(3600)))
-        assert await store.find_duplicate("ada", "k", 10, at(3595)) == first
-        assert await store.find_duplicate("ada", "k", 10, at(0)) is None
+        await finish(store, first, after_s=3601)
+        found = await store.find_duplicate("ada", "k", STATE, 10, at(3595))
+        assert found is not None
+        assert found.id == first.id
+        assert await store.find_duplicate("ada", "k", STATE, 10, at(0)) is None
 
     async def test_a_duplicate_can_be_asked_for_without_letting_anything_in(self, store: Store) -> None:
         first = await let_in(store, a_job(dedup_key="k"))
-        assert await store.find_duplicate("ada", "k", 10, at(9)) == first
-        assert await store.find_duplicate("ada", "k", 10, at(10)) is None
-        assert await store.find_duplicate("bob", "k", 10, at(9)) is None
+        assert await store.find_duplicate("ada", "k", None, 10, at(9)) == first
+        assert await store.find_duplicate("bob", "k", None, 10, at(9)) is None
+        await finish(store, first, after_s=1)
+        assert await store.find_duplicate("ada", "k", STATE, 10, at(9)) == await store.get_job(first.id)
+        assert await store.find_duplicate("ada", "k", STATE, 10, at(10)) is None
+        assert await store.find_duplicate("bob", "k", STATE, 10, at(9)) is None
+
+    @pytest.mark.parametrize("found", [None, "the files of another day"])
+    async def test_what_has_not_ended_is_joined_however_old_it_is_and_whatever_the_files_are(
+        self, store: Store, found: str | None
+    ) -> None:
+        first = await let_in(store, a_job(dedup_key="k", found_state="before"))
+        again = a_job(dedup_key="k", found_state=found, created_at=at(100_000))
+        assert (await let_in(store, again, dedup_window_s=1)).id == first.id
+        assert await store.find_duplicate("ada", "k", found, 1, at(100_000)) == first
+
+    @pytest.mark.parametrize(
+        ("left", "found", "reused"),
+        [("a", "a", True), ("a", "b", False), (None, "a", False), ("a", None, False), (None, None, False)],
+    )
+    async def test_lesson_96_a_finished_answer_is_reused_only_in_the_state_that_it_left(
+        self, store: Store, left: str | None, found: str | None, reused: bool
+    ) -> None:
+        first = await let_in(store, a_job(dedup_key="k", found_state="before"))
+        await finish(store, first, left=left)
+        kept = await store.get_job(first.id)
+        assert kept is not None
+        assert (kept.found_state, kept.left_state) == ("before", left)
+        assert (await store.find_duplicate("ada", "k", found, 3600, at(61)) is not None) is reused
+        again = await let_in(store, a_job(dedup_key="k", found_state=found, created_at=at(61)))
+        assert (again.id == first.id) is reused
+
+    async def test_of_several_that_answer_the_same_the_youngest_does(self, store: Store) -> None:
+        for second in (0, 5, 3):
+            job = await let_in(store, a_job(dedup_key="k", created_at=at(second)), dedup_window_s=0)
+            await finish(store, job)
+        found = await store.find_duplicate("ada", "k", STATE, 3600, at(61))
+        assert found is not None
+        assert found.created_at == at(5)
 
     async def test_a_duplicate_is_found_before_the_session_is_busy_or_the_house_is_full(self, store: Store) -> None:
         first = await let_in(store, a_job(dedup_key="k", session_id=ONE), session=a_session())

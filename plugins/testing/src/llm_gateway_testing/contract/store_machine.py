@@ -23,6 +23,7 @@ numbers = st.integers(0, 9)
 rightful_owner = st.sampled_from([True, True, True, False])
 sessions = st.sampled_from([None, None, "gw-one", "gw-two"])
 native_ids = st.sampled_from([None, "n1", "n2"])
+files = st.sampled_from([None, "as they were", "changed"])
 ends = st.sampled_from([JobState.COMPLETED, *(state for state in JobState if state.ended)])
 
 
@@ -67,6 +68,7 @@ class TwinStores(RuleBasedStateMachine):
         provider=st.sampled_from(["echo", "other"]),
         principal=st.sampled_from(["ada", "ada", "ada", "bob"]),
         key=st.sampled_from([None, None, None, "k1", "k2"]),
+        found=files,
         session_id=sessions,
         queue=st.booleans(),
         known=st.booleans(),
@@ -77,6 +79,7 @@ class TwinStores(RuleBasedStateMachine):
         provider: str,
         principal: str,
         key: str | None,
+        found: str | None,
         session_id: str | None,
         queue: bool,
         known: bool,
@@ -86,6 +89,7 @@ class TwinStores(RuleBasedStateMachine):
             provider=provider,
             principal=principal,
             dedup_key=key,
+            found_state=found,
             session_id=session_id,
             created_at=at(self.seconds),
         )
@@ -101,10 +105,10 @@ class TwinStores(RuleBasedStateMachine):
             assert job.owner == owner
 
     @precondition(lambda self: self.jobs)
-    @rule(number=numbers, rightful=rightful_owner, state=ends, native=native_ids)
-    def finish(self, number: int, rightful: bool, state: JobState, native: str | None) -> None:
+    @rule(number=numbers, rightful=rightful_owner, state=ends, native=native_ids, left=files)
+    def finish(self, number: int, rightful: bool, state: JobState, native: str | None, left: str | None) -> None:
         job = self.same("get_job", self.some_job(number).id) or self.some_job(number)
-        over = ended(job, state, after_s=self.seconds, native=native)
+        over = ended(job, state, after_s=self.seconds, native=native, left=left)
         self.same("finish_job", over, owner=job.owner if rightful else "gateway-z", record=a_record(job))
 
     @precondition(lambda self: self.jobs)

@@ -29,6 +29,7 @@ from llm_gateway import (
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 ONE, TWO = SessionId("gw-one"), SessionId("gw-two")
+STATE = "the files as they are"
 ROOMY = Limits(running=10, per_provider=10, queued=10)
 
 _numbers = count(1)
@@ -47,6 +48,7 @@ def a_job(**changes: Any) -> Job:
         state=JobState.QUEUED,
         principal="ada",
         owner="gateway-a",
+        found_state=STATE,
         posture=Posture.PROMPTED,
         working_dir="/work",
         approval={"decision": "allow", "reasons": ["legacy"]},
@@ -106,10 +108,17 @@ def a_verdict(**changes: Any) -> VerdictRecord:
     return replace(record, **changes)
 
 
-def ended(job: Job, state: JobState = JobState.COMPLETED, *, after_s: float = 60, native: str | None = None) -> Job:
+def ended(
+    job: Job,
+    state: JobState = JobState.COMPLETED,
+    *,
+    after_s: float = 60,
+    native: str | None = None,
+    left: str | None = STATE,
+) -> Job:
     """The same job, over."""
     reply = Reply(model="echo-1", native_id=None if native is None else NativeSessionId(native))
-    return replace(job, state=state, ended_at=at(after_s), reply=reply)
+    return replace(job, state=state, ended_at=at(after_s), reply=reply, left_state=left)
 
 
 async def let_in(store: Store, job: Job, limits: Limits = ROOMY, **changes: Any) -> Job:

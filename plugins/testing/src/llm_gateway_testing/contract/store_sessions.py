@@ -44,6 +44,8 @@ class SessionContract:
         assert await store.find_session("echo", native, "ada") == mine
         assert await store.find_session("echo", native, "bob") == theirs
         assert await store.find_session("echo", native, "eve") is None
+        assert await store.find_session("echo", native, None) == mine
+        assert await store.find_session("echo", NativeSessionId("unknown"), None) is None
         assert await store.find_session("other", native, "ada") is None
 
     async def test_a_native_id_is_not_stolen_from_the_session_that_has_it(self, store: Store) -> None:

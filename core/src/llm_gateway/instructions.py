@@ -1,0 +1,53 @@
+"""Which files an agent's program reads beside its working directory: help for `ProviderInfo.config_files`. Blocking."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Iterable
+
+from llm_gateway.files import read_regular
+
+#: `@path` in a text that tells an agent what to do: the file of that path is read, too.
+_IMPORT = re.compile(r"(?:^|(?<=\s))@([^\s`]+)")
+_MOST_BYTES = 256 * 1024
+_MOST_IMPORTS = 100
+
+
+def in_parents(directory: str, names: Iterable[str]) -> list[str]:
+    """These names in a directory and in every directory above it, from the innermost outwards."""
+    names, found, here = list(names), [], os.path.abspath(directory)
+    while True:
+        found += [os.path.join(here, name) for name in names]
+        above = os.path.dirname(here)
+        if above == here:
+            return found
+        here = above
+
+
+def with_imports(paths: Iterable[str], home: str) -> list[str]:
+    """These files, and those that they import by `@path`, and so on; at most 100 of the latter.
+
+    :param home: what `~` stands for.
+    """
+    found = dict.fromkeys(paths)
+    waiting, left = deque(found), _MOST_IMPORTS
+    while waiting and left > 0:
+        path = waiting.popleft()
+        for named in _imports_of(path):
+            expanded = os.path.join(home, named[2:]) if named.startswith("~/") else named
+            imported = os.path.normpath(os.path.join(os.path.dirname(path), expanded))
+            if imported not in found and left > 0:
+                left -= 1
+                found[imported] = None
+                waiting.append(imported)
+    return list(found)
+
+
+def _imports_of(path: str) -> list[str]:
+    try:
+        text = read_regular(os.path.realpath(path), most_bytes=_MOST_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return []
+    return [named.rstrip(".,;:)") for named in _IMPORT.findall(text)]

@@ -1,0 +1,74 @@
+"""Whether a wall can be built on this machine: asks bubblewrap itself, once for each build of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from llm_gateway.programs import find_executable
+
+_ASK_S = 5.0
+#: All that a wall needs of the system, around a program that does nothing.
+_ASKED = (
+    *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL"),
+    *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--die-with-parent", "--"),  # noqa: S108
+)
+_INSTALL = "Install bubblewrap (`apt install bubblewrap`, `dnf install bubblewrap`) or set [wall] required = false."
+_NAMESPACES = (
+    "The kernel or a container refuses unprivileged user namespaces: allow them (kernel.unprivileged_userns_clone, "
+    "user.max_user_namespaces, an AppArmor profile for bwrap), or set [wall] required = false."
+)
+_asked: dict[tuple[str, int, int], str] = {}
+
+
+def find(configured: Path | None, environ: Mapping[str, str]) -> str | None:
+    """The path of `bwrap`; None: it is not installed. Blocking: a few stat calls."""
+    return find_executable(os.path.expanduser(configured) if configured else "bwrap", environ)
+
+
+def trouble(configured: Path | None, environ: Mapping[str, str]) -> str:
+    """Why no wall can be built here, with what to do; "" if one can. Blocking: the first time some ten milliseconds."""
+    if not sys.platform.startswith("linux"):
+        return "Bubblewrap needs Linux. Set [wall] required = false to run without a wall here."
+    program = find(configured, environ)
+    if program is None:
+        where = f"at {configured}" if configured else "on the gateway's PATH"
+        return f"`bwrap` was not found {where}. {_INSTALL}"
+    facts = os.stat(program)
+    key = (os.path.realpath(program), facts.st_size, facts.st_mtime_ns)
+    if key not in _asked:
+        _asked[key] = _ask(program, environ)
+    return _asked[key]
+
+
+def version(program: str) -> str:
+    """What `bwrap --version` says; "" if it says nothing."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=_ASK_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def _ask(program: str, environ: Mapping[str, str]) -> str:
+    true = find_executable("true", environ) or "/bin/true"
+    try:
+        done = subprocess.run(
+            [program, *_ASKED, true],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_ASK_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"`{program}` gave no answer in {_ASK_S:.0f} s."
+    except OSError as error:
+        return f"`{program}` did not start: {error.strerror}. {_INSTALL}"
+    if done.returncode:
+        said = " ".join(done.stderr.split())[-300:] or f"exit code {done.returncode}"
+        return f"`{program}` cannot build a wall: {said}. {_NAMESPACES}"
+    return ""
