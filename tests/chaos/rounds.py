@@ -185,7 +185,7 @@ def check_struck(world: World, reply: Answer, call: Act, starts: int, struck: se
         assert (b'"type": "text"' in said.rpartition(b"\n")[0]) == bool(reply["text"]), f"{call}: {reply}"
     elif verdict.get("signal"):
         assert "agent" in struck, f"{call}: {verdict}"
-        assert (reply["status"], reply["error"]["code"]) == ("failed", "provider_failed"), f"{call}: {reply}"
+        assert (reply["status"], reply["error"]["code"]) == ("failed", "interrupted"), f"{call}: {reply}"
     else:
         check_good(reply, call, starts)
 

@@ -66,7 +66,7 @@ def test_an_agent_that_eats_the_memory_is_killed_by_the_system_and_told_so(world
         ask(gateway, "llm_job_wait", jobIds=[job, other])
         world.await_gone(agent)
     reply, _ = ask(gateway, "llm_job_result", jobId=job)
-    assert (reply["status"], reply["error"]["code"]) == ("failed", "provider_failed")
+    assert (reply["status"], reply["error"]["code"]) == ("failed", "interrupted")
     assert "signal 9 (SIGKILL, which the system sends when memory runs out)" in reply["error"]["message"]
     assert world.starts()[job] == 1
     check_ran_once(world, neighbour, other)

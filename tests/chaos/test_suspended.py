@@ -93,7 +93,7 @@ def test_an_agent_that_the_system_kills_for_its_memory_is_told_with_its_signal_a
     os.kill(agent, signal.SIGKILL)
     ask(gateway, "llm_job_wait", jobIds=[job])
     reply, _ = await_answer(gateway, gateway.call("llm_job_result", jobId=job))
-    assert (reply["status"], reply["error"]["code"]) == ("failed", "provider_failed")
+    assert (reply["status"], reply["error"]["code"]) == ("failed", "interrupted")
     assert "signal 9" in reply["error"]["message"]
     assert b"step 1" in stdout.read_bytes()
     assert world.starts()[job] == 1

@@ -174,7 +174,7 @@ def test_trap_7_what_fails_before_anything_ran_is_named_and_asks_nobody(
     assert outcome.failure
     assert "grok login" in (outcome.failure.recovery or "")
     grok.environ |= {"XAI_API_KEY": "any", "GROK_XAI_API_BASE_URL": "http://127.0.0.1:9/v1"}
-    assert grok.ask("SAY:x").error == "overloaded"
+    assert grok.ask("SAY:x").error == "unreachable"
     assert served(model_server) == []
 
 

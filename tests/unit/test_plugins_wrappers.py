@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from llm_gateway import Decision, Verdict, hookimpl
+from llm_gateway import Budget, Decision, Verdict, hookimpl
 from llm_gateway.errors import ApprovalDenied, GatewayError
 from llm_gateway.hookspecs import HOOKS
 from llm_gateway.plugins import PluginError, PluginHost, PluginState
@@ -73,7 +73,7 @@ def test_a_wrapper_around_policies_is_a_denial_in_its_own_name(act: Any) -> None
     assert [problem.partition(":")[0] for problem in host.problems] == ["plugin culprit"]
 
 
-GATHERED = ("operations", "resources", "prompts", "commands", "mcp_servers")
+GATHERED = ("operations", "resources", "prompts", "commands", "mcp_servers", "diagnose")
 
 
 @pytest.mark.parametrize("hook", GATHERED)
@@ -83,7 +83,7 @@ def test_a_wrapper_around_what_plugins_bring_is_blamed_by_its_own_name(hook: str
         ("extension", "culprit", wrapping(f"gateway_{hook}", act)),
         ("extension", "good", implementing(f"gateway_{hook}", [])),
     )
-    assert getattr(host, hook)() == []
+    assert getattr(host, "diagnoses" if hook == "diagnose" else hook)() == []
     assert [problem.partition(":")[0] for problem in host.problems] == ["plugin culprit"]
 
 
@@ -151,7 +151,7 @@ def test_a_wrapper_around_advice_is_noted_by_its_own_name(hook: str) -> None:
     )
     {
         "price": lambda: host.price(None, "parrot", None),  # type: ignore[arg-type]  # nobody looks at it
-        "tree_state": lambda: host.tree_state("/"),
+        "tree_state": lambda: host.tree_state(["/"], Budget(seconds=1, most_bytes=1)),
         "remark": lambda: host.remark(gateway=None, record=None, earlier=(), request=None, reply=""),
     }[hook]()
     assert [problem.partition(":")[0] for problem in host.problems] == ["plugin culprit"]

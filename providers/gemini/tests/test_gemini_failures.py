@@ -38,7 +38,7 @@ TABLE = {
     "resume-unknown-uuid-stream": "session_not_found",
     "sandbox-flag": "provider_failed",
     "sandbox-no-runtime": "provider_failed",
-    "server-down-json": "overloaded",
+    "server-down-json": "unreachable",
     "session-id-dup": "session_not_resumable",
     "sigkill-group-in-tool": "interrupted",
     "sigterm-norelaunch": "interrupted",
@@ -62,8 +62,11 @@ def test_traps_7_and_8_a_recorded_failure_of_gemini_has_its_code(case: str, code
 
 
 @pytest.mark.parametrize("case", UNNAMED)
-def test_a_failure_without_a_rule_is_left_to_the_programs_own_words(case: str, recorded: Open) -> None:
-    assert gateway_explain_failure(recorded(case).finished()) is None
+def test_a_failure_without_a_rule_shows_the_programs_own_words(case: str, recorded: Open) -> None:
+    failure = gateway_explain_failure(recorded(case).finished())
+    assert failure
+    assert (failure.code, bool(failure.recovery)) == ("provider_failed", True)
+    assert (failure.provider_message or "") in recorded(case).stderr.decode().replace("\n", " / ")
 
 
 def test_every_other_recorded_run_went_well(recorded: Open, cases: list[str]) -> None:

@@ -98,7 +98,7 @@ async def test_lesson_73_a_detached_descendant_does_not_outlive_the_kill_of_its_
     home.set(providers__echo__executable=script)
     async with home.open() as caller:
         told = await caller.ask()
-    assert told["error"]["code"] == "provider_failed"
+    assert told["error"]["code"] == "interrupted"
     assert "signal 9" in told["error"]["message"]
     assert processes_of(told["jobId"]) == []
 

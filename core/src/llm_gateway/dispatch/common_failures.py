@@ -16,7 +16,7 @@ _DENIED = (None, 400, 401, 403)
 #: No waiting heals these: somebody has to pay, or to choose another plan.
 _CREDIT = (
     r"credit balance|out of (?:extra )?(?:credits?|usage|tokens)|(?:run|ran) out of credits?|available credits|(?:purchase|buy|add) (?:more )?credits?"
-    r"|insufficient[ _](?:credits?|funds|balance|quota)|not enough credits?|credits? (?:exhausted|depleted|used up|limit)|no (?:remaining )?credits?"
+    r"|insufficient[ _](?:credits?|funds|balance|quota)|not enough credits?|credits? (?:(?:are|is|have been|has been) )?(?:exhausted|depleted|used up|limit)|no (?:remaining )?credits?"
     r"|payment[ _](?:is )?required|spend(?:ing)?[ _](?:limit|cap)|budget (?:exceeded|limit|has been)|extra usage"
     r"|billing[ _](?:hard[ _]limit|error|is not|not[ _]active|must be|issue)|requires billing|enable billing|billing to be enabled|overdue"
     r"|(?:need|requires?) (?:a |an )?(?:\w+ ){0,3}(?:subscription|paid plan)|subscription (?:required|has (?:expired|ended)|expired|inactive)"
@@ -43,7 +43,7 @@ _CONTEXT = (
     r"context[ _](?:window|length|limit|size)|conversation context exceeds|prompt is too long|prompt too long|(?:input|prompt|message|conversation|context|transcript)"
     r" (?:is |are |was )?(?:too (?:long|large|big)|exceeds)|maximum (?:context|prompt|input)|too many (?:input |prompt )?tokens|reduce the length"
     r"|(?:token count|number of (?:input )?tokens|input tokens?)[^.\n]{0,60}(?:exceed|greater|more than)|exceeds? (?:the )?(?:model'?s? )?(?:max(?:imum)?|context|token limit)"
-    r"|context_?length|context_?window|input_too_large|prompt_too_long|request_?too_?large|request (?:entity |body |size )?(?:is )?(?:too large|exceeds)|payload too large"
+    r"|context_?length|context_?window|input_too_large|prompt_too_long|request_?too_?large|request (?:entity |body |size |payload |payload size )?(?:is )?(?:too large|exceeds)|payload too large"
     r"|content too large|ran out of room|does not fit in|exceeded model token limit|model_max_prompt_tokens|string_above_max_length"
 )
 _MODEL = (
@@ -81,12 +81,17 @@ _NETWORK = (
     r"|(?:unable|failed|could not|cannot|can't|couldn't) (?:to )?(?:connect|reach|resolve)|connection attempts failed|error trying to connect|tcp connect error|client error \(connect\)"
     r"|dns (?:error|lookup|resolution)|failed to lookup address|name (?:or service not known|resolution)|nodename nor servname|could not resolve|no such host|no address associated"
     r"|no route to host|(?:network|host) is (?:unreachable|down)|network (?:error|failure|connection (?:lost|error))|network (?:is )?unavailable"
-    r"|self[- _]signed|certificate (?:has expired|verif|is not|chain|error|unknown|required|detected|problem|validation)|(?:untrusted|invalid|expired|bad|verify) (?:\w+ )?certificate|CERT_[A-Z]|UNABLE_TO_(?:VERIFY|GET)|unable to (?:get|verify)[^.\n]{0,40}certificate|(?:tls|ssl) (?:handshake|error|alert|routines)|ssl:|unknown ?issuer|peer ?certificate|handshake (?:failed|failure)"
-    r"|error sending request|fetch failed|socket hang up|socket (?:connection )?(?:was )?closed|reqwest error|other side closed|tunneling socket|proxy (?:error|authentication|connect|refused|tunnel|server|response)|(?:via|through|from) (?:the |a )?proxy"
+    r"|self[- _]signed|certificate (?:has expired|verif|is not|chain|error|unknown|required|detected|problem|validation)|(?:untrusted|invalid|expired|bad|verify) (?:\w+ )?certificate|CERT_[A-Z]|UNABLE_TO_(?:VERIFY|GET)|unable to (?:get|verify)[^.\n]{0,40}certificate|(?:tls|ssl) (?:handshake|error|alert|routines)|ssl:|x509:|i/o timeout|unknown ?issuer|peer ?certificate|handshake (?:failed|failure)"
+    r"|error sending request|fetch failed|socket hang up|socket (?:connection )?(?:was )?(?:closed|disconnected)|reqwest error|other side closed|tunneling socket|proxy (?:error|authentication|connect|refused|tunnel|server|response)|(?:via|through|from) (?:the |a )?proxy"
     r"|(?:server|peer|remote)[\w ]{0,20} (?:closed|disconnected)|unexpected eof|connectionrefused|failedtoopensocket"
 )
+#: The way to the login service is broken: that is no fault of the login.
+_LOGIN_UNREACHED = (
+    r"(?:authenticat|log ?in|sign ?in|token|credential|oauth)[^\n]{0,160}(?:ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|getaddrinfo"
+    r"|self[- _]signed|CERT_[A-Z]|UNABLE_TO_|certificate (?:verif|signed)|dns error|error sending request|connection refused|tunneling socket|no such host|socket hang up)"
+)
 _SILENCE = r"timed? ?out|time-?out|no (?:chunks|response|data|events?) received|did not (?:answer|respond)|deadline exceeded|stalled"
-_BROKEN = r"stream[\w :-]{0,30} (?:disconnected|closed|ended|interrupted|broke|failed|error)|premature close|incomplete (?:chunked|message|envelope)|unexpected end of (?:stream|json)|mid-response"
+_BROKEN = r"stream[\w :-]{0,30} (?:disconnected|closed|ended|interrupted|broke|failed|error)|premature close|incomplete (?:chunked|message|envelope)|unexpected end of (?:stream|json)|mid-response|error decoding response body"
 _FAULT = r"error occurred while processing|internal[ _]server[ _]error|internal error (?:has )?(?:occurred|encountered)|bad gateway|service[ _]unavailable|gateway time-?out|server[ _]error|try again later|temporar(?:y|ily) (?:error|failure|unavailable|problem|issue)"
 _CHALLENGE = r"just a moment\.\.\.|attention required!|cf-chl|enable javascript and cookies|captcha"
 _PAGE = rf"{_CHALLENGE}|<!doctype html|<html|cloudflare"
@@ -223,6 +228,11 @@ COMMON_FAILURES: tuple[FailureRule, ...] = (
                 )
             ),
         ),
+    ),
+    FailureRule(
+        code="unreachable",
+        message="The service that checks the login could not be reached.",
+        signs=(Sign(status=(None,), words=_LOGIN_UNREACHED),),
     ),
     FailureRule(
         code="auth_required",

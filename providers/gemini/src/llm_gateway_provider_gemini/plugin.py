@@ -30,7 +30,6 @@ from llm_gateway import (
 from llm_gateway_provider_gemini import config_files, models, places, resume, upgrade
 from llm_gateway_provider_gemini.agy import argv as agy_argv, failures as agy_failures
 from llm_gateway_provider_gemini.agy.output import AgyReader
-from llm_gateway_provider_gemini.failures import judge
 from llm_gateway_provider_gemini.gemini_cli import argv, failures, login
 from llm_gateway_provider_gemini.gemini_cli.output import GeminiReader
 from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF
@@ -171,9 +170,9 @@ def gateway_open_reader(request: Request) -> OutputReader:
 
 
 @hookimpl
-def gateway_explain_failure(run: FinishedRun) -> Failure | None:
-    """See failures.py, and those of each program."""
-    return judge(run, agy_failures.RULES if run.request.variant == AGY else failures.RULES)
+def gateway_explain_failure(run: FinishedRun) -> Failure:
+    """See the failures.py of each program."""
+    return agy_failures.explain(run) if run.request.variant == AGY else failures.explain(run)
 
 
 @hookimpl

@@ -11,9 +11,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, Summary
+from llm_gateway import Event, EventKind, NativeSessionId, Notice, RunEnd, Summary
 from llm_gateway_provider_grok.lines import SpokenLines
 from llm_gateway_provider_grok.usage import RunUsage
+from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_text, token_count
 
 _SHOWN_CHARS = 200
 _REFUSED = ("User cancelled the execution", "was not executed: Denied by permission policy", "Auto mode blocked")
@@ -23,7 +24,7 @@ class GrokReader:
     """Reads one run's output."""
 
     def __init__(self) -> None:
-        self._lines = LineSplitter()
+        self._lines = JsonLines()
         self._texts: list[list[str]] = [[]]  # of each message; a tool stands between two
         self._spoken = SpokenLines()
         self._tools: dict[str, str] = {}  # call id -> tool
@@ -31,15 +32,15 @@ class GrokReader:
         self._began = False  # there is a session
         self._capped = False
         self._end: dict[str, Any] | None = None
-        self._error: str | None = None
+        self._error: dict[str, Any] | None = None
         self._usage = RunUsage()
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
         """Take the next bytes; give what they tell."""
         events: list[Event] = []
         if stream == "stdout":
-            for line in self._lines.feed(data):
-                events += self._line(line)
+            for event in self._lines.feed(data):
+                events += self._event(event)
         return events
 
     def gap(self, stream: str) -> None:
@@ -49,16 +50,16 @@ class GrokReader:
 
     def finish(self, end: RunEnd) -> Summary:
         """Sum it up."""
-        for _ in self._line(self._lines.rest()):
-            pass
+        for event in self._lines.rest():
+            for _ in self._event(event):
+                pass
         last = self._end or {}
-        stop = _text(last.get("stopReason"))
-        failed = self._error is not None or (self._end is None and end.exit_code == 0)
-        failed = failed or bool(self._end and stop != "end_turn")
-        native_id = _text(last.get("sessionId"))
+        finished = self._end is not None and _finished(last)
+        # A turn that ended well is an answer, whatever went wrong before or behind it.
+        failed = not finished and (self._error is not None or self._end is not None or end.exit_code == 0)
+        native_id = as_text(last.get("sessionId"))
         if not native_id and self._began:
             native_id = next((path.rpartition("/")[2] for path in end.artifacts), "")
-        facts = {"message": self._error or "", "stop_reason": stop, "capped": self._capped, "ended": bool(self._end)}
         return Summary(
             text="\n\n".join(filter(None, ("".join(pieces) for pieces in self._texts))),
             native_id=NativeSessionId(native_id) if native_id else None,
@@ -66,21 +67,28 @@ class GrokReader:
             usage=self._usage.tokens(),
             cost=self._usage.cost(),
             failed=failed,
-            failure=facts if failed else {},
+            failure=self._facts(last),
             structured=last.get("structuredOutput"),
             notices=tuple(self._notices(last)),
         )
 
-    def _line(self, line: bytes) -> Iterator[Event]:
-        if not line.lstrip().startswith(b"{"):
-            return
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            return
+    def _facts(self, last: dict[str, Any]) -> dict[str, Any]:
+        error = self._error or {}
+        words = [as_text(error.get(name)) for name in ("message", "error")]
+        kinds = [last.get("stopReason"), *(error.get(name) for name in ("error_kind", "code", "kind"))]
+        return {
+            "message": next(filter(None, words), "unknown") if self._error is not None else "",
+            "status": next((error[name] for name in ("http_status", "status") if error.get(name)), None),
+            "kinds": [kind for kind in map(as_text, kinds) if kind],
+            "capped": self._capped,
+            "ended": self._end is not None or self._error is not None,
+            "started": self._began or self._end is not None,
+        }
+
+    def _event(self, event: dict[str, Any]) -> Iterator[Event]:
         kind = event.get("type")
         if kind == "text":
-            text = _text(event.get("data"))
+            text = as_text(event.get("data"))
             self._texts[-1].append(text)
             yield from (Event(kind=EventKind.TEXT, text=words) for words in self._spoken.feed(text))
         elif kind in ("tool_call", "end", "error"):
@@ -100,20 +108,20 @@ class GrokReader:
         if kind == "tool_call":
             yield self._tool(event)
         elif kind == "error":
-            self._error = _text(event.get("message")) or "unknown"
+            self._error = event
         else:
             self._end = event
             self._usage.end(event)
-            if native_id := _text(event.get("sessionId")):
+            if native_id := as_text(event.get("sessionId")):
                 yield Event(kind=EventKind.SESSION, text=native_id)
 
     def _tool(self, event: dict[str, Any]) -> Event:
         if any(self._texts[-1]):
             self._texts.append([])
-        name = _text(event.get("toolName")) or _text(event.get("title")) or "a tool"
+        name = as_text(event.get("toolName")) or as_text(event.get("title")) or "a tool"
         raw = event.get("rawInput")
         given: dict[str, Any] = raw if isinstance(raw, dict) else {}
-        if name == "use_tool" and _text(given.get("tool_name")):
+        if name == "use_tool" and as_text(given.get("tool_name")):
             name = given["tool_name"]
         self._tools[str(event.get("toolCallId"))] = name
         hints = ("command", "file_path", "target_file", "pattern", "path", "url", "query", "description")
@@ -140,15 +148,13 @@ class GrokReader:
             yield Notice(code="usage_incomplete", message="Grok could not count all tokens of this turn.")
 
 
+def _finished(last: dict[str, Any]) -> bool:
+    """Whether the last line says that the turn was finished. A reason that is not told says nothing against it."""
+    stop = last.get("stopReason")
+    return stop is None or as_text(stop).replace("_", "").lower() == "endturn"
+
+
 def _model(used: Any) -> str | None:
     """The model that wrote most; others are those of sub-agents."""
-    models = {name: count for name, count in used.items() if isinstance(count, dict)} if isinstance(used, dict) else {}
-    return max(models, key=lambda name: _number(models[name].get("outputTokens")), default=None)
-
-
-def _number(value: Any) -> float:
-    return value if isinstance(value, (int, float)) else 0.0
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    models = {name: count for name, count in as_dict(used).items() if isinstance(count, dict)}
+    return max(models, key=lambda name: token_count(models[name].get("outputTokens")) or 0, default=None)

@@ -100,7 +100,7 @@ def gateway_open_reader() -> OutputReader:
 
 
 @hookimpl
-def gateway_explain_failure(run: FinishedRun) -> Failure | None:
+def gateway_explain_failure(run: FinishedRun) -> Failure:
     """See failures.py."""
     return failures.explain(run)
 

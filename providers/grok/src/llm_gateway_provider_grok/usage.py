@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_gateway import Cost, CostBasis, Usage
+from llm_gateway_provider_kit.lines import plausible_usd, token_count
 
 _NAMES = (
     "input_tokens",
@@ -18,28 +19,28 @@ _NAMES = (
     "cache_creation_input_tokens",
     "reasoning_tokens",
 )
-_ABSURD = 1e15
 
 
 class RunUsage:
     """Adds up responses until the end says the whole."""
 
     def __init__(self) -> None:
-        self._responses: list[int] | None = None
-        self._whole: list[int] | None = None
+        self._responses: list[int | None] | None = None
+        self._whole: list[int | None] | None = None
         self._usd: float | None = None
 
     def respond(self, usage: Any) -> None:
         """Take what one response of the model used."""
         if isinstance(usage, Mapping):
             counts = _counts(usage)
-            self._responses = [a + b for a, b in zip(self._responses or [0] * len(counts), counts, strict=True)]
+            before = self._responses or [0] * len(counts)
+            self._responses = [None if a is None or b is None else a + b for a, b in zip(before, counts, strict=True)]
 
     def end(self, event: Mapping[str, Any]) -> None:
         """Take the run's last line."""
         if isinstance(usage := event.get("usage"), Mapping):
             self._whole = _counts(usage)
-        usd = _number(event.get("total_cost_usd"))
+        usd = plausible_usd(event.get("total_cost_usd"))
         if usd is not None and not event.get("cost_is_partial"):
             self._usd = usd
 
@@ -62,9 +63,6 @@ class RunUsage:
         return Cost() if self._usd is None else Cost(usd=round(self._usd, 10), basis=CostBasis.REPORTED)
 
 
-def _counts(usage: Mapping[str, Any]) -> list[int]:
-    return [int(_number(usage.get(name)) or 0) for name in _NAMES]
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and abs(value) < _ABSURD else None
+def _counts(usage: Mapping[str, Any]) -> list[int | None]:
+    """Zero where nothing is told, unknown where a number cannot be true."""
+    return [token_count(usage[name]) if usage.get(name) is not None else 0 for name in _NAMES]

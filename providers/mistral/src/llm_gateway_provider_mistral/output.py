@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, Request, RunEnd, Summary, Usage
+from llm_gateway_provider_kit.lines import JsonLines
 from llm_gateway_provider_mistral import argv, usage
 
 _SHOWN_CHARS = 200
+_FINISHED = "finished"
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
 _UNAVAILABLE = re.compile(r"Model '.*' is not available|Active model '.*' is excluded by allowed_models")
 _DEAD_SERVER = re.compile(r"MCP server '([^']*)' failed to connect: (.*)")
 
@@ -23,7 +26,8 @@ class MistralReader:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._lines = {"stdout": LineSplitter(), "stderr": LineSplitter()}
+        self._lines = JsonLines()
+        self._asides = LineSplitter()
         self._native_id: str | None = None
         self._turn: str | None = None
         self._said: list[str] = []
@@ -34,18 +38,21 @@ class MistralReader:
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
         """Take the next bytes; give what they tell."""
-        read = self._line if stream == "stdout" else self._told
-        return [event for line in self._lines[stream].feed(data) for event in read(line)]
+        if stream == "stdout":
+            return [event for entry in self._lines.feed(data) for event in self._entry(entry)]
+        return [event for line in self._asides.feed(data) for event in self._told(line)]
 
     def gap(self, stream: str) -> None:
         """Bytes are missing."""
-        self._lines[stream].gap()
+        (self._lines if stream == "stdout" else self._asides).gap()
 
     def finish(self, end: RunEnd) -> Summary:
         """Sum it up."""
-        for stream, read in (("stdout", self._line), ("stderr", self._told)):
-            for _ in read(self._lines[stream].rest()):
+        for entry in self._lines.rest():
+            for _ in self._entry(entry):
                 pass
+        for _ in self._told(self._asides.rest()):
+            pass
         export, meta = (_object(end.artifacts.get(path, b"")) for path in (argv.EXPORT, argv.META))
         config = _part(meta, "config")
         alias, model = _text(config.get("active_model")), _text(config.get("model_name"))
@@ -56,8 +63,11 @@ class MistralReader:
         unavailable = [words for words in warnings if _UNAVAILABLE.search(words)]
         # Without a model of the caller's own it is the user's configuration that is out of date.
         wrong_model = unavailable[0] if unavailable and self._request.model is not None else ""
-        ended_well = end.exit_code == 0 and not wrong_model
-        failed = bool(wrong_model) or (end.exit_code == 0 and self._native_id is None)
+        error = _part(export, "error")
+        outcome = _text(export.get("outcome"))
+        told = outcome != _FINISHED and bool(error or (outcome and not self._said))  # whatever the exit code
+        failed = bool(wrong_model) or told or (end.exit_code == 0 and self._native_id is None)
+        ended_well = end.exit_code == 0 and not failed
         texts = self._said[-1:] if ended_well else [*self._said, self._cut]
         return Summary(
             text="\n\n".join(filter(None, texts)),
@@ -66,7 +76,7 @@ class MistralReader:
             usage=tokens.as_usage() if tokens else Usage(),
             cost=usage.cost(export, counted, tokens, alias),
             failed=failed,
-            failure=_facts(export, wrong_model) if failed or end.exit_code else {},
+            failure=_facts(export, wrong_model, started=self._native_id is not None),
             notices=(
                 *self._happened(warnings),
                 *self._answered_by(alias, wrong_model),
@@ -79,8 +89,7 @@ class MistralReader:
         native_id = self._native_id or _text(export.get("session_id"))
         return NativeSessionId(native_id) if native_id else None
 
-    def _line(self, line: bytes) -> Iterator[Event]:
-        entry = _object(line) if line.lstrip().startswith(b"{") else {}
+    def _entry(self, entry: Mapping[str, Any]) -> Iterator[Event]:
         native_id = _text(entry.get("sessionId"))
         if native_id and self._native_id is None:
             self._native_id = native_id
@@ -117,7 +126,7 @@ class MistralReader:
             yield Event(kind=EventKind.STATUS, text=f"not allowed: {name}")
 
     def _told(self, line: bytes) -> Iterator[Event]:
-        words = line.decode(errors="replace").strip()
+        words = _ESCAPES.sub("", line.decode(errors="replace")).strip()
         if _UNAVAILABLE.search(words) or _DEAD_SERVER.search(words):
             self._warned.append(words)
             yield Event(kind=EventKind.STATUS, text=_shown(words))
@@ -156,11 +165,18 @@ def _others(warnings: list[str]) -> Iterator[Notice]:
             yield Notice(code="provider_warning", message=words)
 
 
-def _facts(export: Mapping[str, Any], wrong_model: str) -> dict[str, Any]:
+def _facts(export: Mapping[str, Any], wrong_model: str, *, started: bool) -> dict[str, Any]:
     error = _part(export, "error")
-    facts = {"outcome": export.get("outcome"), "code": error.get("code"), "message": error.get("message")}
-    known = {name: value for name, value in facts.items() if isinstance(value, str)}
-    return {**known, "wrong_model": wrong_model} if wrong_model else known
+    outcome = _text(export.get("outcome"))
+    message = wrong_model or _text(error.get("message")) or _text(export.get("error"))
+    return {
+        "message": message,
+        "kinds": [kind for kind in (outcome, _text(error.get("code")), _text(error.get("type"))) if kind],
+        "status": error.get("status"),
+        "wrong_model": wrong_model,
+        "ended": bool(outcome or message),
+        "started": started,
+    }
 
 
 def _warnings(export: Mapping[str, Any]) -> list[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from llm_gateway import Cost, CostBasis, Usage
+from llm_gateway_provider_kit.lines import plausible_usd, token_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,9 @@ class Tokens:
 def exported(export: Mapping[str, Any]) -> Tokens | None:
     """What the export counted. A call that did not end is counted as nothing: unknown, not zero."""
     usage = export.get("usage")
-    if not isinstance(usage, Mapping) or not _count(usage, "input_tokens"):
-        return None
     names = ("input_tokens", "output_tokens", "cached_input_tokens")
+    if not isinstance(usage, Mapping) or not usage.get("input_tokens") or not _plausible([usage], names):
+        return None
     return Tokens(**{name: _count(usage, name) for name in names})
 
 
@@ -56,9 +57,9 @@ def journalled(journal: bytes, turn: str | None) -> Tokens | None:
             begun = payload.get("client_command_id") == turn
         elif begun and (usage := _of_call(payload)) is not None:
             found.append(usage)
-    if not found:
+    names = tuple(field.name for field in fields(Tokens))
+    if not found or not _plausible(found, names):
         return None
-    names = [field.name for field in fields(Tokens)]
     return Tokens(**{name: sum(_count(usage, name) for usage in found) for name in names})
 
 
@@ -67,8 +68,8 @@ def cost(export: Mapping[str, Any], counted: Tokens | None, all_of_it: Tokens | 
 
     A model without prices costs nothing in the export, which says nothing.
     """
-    usd = export.get("cost_usd")
-    if counted is None or all_of_it is None or not isinstance(usd, (int, float)) or not 0 < usd < math.inf:
+    usd = plausible_usd(export.get("cost_usd"))
+    if counted is None or all_of_it is None or not usd:
         return Cost()
     if (counted.input_tokens, counted.output_tokens) != (all_of_it.input_tokens, all_of_it.output_tokens):
         prices = _prices(export, alias)
@@ -116,6 +117,11 @@ def _priced(tokens: Tokens, prices: tuple[float, float, float]) -> float:
     return (new * fresh + tokens.output_tokens * out + tokens.cached_input_tokens * cached) / 1e6
 
 
+def _plausible(usages: Iterable[Mapping[str, Any]], names: Iterable[str]) -> bool:
+    """Whether every number that is told can be true."""
+    told = (usage[name] for usage in usages for name in names if usage.get(name) is not None)
+    return all(token_count(number) is not None for number in told)
+
+
 def _count(numbers: Mapping[str, Any], name: str) -> int:
-    value = numbers.get(name)
-    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0
+    return token_count(numbers.get(name)) or 0

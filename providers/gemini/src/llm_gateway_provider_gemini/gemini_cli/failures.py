@@ -1,145 +1,205 @@
-"""Gemini CLI's failures. Its exit code for an answer of the service is the HTTP status modulo 256."""
+"""Gemini CLI's own failures, as rules. What services and networks say is in the provider kit's shared rules."""
 
 from __future__ import annotations
 
-from llm_gateway_provider_gemini.failures import Rule, category, either, exited, said
+from llm_gateway import Failure, FinishedRun
+from llm_gateway_provider_kit import failures
+from llm_gateway_provider_kit.failures import FailureFacts, FailureRule, Sign
 
 INSTALL = "npm install -g @google/gemini-cli@0.61.0"
 LOGIN = "gemini"
 
-_LOG_IN = "Set GEMINI_API_KEY for the gateway, or log in once with `gemini` at a keyboard, then send the request again."
-_LATER = "Try again in a moment; if it persists, check the service's status and GOOGLE_GEMINI_BASE_URL."
+RECOVERIES = {
+    "auth_required": "Set GEMINI_API_KEY for the gateway, or log in once with `gemini` at a keyboard, then send the request again. "
+    "Google refuses personal logins in Gemini CLI: those accounts need a key, or Antigravity (flavor agy).",
+    "overloaded": "Try again in a moment, or use another model; if it persists, check the service's status and GOOGLE_GEMINI_BASE_URL.",
+}
 _OTHERWISE = "Word the request differently, or use another model."
 
+
+def _category(*names: str) -> Sign:
+    """What the reader found."""
+    return Sign(when=lambda facts: facts.told.get("category") in names)
+
+
+def _cut(facts: FailureFacts) -> bool:
+    """Ended in the middle: a signal is answered with exit code 0 and no result."""
+    return facts.exit_code == 0 and facts.started and not facts.ended
+
+
 RULES = (
-    Rule(
+    FailureRule(
         code="provider_failed",
         message="Gemini CLI ran without the rules of this run: it could not read its policy file.",
         recovery="Look at what the run has done, and report this.",
-        holds=either(category("rules"), said(r"the run's rules are missing")),
+        signs=(_category("rules"), Sign(words=r"the run's rules are missing")),
     ),
-    # Before all that is found by words: what stands on stderr of these may be an attempt that was repeated.
-    Rule(
+    FailureRule(
         code="interrupted",
         message="Gemini CLI was ended from outside, or its output was cut; what it wrote was kept.",
-        recovery="Look at the partial output, then send the request again with forceRefresh: true.",
-        holds=lambda facts: facts["signal"] or (facts.get("category") == "no_result" and facts.get("begun")),
+        signs=(Sign(when=_cut), Sign(kinds=("FatalCancellationError",))),
     ),
-    Rule(
-        code="output_unreadable",
-        message="Gemini CLI ended without a result.",
-        holds=category("no_result"),
-    ),
-    Rule(
+    FailureRule(
         code="session_not_resumable",
         message="Gemini CLI already has a conversation under the id of this one.",
         recovery="Send the request again with forceRefresh: true.",
-        holds=said(r"session id \S+ already exists"),
+        before_start=True,
+        signs=(Sign(words=r"session id \S+ already exists"),),
     ),
-    Rule(
+    FailureRule(
         code="session_not_found",
         message="Gemini CLI does not know this conversation in this directory.",
-        recovery="Leave sessionId out, or pass createNewSession: true, to start a new conversation.",
-        holds=said(r"invalid session identifier|no previous sessions found"),
+        before_start=True,
+        signs=(Sign(words=r"invalid session identifier|no previous sessions found|error resuming session"),),
     ),
-    Rule(
-        code="quota_exhausted",
-        message="The daily quota for this model is used up.",
-        recovery="Wait until tomorrow, or use another model or provider.",
-        holds=said(r"exhausted your daily quota|exhausted your capacity"),
-    ),
-    Rule(
-        code="quota_exhausted",
-        message="The account's rate limit is reached.",
-        recovery="Wait until the limit is reset, or use another model or provider.",
-        holds=either(exited(173), said(r"exceeded your current quota|RESOURCE_EXHAUSTED")),
-    ),
-    Rule(
-        code="auth_required",
-        message="The model service does not accept Gemini CLI's login, or there is none.",
-        recovery=_LOG_IN,
-        holds=either(
-            exited(41, 145, 147),
-            said(r"API key not valid|UNAUTHENTICATED|PERMISSION_DENIED|set an Auth method|specify the GEMINI_API_KEY"),
-        ),
-    ),
-    Rule(
-        code="bad_model",
-        message="The model does not exist, or this account may not use it.",
-        recovery="Leave model out, or take one from list_models.",
-        holds=said(r"is not found for API version|ModelNotFoundError"),
-    ),
-    Rule(
-        code="input_too_large",
-        message="The conversation does not fit into the model's context.",
-        recovery="Start a new conversation, or name files instead of pasting them.",
-        holds=either(category("overflow"), said(r"exceeds the maximum number of tokens|input token count")),
-    ),
-    Rule(
-        code="overloaded",
-        message="The model service is overloaded.",
-        recovery=_LATER,
-        holds=either(exited(247), said(r"overloaded|UNAVAILABLE")),
-    ),
-    Rule(
-        code="overloaded",
-        message="The model service could not be reached, or the connection broke.",
-        recovery=_LATER,
-        holds=said(r"fetch failed|API Error: (terminated|network)|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT"),
-    ),
-    Rule(
-        code="overloaded",
-        message="The model service failed.",
-        recovery=_LATER,
-        holds=either(exited(244, 246, 248), said(r'"status":"INTERNAL"|internal error has occurred')),
-    ),
-    Rule(
+    FailureRule(
         code="provider_failed",
         message="Gemini CLI stopped at maxTurns.",
         recovery="Raise the limit, or continue the conversation with sessionId: it is kept.",
-        holds=either(exited(53), said(r"max session turns")),
+        retryable=False,
+        signs=(Sign(kinds=("FatalTurnLimitedError",)), Sign(exits=(53,)), Sign(words=r"max session turns")),
     ),
-    Rule(
+    FailureRule(
         code="provider_failed",
         message="Gemini CLI stopped because the model repeated itself.",
         recovery=_OTHERWISE,
-        holds=category("loop"),
+        signs=(_category("loop"),),
     ),
-    Rule(
+    FailureRule(
+        code="input_too_large",
+        message="The conversation does not fit into the model's context.",
+        recovery="Start a new conversation, or name files instead of pasting them.",
+        signs=(
+            _category("overflow"),
+            Sign(words=r"will overflow|context window will|exceeds the maximum number of tokens"),
+        ),
+    ),
+    FailureRule(
+        code="quota_exhausted",
+        message="The account's billing does not cover this request.",
+        recovery="Add credit to the account or repair its billing; or use another provider.",
+        retryable=False,
+        signs=(
+            Sign(
+                status=(None, 400, 402, 403, 429),
+                words=r"insufficient_g1_credits|BILLING_DISABLED|\bdunning\b|billing account[^\n]{0,80}(?:disabled|closed|absent)",
+                waits=False,
+            ),
+        ),
+    ),
+    FailureRule(
+        code="quota_exhausted",
+        message="The quota for this model is used up.",
+        recovery="Wait until the quota is filled again (a daily one: tomorrow), or use another model or provider.",
+        signs=(
+            Sign(
+                status=(None, 403, 429, 499),
+                words=r"exhausted your (?:daily quota|capacity)|per day|PerDay|QUOTA_EXHAUSTED|exceeded your current quota|quota exceeded",
+            ),
+        ),
+    ),
+    FailureRule(
+        code="auth_required",
+        message="This account needs a Google Cloud project for Gemini CLI.",
+        recovery="Set GOOGLE_CLOUD_PROJECT for the gateway, or GEMINI_API_KEY instead of the login; then send the request again.",
+        signs=(Sign(words=r"requires setting the GOOGLE_CLOUD_PROJECT"),),
+    ),
+    FailureRule(
+        code="auth_required",
+        message="The model service does not accept Gemini CLI's login, or there is none.",
+        signs=(
+            Sign(exits=(41,)),
+            Sign(kinds=("FatalAuthenticationError", "IneligibleTierError", "ValidationRequiredError")),
+            Sign(
+                status=(None, 400, 401, 403),
+                words=r"set an auth method|specify the GEMINI_API_KEY|IneligibleTierError|UNSUPPORTED_CLIENT|invalid_grant|invalid_rapt"
+                r"|load the default credentials|valid license of this product|manual authorization is required|invalid auth method",
+            ),
+        ),
+    ),
+    FailureRule(
+        code="bad_model",
+        message="The model does not exist, or this account may not use it.",
+        recovery="Leave model out, or take one from list_models.",
+        signs=(
+            Sign(words=r"is not found for API version|ModelNotFoundError"),
+            Sign(status=(404,), words=r"requested entity was not found|no longer available|\bmodels?\b"),
+            Sign(kinds=("ModelNotFoundError",)),
+        ),
+    ),
+    FailureRule(
+        code="overloaded",
+        message="The model service gave the request up.",
+        signs=(Sign(status=(499,)),),
+    ),
+    FailureRule(
+        code="overloaded",
+        message="The connection to the model service broke in the middle of an answer.",
+        signs=(
+            Sign(
+                status=(None,),
+                words=r"API Error: terminated|TypeError: terminated|incomplete json segment|unexpected line format in response|AbortError",
+            ),
+        ),
+    ),
+    FailureRule(
         code="provider_failed",
-        message="The model service refused this request as unsafe.",
+        message="The model service stopped this request as unsafe or against its policies.",
         recovery=_OTHERWISE,
-        holds=said(r"response was blocked|\bSAFETY\b|PROHIBITED_CONTENT"),
+        signs=(
+            Sign(
+                status=(None, 400),
+                words=r"(?:response|prompt|request|content|candidate) (?:was |is |has been |generation )?(?:blocked|stopped|filtered)"
+                r"|PROHIBITED_CONTENT|BLOCKLIST|\bSPII\b|RECITATION|(?:IMAGE|finish ?reason:?|reason:?|due to) ?_?\"?SAFETY|blockReason",
+            ),
+        ),
     ),
-    Rule(
+    FailureRule(
         code="empty_output",
         message="The model gave no answer.",
         recovery="Send the request again; files may have changed all the same.",
-        holds=said(r"empty response|no text or thoughts|INVALID_STREAM|malformed function call"),
+        signs=(
+            Sign(
+                status=(None,),
+                words=r"empty response|no text or thoughts|INVALID_STREAM|malformed function call|unexpected tool call|without a finish reason",
+            ),
+            Sign(kinds=("INVALID_STREAM",)),
+        ),
     ),
-    Rule(
+    FailureRule(
         code="provider_failed",
         message="Gemini CLI could not start its sandbox.",
         recovery="The gateway asks for none: take GEMINI_SANDBOX and tools.sandbox out of what an administrator has set.",
-        holds=either(exited(44), said(r"FatalSandboxError")),
+        signs=(Sign(exits=(44,)), Sign(words=r"FatalSandboxError")),
     ),
-    Rule(
+    FailureRule(
         code="provider_failed",
         message="An administrator's settings of Gemini CLI do not allow the posture bypass.",
         recovery="Ask for a lower posture.",
-        holds=said(r"YOLO mode is disabled"),
+        signs=(Sign(words=r"YOLO mode is disabled"),),
     ),
-    Rule(
+    FailureRule(
+        code="provider_failed",
+        message="Gemini CLI does not accept its settings.",
+        recovery="Read the program's own words, and mend settings.json of ~/.gemini or of the project.",
+        signs=(Sign(exits=(52,)), Sign(kinds=("FatalConfigError",))),
+    ),
+    FailureRule(
         code="provider_failed",
         message="Gemini CLI does not trust this directory.",
         recovery="Trust it once with `gemini` at a keyboard.",
-        holds=exited(55),
+        signs=(Sign(exits=(55,)), Sign(words=r"not running in a trusted directory")),
     ),
-    Rule(
+    FailureRule(
         code="version_unsupported",
         message="This version of Gemini CLI does not know a flag that the gateway needs.",
         recovery=f"Install a version that is known to work: {INSTALL}",
-        holds=said(r"unknown arguments?:|invalid values:"),
+        before_start=True,
+        signs=(Sign(words=r"unknown arguments?:|invalid values:"),),
     ),
-    Rule(code="provider_failed", message="Gemini CLI failed.", holds=lambda facts: facts.get("message")),
 )
+
+
+def explain(run: FinishedRun) -> Failure:
+    """Name the cause."""
+    return failures.explain(run, RULES, program="Gemini CLI", recoveries=RECOVERIES)

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, RunFacts, Summary
 from llm_gateway_provider_gemini.gemini_cli.argv import ATTEMPTS
+from llm_gateway_provider_gemini.gemini_cli.last_words import LastWords, exit_status
 from llm_gateway_provider_gemini.gemini_cli.usage import busiest_model, tokens
-from llm_gateway_provider_gemini.values import described, line_object, mapping, text
+from llm_gateway_provider_gemini.values import described
+from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_text
+from llm_gateway_provider_kit.waiting import reset_time, system_zone
 
 #: Said once by overlay.cjs, when Gemini CLI has read the settings of the run.
 IN_FORCE = "llm-gateway: the run's settings are in force"
 _DENIED = ("policy_violation", "tool_not_registered")
+_LONGEST_WAIT_S = 400 * 86_400
 _OUTSIDE = "Path not in workspace"
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
+_ERROR_TYPE = re.compile(r"_?(\w{1,60}Error):")
 _ATTEMPT = re.compile(r"Attempt (\d+) failed(?: with status (\d+))?")
 
 
@@ -26,35 +33,45 @@ class GeminiReader:
     """Reads one run's output."""
 
     def __init__(self, servers: Sequence[str] = ()) -> None:
-        self._lines = {"stdout": LineSplitter(), "stderr": LineSplitter()}
+        self._lines = JsonLines()
+        self._asides = LineSplitter()
+        self._last_words = LastWords()
         self._servers = servers
         self._native_id: str | None = None
         self._said: list[str] = []  # since the last tool call
         self._before: list[str] = []
         self._errors: list[str] = []
+        self._warnings: list[str] = []
         self._tools: dict[str, str] = {}  # tool id -> name
         self._denied: set[str] = set()
         self._result: dict[str, Any] = {}
         self._retries = 0
-        self._in_force = self._dead_server = self._broken_rules = False
+        self._in_force = self._dead_server = False
+        self._broken_rules = ""  # what it says of a policy file
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
         """Take the next bytes; give what they tell."""
         events: list[Event] = []
-        for line in self._lines[stream].feed(data):
-            events += self._line(stream, line)
+        if stream == "stdout":
+            for event in self._lines.feed(data):
+                events += self._event(event)
+        else:
+            for line in self._asides.feed(data):
+                events += self._aside(line)
         return events
 
     def gap(self, stream: str) -> None:
         """Bytes are missing."""
-        self._lines[stream].gap()
+        (self._lines if stream == "stdout" else self._asides).gap()
 
     def finish(self, end: RunEnd) -> Summary:
         """Sum it up."""
-        for stream, lines in self._lines.items():
-            for _ in self._line(stream, lines.rest()):
+        for event in self._lines.rest():
+            for _ in self._event(event):
                 pass
-        stats = mapping(self._result.get("stats"))
+        for _ in self._aside(self._asides.rest()):
+            pass
+        stats = as_dict(self._result.get("stats"))
         category = self._category(stats, end)
         return Summary(
             text=self._answer(whole=bool(category) or not self._result),
@@ -63,7 +80,7 @@ class GeminiReader:
             usage=tokens(stats),
             run=RunFacts(retries=self._retries),
             failed=bool(category),
-            failure=self._facts(category) if category else {},
+            failure=self._facts(category, end),
             notices=tuple(self._notices()),
         )
 
@@ -78,24 +95,55 @@ class GeminiReader:
         if self._broken_rules:
             return "rules"
         if not self._result:
-            # A code of its own says more than the missing line.
-            return "no_result" if end.exit_code == 0 else ""
-        if self._result.get("status") != "success":
+            if end.exit_code == 0:
+                return "no_result"
+            return "error" if self._errors or self._gave_up(end) else ""
+        if not self._succeeded(end):
             return "error"
-        if any("loop detected" in error.lower() for error in self._errors):
+        if any("loop detected" in words.lower() for words in (*self._errors, *self._warnings)):
             return "loop"
-        empty = not (self._said or self._before or self._tools or self._errors)
-        return "overflow" if empty and not mapping(stats.get("models")) else ""
+        empty = not (self._said or self._before or self._tools or self._errors or self._warnings)
+        return "overflow" if empty and not as_dict(stats.get("models")) else ""
 
-    def _facts(self, category: str) -> dict[str, Any]:
-        error = mapping(self._result.get("error"))
-        message = " / ".join(filter(None, [*self._errors, text(error.get("message"))]))
+    def _succeeded(self, end: RunEnd) -> bool:
+        status = self._result.get("status")
+        answered = bool(self._said or self._before) and end.exit_code == 0 and not self._result.get("error")
+        return status == "success" or (status is None and answered)
+
+    def _gave_up(self, end: RunEnd) -> bool:
+        """Whether standard error has the end that standard output lacks: a request failed for good, and the program ended by itself."""
+        by_itself = end.killed_by is None or exit_status(end.exit_code) is not None
+        return bool(self._last_words.message) and end.signal is None and by_itself
+
+    def _facts(self, category: str, end: RunEnd) -> dict[str, Any]:
+        error = self._result.get("error")
+        told = [as_text(error), as_text(as_dict(error).get("message"))]
+        gave_up = category == "error" and self._gave_up(end)
+        if category in ("error", "loop") and not any(told):
+            told.append(self._last_words.message if gave_up and not self._errors else "")
+        message = " / ".join(words for words in (*self._errors, *told) if words)
+        if category == "loop" or (category == "error" and not message):
+            message = " / ".join(filter(None, (message, *self._warnings)))
+        named = _ERROR_TYPE.match(self._last_words.message) if gave_up else None
+        if category == "rules":
+            message = self._broken_rules
+        kinds = [as_text(as_dict(error).get("type")), named[1] if named else ""]
         return {
             "category": category,
-            "type": text(error.get("type")),
+            "kinds": [kind for kind in kinds if kind],
             "message": message,
-            "begun": bool(self._native_id),
+            "status": exit_status(end.exit_code) if category == "error" else None,
+            "reset_at": self._reset_at(message, end.ended_at) if category == "error" else None,
+            "ended": bool(self._result) or category == "error",
+            "started": bool(self._native_id),
         }
+
+    def _reset_at(self, message: str, ended_at: datetime) -> datetime | None:
+        """What standard error tells beside a message that does not."""
+        delay = self._last_words.delay_s
+        if delay is None or delay > _LONGEST_WAIT_S or reset_time(message, ended_at, system_zone()):
+            return None
+        return ended_at + timedelta(seconds=delay)
 
     def _notices(self) -> Iterator[Notice]:
         if self._denied:
@@ -109,18 +157,14 @@ class GeminiReader:
             message = "Gemini CLI did not read the run's settings: this conversation may be lost, limits and servers may be missing"
             yield Notice(code="settings_not_in_force", message=message)
 
-    def _line(self, stream: str, line: bytes) -> Iterator[Event]:
-        if stream == "stderr":
-            yield from self._aside(line.decode(errors="replace"))
-            return
-        event = line_object(line)
+    def _event(self, event: dict[str, Any]) -> Iterator[Event]:
         kind = event.get("type")
         if kind == "init":
-            self._native_id = text(event.get("session_id")) or None
+            self._native_id = as_text(event.get("session_id")) or self._native_id
             if self._native_id:
                 yield Event(kind=EventKind.SESSION, text=self._native_id)
         elif kind == "message" and event.get("role") == "assistant":
-            if words := text(event.get("content")):
+            if words := as_text(event.get("content")):
                 self._said.append(words)
                 yield Event(kind=EventKind.TEXT, text=words)
         elif kind == "tool_use":
@@ -128,8 +172,8 @@ class GeminiReader:
         elif kind == "tool_result":
             yield from self._outcome(event)
         elif kind == "error":
-            if words := text(event.get("message")):
-                self._errors.append(words)
+            if words := as_text(event.get("message")):
+                (self._warnings if event.get("severity") == "warning" else self._errors).append(words)
                 yield Event(kind=EventKind.STATUS, text=words)
         elif kind == "result":
             self._result = event
@@ -138,24 +182,26 @@ class GeminiReader:
         if self._said:
             self._before.append("".join(self._said))
             self._said.clear()
-        name = text(event.get("tool_name")) or "a tool"
+        name = as_text(event.get("tool_name")) or "a tool"
         self._tools[str(event.get("tool_id"))] = name
         return Event(kind=EventKind.TOOL, text=described(name, event.get("parameters")))
 
     def _outcome(self, event: dict[str, Any]) -> Iterator[Event]:
-        error = mapping(event.get("error"))
-        if error.get("type") in _DENIED or _OUTSIDE in text(error.get("message")):
+        error = as_dict(event.get("error"))
+        if error.get("type") in _DENIED or _OUTSIDE in as_text(error.get("message")):
             name = self._tools.get(str(event.get("tool_id")), "a tool")
             self._denied.add(name)
             yield Event(kind=EventKind.STATUS, text=f"not allowed: {name}")
 
-    def _aside(self, line: str) -> Iterator[Event]:
+    def _aside(self, told: bytes) -> Iterator[Event]:
+        line = _ESCAPES.sub("", told.decode(errors="replace")).rstrip("\r\n")
+        self._last_words.take(line)
         if line.startswith(IN_FORCE):
             self._in_force = True
         elif line.startswith("MCP issues detected"):
             self._dead_server = True
         elif "Policy file error in" in line:
-            self._broken_rules = True
+            self._broken_rules = line
         elif match := _ATTEMPT.match(line):
             self._retries += int(match[1]) < ATTEMPTS
             status = f" ({match[2]})" if match[2] else ""

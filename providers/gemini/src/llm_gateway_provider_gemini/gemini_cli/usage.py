@@ -9,15 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway import Usage
-from llm_gateway_provider_gemini.values import count, mapping
+from llm_gateway_provider_kit.lines import as_dict, token_count
 
 
 def tokens(stats: dict[str, Any]) -> Usage:
-    """The run's tokens; unknown when no call of the model ended well."""
-    total = count(stats.get("total_tokens"))
+    """The run's tokens; unknown when no call of the model ended well, or where a number cannot be true."""
+    total = token_count(stats.get("total_tokens"))
     if not total:
         return Usage()
-    whole, read, answered = (count(stats.get(name)) for name in ("input_tokens", "cached", "output_tokens"))
+    whole, read, answered = (token_count(stats.get(name, 0)) for name in ("input_tokens", "cached", "output_tokens"))
+    if whole is None or read is None or answered is None:
+        return Usage(output_tokens=answered, cache_read_tokens=read)
     thought = max(0, total - whole - answered)
     return Usage(
         input_tokens=max(0, whole - read),
@@ -29,6 +31,9 @@ def tokens(stats: dict[str, Any]) -> Usage:
 
 def busiest_model(stats: dict[str, Any]) -> str | None:
     """The model that did the work: a small one may have chosen it."""
-    used = {name: count(mapping(model).get("total_tokens")) for name, model in mapping(stats.get("models")).items()}
+    used = {
+        name: token_count(as_dict(model).get("total_tokens")) or 0
+        for name, model in as_dict(stats.get("models")).items()
+    }
     best = max(used, key=lambda name: used[name], default=None)
     return best if best and used[best] else None

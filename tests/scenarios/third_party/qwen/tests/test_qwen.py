@@ -33,6 +33,16 @@ class TestQwen(ProviderContract):
     )
 
 
+def test_a_failure_that_only_the_service_tells_is_known_by_the_shared_rules():
+    case = TestQwen()
+    words = (
+        b'{"type":"result","is_error":true,"error":{"message":"[API Error: 429 quota exceeded. Try again in 2 hours]"}}'
+    )
+    failure = case.explain(Sample(name="x", stdout=words, exit_code=1))
+    assert (failure.code, failure.retryable) == ("quota_exhausted", True)
+    assert failure.reset_at
+
+
 def test_a_slash_and_an_at_are_only_words():
     case = TestQwen()
     assert case.build(case.request("/quit")).stdin == b" /quit"

@@ -1,6 +1,5 @@
 """Qwen Code for LLM Gateway."""
 
-import json
 import re
 from typing import Literal
 from uuid import uuid4
@@ -10,9 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from llm_gateway import (
     Event,
     EventKind,
-    Failure,
     Invocation,
-    LineSplitter,
     NativeSessionId,
     Notice,
     Posture,
@@ -23,6 +20,8 @@ from llm_gateway import (
     error_for,
     hookimpl,
 )
+from llm_gateway_provider_kit.failures import FailureRule, Sign, explain
+from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_dicts, as_text, token_count
 
 GATEWAY_API = 1
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -33,15 +32,23 @@ MODES = {
     Posture.ACCEPT_EDITS: "auto-edit",
     Posture.BYPASS: "yolo",
 }
-#: What its words mean: pattern -> code, our sentence.
-CAUSES = {
-    r"No saved session found": ("session_not_found", "Qwen Code does not know this conversation."),
-    r"Session Id \S+ already exists": ("session_not_resumable", "Qwen Code has a conversation of this id already."),
-    r"\b(401|403)\b|auth": ("auth_required", "The model service does not accept Qwen Code's login."),
-    r"\b404\b": ("bad_model", "The model service does not know this model."),
-    r"\b429\b|quota": ("quota_exhausted", "The account's quota is used up."),
-    r"\b5\d\d\b|overloaded": ("overloaded", "The model service is overloaded."),
-    r"API Error|not supported in this mode": ("provider_failed", "Qwen Code failed."),
+#: What only Qwen Code says; what services and networks say, the shared rules know.
+RULES = (
+    FailureRule(
+        code="session_not_found",
+        message="Qwen Code does not know this conversation.",
+        before_start=True,
+        signs=(Sign(words=r"No saved session found"),),
+    ),
+    FailureRule(
+        code="session_not_resumable",
+        message="Qwen Code has a conversation of this id already.",
+        before_start=True,
+        signs=(Sign(words=r"Session Id \S+ already exists"),),
+    ),
+)
+RECOVERIES = {
+    "auth_required": "Set OPENAI_API_KEY (or the key of another authType) for the gateway, then send the request again."
 }
 
 
@@ -111,22 +118,18 @@ class QwenReader:
     """Its stream-json. The tokens of a result are those of the whole conversation, so each message's are added up."""
 
     def __init__(self):
-        self.lines, self.said, self.facts, self.result = LineSplitter(), [], {}, None
+        self.lines, self.said, self.facts, self.result = JsonLines(), [], {}, None
         self.tokens = {"input_tokens": 0, "output_tokens": 0, "cache_read_input_tokens": 0}
 
     def feed(self, stream, data):
-        return [event for line in self.lines.feed(data) for event in self.read(line)] if stream == "stdout" else []
+        return [event for fact in self.lines.feed(data) for event in self.read(fact)] if stream == "stdout" else []
 
     def gap(self, stream):
         if stream == "stdout":
             self.lines.gap()
 
-    def read(self, line):
-        try:
-            fact = json.loads(line)
-        except (ValueError, RecursionError):
-            return []
-        kind = fact.get("type") if isinstance(fact, dict) else None
+    def read(self, fact):
+        kind = fact.get("type")
         if kind == "system" and isinstance(fact.get("session_id"), str):
             self.facts = fact
             return [Event(kind=EventKind.SESSION, text=" ".join(fact["session_id"][:200].split()))]
@@ -136,29 +139,27 @@ class QwenReader:
         return list(self.message(message)) if isinstance(message, dict) else []
 
     def message(self, message):
-        usage = message.get("usage") if isinstance(message.get("usage"), dict) else {}
+        usage = as_dict(message.get("usage"))
         for name in self.tokens:
-            count = usage.get(name)
-            self.tokens[name] += count if type(count) is int and 0 <= count < 2**40 else 0
-        blocks = message.get("content")
-        for block in blocks if isinstance(blocks, list) else ():
-            if isinstance(block, dict) and isinstance(block.get("text"), str):
+            self.tokens[name] += token_count(usage.get(name)) or 0
+        for block in as_dicts(message.get("content")):
+            if isinstance(block.get("text"), str):
                 self.said.append(block["text"])
                 yield Event(kind=EventKind.TEXT, text=" ".join(block["text"][:400].split())[:200])
-            elif isinstance(block, dict) and block.get("type") == "tool_use":
+            elif block.get("type") == "tool_use":
                 yield Event(kind=EventKind.TOOL, text=" ".join(str(block.get("name"))[:100].split()))
 
     def finish(self, end):
-        self.read(self.lines.rest())
+        for fact in self.lines.rest():
+            list(self.read(fact))
         result, model = self.result or {}, self.facts.get("model")
-        failed = self.result is None or bool(result.get("is_error"))
-        error = result.get("error")
-        said = str(error.get("message"))[:2000] if isinstance(error, dict) else ""
-        text = result.get("result")
+        failed = bool(result.get("is_error")) or (self.result is None and end.exit_code == 0)
+        said = as_text(as_dict(result.get("error")).get("message"))
+        text = as_text(result.get("result"))
         read = self.tokens["cache_read_input_tokens"]
         native = self.facts.get("session_id")
         return Summary(
-            text=text if isinstance(text, str) and not failed else "\n\n".join(self.said),
+            text=text if text and not failed else "\n\n".join(words for words in self.said if words != said),
             native_id=NativeSessionId(native) if native else None,
             model=model if isinstance(model, str) else None,
             usage=Usage(
@@ -167,7 +168,7 @@ class QwenReader:
                 cache_read_tokens=read,
             ),
             failed=failed,
-            failure={"message": said} if failed else {},
+            failure={"message": said, "ended": self.result is not None, "started": bool(native)},
         )
 
 
@@ -178,10 +179,4 @@ def gateway_open_reader():
 
 @hookimpl
 def gateway_explain_failure(run):
-    said = run.summary.failure.get("message") or run.stderr_tail
-    for pattern, (code, message) in CAUSES.items():
-        if re.search(pattern, said):
-            return Failure(code=code, message=message, provider_message=said.strip()[-500:])
-    if run.summary.failed and run.end.exit_code == 0:
-        return Failure(code="output_unreadable", message="Qwen Code ended without a result.")
-    return None
+    return explain(run, RULES, program="Qwen Code", recoveries=RECOVERIES)
