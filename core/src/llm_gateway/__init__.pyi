@@ -2,6 +2,7 @@
 
 # fmt: off
 # ruff: noqa: I001
+from llm_gateway.cli.piped import piped_text
 from llm_gateway.cli.versions import in_range, look_at_provider, program_of, run_briefly, version_of
 from llm_gateway.digests import Budget, ContentDigest, OverBudget
 from llm_gateway.dispatch.common_failures import COMMON_FAILURES
@@ -13,6 +14,8 @@ from llm_gateway.dispatch.waiting import reset_time, system_zone
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
+from llm_gateway.installations import gateway_command, path_for, probe_environment
+from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
 from llm_gateway.instructions import in_parents, with_imports
 from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
@@ -33,23 +36,26 @@ from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usa
 from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, error_view, job_view, reply_text
 from llm_gateway.operations.answers import stamp
 from llm_gateway.operations.checking import Wire, check, operation, wire_object
+from llm_gateway.operations.directories import Directory, working_directory
 from llm_gateway.plugins import PluginHost
+from llm_gateway.terminal import escaped_json, for_stream, without_controls
 from llm_gateway.quoting import quoted
 
 __version__: str
 __all__ = [  # noqa: RUF022
     "API_VERSION", "Access", "Admission", "Budget", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command",
-    "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis", "EVERYWHERE", "EndReason", "EndStep", "Engine",
-    "Event", "EventKind", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError",
-    "Invocation", "Job", "JobId", "JobState", "Limits", "LineSplitter", "MAX_INLINE_CHARS", "McpServer",
-    "ModelInfo", "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Opened", "Operation", "OutputReader",
-    "OverBudget", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES",
-    "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts",
+    "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis", "Directory", "EVERYWHERE", "EndReason", "EndStep",
+    "Engine", "Event", "EventKind", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError",
+    "Invocation", "Job", "JobId", "JobState", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS",
+    "McpServer", "ModelInfo", "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Opened", "Operation",
+    "OutputReader", "OverBudget", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo",
+    "RUN_FILES", "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts",
     "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan",
-    "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check", "error_for", "error_view", "failure_facts",
-    "find_plugins", "find_program", "from_json", "hookimpl", "http_status", "in_parents", "in_range", "job_view",
-    "judge", "look_at_provider", "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation",
-    "parse_line", "place_of", "plausible_usd", "program_of", "quoted", "reply_text", "reset_time", "run_briefly",
-    "run_environment", "split_entry", "stamp", "system_zone", "to_json", "token_count", "version_of",
-    "wire_object", "with_imports",
+    "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check", "config_file", "error_for", "error_view",
+    "escaped_json", "expand_user", "failure_facts", "find_plugins", "find_program", "for_stream", "from_json",
+    "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range", "job_view", "judge",
+    "look_at_provider", "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line",
+    "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted", "reply_text",
+    "reset_time", "run_briefly", "run_environment", "split_entry", "stamp", "system_zone", "to_json", "token_count",
+    "user_home", "version_of", "wire_object", "with_imports", "without_controls", "working_directory",
 ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from llm_gateway import McpServer
+from llm_gateway import McpServer, gateway_command
 from llm_gateway_extension_mcp_servers.servers import known_servers
 
 SECRET = "canary-8d20"
@@ -44,10 +42,10 @@ def test_a_key_is_in_no_argument_and_no_address() -> None:
 
 def test_whatever_may_be_missing_says_what_to_do() -> None:
     for server in servers(EXA_API_KEY=SECRET).values():
-        assert server.setup or server.url or server.command == sys.executable
+        assert server.setup or server.url or server.command == gateway_command()[0]
 
 
 def test_lesson_77_a_gateway_inside_of_a_run_is_the_same_gateway() -> None:
     given = servers(LLM_GATEWAY_HOME="/home/of/it", LLM_GATEWAY_LIMITS_MAX_DEPTH="9", SOME_KEY=SECRET)["llm_gateway"]
-    assert given.args == ("-m", "llm_gateway.cli", "serve")
+    assert given.args == (*gateway_command()[1:], "serve")
     assert given.env == {"LLM_GATEWAY_HOME": "/home/of/it"}

@@ -10,11 +10,21 @@ from contextlib import suppress
 from importlib import import_module
 
 from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.streams import Streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code. argparse ends the process itself for `--help` and wrong usage (2)."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    """Run the command; the exit code."""
+    streams = Streams()
+    try:
+        return streams.end(_run(sys.argv[1:] if argv is None else list(argv), streams))
+    except SystemExit as end:  # argparse's, for `--help` and wrong usage
+        if isinstance(end.code, int) or end.code is None:
+            raise SystemExit(streams.end(end.code or 0)) from None
+        raise
+
+
+def _run(words: list[str], streams: Streams) -> int:
     try:
         if words[:1] == ["serve"]:
             _begin_to_serve(words[1:])
@@ -29,21 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = import_module(f"llm_gateway.cli.{arguments.module}")
         finally:
             gc.enable()
-        code = module.run(arguments)
-        sys.stdout.flush()
-        return int(code)
+        return int(module.run(arguments))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return Exit.FAILED
     except Exception as error:
+        if streams.broken:
+            return Exit.FAILED
         from llm_gateway.cli.failures import explain
+        from llm_gateway.terminal import for_stream
 
         told = explain(error)
         if told is None:
             raise
-        print(told.text, file=sys.stderr)
+        print(for_stream(told.text, sys.stderr), file=sys.stderr)
         return told.code
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.following import exit_of_status
-from llm_gateway.cli.screen import looked_at, say, shown, state, styled
+from llm_gateway.cli.screen import looked_at, one_line, say, shown, state, styled
 
 
 def show_answer(result: dict[str, Any]) -> Exit:
@@ -18,7 +18,7 @@ def show_answer(result: dict[str, Any]) -> Exit:
         say(f"llm-gateway: {result['reused']}", sys.stderr)
     error = result.get("error")
     if error:
-        say(f"llm-gateway: {error['message']} ({error['code']})", sys.stderr)
+        say(shown(f"llm-gateway: {error['message']} ({error['code']})", sys.stderr), sys.stderr)
         if error.get("providerMessage"):
             say(shown(f"The provider said: {error['providerMessage']}", sys.stderr), sys.stderr)
         if error.get("recovery"):
@@ -27,7 +27,8 @@ def show_answer(result: dict[str, Any]) -> Exit:
         say(f"llm-gateway: {result['jobId']} is {result['status']}", sys.stderr)
     if looked_at(sys.stderr):
         for warning in result.get("warnings", ()):
-            say(styled(f"note: {warning.get('message', warning.get('code'))}", "yellow", sys.stderr), sys.stderr)
+            note = shown(f"note: {warning.get('message', warning.get('code'))}", sys.stderr)
+            say(styled(note, "yellow", sys.stderr), sys.stderr)
         say(_foot(result), sys.stderr)
     return exit_of_status(result["status"])
 
@@ -47,7 +48,7 @@ def _foot(result: dict[str, Any]) -> str:
 def facts(result: dict[str, Any]) -> list[str]:
     """Model, time, tokens and cost, as far as they are known."""
     usage = result.get("usage") or {}
-    found = [result["model"]] if result.get("model") else []
+    found = [one_line(result["model"])] if result.get("model") else []
     if result.get("durationMs") is not None:
         found.append(f"{result['durationMs'] / 1000:.1f} s")
     if "inputTokens" in usage or "outputTokens" in usage:

@@ -15,15 +15,13 @@ from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError, exit_of
 from llm_gateway.cli.following import exit_of_status, follow
 from llm_gateway.cli.human import person
+from llm_gateway.cli.piped import all_of_stdin, piped_text
 from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import looked_at, say, say_json
 from llm_gateway.cli.words import duration_s, parameters
 from llm_gateway.errors import GatewayError
 from llm_gateway.gateway import Gateway
 from llm_gateway.model.ids import JobId
-
-#: More than any prompt may have, so that the gateway can say that it is too long.
-_MAX_STDIN = 11_000_000
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 def request_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """The request, as it would come over the wire. Raises UsageError."""
     given = {
-        "prompt": _stdin() if options.prompt == "-" else options.prompt,
+        "prompt": _prompt(options),
         "model": options.model,
         "posture": options.posture,
         "sessionId": options.session,
@@ -109,8 +107,12 @@ async def _detach(gateway: Gateway, accepted: dict[str, Any], *, as_json: bool) 
     return Exit.OK
 
 
-def _stdin() -> str:
-    try:
-        return sys.stdin.buffer.read(_MAX_STDIN).decode("utf-8")
-    except UnicodeDecodeError:
-        raise UsageError("the prompt on stdin is not UTF-8") from None
+def _prompt(options: argparse.Namespace) -> str:
+    """The words on the command line, then what was piped in; `-`: that alone, however long it takes."""
+    if options.prompt == "-":
+        return all_of_stdin()
+    words: str = options.prompt
+    if any(pair.startswith("promptParts=") for pair in options.param):
+        return words
+    text = piped_text()
+    return f"{words}\n\n{text}" if text.strip() else words

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_gateway.cli.failures import UsageError
+from llm_gateway.installations import gateway_command
 
 if TYPE_CHECKING:
     from mcp import Client
 
 #: Notes the pid that it keeps when it becomes the gateway: the SDK does not tell it.
 _SHELL = 'echo $$ > "$0" && exec "$@"'
-_COMMAND = (sys.executable, "-m", "llm_gateway.cli", "serve")
+_COMMAND = (*gateway_command(), "serve")
 #: What a fresh home must not inherit from the settings of the usual one.
 _KEPT = ("LLM_GATEWAY_PLUGINS", "LLM_GATEWAY_LOG", "LLM_GATEWAY_DEPTH", "LLM_GATEWAY_PROVIDERS_")
 

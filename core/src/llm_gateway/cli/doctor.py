@@ -184,7 +184,7 @@ async def _providers(
             problems.append(f"provider {name}: {one['problem']}")
         elif "problem" in one:
             notes.append(
-                f"provider {name}: {one['problem']}; {one['install'] or 'its plugin names no way to install it'}"
+                f"provider {name}: {one['problem']}; {one['recovery'] or 'its plugin names no way to install it'}"
             )
         elif one.get("inRange") in ("newer", "older"):
             first, last = one["seenToWork"]

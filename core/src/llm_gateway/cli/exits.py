@@ -12,4 +12,5 @@ class Exit(IntEnum):
     FAILED = 1  #: the job, or what was asked for, failed
     USAGE = 2  #: wrong usage, or settings that cannot be used; nothing was started
     UNFINISHED = 3  #: not over yet: a wait whose time ran out, a job that goes on
+    PIPE = 141  #: whoever read the output has left (`| head`)
     INTERRUPTED = 130  #: Ctrl-C or SIGTERM; jobs that were started go on

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.errors import GatewayError, InvalidRequest
+from llm_gateway.locations import LocationError
 from llm_gateway.plugins import PluginError
 from llm_gateway.settings import SettingsError
 
@@ -28,8 +29,9 @@ def explain(error: BaseException) -> Told | None:
     if len(inner) == 1:  # an exception group, as task groups raise it
         return explain(inner[0])
     if isinstance(error, SettingsError):
-        return Told(text=f"llm-gateway: the settings cannot be used\n{error}", code=Exit.USAGE)
-    if isinstance(error, (UsageError, PluginError)):
+        between = " " if len(error.problems) == 1 else "\n"
+        return Told(text=f"llm-gateway: the settings cannot be used:{between}{error}", code=Exit.USAGE)
+    if isinstance(error, (UsageError, PluginError, LocationError)):
         return Told(text=f"llm-gateway: {error}", code=Exit.USAGE)
     if isinstance(error, GatewayError):
         return Told(text=f"llm-gateway: {error_text(error)}", code=exit_of(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -115,7 +116,11 @@ async def _raw(gateway: Gateway, job_id: str, stream: str) -> int:
         found = await call(gateway, "llm_job_result", arguments)
         page = found["page"]
         data = base64.b64decode(page["base64"]) if "base64" in page else page.get("text", "").encode()
-        sys.stdout.buffer.write(data)
+        if sys.stdout.isatty() or os.environ.get("GITHUB_ACTIONS"):
+            sys.stdout.write(shown(data.decode("utf-8", "replace"), sys.stdout))
+            sys.stdout.flush()
+        else:
+            sys.stdout.buffer.write(data)
         if page["nextOffset"] <= offset:
             sys.stdout.buffer.flush()
             return Exit.UNFINISHED if found["status"] in ("queued", "running") else Exit.OK

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from llm_gateway.terminal import for_stream, json_text, line_for, without_controls
+
 _STYLES = {"dim": "2", "bold": "1", "red": "31", "green": "32", "yellow": "33"}
-#: What could move the cursor, ring, or tell a terminal to do something. Text from a model is data.
-_CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _GOOD, _BAD = {"completed", "loaded", "ok"}, {"failed", "interrupted", "broken"}
 
 
@@ -34,19 +32,20 @@ def state(word: str, stream: TextIO) -> str:
 
 
 def shown(text: str, stream: TextIO) -> str:
-    """Words of others: as they are to a program, without control characters to a terminal."""
-    return _CONTROLS.sub("", text) if looked_at(stream) else text
+    """Words of others: as they are to a program, without control characters to a terminal. Text from a model is data."""
+    return for_stream(text, stream)
 
 
 def one_line(text: str, limit: int = 200) -> str:
     """Words of others on one line."""
-    words = " ".join(_CONTROLS.sub(" ", text).split())
+    words = " ".join(without_controls(text, " ").split())
     return words if len(words) <= limit else f"{words[: limit - 1]}…"
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print a line; half a surrogate pair in somebody's text is no reason to fail."""
     out = stream or sys.stdout
+    text = line_for(text, out)
     line = text if text.endswith("\n") else f"{text}\n"
     out.write(line.encode(out.encoding or "utf-8", "replace").decode(out.encoding or "utf-8"))
     out.flush()
@@ -54,7 +53,7 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 def say_json(value: Any) -> None:
     """Print JSON."""
-    say(json.dumps(value, indent=2, ensure_ascii=False))
+    say(json_text(value))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, state_column: int | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -76,7 +75,7 @@ async def _use(gateway: Gateway, options: argparse.Namespace) -> int:
     provider = options.provider
     if wanted is not None and provider is None:
         provider = (await call(gateway, "session_get", {"sessionId": wanted}))["session"]["provider"]
-    place = options.dir or os.getcwd()
+    place = options.dir or "."  # without any the session's own directory would be meant
     found = await call(gateway, "session_set_active", {"provider": provider, "sessionId": wanted, "workingDir": place})
     if options.json:
         say_json(found)

@@ -14,14 +14,16 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from llm_gateway.dispatch.invocation import Program, require_program, run_environment
+from llm_gateway.dispatch.invocation import Program, environment_for, require_program, run_environment
 from llm_gateway.errors import NotInstalled
+from llm_gateway.installations import probe_environment
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.settings import Settings
 from llm_gateway.settings.model import ProviderSection
 
 TIMEOUT_S = 10.0
 _KEPT = 4096
+_WORDS_CHARS = 300
 _VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-+.]?[0-9A-Za-z]+)*")
 
 
@@ -43,19 +45,18 @@ async def look_at_provider(
     wanted_variant = whole.variant_of(None) or ""
     try:
         info, program = await to_thread.run_sync(require_program, whole, wanted_variant, section.executable, environ)
-    except NotInstalled:
-        wanted = str(section.executable or info.executable)
-        return {**seen, "problem": f"{wanted} was not found", "install": info.install or None}
+    except NotInstalled as error:
+        missing = error.message.removeprefix(f"{info.title}: ")
+        return {**seen, "problem": missing, "install": info.install or None, "recovery": error.recovery}
     seen |= {"title": info.title, "installed": True, "path": program.path, "version": None}
     seen |= {"loginCommand": info.login} if info.login else {}
     if info.variant:
         seen["variant"] = info.variant
     try:
         seen["version"] = await version_of(info, program, settings, environ, anew=anew) or None
-        seen["login"] = await _login(info, program, _environment(info, settings, environ))
+        seen["login"] = await _login(info, program, _environment(info, program, settings, environ))
     except (OSError, TimeoutError) as error:
-        why = f"gave no answer in {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else f"did not start: {error}"
-        return {**seen, "problem": f"{program.path} {' '.join(info.version_argv)} {why}"}
+        return {**seen, "problem": f"{program.path} {' '.join(info.version_argv)} {_why(error)}"}
     if info.versions_seen and seen["version"]:
         seen |= {"seenToWork": list(info.versions_seen), "inRange": in_range(seen["version"], info.versions_seen)}
     return seen
@@ -85,10 +86,16 @@ async def _login(info: ProviderInfo, program: Program, env: Mapping[str, str]) -
 async def version_of(
     info: ProviderInfo, program: Program, settings: Settings | None, environ: Mapping[str, str], *, anew: bool = False
 ) -> str:
-    """The version that a program tells; empty when it tells none. Raises OSError or TimeoutError when it cannot be asked."""
+    """The version that a program tells; empty when it tells none.
+
+    Raises OSError or TimeoutError when it cannot be asked, ChildProcessError (an OSError) when it fails.
+    """
     if anew or program.identity not in _told:
         asked = [program.path, *info.version_argv]
-        _, words = await run_briefly(asked, _environment(info, settings, environ), timeout_s=TIMEOUT_S)
+        env = await to_thread.run_sync(probe_environment, program.path, environ)
+        code, words = await run_briefly(asked, env, timeout_s=TIMEOUT_S)
+        if code != 0:
+            raise ChildProcessError(_ending(code, words))
         found = _VERSION.search(words)
         _told[program.identity] = found[0] if found else ""
     return _told[program.identity]
@@ -108,26 +115,42 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _environment(info: ProviderInfo, settings: Settings | None, environ: Mapping[str, str]) -> Mapping[str, str]:
+def _why(error: OSError | TimeoutError) -> str:
+    if isinstance(error, ChildProcessError):
+        return str(error)
+    return f"gave no answer in {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else f"did not start: {error}"
+
+
+def _ending(code: int, words: str) -> str:
+    how = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
+    said = " ".join(words.split())[-_WORDS_CHARS:]
+    return f"{how}: {said}" if said else how
+
+
+def _environment(
+    info: ProviderInfo, program: Program, settings: Settings | None, environ: Mapping[str, str]
+) -> Mapping[str, str]:
     section, depth = (settings.provider(info.name), settings.depth) if settings else (ProviderSection(), 0)
-    return run_environment(
+    made = run_environment(
         environ, allowed=info.env, passed=section.env_pass, fixed=section.env, added={}, depth=depth + 1
     )
+    return environment_for(program, made)
 
 
 async def run_briefly(argv: Sequence[str], env: Mapping[str, str], *, timeout_s: float) -> tuple[int, str]:
     """How a short program ends, and what it prints: the beginning, and of much output the end. Raises OSError, TimeoutError.
 
-    It prints into a file, so that a process that it leaves behind cannot hold us up.
+    It runs in an empty directory, so that no project's configuration is read, and prints into a file, so that a process that it
+    leaves behind cannot hold us up.
     """
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
         process = await anyio.open_process(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=env,
-            cwd=tempfile.gettempdir(),  # a project folder's own configuration is none of our business
+            cwd=empty,
             start_new_session=True,
         )
         try:

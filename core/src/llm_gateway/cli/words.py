@@ -21,7 +21,7 @@ def duration_s(text: str) -> float:
 
 
 def parameters(pairs: Iterable[str]) -> dict[str, Any]:
-    """`name=value`, each value JSON, or a word that stands for itself."""
+    """`name=value`, each value JSON, or a word that stands for itself. `null` is as good as not given."""
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -33,4 +33,4 @@ def parameters(pairs: Iterable[str]) -> dict[str, Any]:
             found[name] = json.loads(value)
         except ValueError:
             found[name] = value
-    return found
+    return {name: value for name, value in found.items() if value is not None}

@@ -11,15 +11,19 @@ from pathlib import Path
 from pydantic.alias_generators import to_camel
 
 from llm_gateway.errors import InvalidRequest, NotInstalled
+from llm_gateway.installations import MANAGERS, clean_path, find_elsewhere, path_for
+from llm_gateway.locations import expand_user
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.provider import DECLARED, ProviderInfo
 from llm_gateway.model.request import Request
+from llm_gateway.programs import find_executable
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 #: What any program needs to find its way on this machine; nothing that names an account or redirects a model's traffic.
 BASE_ENVIRONMENT = [
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "TMPDIR", "TMP", "TEMP", "XDG_*"),
     *("LANG", "LANGUAGE", "LC_*", "TZ"),
+    *MANAGERS,
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
     *_PROXIES,
     *map(str.upper, _PROXIES),
@@ -42,16 +46,16 @@ def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str
     """
     name = info.executable
     if override is not None:
-        candidates: Iterable[str] = [os.path.expanduser(override)]
+        name = expand_user(str(override), environ)
+        found = find_executable(name, environ) if os.path.isabs(name) else None
     else:
-        folders = [folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(folder)]
-        candidates = (os.path.join(folder, name) for folder in [*folders, os.path.dirname(sys.executable)])
-    for candidate in candidates:
-        if os.path.isabs(candidate) and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            real = os.path.realpath(candidate)
-            facts = os.stat(real)
-            return Program(path=candidate, identity=f"{real}:{facts.st_size}:{facts.st_mtime_ns}")
-    return None
+        beside = {"PATH": os.path.dirname(sys.executable)}
+        found = find_executable(name, environ) or find_executable(name, beside)
+    if found is None:
+        return None
+    real = os.path.realpath(found)
+    facts = os.stat(real)
+    return Program(path=found, identity=f"{real}:{facts.st_size}:{facts.st_mtime_ns}")
 
 
 def require_program(
@@ -72,10 +76,14 @@ def require_program(
             return info, program
     info = asked[0]
     where = f"at {override}" if override else "on the gateway's PATH"
-    raise NotInstalled(
-        f"{info.title}: `{override or info.executable}` was not found {where}",
-        recovery=f"Install it: {info.install}" if info.install else None,
-    )
+    missing = f"{info.title}: `{override or info.executable}` was not found {where}"
+    if elsewhere := find_elsewhere(info.executable, environ):
+        raise NotInstalled(
+            f"{missing}, but it is installed as {elsewhere}",
+            recovery=f'Set executable = "{elsewhere}" under [providers.{info.name}] in the settings, or put '
+            f"{os.path.dirname(elsewhere)} on the PATH of the program that starts the gateway.",
+        )
+    raise NotInstalled(missing, recovery=f"Install it: {info.install}" if info.install else None)
 
 
 def check_held(info: ProviderInfo, request: Request, servers_named: bool) -> None:
@@ -109,11 +117,24 @@ def run_environment(
     exact = {name for name in names if not name.endswith("*")}
     prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
     kept = {name: value for name, value in environ.items() if name in exact or (prefixes and name.startswith(prefixes))}
-    return {**kept, **added, **fixed, "LLM_GATEWAY_DEPTH": str(depth)}
+    made = {**kept, **added, **fixed, "LLM_GATEWAY_DEPTH": str(depth)}
+    if "PATH" in made:  # a relative or empty entry would be the working directory, whose content is not the user's
+        made["PATH"] = clean_path(made["PATH"])
+    return made
+
+
+def environment_for(program: Program, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a run's environment in which its program finds what is installed beside it. Blocking: a few stat calls."""
+    return {**environment, "PATH": path_for(program.path, environment.get("PATH"))}
 
 
 def check_directories(working_dir: str, add_dirs: Iterable[str]) -> None:
     """Raise InvalidRequest for a directory that is not there. Blocking: a stat call each."""
+    if not working_dir:
+        raise InvalidRequest(
+            "workingDir is missing: nothing is known of this conversation's directory",
+            recovery="Pass workingDir (on the command line --dir): the absolute path of the directory to work in.",
+        )
     for name, path in [("workingDir", working_dir), *(("addDirs", path) for path in add_dirs)]:
         if not Path(path).is_dir():
             raise InvalidRequest(f"{name}: there is no directory {path}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from anyio import to_thread
 
 from llm_gateway.errors import InvalidRequest, SessionNotFound
 from llm_gateway.model.ids import NativeSessionId, SessionId, new_session_id
@@ -20,6 +23,10 @@ from llm_gateway.model.store import Store
 LOCAL = "local"  #: the principal of the user of this machine
 #: Lists that a later turn repeats when it names none.
 _REPEATED = ("add_dirs", "allowed_tools", "disallowed_tools")
+
+
+#: How many conversations are looked at for one that is kept under the name of a link.
+_LOOKED_AT = 200
 
 
 async def choose_session(store: Store, info: ProviderInfo, ask: Ask, now: datetime) -> tuple[Session, bool]:
@@ -49,9 +56,9 @@ async def choose_session(store: Store, info: ProviderInfo, ask: Ask, now: dateti
         if found is None:
             await _check_nobodys(store, info, ask, native)
     elif ask.resume_latest:
-        found = await _latest(store, info, request)
+        found = await _latest(store, info, ask)
     elif not ask.create_new:
-        found = await store.active_session(info.name, request.working_dir, request.principal)
+        found = await _active(store, info, ask)
     if found is not None:
         return found, True
     fresh = Session(
@@ -113,14 +120,38 @@ def remember(session: Session, request: Request, posture: Posture, options_given
     return replace(session, settings=said, working_dir=request.working_dir)
 
 
-async def _latest(store: Store, info: ProviderInfo, request: Request) -> Session:
+async def _active(store: Store, info: ProviderInfo, ask: Ask) -> Session | None:
+    """The active session of this directory."""
+    for place in _spellings(ask):
+        if found := await store.active_session(info.name, place, ask.request.principal):
+            return found
+    return None
+
+
+def _spellings(ask: Ask) -> list[str]:
+    """The names under which this directory's conversations may be kept: today's, and that of older homes."""
+    return [place for place in dict.fromkeys((ask.request.working_dir, ask.dir_spelled)) if place]
+
+
+async def _latest(store: Store, info: ProviderInfo, ask: Ask) -> Session:
     """The newest conversation of this directory that can be continued: begun, or being begun just now."""
-    newest_first = await store.list_sessions(
-        principal=request.principal, provider=info.name, working_dir=request.working_dir, limit=50
-    )
-    for session in newest_first:
+    request = ask.request
+    found: list[Session] = []
+    for place in _spellings(ask):
+        found += await store.list_sessions(principal=request.principal, provider=info.name, working_dir=place, limit=50)
+    if len(found) < 50:  # homes from before links were resolved have some under a link's name
+        recent = await store.list_sessions(principal=request.principal, provider=info.name, limit=_LOOKED_AT)
+        known = {session.id for session in found}
+        others = [session for session in recent if session.id not in known]
+        found += await to_thread.run_sync(_reached_by_links, others, request.working_dir)
+    for session in sorted(found, key=lambda session: session.last_used_at, reverse=True):
         if session.native_id or await store.list_jobs(
             session_id=session.id, states=(JobState.QUEUED, JobState.RUNNING), limit=1
         ):
             return session
     raise SessionNotFound(f"there is no conversation of {info.name} in {request.working_dir} yet")
+
+
+def _reached_by_links(sessions: Sequence[Session], working_dir: str) -> list[Session]:
+    places = {place: os.path.realpath(place) for place in {session.working_dir for session in sessions}}
+    return [session for session in sessions if places[session.working_dir] == working_dir]

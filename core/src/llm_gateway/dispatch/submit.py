@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -24,6 +23,7 @@ from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import Accepted, Ask, Request
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
+from llm_gateway.programs import find_executable
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -63,7 +63,11 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     invocation.check_held(info, request, bool(ask.mcp_server_names))
     await _check_directories(gateway, request)
     given, report = servers.choose_servers(
-        ask.mcp_server_names, settings.default_mcp_servers, gateway.mcp_servers, held="mcpServers" in info.supports
+        ask.mcp_server_names,
+        settings.default_mcp_servers,
+        gateway.mcp_servers,
+        held="mcpServers" in info.supports,
+        environ=gateway.environ,
     )
     request = replace(request, mcp_servers=given)
 
@@ -150,7 +154,7 @@ def make_plan(gateway: Gateway, info: ProviderInfo, accepted: Accepted, program:
     """Build the invocation and the environment of a run. Gives the same answer for the same accepted request."""
     built = gateway.host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
     invocation.check_invocation(built)
-    environment = environment_of(gateway, info, built.env)
+    environment = invocation.environment_for(program, environment_of(gateway, info, built.env))
     watched = surroundings.watched_paths(accepted.request, built)
     accepted = replace(accepted, env_names=tuple(sorted(environment)), watched=watched)
     return Plan(accepted=accepted, invocation=built, program=program, environment=environment)
@@ -173,7 +177,7 @@ def run_spec(gateway: Gateway, job: Job, plan: Plan) -> RunSpec:
     argv, settings = list(built.argv), gateway.settings
     if info.executable in argv:  # behind a wrapper (a container, a sandbox) the program's name is not the first element
         argv[argv.index(info.executable)] = plan.program.path
-    argv[0] = shutil.which(argv[0], path=plan.environment.get("PATH")) or argv[0]
+    argv[0] = find_executable(argv[0], plan.environment) or argv[0]  # the engine refuses what is no absolute path
     return RunSpec(
         job_id=job.id,
         argv=tuple(argv),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str], Awaitable[None]]
 #: ask(question): True when the caller's human says yes, False for no, None when nobody answered
 AskHuman = Callable[[str], Awaitable["bool | None"]]
+#: roots(): the URIs of the directories that the caller's client has open, the foremost first; never waits for long
+AskRoots = Callable[[], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class CallContext:
     principal: str = "local"
     progress: Progress | None = None  #: None: nobody listens
     ask: AskHuman | None = None  #: None: there is no human behind this call, or no way to ask
+    roots: AskRoots | None = None  #: None: the client offers none
     remote: bool = False  #: the caller is not on this machine
 
 

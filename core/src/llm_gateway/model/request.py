@@ -43,7 +43,7 @@ class Request:
     options: Any = None  #: an instance of the provider's own options model
     variant: str = ""  #: which of the provider's programs, where it has several
     model: str | None = None
-    working_dir: str
+    working_dir: str  #: absolute, links resolved; empty until the conversation tells it, where nothing else does
     add_dirs: tuple[str, ...] = ()
     allowed_tools: tuple[str, ...] = ()
     disallowed_tools: tuple[str, ...] = ()
@@ -79,6 +79,7 @@ class Ask:
 
     request: Request
     dir_given: bool  #: the caller named the working directory
+    dir_spelled: str = ""  #: the working directory before its symbolic links were resolved
     options_given: dict[str, Any]  #: the provider's own parameters that the caller named
     mcp_server_names: tuple[str, ...] | None = None  #: None: the settings' default
     posture: Posture | None = None

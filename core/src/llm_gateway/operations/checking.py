@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from llm_gateway.errors import InvalidRequest
 from llm_gateway.model.operation import Operation
 from llm_gateway.naming import complaint, nearest, wire_names
+from llm_gateway.operations.arguments import correction, normalized
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -21,13 +23,17 @@ class Wire(BaseModel, alias_generator=to_camel, extra="forbid", frozen=True, pop
 
 
 def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:
-    """Validate arguments strictly. Raises InvalidRequest that names every problem, and for an unknown name the nearest."""
+    """Validate arguments strictly. Raises InvalidRequest that names every problem, and for an unknown name the nearest.
+
+    `null` for an optional parameter means absent, and a whole float is an integer: see `arguments.py`.
+    """
+    given = normalized(model, arguments)
     try:
-        checked = model.model_validate(dict(arguments), strict=True, by_alias=True, by_name=False)
+        checked = model.model_validate(given, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        problems = [_problem(detail, model) for detail in error.errors(include_url=False, include_input=False)]
+        problems = [_problem(detail, model) for detail in error.errors(include_url=False)]
         raise InvalidRequest("; ".join(problems)) from None
-    for name, value in arguments.items():
+    for name, value in given.items():
         _refuse_unspeakable(name, value)
     return checked
 
@@ -51,10 +57,15 @@ def _problem(detail: Any, model: type[BaseModel]) -> str:
     if detail["type"] == "extra_forbidden":
         known = wire_names(model) if len(detail["loc"]) == 1 else ()
         return f"unknown parameter {place}{nearest(place, known)}"
-    return f"{place} is required" if detail["type"] == "missing" else f"{place}: {complaint(detail)}"
+    if detail["type"] == "missing":
+        return f"{place} is required"
+    better = correction(detail["type"], detail.get("input"))
+    return f"{place}: {complaint(detail)}" + (f"; send {better}" if better is not None else "")
 
 
 def _refuse_unspeakable(name: str, value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidRequest(f"{name} is not a finite number")
     if isinstance(value, str):
         if "\0" in value:
             raise InvalidRequest(f"{name} contains a NUL byte", recovery="Remove it: it cannot be passed on.")

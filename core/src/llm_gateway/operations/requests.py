@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -14,7 +13,7 @@ from pydantic import Field, create_model
 
 from llm_gateway.dispatch.prompt import join_prompt
 from llm_gateway.dispatch.submit import submit
-from llm_gateway.errors import GatewayError
+from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.operation import CallContext, Operation
 from llm_gateway.model.posture import Posture
@@ -25,6 +24,7 @@ from llm_gateway.model.store import Admission
 from llm_gateway.naming import wire_names
 from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, failed, job_view, reply_text, reuse_note
 from llm_gateway.operations.checking import Wire
+from llm_gateway.operations.directories import Directory, other_directories, working_directory
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -126,7 +126,7 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
 
 
 async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> RequestResult:
-    ticket = await submit(gateway, _ask(gateway, info, params, context), context.ask)
+    ticket = await submit(gateway, await _ask(gateway, info, params, context), context.ask)
     try:
         job = await _wait(gateway, ticket.job, context)
     except anyio.get_cancelled_exc_class():
@@ -140,7 +140,7 @@ async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, 
 
 
 async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> AsyncResult:
-    ticket = await submit(gateway, _ask(gateway, info, params, context), context.ask)
+    ticket = await submit(gateway, await _ask(gateway, info, params, context), context.ask)
     return AsyncResult(
         job=job_view(ticket.job),
         deduplicated=ticket.deduplicated,
@@ -177,19 +177,20 @@ async def _tell(gateway: Gateway, job: Job, context: CallContext) -> None:
                 await context.progress(event.text[:200] or _BLANK)
 
 
-def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: CallContext) -> Ask:
+async def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: CallContext) -> Ask:
     parts = params.prompt_parts
     marks = parts.cache_control if parts else None
     marked = tuple(name for name, on in marks or () if on)
     options = params.model_dump(by_alias=True, exclude_unset=True, include=set(info.options_model.model_fields))
+    place = await _directory(gateway, params, context)
     timeout_ms = params.timeout_ms or int(gateway.settings.jobs.default_timeout_s * 1000)
     request = Request(
         provider=info.name,
         prompt=join_prompt(params.prompt, dict(parts) if parts else None, marked),
         options=info.options_model.model_validate(options),
         model=params.model,
-        working_dir=_directory(params.working_dir),
-        add_dirs=tuple(_directory(path) for path in params.add_dirs or ()),
+        working_dir=place.path if place else "",
+        add_dirs=other_directories(params.add_dirs or (), place, gateway.environ),
         allowed_tools=tuple(params.allowed_tools or ()),
         disallowed_tools=tuple(params.disallowed_tools or ()),
         max_turns=params.max_turns,
@@ -204,6 +205,7 @@ def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: C
     return Ask(
         request=request,
         dir_given=params.working_dir is not None,
+        dir_spelled=place.spelled if place else "",
         options_given=options,
         mcp_server_names=tuple(params.mcp_servers) if params.mcp_servers is not None else None,
         posture=Posture(params.posture) if params.posture else None,
@@ -218,5 +220,11 @@ def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: C
     )
 
 
-def _directory(path: str | None) -> str:
-    return os.path.abspath(os.path.expanduser(path)) if path else os.getcwd()
+async def _directory(gateway: Gateway, params: RequestParams, context: CallContext) -> Directory | None:
+    """Where the run happens; None: a conversation is named, and there is no other directory than the conversation's."""
+    try:
+        return await working_directory(params.working_dir, context, gateway.environ)
+    except InvalidRequest:
+        if params.session_id is None or params.working_dir is not None:
+            raise
+        return None

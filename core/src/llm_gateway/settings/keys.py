@@ -21,8 +21,8 @@ FIXED_NAMES = {
 }
 #: Variables that are no keys of the file.
 OTHER_NAMES = {
-    "LLM_GATEWAY_HOME": "The home directory, instead of `~/.llm-cli-gateway`.",
-    "LLM_GATEWAY_CONFIG": "The settings file, instead of `config.toml` in the home. It must exist.",
+    "LLM_GATEWAY_HOME": "The home directory, instead of `~/.llm-cli-gateway`: an absolute path, in which `~`, `~user`, `$NAME` and `${NAME}` are replaced.",
+    "LLM_GATEWAY_CONFIG": "The settings file, instead of `config.toml` in the home: a path as above. It must exist.",
     "LLM_GATEWAY_PLUGINS": "Providers, policies and extensions to load: names or `kind:name`, with commas; empty: none.",
     "LLM_GATEWAY_TRACE_HOOKS": "`1`: print every hook call with its time to stderr.",
     "LLM_GATEWAY_LOG": "What is logged to stderr: `DEBUG`, `INFO`, `WARNING` (the default) or `ERROR`.",

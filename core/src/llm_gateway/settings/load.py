@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import tomli
 from pydantic import BaseModel, ValidationError
 
 from llm_gateway.files import read_regular
+from llm_gateway.locations import LocationError, config_file, home_directory
 from llm_gateway.naming import complaint, nearest
 from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES, PREFIX, KeyPath, env_keys, keys
 from llm_gateway.settings.lines import line_of, lines_of
@@ -36,10 +37,11 @@ def load_settings(environ: Mapping[str, str] = os.environ, sections: PluginSecti
     return _Loading(environ, sections).settings()
 
 
-def _place(text: str, environ: Mapping[str, str]) -> Path:
-    if text == "~" or text.startswith("~/"):
-        text = (environ.get("HOME") or str(Path.home())) + text[1:]
-    return Path(text).absolute()
+def _located(find: Callable[[Mapping[str, str]], str], environ: Mapping[str, str]) -> Path:
+    try:
+        return Path(find(environ))
+    except LocationError as error:
+        raise SettingsError([SettingsProblem(file=error.variable, line=None, message=error.message)]) from None
 
 
 class _Loading:
@@ -47,8 +49,8 @@ class _Loading:
         self.environ = environ
         self.strict = sections is not None
         self.sections = sections or PluginSections()
-        self.home = _place(environ.get("LLM_GATEWAY_HOME") or "~/.llm-cli-gateway", environ)
-        self.file = _place(environ.get("LLM_GATEWAY_CONFIG") or str(self.home / "config.toml"), environ)
+        self.home = _located(home_directory, environ)
+        self.file = _located(config_file, environ)
         self.lines: dict[KeyPath, int] = {}
         self.from_env: dict[KeyPath, str] = {}
         self.problems: list[SettingsProblem] = []

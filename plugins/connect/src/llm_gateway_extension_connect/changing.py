@@ -12,14 +12,14 @@ from typing import Any
 
 import anyio
 
-from llm_gateway import Gateway
+from llm_gateway import Gateway, user_home
 from llm_gateway_extension_connect import connecting, files, skills
 from llm_gateway_extension_connect.clients import Client, clients
 from llm_gateway_extension_connect.server import DoesNotAnswer, check, our_server, warm
 
 
 def _client(name: str) -> Client:
-    return clients(os.environ, Path.home())[name]
+    return clients(os.environ, Path(user_home(os.environ)))[name]
 
 
 async def connect(gateway: Gateway, arguments: argparse.Namespace) -> int:

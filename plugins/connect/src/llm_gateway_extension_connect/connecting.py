@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llm_gateway.errors import InvalidRequest, NotInstalled
+from llm_gateway.programs import find_executable
 from llm_gateway_extension_connect.clients import NAME, Client
 from llm_gateway_extension_connect.files import backup_of, read
 from llm_gateway_extension_connect.server import Server, is_ours
@@ -41,7 +41,11 @@ def plan_connect(client: Client, server: Server, *, trust: bool, path: str) -> P
 
     :param path: where programs are looked for.
     """
-    if not client.folder.is_dir() and not client.file.exists() and shutil.which(client.program, path=path) is None:
+    if (
+        not client.folder.is_dir()
+        and not client.file.exists()
+        and find_executable(client.program, {"PATH": path}) is None
+    ):
         raise NotInstalled(
             f"{client.title} is not on this machine: there is neither a program {client.program} on the PATH nor {client.folder}",
             recovery="Install it and start it once, then call this command again.",

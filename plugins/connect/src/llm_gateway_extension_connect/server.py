@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,10 +13,11 @@ from typing import Any
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from llm_gateway import config_file, gateway_command, home_directory, user_home
 from llm_gateway.programs import starts_gateway
 
 #: Where the gateway's home and its settings lie: the server must find the same as this command.
-_OURS = ("LLM_GATEWAY_HOME", "LLM_GATEWAY_CONFIG")
+_OURS = {"LLM_GATEWAY_HOME": home_directory, "LLM_GATEWAY_CONFIG": config_file}
 #: What even the thriftiest client gives its servers.
 _GIVEN = ("HOME", "PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "USER", "LOGNAME", "SHELL", "SYSTEMROOT", "TEMP", "TMP")
 _ANSWER_S = 90.0
@@ -45,11 +45,9 @@ def our_server(environ: Mapping[str, str], wanted: Iterable[str]) -> Server:
     """
     patterns = sorted(set(wanted))
     passed = sorted(name for name in environ if any(fnmatchcase(name, pattern) for pattern in patterns))
-    env = {name: str(Path(environ[name]).absolute()) for name in _OURS if environ.get(name)}
-    script = Path(sys.executable).with_name("llm-gateway")
-    if script.is_file():
-        return Server(command=str(script), args=("serve",), env=env, passed=tuple(passed))
-    return Server(command=sys.executable, args=("-m", "llm_gateway.cli", "serve"), env=env, passed=tuple(passed))
+    env = {name: place(environ) for name, place in _OURS.items() if environ.get(name)}
+    command, *args = gateway_command()
+    return Server(command=command, args=(*args, "serve"), env=env, passed=tuple(passed))
 
 
 def is_ours(entry: Mapping[str, Any]) -> bool:
@@ -68,7 +66,7 @@ async def check(entry: Mapping[str, Any], environ: Mapping[str, str]) -> int:
     env = {name: environ[name] for name in given if name in environ} | dict(entry.get("env") or {})
     with anyio.move_on_after(_ANSWER_S):
         try:
-            process = await anyio.open_process(argv, env=env, cwd=Path.home(), start_new_session=True)
+            process = await anyio.open_process(argv, env=env, cwd=user_home(environ, "/"), start_new_session=True)
         except OSError as problem:
             raise DoesNotAnswer(f"{argv[0]} cannot be started: {problem.strerror or problem}") from problem
         async with process:

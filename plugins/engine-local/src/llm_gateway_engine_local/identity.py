@@ -116,6 +116,11 @@ def ask_ps(pid: int, columns: str, *flags: str) -> str:
     """What `ps` says of a process; empty when there is none. `ps eww` adds the environment to the command."""
     import subprocess
 
-    argv = ["ps", *flags, "-o", columns, "-p", str(pid)]
+    from llm_gateway.programs import find_executable
+
+    ps = find_executable("ps", os.environ)
+    if ps is None:
+        return ""
+    argv = [ps, *flags, "-o", columns, "-p", str(pid)]
     answer = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
     return answer.stdout

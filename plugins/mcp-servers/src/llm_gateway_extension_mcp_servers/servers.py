@@ -6,13 +6,16 @@ gateway's own environment and go into the server's, nowhere else.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 
-from llm_gateway import McpServer
+from llm_gateway import McpServer, config_file, gateway_command, home_directory
 
 #: What a gateway inside of a run must know to be the same gateway; how deep it is, the kernel tells it.
-_GATEWAY_ENV = ("LLM_GATEWAY_HOME", "LLM_GATEWAY_CONFIG", "LLM_GATEWAY_PLUGINS")
+_GATEWAY_ENV: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+    "LLM_GATEWAY_HOME": home_directory,
+    "LLM_GATEWAY_CONFIG": config_file,
+    "LLM_GATEWAY_PLUGINS": lambda environ: environ["LLM_GATEWAY_PLUGINS"],
+}
 
 Which = Callable[[str], "str | None"]
 
@@ -39,9 +42,9 @@ def known_servers(environ: Mapping[str, str], which: Which) -> list[McpServer]:
         ),
         McpServer(
             name="llm_gateway",
-            command=sys.executable,
-            args=("-m", "llm_gateway.cli", "serve"),
-            env={name: environ[name] for name in _GATEWAY_ENV if environ.get(name)},
+            command=gateway_command()[0],
+            args=(*gateway_command()[1:], "serve"),
+            env={name: value(environ) for name, value in _GATEWAY_ENV.items() if environ.get(name)},
         ),
     ]
 

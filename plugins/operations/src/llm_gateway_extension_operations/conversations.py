@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+
+from anyio import to_thread
 
 from llm_gateway import (
     CallContext,
@@ -50,8 +53,12 @@ async def in_use(gateway: Gateway, session: Session) -> Job | None:
 
 async def is_active(gateway: Gateway, session: Session) -> bool:
     """Whether requests in its directory continue it."""
-    active = await gateway.store.active_session(session.provider, session.working_dir, session.principal)
-    return active is not None and active.id == session.id
+    resolved = await to_thread.run_sync(os.path.realpath, session.working_dir)
+    for place in dict.fromkeys((resolved, session.working_dir)):
+        active = await gateway.store.active_session(session.provider, place, session.principal)
+        if active is not None:
+            return active.id == session.id
+    return False
 
 
 def session_view(gateway: Gateway, session: Session, *, active: bool) -> dict[str, Any]:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Annotated, Any
 
 from anyio import to_thread
 from pydantic import Field
 
-from llm_gateway import CallContext, Gateway, Resource, Session, Wire, new_session_id, operation
+from llm_gateway import (
+    CallContext,
+    Directory,
+    Gateway,
+    Resource,
+    Session,
+    Wire,
+    new_session_id,
+    operation,
+    working_directory,
+)
 from llm_gateway.errors import InvalidRequest, SessionBusy
 from llm_gateway_extension_operations.conversations import (
     cache_state,
@@ -113,7 +122,7 @@ async def create(gateway: Gateway, params: CreateParams, context: CallContext) -
         id=new_session_id(),
         provider=info.name,
         principal=context.principal,
-        working_dir=await _directory(params.working_dir),
+        working_dir=(await working_directory(params.working_dir, context, gateway.environ)).path,
         description=params.description,
         created_at=now,
         last_used_at=now,
@@ -151,10 +160,15 @@ async def set_active(gateway: Gateway, params: ActiveParams, context: CallContex
     if params.session_id is not None:
         session = await own_session(gateway, params.session_id, context, provider=info.name)
     own_place = session.working_dir if session and params.working_dir is None else None
-    place = own_place or await _directory(params.working_dir)
-    await gateway.store.set_active(info.name, place, context.principal, session.id if session else None)
+    if own_place is not None:
+        place = Directory(path=await to_thread.run_sync(os.path.realpath, own_place), spelled=own_place)
+    else:
+        place = await working_directory(params.working_dir, context, gateway.environ)
+    if place.spelled != place.path:  # an older home may have one under the name of a link
+        await gateway.store.set_active(info.name, place.spelled, context.principal, None)
+    await gateway.store.set_active(info.name, place.path, context.principal, session.id if session else None)
     view = session_view(gateway, session, active=True) if session else None
-    return ActiveResult(provider=info.name, working_dir=place, session=view)
+    return ActiveResult(provider=info.name, working_dir=place.path, session=view)
 
 
 async def delete(gateway: Gateway, params: SessionParams, context: CallContext) -> Forgotten:
@@ -188,17 +202,6 @@ async def clear_all(gateway: Gateway, params: ClearParams, context: CallContext)
             else:
                 await gateway.store.delete_session(session.id)
                 deleted.append(session.id)
-
-
-async def _directory(path: str | None) -> str:
-    return await to_thread.run_sync(_existing_directory, path)
-
-
-def _existing_directory(path: str | None) -> str:
-    place = os.path.abspath(os.path.expanduser(path)) if path else os.getcwd()
-    if not Path(place).is_dir():
-        raise InvalidRequest(f"workingDir: there is no directory {place}")
-    return place
 
 
 SESSION_OPERATIONS = [

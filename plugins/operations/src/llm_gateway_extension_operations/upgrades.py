@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary
@@ -20,11 +19,13 @@ from llm_gateway import (
     Wire,
     look_at_provider,
     operation,
+    path_for,
     program_of,
     run_briefly,
     run_environment,
 )
 from llm_gateway.errors import InvalidRequest
+from llm_gateway.programs import find_executable
 from llm_gateway_extension_operations.providers import known_provider
 
 #: How long the call waits before it answers `running`; asking again waits on.
@@ -114,12 +115,13 @@ async def _run(gateway: Gateway, info: ProviderInfo, going: _Upgrade) -> None:
     env = run_environment(
         gateway.environ, allowed=_INSTALLERS, passed=(), fixed={}, added={}, depth=gateway.settings.depth + 1
     )
-    program = shutil.which(going.plan.argv[0], path=env.get("PATH"))
+    program = find_executable(going.plan.argv[0], env)
     try:
         if program is None:
             going.output = f"{going.plan.argv[0]} was not found on the gateway's PATH"
         else:
             argv = [program, *going.plan.argv[1:]]
+            env["PATH"] = await to_thread.run_sync(path_for, program, env.get("PATH"))
             going.exit_code, going.output = await run_briefly(argv, env, timeout_s=_LIMIT_S)
     except Exception as error:  # the gateway must not end for it
         why = f"no end after {_LIMIT_S:.0f} s" if isinstance(error, TimeoutError) else str(error)

@@ -6,6 +6,8 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from llm_gateway import home_directory
+
 #: Below the home directory. What programs start from here runs with the user's rights, as what it holds opens other machines.
 PRIVATE = (
     # keys and passwords
@@ -109,7 +111,7 @@ def _touches(path: str, private: Iterable[str], *, holding: bool) -> bool:
 def _sensitive(path: str, private: Iterable[str]) -> Iterator[str]:
     """The sensitive places that count for a path."""
     own = home()
-    yield real(os.environ.get("LLM_GATEWAY_HOME") or "~/.llm-cli-gateway")
+    yield real(home_directory(os.environ))
     yield from map(real, private)
     yield from (real(os.path.join("~", place)) for place in PRIVATE)
     # Links in the home are places too: whoever writes to one writes to where it leads, or puts another in its place.

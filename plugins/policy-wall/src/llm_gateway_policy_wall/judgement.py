@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from llm_gateway import Decision, Request, Verdict
+from llm_gateway import Decision, Request, Verdict, home_directory
 from llm_gateway_policy_wall.settings import WallSettings, homes
 
 
@@ -30,8 +30,8 @@ def _exposed(path: str, secrets: Iterable[str], environ: Mapping[str, str]) -> s
     kept = {
         _real(secret.replace("~", home, 1) if secret.startswith("~/") else secret) for secret in secrets for home in own
     }
-    if home := environ.get("LLM_GATEWAY_HOME"):
-        kept.add(_real(home))
+    if environ.get("LLM_GATEWAY_HOME"):
+        kept.add(_real(home_directory(environ)))
     if any(_inside(real, secret) or _inside(secret, real) for secret in kept):
         return "it holds secrets, or lies where they are ([wall] secrets); name another directory"
     return ""

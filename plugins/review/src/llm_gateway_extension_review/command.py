@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from contextlib import nullcontext
@@ -11,7 +10,16 @@ from typing import Any
 
 import anyio
 
-from llm_gateway import CallContext, Command, Gateway, check
+from llm_gateway import (
+    CallContext,
+    Command,
+    Gateway,
+    check,
+    escaped_json,
+    for_stream,
+    piped_text,
+    without_controls,
+)
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_review.evidence import NOTHING
 from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, WITH_CONDITIONS, Run
@@ -63,11 +71,16 @@ def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
         "instructions": given.instructions,
         "quorum": given.quorum,
         "timeoutMs": _milliseconds(given.timeout) if given.timeout else None,
-        "workingDir": os.path.abspath(given.dir or os.getcwd()),
+        "workingDir": given.dir,
         "implementer": given.fix_with,
         "maxRounds": given.rounds,
         "posture": given.posture,
     }
+    if piped := piped_text():
+        if known["range"] or known["uncommitted"] or known["files"]:
+            known["instructions"] = "\n\n".join(filter(None, (given.instructions, piped)))
+        else:
+            known["text"] = piped
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -170,6 +183,12 @@ def _milliseconds(words: str) -> int:
 
 
 def _print(words: str, form: str) -> None:
+    if form in ("json", "sarif"):
+        words = escaped_json(words)
+    elif form == "github":  # its commands are its own; what agents said is encoded in them
+        words = without_controls(words) if sys.stdout.isatty() else words
+    else:
+        words = for_stream(words, sys.stdout)
     if form != "text" or not sys.stdout.isatty():
         known = sys.stdout.encoding or "utf-8"
         print(words.encode(known, "replace").decode(known), flush=True)

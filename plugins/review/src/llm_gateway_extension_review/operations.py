@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections import Counter
@@ -14,7 +13,7 @@ from typing import Annotated, Any, Literal
 from anyio import to_thread
 from pydantic import Field
 
-from llm_gateway import CallContext, Gateway, JobId, JobState, Wire, operation
+from llm_gateway import CallContext, Gateway, JobId, JobState, Wire, operation, working_directory
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway_extension_review.evidence import Evidence, collect, settle
 from llm_gateway_extension_review.listing import ReviewList, rows_of
@@ -162,7 +161,7 @@ async def list_reviews(gateway: Gateway, params: ListParams, context: CallContex
 async def begin_review(gateway: Gateway, params: ReviewParams, context: CallContext) -> Run:
     """Collect the evidence and have the review begun. Raises InvalidRequest."""
     seats = _seats(gateway, params.providers)
-    directory = _directory(params.working_dir)
+    directory = (await working_directory(params.working_dir, context, gateway.environ)).path
     text = params.text or ""
 
     def look() -> tuple[Scope, Evidence]:
@@ -198,7 +197,7 @@ async def begin_question(gateway: Gateway, params: ManyParams, context: CallCont
         raise InvalidRequest("prompt is empty")
     seats = _seats(gateway, params.providers)
     agreed = params if isinstance(params, ConsensusParams) else None
-    directory = _directory(params.working_dir)
+    directory = (await working_directory(params.working_dir, context, gateway.environ)).path
     run = _run(gateway, CONSENSUS if agreed else ASK_MANY, seats, params, context=context, directory=directory)
     run = replace(run, posture=params.posture)
     if agreed:
@@ -288,13 +287,6 @@ def _quorum(given: int | None, seats: Sequence[Seat], usual: int) -> int:
     if given is not None and given > len(seats):
         raise InvalidRequest(f"quorum {given} cannot be reached by {len(seats)} seats")
     return given or usual
-
-
-def _directory(path: str | None) -> str:
-    directory = os.path.abspath(os.path.expanduser(path)) if path else os.getcwd()
-    if not os.path.isdir(directory):
-        raise InvalidRequest(f"workingDir {directory} is no directory")
-    return directory
 
 
 def _words(found: ReviewResult) -> str:

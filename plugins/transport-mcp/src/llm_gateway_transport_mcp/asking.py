@@ -1,4 +1,4 @@
-"""Asking the human behind a client (MCP elicitation), in the two ways that the protocol's revisions have.
+"""Asking a client: its human (MCP elicitation) and its directories (roots), in the two ways that the protocol's revisions have.
 
 Until 2025-11-25 the server sends the client a request while the call waits. Since 2026-07-28 servers send none: the call is
 answered with what is asked, and the client repeats it with the human's answer. What is asked, is asked before anything was
@@ -22,6 +22,8 @@ from mcp import MCPError, types
 from mcp.server.context import ServerRequestContext
 from pydantic import ValidationError
 
+from llm_gateway_transport_mcp.roots import Roots, offered, uris
+
 log = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
@@ -33,6 +35,7 @@ _REMEMBERED = 256
 _REMEMBERED_S = 900.0
 _REPEATING = "2026-07-28"  # the first revision in which clients repeat a call with the answer
 _KEY = "approve"
+_ROOTS = "roots"
 _FORM: types.ElicitRequestedSchema = {
     "type": "object",
     "properties": {_KEY: {"type": "boolean", "title": "Let it run", "description": "For this one request."}},
@@ -41,20 +44,35 @@ _FORM: types.ElicitRequestedSchema = {
 
 
 class AnswerFirst(Exception):
-    """This call must be repeated with the answer to a question."""
+    """This call must be repeated with the answer to a question, or with the client's roots."""
 
-    def __init__(self, question: str, answers: Mapping[str, bool | None] | None = None) -> None:
+    def __init__(
+        self,
+        question: str | None,
+        answers: Mapping[str, bool | None] | None = None,
+        roots: tuple[str, ...] | None = None,
+    ) -> None:
         super().__init__(question)
-        self.question = question
+        self.question = question  #: to the human; None: the roots are asked for
         self.answers = answers or {}  #: to what was asked before it about the same call
+        self.roots = roots  #: None: they were not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     call: str  #: digest of tool and arguments
-    question: str
+    question: str | None
     at: float
     answers: Mapping[str, bool | None] = field(default_factory=dict)
+    roots: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """The ways in which the client of one call can be asked; None: it has declared no such way."""
+
+    human: Callable[[str], Awaitable[bool | None]] | None
+    roots: Callable[[], Awaitable[tuple[str, ...]]] | None
 
 
 class Questions:
@@ -63,51 +81,74 @@ class Questions:
     def __init__(self) -> None:
         self._asked: dict[str, _Asked] = {}
 
-    def asker(
-        self, ctx: Context, params: types.CallToolRequestParams
-    ) -> Callable[[str], Awaitable[bool | None]] | None:
-        """A way to ask the human behind this call; None if the client declared none.
+    def of_call(self, ctx: Context, params: types.CallToolRequestParams, roots: Roots) -> Asking:
+        """The ways to ask the client of this call.
 
         Raises MCPError for a state that we did not give, gave for another call, or have taken back already.
         """
-        capabilities = ctx.session.client_capabilities
-        can = capabilities.elicitation if capabilities else None
-        if can is None or (can.url is not None and can.form is None):  # neither is named: forms, as of old
-            return None
-        if ctx.session.protocol_version >= _REPEATING:
-            return _asking_first(self._answered(params))
-        return _asking_now(ctx)
+        repeats = ctx.session.client_capabilities is not None and ctx.session.protocol_version >= _REPEATING
+        can_human, can_roots = _has_human(ctx), offered(ctx)
+        if not repeats:
+            return Asking(human=_asking_now(ctx) if can_human else None, roots=roots.of(ctx) if can_roots else None)
+        known = self._answered(params) if can_human or can_roots else AnswerFirst(None)
+        return Asking(
+            human=_asking_first(known) if can_human else None, roots=_roots_first(known) if can_roots else None
+        )
 
     def put(self, waiting: AnswerFirst, params: types.CallToolRequestParams) -> types.InputRequiredResult:
-        """Answer a call with a question."""
+        """Answer a call with what is asked."""
         state = secrets.token_urlsafe(24)
         while len(self._asked) >= _REMEMBERED:
             del self._asked[next(iter(self._asked))]
         self._asked[state] = _Asked(
-            call=_digest(params), question=waiting.question, at=time.monotonic(), answers=waiting.answers
+            call=_digest(params),
+            question=waiting.question,
+            at=time.monotonic(),
+            answers=waiting.answers,
+            roots=waiting.roots,
         )
+        if waiting.question is None:
+            return types.InputRequiredResult(input_requests={_ROOTS: types.ListRootsRequest()}, request_state=state)
         form = types.ElicitRequestFormParams(message=waiting.question, requested_schema=_FORM)
         return types.InputRequiredResult(input_requests={_KEY: types.ElicitRequest(params=form)}, request_state=state)
 
-    def _answered(self, params: types.CallToolRequestParams) -> Mapping[str, bool | None]:
-        """What the human has said about this call so far: question -> answer."""
+    def _answered(self, params: types.CallToolRequestParams) -> AnswerFirst:
+        """What is known of this call so far: the human's answers, and the roots. Its question is of no importance."""
         if params.request_state is None:
-            return {}
+            return AnswerFirst(None)
         asked = self._asked.pop(params.request_state, None)
         if asked is None or asked.call != _digest(params):
             raise MCPError(types.INVALID_PARAMS, "This requestState is not for this call; repeat the call without it")
         if time.monotonic() - asked.at > _REMEMBERED_S:
-            return {}
-        answer = (params.input_responses or {}).get(_KEY)
+            return AnswerFirst(None)
+        given = params.input_responses or {}
+        if asked.question is None:
+            return AnswerFirst(None, asked.answers, uris(given.get(_ROOTS)))
+        answer = given.get(_KEY)
         new = {asked.question: _meant(answer)} if isinstance(answer, types.ElicitResult) else {}
-        return {**asked.answers, **new}
+        return AnswerFirst(None, {**asked.answers, **new}, asked.roots)
 
 
-def _asking_first(answers: Mapping[str, bool | None]) -> Callable[[str], Awaitable[bool | None]]:
+def _has_human(ctx: Context) -> bool:
+    capabilities = ctx.session.client_capabilities
+    can = capabilities.elicitation if capabilities else None
+    return can is not None and not (can.url is not None and can.form is None)  # neither is named: forms, as of old
+
+
+def _roots_first(known: AnswerFirst) -> Callable[[], Awaitable[tuple[str, ...]]]:
+    async def roots() -> tuple[str, ...]:
+        if known.roots is None:
+            raise AnswerFirst(None, known.answers)
+        return known.roots
+
+    return roots
+
+
+def _asking_first(known: AnswerFirst) -> Callable[[str], Awaitable[bool | None]]:
     async def ask(question: str) -> bool | None:
-        if question not in answers:
-            raise AnswerFirst(question, answers)
-        return answers[question]
+        if question not in known.answers:
+            raise AnswerFirst(question, known.answers, known.roots)
+        return known.answers[question]
 
     return ask
 

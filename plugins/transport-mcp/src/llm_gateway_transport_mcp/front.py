@@ -3,7 +3,7 @@
     front.begin(environ)   # before anything heavy is imported; returns once the first answer is out, or there is nothing to say
     source = front.take()  # the client's line, for the transport: what was not answered is read again, then the rest
 
-It imports the standard library and the kernel's `files` alone, and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
+It imports the standard library and what of the kernel is made of it alone, and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
 results of the handshake and of the lists, for each protocol revision. Whatever else comes, or looks unusual in any way, is left
 unread for the SDK, and so is everything after it. Nothing is guessed: without a manifest that fits, the front does nothing.
 """
@@ -15,11 +15,13 @@ import os
 import select
 import sys
 import threading
+import time
 from binascii import crc32
 from collections.abc import Mapping
 from contextlib import suppress
 
-from llm_gateway.files import open_directory, open_regular
+from llm_gateway import config_file, home_directory
+from llm_gateway.files import open_directory, open_regular, read_regular
 
 #: Changes when the manifest's shape does.
 SHAPE = 1
@@ -28,12 +30,14 @@ LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/li
 _LINE_LIMIT = 64 * 1024  #: longer than any line that the front answers
 _CHUNK = 64 * 1024
 _MANIFEST_LIMIT = 64 * 1024 * 1024
+#: What tools, their texts and their schemas are made of.
+_SOURCES = (".py", ".pyi", ".md", ".toml", ".json", ".sql")
+_MOST_FILES = 20_000
 
 
 def manifest_path(environ: Mapping[str, str]) -> str:
-    """Where the manifest of this home lies."""
-    home = environ.get("LLM_GATEWAY_HOME") or "~/.llm-cli-gateway"
-    return os.path.join(os.path.expanduser(home), "front", "mcp.json")
+    """Where the manifest of this home lies. Raises ValueError where the home cannot be told."""
+    return os.path.join(home_directory(environ), "front", "mcp.json")
 
 
 def read_private(path: str) -> bytes | None:
@@ -64,19 +68,72 @@ def _is_ours(found: os.stat_result) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
-def key(environ: Mapping[str, str]) -> list[str]:
-    """What the answers depend on: the interpreter, what is installed, the settings; of variables' values only a checksum."""
-    home = os.path.dirname(os.path.dirname(manifest_path(environ)))
-    config = os.path.expanduser(environ.get("LLM_GATEWAY_CONFIG") or os.path.join(home, "config.toml"))
+def key(environ: Mapping[str, str], code: list[str] | None = None) -> list[str]:
+    """What the answers depend on: the interpreter, the code, the settings; of variables' values only a checksum.
+
+    :param code: what `installed_code` said; None: as it is now.
+    """
+    config = config_file(environ)
     named = sorted(f"{name}={value}" for name, value in environ.items() if name.startswith("LLM_GATEWAY_"))
     checksum = crc32("\0".join(named).encode("utf-8", "replace"))  # hashlib brings OpenSSL: 4 MB and 3 ms
-    found = [str(SHAPE), sys.version, sys.prefix, str(checksum)]
-    found.append(_facts(config))
+    return [str(SHAPE), sys.version, sys.prefix, str(checksum), _facts(config), *(code or installed_code())]
+
+
+def installed_code() -> list[str]:
+    """Which code is installed. A distribution that is installed editable changes without a word: its files are looked at."""
+    found: list[str] = []
+    sources: set[str] = set()
     for folder in sys.path:
         if folder.endswith("-packages") and os.path.isdir(folder):
             with os.scandir(folder) as entries:
-                found += sorted(_facts(entry.path) for entry in entries if entry.name.endswith(".dist-info"))
+                seen = [(entry.name, entry.path) for entry in entries if entry.name.endswith((".dist-info", ".pth"))]
+            infos = [path for name, path in seen if name.endswith(".dist-info")]
+            found += sorted(map(_facts, infos))
+            hooks = [path for name, path in seen if name.endswith(".pth")]
+            sources.update(*map(_folders_of, hooks))
+            if any(os.path.basename(path).startswith("__editable__") for path in hooks):  # no folder stands in these
+                sources.update(*map(_editable_source, infos))
+    if sources:
+        found.append(_tree(sorted(sources)))
     return found
+
+
+def _folders_of(hook: str) -> list[str]:
+    """The folders that a .pth file adds to the module search path."""
+    try:
+        lines = read_regular(hook, most_bytes=_LINE_LIMIT).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [line.strip() for line in lines if os.path.isabs(line.strip())]
+
+
+def _editable_source(info: str) -> list[str]:
+    """The source folder of a distribution that is installed editable."""
+    from urllib.parse import unquote
+
+    try:
+        told = json.loads(read_regular(os.path.join(info, "direct_url.json"), most_bytes=_LINE_LIMIT))
+        path = unquote(told["url"].partition("://")[2])
+        return [path] if told["dir_info"]["editable"] and os.path.isabs(path) else []
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
+
+
+def _tree(folders: list[str]) -> str:
+    """A checksum of the names, sizes and times of the files below these folders."""
+    files: list[str] = []
+    left = folders[:]
+    while left:
+        with suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if not entry.name.startswith((".", "__pycache__", "node_modules")):
+                        left.append(entry.path)
+                elif entry.name.endswith(_SOURCES):
+                    files.append(_facts(entry.path))
+        if len(files) > _MOST_FILES:
+            return f"more than {_MOST_FILES} files, looked at {time.time_ns()}"  # fits nothing: no answer is taken from memory
+    return f"{len(files)} files {crc32(chr(0).join(sorted(files)).encode('utf-8', 'replace'))}"
 
 
 def _facts(path: str) -> str:
@@ -208,14 +265,21 @@ def _revision(params: Mapping[str, object]) -> str:
 
 
 _front: Front | None = None
+_code: list[str] | None = None
+
+
+def code_at_start() -> list[str] | None:
+    """The code that this process has loaded: a file that was edited since then is not part of it. None: nobody has looked."""
+    return _code
 
 
 def begin(environ: Mapping[str, str]) -> None:
     """Take stdin and stdout, and answer the first question, if there is a manifest that fits; else touch nothing."""
-    global _front  # noqa: PLW0603  # one process has one stdin
+    global _front, _code  # noqa: PLW0603  # one process has one stdin
+    _code = installed_code()
     try:
         manifest = json.loads(read_private(manifest_path(environ)) or b"null")
-        if manifest["key"] != key(environ):
+        if manifest["key"] != key(environ, _code):
             return
         results = manifest["results"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):

@@ -58,7 +58,9 @@ def _line(method: str, params: Mapping[str, object] | None, request_id: int | No
 async def refresh(server: Server[Any], environ: Mapping[str, str]) -> bool:
     """Write the manifest if there is none, or none that is still true; whether it was written."""
     results = {version: await results_of(server, version) for version in HANDSHAKE_PROTOCOL_VERSIONS}
-    return await to_thread.run_sync(_write, front.manifest_path(environ), front.key(environ), results)
+    return await to_thread.run_sync(
+        _write, front.manifest_path(environ), front.key(environ, front.code_at_start()), results
+    )
 
 
 def _write(path: str, key: list[str], results: Mapping[str, Mapping[str, str]]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from llm_gateway.errors import GatewayError
 from llm_gateway_transport_mcp.answers import crash_answer, error_answer, result_answer
 from llm_gateway_transport_mcp.asking import AnswerFirst, Questions
 from llm_gateway_transport_mcp.progress import paced
+from llm_gateway_transport_mcp.roots import Roots
 from llm_gateway_transport_mcp.schema import input_schema, output_schema
 from llm_gateway_transport_mcp.speakable import Unspeakable, shown
 from llm_gateway_transport_mcp.tasks import Tasks
@@ -36,11 +38,13 @@ class Tools:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._questions = Questions()
+        self._roots = Roots()
         self._tasks = Tasks(gateway)
 
     def join(self, server: Server[Any]) -> None:
         """Add to the server what is more than a list and a call."""
         self._tasks.join(server)
+        self._roots.join(server)
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """List the operations; a plugin that brought one which cannot be shown is told of it by its health."""
@@ -62,8 +66,9 @@ class Tools:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
         try:
             if (beginning := self._tasks.starts(ctx, operation)) is not None:
-                asking = CallContext(ask=self._questions.asker(ctx, params))
-                return self._tasks.begun(await self._gateway.call(beginning, params.arguments or {}, asking))
+                asking = self._questions.of_call(ctx, params, self._roots)
+                context = CallContext(ask=asking.human, roots=asking.roots)
+                return self._tasks.begun(await self._gateway.call(beginning, params.arguments or {}, context))
             return result_answer(operation, await self._carry_out(ctx, operation, params))
         except AnswerFirst as waiting:
             return self._questions.put(waiting, params)
@@ -78,9 +83,11 @@ class Tools:
             return crash_answer(operation.name, correlation)
 
     async def _carry_out(self, ctx: Context, operation: Operation, params: types.CallToolRequestParams) -> BaseModel:
-        arguments, ask = params.arguments or {}, self._questions.asker(ctx, params)
+        arguments = params.arguments or {}
+        asking = self._questions.of_call(ctx, params, self._roots)
+        context = CallContext(ask=asking.human, roots=asking.roots)
         if "progress_token" not in (ctx.meta or {}):
-            return await self._gateway.call(operation.name, arguments, CallContext(ask=ask))
+            return await self._gateway.call(operation.name, arguments, context)
 
         async def send(number: float, message: str) -> None:
             await ctx.session.report_progress(number, None, message)
@@ -88,7 +95,7 @@ class Tools:
         outcome: BaseModel | Exception
         async with paced(send) as progress:
             try:
-                outcome = await self._gateway.call(operation.name, arguments, CallContext(progress=progress, ask=ask))
+                outcome = await self._gateway.call(operation.name, arguments, replace(context, progress=progress))
             except Exception as error:  # out of the task group as it is, not in an ExceptionGroup
                 outcome = error
         if isinstance(outcome, Exception):

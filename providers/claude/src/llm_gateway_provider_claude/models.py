@@ -6,11 +6,12 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo
+from llm_gateway import ModelInfo, probe_environment, user_home
 from llm_gateway.files import read_regular
 
 _MOST_BYTES = 16 << 20
@@ -30,12 +31,13 @@ def read_help(program: str | None) -> str:
     """What `claude --help` prints; empty when it cannot be asked."""
     if program is None:
         return ""
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "CLAUDE_CONFIG_DIR") if name in os.environ}
+    env = probe_environment(program, os.environ, ["CLAUDE_CONFIG_DIR"])
     try:
-        run = subprocess.run(
-            [program, "--help"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=os.path.sep
-        )
-        return run.stdout.decode(errors="replace")
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+            run = subprocess.run(
+                [program, "--help"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=empty
+            )
+            return run.stdout.decode(errors="replace")
     except (OSError, subprocess.SubprocessError):
         return ""
 
@@ -50,7 +52,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
 
 def _from_files(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
     folder = environ.get("CLAUDE_CONFIG_DIR")
-    home = Path(environ.get("HOME") or "~").expanduser()
+    home = Path(user_home(environ, "/"))
     settings = (Path(folder) if folder else home / ".claude") / "settings.json"
     if isinstance(model := _json(settings).get("model"), str) and model:
         yield ModelInfo(id=model, source=str(settings), title="default at the keyboard; runs do not read this file")

@@ -6,11 +6,12 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo
+from llm_gateway import ModelInfo, probe_environment
 from llm_gateway.files import read_regular
 from llm_gateway_provider_codex.resume import home
 
@@ -32,19 +33,19 @@ def read_catalogue(program: str | None) -> bytes:
     """What `codex debug models` prints, from the service or else from the program; empty when it cannot be asked."""
     if program is None:
         return b""
-    wanted = ("PATH", "HOME", "CODEX_HOME", "CODEX_API_KEY")
-    env = {name: os.environ[name] for name in wanted if name in os.environ}
+    env = probe_environment(program, os.environ, ["CODEX_HOME", "CODEX_API_KEY"])
     for arguments in (CATALOGUE, (*CATALOGUE, "--bundled")):
         try:
-            run = subprocess.run(
-                [program, *arguments],
-                env=env,
-                capture_output=True,
-                timeout=_TIMEOUT_S,
-                check=True,
-                input=b"",
-                cwd=os.path.sep,
-            )
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+                run = subprocess.run(
+                    [program, *arguments],
+                    env=env,
+                    capture_output=True,
+                    timeout=_TIMEOUT_S,
+                    check=True,
+                    input=b"",
+                    cwd=empty,
+                )
         except (OSError, subprocess.SubprocessError):
             continue
         return run.stdout

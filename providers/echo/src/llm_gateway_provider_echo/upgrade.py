@@ -1,12 +1,13 @@
 """How this installation of the program is brought to a version. Runs nothing."""
 
 import importlib.util
+import os
 import re
-import shutil
 import sys
 
 from llm_gateway import UpgradePlan
 from llm_gateway.errors import InvalidRequest
+from llm_gateway.programs import find_executable
 
 DISTRIBUTION = "llm-gateway-provider-echo"
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.!+]{0,63}")
@@ -19,6 +20,6 @@ def plan(target: str | None) -> UpgradePlan | None:
     wanted = f"{DISTRIBUTION}=={target}" if target else DISTRIBUTION
     if importlib.util.find_spec("pip"):
         return UpgradePlan(argv=(sys.executable, "-m", "pip", "install", "--upgrade", wanted), method="pip")
-    if uv := shutil.which("uv"):
+    if uv := find_executable("uv", os.environ):
         return UpgradePlan(argv=(uv, "pip", "install", "--python", sys.executable, "--upgrade", wanted), method="uv")
     return None

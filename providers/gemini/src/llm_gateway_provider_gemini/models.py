@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo
+from llm_gateway import ModelInfo, probe_environment, user_home
 from llm_gateway.files import open_regular, read_regular
 
 _MOST_BYTES = 16 << 20
@@ -28,18 +28,18 @@ def list_models(environ: Mapping[str, str], default_model: str, catalogue: str =
 
 def read_catalogue(program: str, environ: Mapping[str, str]) -> str:
     """What `agy models` prints; empty when it cannot be asked."""
-    names = ("PATH", "HOME", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR")
-    env = {name: environ[name] for name in names if name in environ}
+    env = probe_environment(program, environ, ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"])
     try:
-        run = subprocess.run(
-            [program, "models"],
-            env=env,
-            capture_output=True,
-            timeout=_AGY_SECONDS,
-            check=False,
-            input=b"",
-            cwd=os.path.sep,
-        )
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+            run = subprocess.run(
+                [program, "models"],
+                env=env,
+                capture_output=True,
+                timeout=_AGY_SECONDS,
+                check=False,
+                input=b"",
+                cwd=empty,
+            )
     except (OSError, subprocess.SubprocessError):
         return ""
     return "" if run.returncode else run.stdout.decode(errors="replace")
@@ -53,7 +53,7 @@ def _of_agy(catalogue: str) -> Iterator[ModelInfo]:
 
 
 def _of_gemini_cli(environ: Mapping[str, str], default_model: str) -> Iterator[ModelInfo]:
-    home = Path(environ.get("GEMINI_CLI_HOME") or environ.get("HOME") or "~").expanduser() / ".gemini"
+    home = Path(environ.get("GEMINI_CLI_HOME") or user_home(environ, "/")) / ".gemini"
     settings = home / "settings.json"
     named = [
         (environ.get("GEMINI_MODEL"), "GEMINI_MODEL"),

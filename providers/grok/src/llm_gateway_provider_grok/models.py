@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 
-from llm_gateway import ModelInfo
+from llm_gateway import ModelInfo, probe_environment
 
 _LISTED = re.compile(r"^\s*[*-] (\S+)( \(default\))?\s*$", re.MULTILINE)
 #: What the command needs to find its files and its service; with a key it asks the service, else it tells what is built in.
@@ -29,13 +29,14 @@ def read_catalogue(program: str | None, environ: Mapping[str, str]) -> str:
     """What `grok models` prints; empty when it cannot be asked."""
     if program is None:
         return ""
-    env = {name: environ[name] for name in _SEEN if name in environ}
+    env = probe_environment(program, environ, _SEEN)
     env |= {"GROK_DISABLE_AUTOUPDATER": "1", "GROK_TELEMETRY_ENABLED": "0"}
     try:
-        run = subprocess.run(
-            [program, "models"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=os.path.sep
-        )
-        return run.stdout.decode(errors="replace")
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+            run = subprocess.run(
+                [program, "models"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=empty
+            )
+            return run.stdout.decode(errors="replace")
     except (OSError, subprocess.SubprocessError):
         return ""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import tomli
 
-from llm_gateway import ModelInfo
+from llm_gateway import ModelInfo, user_home
 from llm_gateway.files import read_regular
 
 #: Of the newest conversations.
@@ -23,7 +23,7 @@ _LOOKED_AT = 50
 
 def list_models(environ: Mapping[str, str]) -> list[ModelInfo]:
     """Collect aliases, each with the place where it was read; the first place that names one keeps it."""
-    folder = Path(environ.get("VIBE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".vibe")
+    folder = Path(environ.get("VIBE_HOME") or Path(user_home(environ, "/")) / ".vibe")
     named = [*_from_environment(environ), *_from_config(folder / "config.toml"), *_from_conversations(folder)]
     found: dict[str, ModelInfo] = {}
     for model in named:

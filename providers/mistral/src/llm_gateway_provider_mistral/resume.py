@@ -31,7 +31,7 @@ def enter(request: Request, session: Session | None) -> Resume:
 
 
 def _refuse_what_is_kept(request: Request, session: Session) -> None:
-    if os.path.normpath(request.working_dir) != os.path.normpath(session.working_dir):
+    if os.path.realpath(request.working_dir) != os.path.realpath(session.working_dir):
         raise error_for(
             "session_not_resumable",
             f"Mistral Vibe's tools stay in the directory where a conversation began: {session.working_dir}.",

@@ -1,0 +1,153 @@
+"""Programs where version managers put them, and what is never selected."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from llm_gateway.dispatch.invocation import require_program, run_environment
+from llm_gateway.errors import NotInstalled
+from llm_gateway.installations import clean_path, find_elsewhere, path_for, probe_environment
+from llm_gateway.model.posture import Posture
+from llm_gateway.model.provider import ProviderInfo
+
+INFO = ProviderInfo(name="agent", title="Agent", executable="agent", install="get it", postures=(Posture.PROMPTED,))
+
+
+def program(path: Path, text: str = "#!/bin/sh\necho 1.0\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@given(st.lists(st.sampled_from(["", ".", "..", "x", "./bin", "/usr/bin", "/bin", "~", "~/bin"]), max_size=6))
+def test_a_runs_path_has_absolute_entries_alone_and_is_never_empty(entries: list[str]) -> None:
+    cleaned = clean_path(os.pathsep.join(entries)).split(os.pathsep)
+    assert all(map(os.path.isabs, cleaned))
+    seen = run_environment({"PATH": os.pathsep.join(entries)}, allowed=(), passed=(), fixed={}, added={}, depth=1)
+    assert all(map(os.path.isabs, seen["PATH"].split(os.pathsep)))
+
+
+@pytest.mark.parametrize("where", ["fixed", "added"])
+def test_a_path_that_the_operator_or_a_provider_sets_is_cleaned_too(where: str) -> None:
+    given_by = {"fixed": {}, "added": {}} | {where: {"PATH": ":.:/usr/bin:bin"}}
+    assert run_environment({}, allowed=(), passed=(), depth=1, **given_by)["PATH"] == "/usr/bin"
+
+
+LAYOUTS = {
+    "nvm": (".nvm/versions/node/v22.1.0/bin/agent", "node"),
+    "volta": (".volta/bin/agent", "node"),
+    "mise": (".local/share/mise/installs/node/22/bin/agent", "node"),
+    "asdf": (".asdf/installs/nodejs/22.1.0/bin/agent", "node"),
+    "bun": (".bun/bin/agent", "bun"),
+    "pnpm": (".local/share/pnpm/agent", "node"),
+    "homebrew": ("brew/bin/agent", "node"),
+}
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "through a link"])
+def test_lesson_115_a_program_finds_the_interpreter_beside_it(tmp_path: Path, layout: str, linked: bool) -> None:
+    place, interpreter = LAYOUTS[layout]
+    agent = program(tmp_path / place, f"#!/usr/bin/env {interpreter}-of-{layout}\n")
+    program(agent.with_name(f"{interpreter}-of-{layout}"), "#!/bin/sh\necho interpreted\n")
+    start = agent
+    if linked:
+        start = tmp_path / "bin" / "agent"
+        start.parent.mkdir()
+        start.symlink_to(agent)
+    env = probe_environment(str(start), {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
+    assert env["PATH"].startswith("/usr/bin:/bin:")
+    done = subprocess.run([start], env=env, capture_output=True, check=False)
+    assert done.stdout == b"interpreted\n", done.stderr
+
+
+def test_asdfs_shims_find_asdf(tmp_path: Path) -> None:
+    shim = program(tmp_path / ".asdf/shims/agent", "#!/bin/sh\nexec asdf-of-test exec agent\n")
+    program(tmp_path / ".asdf/bin/asdf-of-test", '#!/bin/sh\necho "$@"\n')
+    done = subprocess.run([shim], env={"PATH": path_for(str(shim), "/usr/bin:/bin")}, capture_output=True, check=False)
+    assert done.stdout == b"exec agent\n"
+
+
+def test_the_users_own_order_stays_and_nothing_is_named_twice(tmp_path: Path) -> None:
+    agent = program(tmp_path / "bin/agent")
+    here = str(agent.parent)
+    assert path_for(str(agent), f"/bin:{here}:/usr/bin") == f"/bin:{here}:/usr/bin"
+    assert path_for(str(agent), "/bin") == f"/bin:{here}"
+
+
+def test_a_folder_that_everybody_can_write_to_is_not_added(tmp_path: Path) -> None:
+    agent = program(tmp_path / "open/agent")
+    agent.parent.chmod(0o777)
+    assert path_for(str(agent), "/bin") == "/bin"
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert path_for(str(tmp_path / "a"), "/bin") == f"/bin:{tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("place", "environ"),
+    [
+        (".nvm/versions/node/v9.0.0/bin", {}),
+        ("n/versions/node/v22.1.0/bin", {"NVM_DIR": "n"}),
+        (".local/share/fnm/node-versions/v22/installation/bin", {}),
+        (".volta/bin", {}),
+        ("v/bin", {"VOLTA_HOME": "v"}),
+        (".local/share/mise/shims", {}),
+        (".local/share/mise/installs/node/22/bin", {}),
+        (".asdf/shims", {}),
+        (".asdf/installs/nodejs/22.1.0/bin", {}),
+        (".bun/bin", {}),
+        (".local/share/pnpm", {}),
+        ("Library/pnpm", {}),
+        ("p", {"PNPM_HOME": "p"}),
+        (".local/bin", {}),
+        (".npm-global/bin", {}),
+        ("prefix/bin", {"npm_config_prefix": "prefix"}),
+    ],
+)
+def test_a_program_that_is_installed_but_not_on_the_path_is_named_with_what_to_set(
+    tmp_path: Path, place: str, environ: dict[str, str]
+) -> None:
+    agent = program(tmp_path / place / "agent")
+    told = {
+        "HOME": str(tmp_path),
+        "PATH": "/usr/bin",
+        **{name: str(tmp_path / value) for name, value in environ.items()},
+    }
+    with pytest.raises(NotInstalled) as caught:
+        require_program(INFO, "", None, told)
+    assert str(agent) in caught.value.message
+    assert f'executable = "{agent}"' in (caught.value.recovery or "")
+    assert "[providers.agent]" in (caught.value.recovery or "")
+
+
+def test_the_prefix_of_npms_own_settings_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / ".npmrc").write_text("prefix = ${HOME}/mine\n")
+    agent = program(tmp_path / "mine/bin/agent")
+    assert find_elsewhere("agent", {"HOME": str(tmp_path)}) == str(agent)
+
+
+def test_a_settings_file_of_npm_that_is_no_file_holds_nothing_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".npmrc")
+    assert find_elsewhere("no-such-agent", {"HOME": str(tmp_path)}) is None
+
+
+def test_the_newest_version_is_named(tmp_path: Path) -> None:
+    for version in ("v9.1.0", "v22.10.0", "v22.9.0"):
+        program(tmp_path / ".nvm/versions/node" / version / "bin/agent")
+    assert "v22.10.0" in (find_elsewhere("agent", {"HOME": str(tmp_path)}) or "")
+
+
+def test_what_is_nowhere_is_told_with_how_to_install_it(tmp_path: Path) -> None:
+    with pytest.raises(NotInstalled) as caught:
+        require_program(INFO, "", None, {"HOME": str(tmp_path), "PATH": "/usr/bin"})
+    assert caught.value.recovery == "Install it: get it"
