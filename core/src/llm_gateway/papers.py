@@ -78,8 +78,23 @@ async def was_changed(gateway: Gateway, job: Job) -> bool:
 
 
 def keep_reply(folder: Path, text: str) -> None:
-    """Keep the words of a reply."""
-    _lay_down(folder, _REPLY, text.encode("utf-8", "surrogatepass"))
+    """Write the text of a reply, if there is any, and delete the drafts that killed gateways left in the job's folder.
+
+    Only the job's owner calls this, so no living gateway needs a draft.
+    """
+    if text:
+        _lay_down(folder, _REPLY, text.encode("utf-8", "surrogatepass"))
+    try:
+        place = open_directory(folder)
+    except OSError:  # the folder is gone, or something else is in its place
+        return
+    try:
+        for entry in os.listdir(place):
+            if entry.startswith((f".{_REQUEST}.", f".{_REPLY}.")):
+                with suppress(OSError):  # an agent has put a directory there
+                    os.unlink(entry, dir_fd=place)
+    finally:
+        os.close(place)
 
 
 def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
@@ -118,20 +133,11 @@ def _lay_down(folder: Path, name: str, paper: bytes) -> None:
     make_private(folder)
     place = open_directory(folder)
     try:
-        _remove_drafts(place, name)
         write_atomic(name, paper, dir_fd=place)
     except IsADirectoryError as error:
         raise Interrupted(f"there is a directory in the place of {name} in {folder}") from error
     finally:
         os.close(place)
-
-
-def _remove_drafts(place: int, name: str) -> None:
-    """Delete the drafts of a file that killed gateways left. Only the job's owner writes it, so no living one needs them."""
-    for entry in os.listdir(place):
-        if entry.startswith(f".{name}."):
-            with suppress(OSError):  # an agent has put a directory there
-                os.unlink(entry, dir_fd=place)
 
 
 def _read(folder: Path, name: str) -> bytes:

@@ -255,8 +255,7 @@ class Supervisor:
         record, notices, counts = remark(gateway, concluded, accepted, earlier, text)
         if reply := concluded.reply:
             concluded = replace(concluded, reply=replace(reply, notices=(*reply.notices, *notices)))
-        if text:
-            keep_reply(self.folder(job.id), text)
+        keep_reply(self.folder(job.id), text)
         return concluded, record, counts
 
     async def _finish(self, job: Job, concluded: Job, record: Record, counts: Counts) -> Job | None:
