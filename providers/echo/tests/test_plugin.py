@@ -129,7 +129,7 @@ def test_the_upgrade_is_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_without_pip_uv_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrade.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(upgrade.shutil, "which", lambda name: "/bin/uv")
+    monkeypatch.setattr(upgrade, "find_executable", lambda name, environ: "/bin/uv")
     plan = upgrade.plan(None)
     assert plan
     assert plan.argv[:2] == ("/bin/uv", "pip")
@@ -138,7 +138,7 @@ def test_without_pip_uv_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_either_there_is_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrade.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(upgrade.shutil, "which", lambda name: None)
+    monkeypatch.setattr(upgrade, "find_executable", lambda name, environ: None)
     assert upgrade.plan(None) is None
 
 

@@ -58,7 +58,7 @@ def test_doctor_does_not_wait_for_a_program_that_does_not_answer(command, tmp_pa
     program.write_text("#!/bin/sh\nexit 7\n")
     program.chmod(0o755)
     write_settings(command, f'[providers.echo]\nexecutable = "{program}"\n')
-    (echo,) = command.json("doctor")["providers"]
+    (echo,) = command.json("doctor", code=1)["providers"]
     assert echo["version"] is None
     write_program_gone = command.json("doctor", LLM_GATEWAY_PROVIDERS_ECHO_EXECUTABLE="/nowhere/echo")
     assert write_program_gone["providers"][0]["installed"] is False

@@ -41,7 +41,7 @@ def test_the_version_costs_no_import_of_weight() -> None:
 def test_serve_imports_nothing_of_the_other_commands() -> None:
     _, modules = modules_after([], "import sys, llm_gateway.cli.serve; print(*sys.modules, file=sys.stderr)")
     ours = {module.removeprefix("llm_gateway.cli.") for module in modules if module.startswith("llm_gateway.cli.")}
-    assert ours == {"serve", "running", "exits", "failures"}
+    assert ours == {"serve", "running", "exits", "failures", "streams"}
     assert "mcp" not in modules
 
 

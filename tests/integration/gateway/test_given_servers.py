@@ -48,7 +48,7 @@ async def test_lesson_82_a_servers_key_is_in_no_argument_answer_or_file(
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{home.env['PATH']}")
+    home.env["PATH"] = f"{program.parent}:{home.env['PATH']}"
     monkeypatch.setenv("EXA_API_KEY", CANARY)
     home.env["EXA_API_KEY"] = CANARY
     async with home.open() as caller:

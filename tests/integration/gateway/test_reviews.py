@@ -214,7 +214,7 @@ async def test_who_sits_twice_answers_twice_and_the_same_question_later_is_answe
         first = await caller.call("ask_many", **asked)
         again = await caller.call("ask_many", **{**asked, "providers": ["echo"]})
     assert {seat["answer"] for seat in first["seats"]} == {"echo: one", "echo: two"}
-    assert again["seats"][0]["jobId"] == first["seats"][0]["jobId"]
+    assert again["seats"][0]["jobId"] in {seat["jobId"] for seat in first["seats"]}
 
 
 async def test_a_store_that_fails_for_a_moment_costs_no_review(

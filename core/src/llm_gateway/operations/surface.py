@@ -64,13 +64,14 @@ def first_owners(
             host.report(plugin, f"{what} {name!r} was left out: its name is no text")
         elif name in kernels:
             host.report(plugin, f"{what} {name} exists already: it is the gateway's own")
+        elif name not in found:
+            found[name] = (plugin, one)
         else:
-            holder = found[name][0] if name in found else plugin
+            holder = found[name][0]
             owner = host.older(holder, plugin)
-            if name in found:
-                newcomer = holder if owner != holder else plugin
-                host.report(newcomer, f"{what} {name} exists already: {host.label(owner)} keeps it")
-            if name not in found or owner != holder:
+            newcomer = holder if owner != holder else plugin
+            host.report(newcomer, f"{what} {name} exists already: {host.label(owner)} keeps it")
+            if owner != holder:
                 found[name] = (plugin, one)
     return {name: one for name, (_, one) in found.items()}
 

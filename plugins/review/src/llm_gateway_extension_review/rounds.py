@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -180,8 +181,12 @@ class Drive:
         asked = await to_thread.run_sync(self._folder.read, run.id, "text.txt") or ""
         rules = words.answer_rules(run.choices) if run.kind == CONSENSUS and not run.judge else ""
         question = Question(rules=rules, task=asked, posture=run.posture, servers=True)
-        once = replace(question, reuse=run.kind != CONSENSUS)  # who sits twice is to answer twice
-        await self._turns(1, ASK, [(seat, once if seat.name == seat.provider else question) for seat in run.seats])
+        reusable = replace(question, reuse=run.kind != CONSENSUS)
+        # An agent that is asked twice must answer twice: a request that may be reused would join the other one's run.
+        times = Counter((seat.provider, seat.model) for seat in run.seats)
+        asked_once = [times[seat.provider, seat.model] == 1 for seat in run.seats]
+        questions = [reusable if once else question for once in asked_once]
+        await self._turns(1, ASK, list(zip(run.seats, questions, strict=True)))
         if run.kind == CONSENSUS:
             said = await self._judge(asked) if run.judge else agreement(self.run)
             self.run = replace(self.run, consensus=said)
