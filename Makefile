@@ -2,6 +2,7 @@
 #
 #   make demo    the first five minutes, with the echo provider: no account, no key
 #   make test    the fast suites
+#   make test-slow  the suites that start the command many times: attacks in every subcommand, scaffolds
 #   make check   linter, formatter, types, the fast suites
 #   make chaos   kills, full disks and lost clients          make bench   the measured claims
 #   make soak    a constant load for SOAK_MINUTES (60): nothing grows
@@ -43,13 +44,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check lint types chaos fuzz bench growth soak picture wheels docs pins version audit clean setup
+.PHONY: demo test test-slow check lint types chaos fuzz bench growth soak picture wheels docs pins version audit clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
 
 test: $(READY)
 	@$(RUN) -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+
+test-slow: $(READY)
+	@$(RUN) -m pytest -m slow --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 check: lint types test
 

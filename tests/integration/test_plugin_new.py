@@ -12,6 +12,8 @@ import tomli
 
 from llm_gateway.cli.plugin_new import TEMPLATES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 KINDS = sorted(path.name for path in TEMPLATES.iterdir() if path.name != "common")
 

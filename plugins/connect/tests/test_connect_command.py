@@ -12,6 +12,8 @@ import pytest
 
 from llm_gateway_extension_connect.files import BEFORE
 
+pytestmark = pytest.mark.slow
+
 JSON = '{\n    // mine\n    "theme": "x",   /* y */\n    "%s": {\n        "a": {"command": "x"}\n    }\n}'
 TOML = '# mine\nmodel = "x"   # why\n\n[profiles.p]\nlist = [ "a",\n "b" ] # c\n'
 FILES = {

@@ -11,7 +11,10 @@ import pytest
 
 from tests.integration.cli.subcommands import WORDS, every_subcommand
 
-pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full"),
+]
 
 #: Each leaves the exit code of the command in the file `code`.
 BROKEN = {

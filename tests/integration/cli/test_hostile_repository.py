@@ -12,6 +12,8 @@ import pytest
 
 from tests.integration.cli.test_serve import HELLO, talk
 
+pytestmark = pytest.mark.slow
+
 QUIET = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 WHO = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "protocol.file.allow=always")
 

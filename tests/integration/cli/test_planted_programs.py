@@ -11,6 +11,8 @@ import pytest
 
 from tests.integration.cli.subcommands import WORDS, every_subcommand
 
+pytestmark = pytest.mark.slow
+
 NAMES = (
     *(
         "git",

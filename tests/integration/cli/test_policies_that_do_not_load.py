@@ -12,6 +12,8 @@ import pytest
 from tests.integration.cli.test_broken_plugins import install
 from tests.integration.cli.test_serve import HELLO, talk
 
+pytestmark = pytest.mark.slow
+
 GOOD = "@hookimpl\ndef gateway_approve(proposal): ...\n"
 OBJECT = """
 class House:

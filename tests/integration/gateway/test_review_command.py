@@ -17,6 +17,8 @@ from llm_gateway_extension_review.command import options
 from tests.integration.gateway.reviewing import Script, finding, said
 from tests.integration.gateway.world import Home
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

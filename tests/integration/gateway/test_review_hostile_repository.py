@@ -27,7 +27,7 @@ from tests.integration.gateway.hostile_repositories import (
 from tests.integration.gateway.reviewing import Script, said
 from tests.integration.gateway.world import Home
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 Review = Callable[..., Any]
 
 

@@ -15,7 +15,7 @@ from llm_gateway_extension_review.listing import ReviewRow, table
 from tests.integration.gateway.reviewing import Script, finding, said
 from tests.integration.gateway.world import Home, refused
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture
