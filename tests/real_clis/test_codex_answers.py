@@ -112,7 +112,7 @@ FAILURES = [
     ("forbidden", "SAY:x", "auth_required"),
     ("broke", "SAY:x", "quota_exhausted"),
     ("any", "FAIL:413", "input_too_large"),
-    ("any", "DROP", "overloaded"),
+    ("any", "DROP", "unreachable"),
     ("any", "REFUSE", "provider_failed"),
 ]
 
@@ -141,7 +141,7 @@ def test_trap_5_a_service_that_is_gone_is_named(codex: RealAgent) -> None:
     service = '{name="gone",base_url="http://127.0.0.1:9/v1",request_max_retries=1,stream_max_retries=1}'
     codex.host.configure({}, {"codex": CodexSettings(config=('model_provider="x"', f"model_providers.x={service}"))})
     outcome = codex.ask("SAY:x")
-    assert outcome.error == "overloaded", outcome
+    assert outcome.error == "unreachable", outcome
     assert outcome.seconds < 15
 
 
