@@ -57,8 +57,8 @@ def take(steps: list[Step], folder: Path, env: dict[str, str]) -> None:
     """Take them in one shell, one after the other; AssertionError for the first whose output is another."""
     script = "".join(f"{step.words}\necho '{_MARK}'\n" for step in steps)
     done = subprocess.run(
-        ["bash"],
-        input=script,
+        ["bash", "-c", script],  # not on standard input: `llm-gateway ask` reads what is piped into it
+        stdin=subprocess.DEVNULL,
         cwd=folder,
         env={**os.environ, **env},
         stdout=subprocess.PIPE,
