@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.bench.report import Report
@@ -63,9 +64,11 @@ def share(pid: int) -> float:
 
 def children(pid: int) -> list[int]:
     """Processes that it started and that are still there."""
-    return [
-        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread ended meanwhile
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def _field(pid: int, file: str, name: str) -> float:

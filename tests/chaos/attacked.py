@@ -34,7 +34,8 @@ NAMES = (
     "files",
     "artifacts",
 )
-AGENT = '#!/bin/sh\nprintf \'{"type": "text", "text": "at work"}\\n\'\nexec sleep 600\n'
+#: Answers at once when it is asked for its version: a gateway that is killed meanwhile would leave that process behind.
+AGENT = '#!/bin/sh\n[ "$1" = --version ] && exec echo 1.0\nprintf \'{"type": "text", "text": "at work"}\\n\'\nexec sleep 600\n'
 
 
 class Attacked:

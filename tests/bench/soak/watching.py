@@ -34,11 +34,12 @@ def look(at_s: float, gateway: int, world: World, taken: dict[str, list[float]],
         "gateway's descriptors": len(os.listdir(f"/proc/{gateway}/fd")),
         "gateway's threads": len(os.listdir(f"/proc/{gateway}/task")),
     }
-    nursery = next(iter(children(gateway)), None)
+    ours = processes(world)
+    nursery = next((pid for pid in children(gateway) if b"nursery.py" in ours.get(pid, b"")), None)
     if nursery:
         values["nursery, resident"] = resident(nursery)
         values["nursery's descriptors"] = len(os.listdir(f"/proc/{nursery}/fd"))
-    keepers = [pid for pid, words in processes(world).items() if b"nursery.py" in words and pid != nursery]
+    keepers = [pid for pid, words in ours.items() if b"nursery.py" in words and pid != nursery]
     held = []
     for pid in keepers:
         with suppress(OSError, LookupError):  # ended meanwhile

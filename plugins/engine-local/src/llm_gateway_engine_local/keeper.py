@@ -247,9 +247,9 @@ class _Keeper:
         """End every descendant that is left, until there are no more children."""
         if self._is_all_gone():
             return
-        seen = {who.pid for who in self._left() if who.pid != self.agent}
+        seen: set[int] = set()
         if gentle:
-            self._strike_all(signal.SIGTERM)
+            seen |= self._strike_all(signal.SIGTERM)
             if self._wait_until(self._is_all_gone, _GENTLE_S):
                 self.killed = len(seen)
                 return
@@ -258,22 +258,21 @@ class _Keeper:
             if time.monotonic() > deadline:
                 self.details.append("Some of its processes could not be ended.")
                 break
-            seen.update(who.pid for who in self._left() if who.pid != self.agent)
-            self._strike_all(signal.SIGKILL)
+            seen |= self._strike_all(signal.SIGKILL)
             self._wait_until(self._is_all_gone, pause)
             pause = min(pause * 2, 0.2)
         self.killed = len(seen)
 
-    def _left(self) -> list[identity.Identity]:
-        return ending.descendants(os.getpid())
-
-    def _strike_all(self, number: int) -> None:
+    def _strike_all(self, number: int) -> set[int]:
+        """Signal every process of the run; returns the ids of those found, without the agent's."""
+        found = ending.descendants(os.getpid())
         if number == signal.SIGKILL:
             self.resources.kill()
         if self.status is None or not self.reaper:
             ending.strike_group(self.agent, number)
-        for who in self._left():
+        for who in found:
             who.signal(number)
+        return {who.pid for who in found if who.pid != self.agent}
 
     def _is_group_gone(self) -> bool:
         return self.status is not None and ((self.childless and self.reaper) or not ending.strike_group(self.agent, 0))
