@@ -112,7 +112,7 @@ def providers_page() -> str:
     programs = [info for name in names for info in host.providers[name].programs.values()]
     rows = [("", [f"**{info.name}**{f' ({info.variant})' if info.variant else ''}" for info in programs])]
     rows += [(title, [told(info) for info in programs]) for title, told in _ROWS.items()]
-    rows += [(f"`{rung.value}`", [_rung(info, rung) for info in programs]) for rung in Posture]
+    rows += [(f"`{level.value}`", [_level(info, level) for info in programs]) for level in Posture]
     rows += [
         (f"`{name}`", ["yes" if name in info.supports else "no" for info in programs])
         for name in sorted(SUPPORTABLE - {"sessionId"})
@@ -127,7 +127,7 @@ def postures_table() -> str:
     measured = json.loads((HERE / "postures.json").read_text("utf-8"))
     lines = ["| | posture | files read | files written | programs | their network |", "|---|---|---|---|---|---|"]
     for name, postures in sorted(measured.items()):
-        for posture in (rung.value for rung in Posture if rung.value in postures):
+        for posture in (level.value for level in Posture if level.value in postures):
             cells = postures[posture]
             shown = [cells[kind] or "-" for kind in ("reads", "writes", "programs", "network")]
             lines.append(f"| {name} | `{posture}` | {' | '.join(shown)} |")
@@ -135,9 +135,9 @@ def postures_table() -> str:
 
 
 _PROVIDERS = """\
-What each plugin says of its program. A posture that stands as "no" is refused, and the refusal names the nearest rung the program can
+What each plugin says of its program. A posture that stands as "no" is refused, and the refusal names the nearest level the program can
 hold; a parameter that stands as "no" is refused as well, never ignored (but `cacheControl`: a warning). "Silent" programs print only
-when they end, so `idleTimeoutMs` is refused for them. What a rung means in each program's own flags stands in its page under
+when they end, so `idleTimeoutMs` is refused for them. What a level means in each program's own flags stands in its page under
 `docs/how-to/`.
 """
 _POSTURES = """\
@@ -159,9 +159,9 @@ _ROWS: dict[str, Callable[[ProviderInfo], str]] = {
 }
 
 
-def _rung(info: ProviderInfo, rung: Posture) -> str:
-    held = "yes" if rung in info.postures else "no"
-    return f"{held}, the default" if rung is info.default_posture else held
+def _level(info: ProviderInfo, level: Posture) -> str:
+    held = "yes" if level in info.postures else "no"
+    return f"{held}, the default" if level is info.default_posture else held
 
 
 PAGES = {

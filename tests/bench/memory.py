@@ -12,7 +12,7 @@ from tests.bench.world import World, times
 
 
 def measure(world: World, report: Report) -> None:
-    """The gateway idle after its first answers, then with one run: its nursery and its keeper."""
+    """The gateway idle after its first answers, then with one run: its fork server and its shim."""
     world.warm()
     with world.serve() as client:
         client.begin()
@@ -23,12 +23,12 @@ def measure(world: World, report: Report) -> None:
         started, _ = client.call("tiny_request_async", {"prompt": "hang", "work": "hang", "amount": 60})
         job = started["job"]["id"]
         state = client.begun(world, job)
-        for _ in range(times(200)):  # meanwhile the keeper comes to rest: only then it has all that it will have
+        for _ in range(times(200)):  # meanwhile the shim comes to rest: only then it has all that it will have
             client.call("llm_job_status", {"jobId": job})
-        for child in children(client.pid):  # its one child: keepers belong to nobody
-            report.add("memory of the nursery (resident)", resident(child), "MB")
-        report.add("memory of a keeper (private)", private(state["keeper"]["pid"]), "MB", aim="≤ 2")
-        report.add("memory of a keeper (resident, most of it shared)", resident(state["keeper"]["pid"]), "MB")
+        for child in children(client.pid):  # its one child: shims belong to nobody
+            report.add("memory of the fork server (resident)", resident(child), "MB")
+        report.add("memory of a shim (private)", private(state["shim"]["pid"]), "MB", aim="≤ 2")
+        report.add("memory of a shim (resident, most of it shared)", resident(state["shim"]["pid"]), "MB")
         client.call("llm_job_cancel", {"jobId": job})
 
 

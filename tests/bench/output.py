@@ -42,7 +42,7 @@ def measure(world: World, report: Report) -> None:
                 report.add("the same program, its output into a file", plain, "s", bare=median(runs))
                 report.add("on disk for each byte of output", median(shares), "bytes")
                 report.add(
-                    "written for each byte of output, by the run, its keeper and the gateway",
+                    "written for each byte of output, by the run, its shim and the gateway",
                     median(writes),
                     "bytes",
                     aim="≤ 1.1",

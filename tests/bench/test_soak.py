@@ -112,5 +112,5 @@ def _left_behind(world: World) -> list[str]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 found.append(f"a lock is held: {lock.relative_to(home)}")
-    found += [f"a bell: {bell.name}" for bell in home.glob("bells/*")]
+    found += [f"a notifier: {notifier.name}" for notifier in home.glob("notifiers/*")]
     return found

@@ -1,7 +1,7 @@
-"""A program: where the time of one request goes, from its arrival to its answer, in the gateway and in its keeper.
+"""A program: where the time of one request goes, from its arrival to its answer, in the gateway and in its shim.
 
 python -m tests.bench.waterfall [HOW_MANY]: prints a table of medians. The steps of the gateway are timed by wrapping its functions,
-those of the keeper by a nursery that does the same (traced_nursery.py); both read the same clock. What stands between two steps is
+those of the shim by a fork server that does the same (traced_fork_server.py); both read the same clock. What stands between two steps is
 the event loop, the way to a thread and back, and the scheduler.
 """
 
@@ -25,7 +25,7 @@ import llm_gateway_engine_local
 from llm_gateway import CallContext, Gateway
 from llm_gateway.gateway import open_gateway
 from llm_gateway_engine_local.starter import Starter
-from tests.bench.traced_nursery import Spans, timed
+from tests.bench.traced_fork_server import Spans, timed
 from tests.bench.world import HERE, World
 
 STORE = {
@@ -40,7 +40,7 @@ STORE = {
 #: of the supervisor, the engine and the hooks
 BLOCKING = {
     "_prepare": "request.json, and what plugins say before the run",
-    "_launch": "spec.json and stdin, a message to the nursery",
+    "_launch": "spec.json and stdin, a message to the fork server",
     "_settle": "read how it ended",
     "_wind_up": "read the output, judge, what plugins say after the run, reply.txt",
     "tree_state": "the state of the working tree",
@@ -81,8 +81,8 @@ async def measure(environ: dict[str, str], traces: Path, calls: int) -> tuple[li
             began = time.monotonic()
             answer: Any = await gateway.call("tiny_request", {"prompt": f"w{number}"}, CallContext())
             ended = time.monotonic()
-            keeper = [tuple(span) for span in json.loads((traces / answer.job_id).read_bytes())]
-            mine = [*spans, *_last_of_each(keeper)]
+            shim = [tuple(span) for span in json.loads((traces / answer.job_id).read_bytes())]
+            mine = [*spans, *_last_of_each(shim)]
             if number >= 5:  # after what is done once
                 found.append([(name, first - began, last - began) for name, first, last in mine if last <= ended])
                 totals.append(ended - began)
@@ -126,7 +126,7 @@ def inside(folder: Path, calls: int) -> None:
     traces = folder / "traces"
     traces.mkdir()
     engine = str(Path(llm_gateway_engine_local.__file__).parent.parent)
-    Starter.program = (sys.executable, "-I", "-S", str(HERE / "traced_nursery.py"), engine, str(traces))
+    Starter.program = (sys.executable, "-I", "-S", str(HERE / "traced_fork_server.py"), engine, str(traces))
     print(table(*anyio.run(measure, dict(os.environ), traces, calls)))
 
 

@@ -73,11 +73,11 @@ class World:
     @property
     def manifest(self) -> Path:
         """What lets a start answer at once."""
-        return self.root / "home" / "front" / "mcp.json"
+        return self.root / "home" / "handshake" / "mcp.json"
 
     def warm(self) -> None:
         """Prepare a quick start."""
-        command = [sys.executable, "-m", "llm_gateway.cli", "serve", "--warm"]
+        command = [sys.executable, "-m", "llm_gateway.cli", "serve", "--prime"]
         subprocess.run(command, env=self.environ, cwd=self.place, check=True, timeout=60)
 
     def git_tree(self) -> str:
@@ -136,7 +136,7 @@ class Client:
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def begun(self, world: World, job: str) -> dict[str, dict[str, int]]:
-        """Wait until a job's agent is there; its and its keeper's papers."""
+        """Wait until a job's agent is there; its and its shim's job files."""
         until = time.monotonic() + ANSWER_S
         path = world.job(job) / "state.json"
         while not path.exists():

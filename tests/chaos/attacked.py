@@ -252,7 +252,7 @@ def carry_out(world: Attacked, job: Path, steps: Steps, victim: int) -> None:
             document = {
                 "schema": 1,
                 "started_at": "2026-01-01T00:00:00+00:00",
-                "keeper": stranger,
+                "shim": stranger,
                 "agent": stranger,
                 **what,
             }

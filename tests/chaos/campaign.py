@@ -56,7 +56,7 @@ class Tally:
         self.rounds += 1
         self.accepted += len(one.accepted)
         self.kills["gateway"] += sum(act.what == "kill" for act in one.plan.acts)
-        self.kills["nursery"] += one.nurseries
+        self.kills["fork_server"] += one.fork_servers
         for struck in one.struck.values():
             self.kills.update(struck)
         if one.recovery_s is not None:
@@ -120,7 +120,7 @@ COLUMNS = (
     "day",
     "rounds",
     "accepted jobs",
-    "killed gateways, nurseries, keepers, agents",
+    "killed gateways, fork servers, shims, agents",
     "runs canceled",
     "**rounds with a fault**",
     "recovery: median, 99 of 100, most",
@@ -152,7 +152,7 @@ def line(tally: Tally, command: str, took_s: float) -> str:
         f"{datetime.now(timezone.utc):%Y-%m-%d}",
         f"{tally.rounds:,}",
         f"{tally.accepted:,}",
-        ", ".join(f"{tally.kills[what]:,}" for what in ("gateway", "nursery", "keeper", "agent")),
+        ", ".join(f"{tally.kills[what]:,}" for what in ("gateway", "fork_server", "shim", "agent")),
         f"{tally.kills['cancel']:,}",
         f"{len(tally.failures):,}",
         f"{median(recoveries_ms):.0f}, {late:.0f}, {most:.0f} ms",

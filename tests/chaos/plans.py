@@ -9,14 +9,14 @@ from typing import Any
 
 JOBS = 20
 COME_S, SPAN_S = 0.3, 0.8  #: the time in which jobs come in, and in which strikes fall
-#: What else may be killed in a round, and how often it is tried: `keeper` and `agent` a job's own, `nursery` while jobs
+#: What else may be killed in a round, and how often it is tried: `shim` and `agent` a job's own, `fork_server` while jobs
 #: come in; a `cancel` is asked for.
 KINDS: dict[str, tuple[tuple[str, ...], int]] = {
     "gateways": ((), 0),
-    "runs": (("keeper", "agent"), 12),
-    "nurseries": (("nursery",), 10),
-    "cancels": (("cancel", "cancel", "nursery"), 12),
-    "everything": (("nursery", "keeper", "agent", "cancel"), 16),
+    "runs": (("shim", "agent"), 12),
+    "fork_servers": (("fork_server",), 10),
+    "cancels": (("cancel", "cancel", "fork_server"), 12),
+    "everything": (("fork_server", "shim", "agent", "cancel"), 16),
 }
 
 
@@ -25,7 +25,7 @@ class Act:
     """Something that is done at a moment of a round, to or through one of its gateways."""
 
     at_s: float
-    what: str  #: call, cancel, kill, eof, nursery, keeper, agent
+    what: str  #: call, cancel, kill, eof, fork server, shim, agent
     gateway: int = 0
     job: int = -1  #: its number in the round
     name: str = ""
@@ -67,7 +67,7 @@ def plan(seed: int, number: int, kind: str, *, jobs: int = JOBS) -> Plan:
         acts.append(_call(random, number, job, gateway, min(last_s[gateway], COME_S)))
     for _ in range(shots):
         what = random.choice(strikes)
-        at_s = random.uniform(0, COME_S if what == "nursery" else SPAN_S)
+        at_s = random.uniform(0, COME_S if what == "fork_server" else SPAN_S)
         acts.append(Act(at_s=at_s, what=what, gateway=random.randrange(gateways), job=random.randrange(jobs)))
     return Plan(
         seed=seed,
@@ -87,7 +87,7 @@ def _ends(random: Random, gateways: int) -> Iterator[Act]:
     for gateway in range(gateways):
         at_s = first_s if together else random.uniform(0.05, SPAN_S)
         if random.random() < 0.3:
-            yield Act(at_s=at_s, what="nursery", gateway=gateway)
+            yield Act(at_s=at_s, what="fork_server", gateway=gateway)
         yield Act(at_s=at_s, what="eof" if random.random() < 0.2 else "kill", gateway=gateway)
 
 

@@ -18,7 +18,7 @@ class Round:
     plan: Plan
     accepted: dict[str, Act] = field(default_factory=dict)  #: job id -> the call that it was the answer to
     struck: dict[str, set[str]] = field(default_factory=dict)  #: job id -> which of its processes were killed
-    nurseries: int = 0  #: how many nurseries were killed
+    fork_servers: int = 0  #: how many fork servers were killed
     recovery_s: float | None = None  #: until all that had ended without a gateway was answered; None: nothing had
 
 
@@ -80,8 +80,8 @@ class Play:
                 gateway.kill()
             elif act.what == "eof":
                 gateway.leave()
-            elif act.what == "nursery":
-                self.round.nurseries += self.world.strike(self.world.nursery_of(gateway))
+            elif act.what == "fork_server":
+                self.round.fork_servers += self.world.strike(self.world.fork_server_of(gateway))
             else:
                 self._strike_run(act, actors)
 
@@ -115,7 +115,7 @@ class Play:
         for job_id, state in self.world.states().items():
             if job_id in self._seen or state not in ENDED:
                 continue
-            over = self.world.paper(job_id, "exit.json") or (state == "canceled" and not self.world.starts()[job_id])
+            over = self.world.job_file(job_id, "exit.json") or (state == "canceled" and not self.world.starts()[job_id])
             assert over, f"{state}, but not over: {self.world.about(job_id)}"
             good = state == "completed" or job_id in self.round.struck
             assert good, f"{state}, and nobody struck it: {self.world.about(job_id)}"
@@ -124,7 +124,7 @@ class Play:
         """Open the next gateway, and measure how soon it answers for what ended while none lived."""
         self.world.await_event([gateway], "warm")
         waiting = [job for job, state in self.world.states().items() if state not in ENDED]
-        over = [job for job in waiting if self.world.paper(job, "exit.json")]
+        over = [job for job in waiting if self.world.job_file(job, "exit.json")]
         begun = time.monotonic()
         gateway.open()
         if over:
@@ -145,7 +145,7 @@ class Play:
         calls = {str(act.arguments["prompt"]): act for act in self.plan.acts if act.what == "call"}
         for job_id in sorted(set(states) - self._seen):
             reply, _ = ask(gateway, "llm_job_result", jobId=job_id)
-            request = self.world.paper(job_id, "request.json")
+            request = self.world.job_file(job_id, "request.json")
             assert request
             call = calls[_prompt_of(request)]
             assert self.round.accepted.get(job_id, call) is call, f"{job_id} is the answer to another call"
@@ -173,12 +173,12 @@ def check_good(reply: Answer, call: Act, starts: int) -> None:
 
 def check_struck(world: World, reply: Answer, call: Act, starts: int, struck: set[str]) -> None:
     """What was struck ended as its verdict says, keeps what it wrote, and was started at most once."""
-    verdict = world.paper(reply["jobId"], "exit.json") or {"reason": "canceled"}  # it never left the queue
+    verdict = world.job_file(reply["jobId"], "exit.json") or {"reason": "canceled"}  # it never left the queue
     assert starts <= 1, f"{call}: {starts} starts"
     if verdict["reason"] == "canceled":
         assert ("cancel" in struck, reply["status"], "error" in reply) == (True, "canceled", False), f"{call}: {reply}"
     elif verdict["reason"] == "vanished":
-        assert "keeper" in struck, f"{call}: {verdict}"
+        assert "shim" in struck, f"{call}: {verdict}"
         assert (reply["status"], reply["error"]["code"]) == ("interrupted", "interrupted"), f"{call}: {reply}"
         stdout = world.home / "jobs" / reply["jobId"] / "stdout"
         said = stdout.read_bytes() if stdout.exists() else b""  # killed before there was any

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import anyio
 
-from llm_gateway_engine_local.bells import Bell
+from llm_gateway_engine_local.notifier import Notifier
 from tests.chaos.driven import PATIENCE_S, Driven, ask
 from tests.chaos.refusals import Refusals
 from tests.chaos.world import ENDED, World
@@ -38,45 +38,45 @@ def start(world: World, gateway: Driven, *prompts: str, **options: object) -> li
 def launched(world: World, gateway: Driven, jobs: list[str]) -> None:
     """Wait until their programs have begun: `state.json` is there before."""
     deadline = time.monotonic() + PATIENCE_S
-    while not all(world.starts()[job] and world.paper(job, "state.json") for job in jobs):
+    while not all(world.starts()[job] and world.job_file(job, "state.json") for job in jobs):
         assert time.monotonic() < deadline, "they do not begin"
         ask(gateway, "llm_process_health")
 
 
-def freeze_nursery(world: World, gateway: Driven) -> int:
-    """Have a gateway start its nursery, and stop it: launches get as far as its socket."""
+def freeze_fork_server(world: World, gateway: Driven) -> int:
+    """Have a gateway start its fork server, and stop it: launches get as far as its socket."""
     (first,) = start(world, gateway, "wake up")
     ask(gateway, "llm_job_wait", jobIds=[first])
-    nursery = world.nursery_of(gateway)
-    assert nursery
-    os.kill(nursery, signal.SIGSTOP)
-    return nursery
+    fork_server = world.fork_server_of(gateway)
+    assert fork_server
+    os.kill(fork_server, signal.SIGSTOP)
+    return fork_server
 
 
 def await_ends(world: World, job_ids: list[str], patience_s: float = 20) -> None:
     """Wait until jobs have ended in the store, without asking any gateway."""
-    await_bells(world, lambda: all(world.states()[job_id] in ENDED for job_id in job_ids), patience_s)
+    await_notifications(world, lambda: all(world.states()[job_id] in ENDED for job_id in job_ids), patience_s)
 
 
-def await_papers(world: World, job_ids: list[str], name: str, patience_s: float = 20) -> None:
+def await_job_files(world: World, job_ids: list[str], name: str, patience_s: float = 20) -> None:
     """Wait until each job has a document, without asking any gateway."""
-    await_bells(world, lambda: all(world.paper(job_id, name) for job_id in job_ids), patience_s)
+    await_notifications(world, lambda: all(world.job_file(job_id, name) for job_id in job_ids), patience_s)
 
 
-def await_bells(world: World, until: Callable[[], bool], patience_s: float) -> None:
-    """Wait until something is true: the bells of the home say when to look."""
-    bell = Bell(world.home, "the-test")
-    bell.open()
+def await_notifications(world: World, until: Callable[[], bool], patience_s: float) -> None:
+    """Wait until something is true: the notifications of the home tell when to look."""
+    notifier = Notifier(world.home, "the-test")
+    notifier.open()
 
     async def wait() -> None:
         with anyio.fail_after(patience_s):
             while not until():
-                await bell.heard()
+                await notifier.receive()
 
     try:
         anyio.run(wait)
     finally:
-        bell.close()
+        notifier.close()
 
 
 def check_ran_once(world: World, gateway: Driven, *job_ids: str) -> None:

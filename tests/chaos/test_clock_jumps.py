@@ -1,6 +1,6 @@
 """A clock that jumps, ahead and back, by an hour and by a year: nothing hangs, expires, changes places or is taken for another's.
 
-The clock is that of libfaketime, which stands between the programs and the system: gateways, nurseries and keepers all see
+The clock is that of libfaketime, which stands between the programs and the system: gateways, fork servers and shims all see
 the jump at once; the monotonic clock stays what it is, as it does on a real machine.
 """
 
@@ -65,16 +65,16 @@ def listed(gateway: Driven) -> list[str]:
 def test_a_clock_that_jumps_during_runs_ends_none_early_and_lets_none_hang(
     world: World, clock: Clock, jump_s: int
 ) -> None:
-    gateway, neighbour = open_all(world, 2)
+    gateway, peer = open_all(world, 2)
     jobs = start(world, gateway, "a", "b", scenario="steps", delayMs=150)
     launched(world, gateway, jobs)
     clock.jump(jump_s)
-    later = start(world, neighbour, "c")
+    later = start(world, peer, "c")
     ask(gateway, "llm_job_wait", jobIds=[*jobs, *later])
-    check_ran_once(world, neighbour, *jobs, *later)
+    check_ran_once(world, peer, *jobs, *later)
     assert max(durations_ms(gateway, jobs)) < 60_000
     assert listed(gateway) == [*later, *reversed(jobs)]
-    leave(world, gateway, neighbour)
+    leave(world, gateway, peer)
 
 
 @JUMPS
@@ -103,11 +103,11 @@ def test_a_living_gateway_is_not_taken_for_dead_by_one_of_another_time(world: Wo
     launched(world, gateway, jobs)
     owners = world.rows("SELECT id, owner FROM jobs ORDER BY id")
     clock.jump(jump_s)
-    (neighbour,) = open_all(world, 1)
-    ask(neighbour, "llm_job_wait", jobIds=jobs)
+    (peer,) = open_all(world, 1)
+    ask(peer, "llm_job_wait", jobIds=jobs)
     assert world.rows("SELECT id, owner FROM jobs ORDER BY id") == owners
-    check_ran_once(world, neighbour, *jobs)
-    leave(world, gateway, neighbour)
+    check_ran_once(world, peer, *jobs)
+    leave(world, gateway, peer)
 
 
 def test_an_answer_of_a_time_when_the_clock_was_ahead_is_not_given_again(world: World, clock: Clock) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.driven import ask, refused
 from tests.chaos.refusals import Refusals
-from tests.chaos.scenes import await_ends, await_papers, check_ran_once, launched, leave, open_all, start
+from tests.chaos.scenes import await_ends, await_job_files, check_ran_once, launched, leave, open_all, start
 from tests.chaos.world import World
 
 WRITES = ("write", "pwrite64", "fsync", "fdatasync")
@@ -44,22 +44,22 @@ def allow(call: str, path: str) -> int:
 
 
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.EIO], ids=errno.errorcode.get)
-def test_an_adopted_job_whose_papers_cannot_be_read_for_a_while_is_not_given_up(
+def test_an_adopted_job_whose_job_files_cannot_be_read_for_a_while_is_not_given_up(
     world: World, opening: Refusals, error: int
 ) -> None:
-    (gateway,), (neighbour,) = open_all(world, 1), open_all(world, 1, under=opening)
+    (gateway,), (peer,) = open_all(world, 1), open_all(world, 1, under=opening)
     jobs = start(world, gateway, *"ab", scenario="silent", delayMs=3000)
     launched(world, gateway, jobs)
     opening.judge = lambda call, path: error if path.endswith("/request.json") else 0
     gateway.kill()
-    await_papers(world, jobs, "exit.json")
+    await_job_files(world, jobs, "exit.json")
     await_refusals(opening, 2 * len(jobs))
     assert set(world.states().values()) == {"running"}
     opening.judge = allow
     await_ends(world, jobs)
-    check_ran_once(world, neighbour, *jobs)
+    check_ran_once(world, peer, *jobs)
     world.drop(gateway)
-    leave(world, neighbour)
+    leave(world, peer)
 
 
 def test_a_disk_that_errs_refuses_what_comes_and_loses_nothing_that_runs(world: World, writing: Refusals) -> None:

@@ -112,7 +112,7 @@ def test_who_takes_over_an_attacked_job_ends_it(world: Attacked, victim: subproc
         def play(steps: Steps) -> None:
             with world.gateway() as client:
                 job = world.start(client)
-                shim = json.loads((world.job(job) / "state.json").read_bytes())["keeper"]["pid"]
+                shim = json.loads((world.job(job) / "state.json").read_bytes())["shim"]["pid"]
                 for pid in (client.pid, shim):
                     os.kill(pid, signal.SIGSTOP)
                 carry_out(world, world.job(job), steps, victim.pid)
@@ -156,7 +156,7 @@ def test_after_gateway_shim_and_agent_are_killed_together_the_first_look_is_righ
     with world.gateway() as client:
         job = world.start(client)
         state = json.loads((world.job(job) / "state.json").read_bytes())
-        for pid in (client.pid, state["keeper"]["pid"], state["agent"]["pid"]):
+        for pid in (client.pid, state["shim"]["pid"], state["agent"]["pid"]):
             os.kill(pid, signal.SIGKILL)
     with world.gateway() as client:
         client.call("llm_process_health", {})  # what is imported by the first call, is
@@ -165,13 +165,13 @@ def test_after_gateway_shim_and_agent_are_killed_together_the_first_look_is_righ
     assert took < 1.0
 
 
-def test_a_neighbour_sees_at_the_first_look_that_all_were_killed(world: Attacked) -> None:
+def test_a_peer_sees_at_the_first_look_that_all_were_killed(world: Attacked) -> None:
     with world.gateway() as other:
         other.call("llm_process_health", {})
         with world.gateway() as client:
             job = world.start(client)
             state = json.loads((world.job(job) / "state.json").read_bytes())
-            for pid in (client.pid, state["keeper"]["pid"], state["agent"]["pid"]):
+            for pid in (client.pid, state["shim"]["pid"], state["agent"]["pid"]):
                 os.kill(pid, signal.SIGKILL)
         found, took = other.call("llm_job_status", {"jobId": job})
     assert found["job"]["status"] == "interrupted"

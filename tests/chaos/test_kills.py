@@ -31,7 +31,7 @@ def test_lesson_7_random_kills_of_gateways_lose_nothing_and_leave_no_process(
 
 
 @usual_rounds(12)
-def test_lesson_73_killed_keepers_and_agents_are_told_as_what_they_are(
+def test_lesson_73_killed_shims_and_agents_are_told_as_what_they_are(
     quick_world: World, seed: int, numbers: range
 ) -> None:
     played = [play(quick_world, plan(seed, number, "runs")) for number in numbers]
@@ -41,11 +41,11 @@ def test_lesson_73_killed_keepers_and_agents_are_told_as_what_they_are(
 
 
 @usual_rounds(10)
-def test_killed_nurseries_lose_no_launch_and_launch_nothing_twice(
+def test_killed_fork_servers_lose_no_launch_and_launch_nothing_twice(
     quick_world: World, seed: int, numbers: range
 ) -> None:
-    played = [play(quick_world, plan(seed, number, "nurseries")) for number in numbers]
-    assert sum(one.nurseries for one in played), "no nursery was ever struck"
+    played = [play(quick_world, plan(seed, number, "fork_servers")) for number in numbers]
+    assert sum(one.fork_servers for one in played), "no fork server was ever struck"
 
 
 @usual_rounds(8)

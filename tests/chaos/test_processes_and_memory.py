@@ -50,12 +50,12 @@ def test_an_agent_that_eats_the_memory_is_killed_by_the_system_and_told_so(world
     greedy = world.folder / "greedy"
     greedy.write_text(GREEDY.format(ledger=world.ledger, go=go))
     greedy.chmod(0o700)
-    (neighbour,) = open_all(world, 1)
+    (peer,) = open_all(world, 1)
     world.env["LLM_GATEWAY_PROVIDERS_ECHO_EXECUTABLE"] = str(greedy)
     (gateway,) = open_all(world, 1)
     with small_room(world) as door:
         (job,) = start(world, gateway, "eat")
-        (other,) = start(world, neighbour, "beside it", scenario="steps", delayMs=50)
+        (other,) = start(world, peer, "beside it", scenario="steps", delayMs=50)
         launched(world, gateway, [job])
         agent = world.pid_of(job, "agent")
         if door:
@@ -69,8 +69,8 @@ def test_an_agent_that_eats_the_memory_is_killed_by_the_system_and_told_so(world
     assert (reply["status"], reply["error"]["code"]) == ("failed", "interrupted")
     assert "signal 9 (SIGKILL, which the system sends when memory runs out)" in reply["error"]["message"]
     assert world.starts()[job] == 1
-    check_ran_once(world, neighbour, other)
-    leave(world, gateway, neighbour)
+    check_ran_once(world, peer, other)
+    leave(world, gateway, peer)
 
 
 @contextmanager
@@ -111,9 +111,9 @@ def test_without_processes_nothing_that_runs_is_lost_and_what_cannot_be_started_
     (gateway,) = open_all(world, 1)
     jobs = start(world, gateway, *"ab", scenario="silent", delayMs=1500)
     launched(world, gateway, jobs)
-    nursery = world.nursery_of(gateway)
-    assert nursery
-    with no_more_processes(world, gateway.process.pid, nursery):
+    fork_server = world.fork_server_of(gateway)
+    assert fork_server
+    with no_more_processes(world, gateway.process.pid, fork_server):
         answers = [answered(gateway, "echo_request_async", prompt=word, workingDir=str(world.work)) for word in "cd"]
         taken = [answer["result"]["job"]["id"] for answer in answers if "result" in answer]
         assert [a["error"]["code"] for a in answers if "error" in a] == ["store_unavailable"] * (2 - len(taken))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.driven import PATIENCE_S, Driven, answered, ask, refused
-from tests.chaos.scenes import SUDO, await_ends, await_papers, check_ran_once, launched, leave, open_all, start
+from tests.chaos.scenes import SUDO, await_ends, await_job_files, check_ran_once, launched, leave, open_all, start
 from tests.chaos.world import World
 
 
@@ -86,15 +86,15 @@ def test_lesson_18_a_full_disk_refuses_what_comes_and_loses_nothing_that_runs(sm
 
 
 def test_a_home_that_becomes_read_only_refuses_what_comes_and_loses_nothing_that_runs(world: World) -> None:
-    gateway, neighbour = open_all(world, 2)
+    gateway, peer = open_all(world, 2)
     jobs = start(world, gateway, *"abcd", scenario="silent", delayMs=800)
     launched(world, gateway, jobs)
     with read_only(world.home):
         error = refused(gateway, "echo_request_async", prompt="more", workingDir=str(world.work))
         assert (error["code"], error["retryable"]) == ("store_unavailable", True)
-    ask(neighbour, "llm_job_wait", jobIds=jobs)
-    check_ran_once(world, neighbour, *jobs)
-    leave(world, gateway, neighbour)
+    ask(peer, "llm_job_wait", jobIds=jobs)
+    check_ran_once(world, peer, *jobs)
+    leave(world, gateway, peer)
 
 
 def test_a_gateway_does_not_open_in_a_home_that_cannot_be_written(world: World) -> None:
@@ -110,22 +110,22 @@ def test_a_gateway_does_not_open_in_a_home_that_cannot_be_written(world: World) 
 
 
 def test_without_free_descriptors_no_run_is_given_up_and_no_living_gateway_taken_for_dead(world: World) -> None:
-    gateway, neighbour = open_all(world, 2)
+    gateway, peer = open_all(world, 2)
     jobs = start(world, gateway, *"abcd", scenario="steps", delayMs=150)
     launched(world, gateway, jobs)
     owners = world.rows("SELECT id, owner FROM jobs ORDER BY id")
-    with squeezed(gateway, neighbour):
+    with squeezed(gateway, peer):
         answer = answered(gateway, "echo_request_async", prompt="more", workingDir=str(world.work))
         assert answer.get("error", {}).get("code") in ("store_unavailable", None)
-        await_papers(world, jobs, "exit.json")
+        await_job_files(world, jobs, "exit.json")
         assert set(world.states().values()) <= {"running", "completed"}
         assert set(owners) <= set(world.rows("SELECT id, owner FROM jobs"))
     jobs += [answer["result"]["job"]["id"]] if "result" in answer else []
     await_ends(world, jobs)
-    check_ran_once(world, neighbour, *jobs)
+    check_ran_once(world, peer, *jobs)
     assert set(owners) <= set(world.rows("SELECT id, owner FROM jobs"))
     assert set(world.states()) == set(jobs)
-    leave(world, gateway, neighbour)
+    leave(world, gateway, peer)
 
 
 def test_a_store_that_somebody_locks_for_long_delays_ends_and_loses_none(world: World) -> None:
@@ -136,7 +136,7 @@ def test_a_store_that_somebody_locks_for_long_delays_ends_and_loses_none(world: 
         intruder.execute("BEGIN IMMEDIATE")
         error = refused(gateway, "echo_request_async", prompt="more", workingDir=str(world.work))
         assert (error["code"], error["retryable"]) == ("store_unavailable", True)
-        assert all(world.paper(job, "exit.json") for job in jobs)
+        assert all(world.job_file(job, "exit.json") for job in jobs)
         intruder.execute("ROLLBACK")
     ask(gateway, "llm_job_wait", jobIds=jobs)
     check_ran_once(world, gateway, *jobs)

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from tests.chaos.driven import Driven, ask, await_answer
-from tests.chaos.scenes import await_papers, check_ran_once, freeze_nursery, leave, open_all, start
+from tests.chaos.scenes import await_job_files, check_ran_once, freeze_fork_server, leave, open_all, start
 from tests.chaos.world import World
 
 
@@ -17,50 +17,50 @@ def owners(world: World) -> dict[str, str]:
 
 
 def begin(world: World, gateway: Driven, **options: object) -> tuple[str, int, int]:
-    """Start a job whose agent is at work: its id, its keeper, its agent."""
+    """Start a job whose agent is at work: its id, its shim, its agent."""
     (job,) = start(world, gateway, "at work", scenario="steps", **options)
     while not world.pid_of(job, "agent"):
         ask(gateway, "llm_process_health")
-    keeper, agent = world.pid_of(job, "keeper"), world.pid_of(job, "agent")
-    assert keeper
+    shim, agent = world.pid_of(job, "shim"), world.pid_of(job, "agent")
+    assert shim
     assert agent
-    return job, keeper, agent
+    return job, shim, agent
 
 
 def test_lesson_4_a_suspended_gateway_is_not_taken_for_dead(world: World) -> None:
-    gateway, neighbour = open_all(world, 2)
+    gateway, peer = open_all(world, 2)
     jobs = start(world, gateway, *"abcd", scenario="steps", delayMs=100)
-    while not all(world.paper(job, "state.json") for job in jobs):
+    while not all(world.job_file(job, "state.json") for job in jobs):
         ask(gateway, "llm_process_health")
     before = owners(world)
     os.kill(gateway.process.pid, signal.SIGSTOP)
-    await_papers(world, jobs, "exit.json")
-    told, _ = ask(neighbour, "llm_job_wait", jobIds=jobs, timeoutMs=2500)
+    await_job_files(world, jobs, "exit.json")
+    told, _ = ask(peer, "llm_job_wait", jobIds=jobs, timeoutMs=2500)
     assert sorted(told["pending"]) == sorted(jobs)
     assert owners(world) == before
     os.kill(gateway.process.pid, signal.SIGCONT)
-    ask(neighbour, "llm_job_wait", jobIds=jobs)
-    check_ran_once(world, neighbour, *jobs)
-    leave(world, gateway, neighbour)
+    ask(peer, "llm_job_wait", jobIds=jobs)
+    check_ran_once(world, peer, *jobs)
+    leave(world, gateway, peer)
 
 
-def test_a_suspended_nursery_delays_launches_and_doubles_none(world: World) -> None:
+def test_a_suspended_fork_server_delays_launches_and_doubles_none(world: World) -> None:
     (gateway,) = open_all(world, 1)
-    nursery = freeze_nursery(world, gateway)
+    fork_server = freeze_fork_server(world, gateway)
     jobs = start(world, gateway, *"abc")
     told, _ = ask(gateway, "llm_job_wait", jobIds=jobs, timeoutMs=500)
     assert sorted(told["pending"]) == sorted(jobs)
-    os.kill(nursery, signal.SIGCONT)
+    os.kill(fork_server, signal.SIGCONT)
     ask(gateway, "llm_job_wait", jobIds=jobs)
     check_ran_once(world, gateway, *jobs)
     leave(world, gateway)
 
 
-@pytest.mark.parametrize("who", ["keeper", "agent"])
-def test_a_suspended_keeper_or_agent_goes_on_where_it_stood(world: World, who: str) -> None:
+@pytest.mark.parametrize("who", ["shim", "agent"])
+def test_a_suspended_shim_or_agent_goes_on_where_it_stood(world: World, who: str) -> None:
     (gateway,) = open_all(world, 1)
-    job, keeper, agent = begin(world, gateway, delayMs=50)
-    stopped = {"keeper": keeper, "agent": agent}[who]
+    job, shim, agent = begin(world, gateway, delayMs=50)
+    stopped = {"shim": shim, "agent": agent}[who]
     os.kill(stopped, signal.SIGSTOP)
     told, _ = ask(gateway, "llm_job_wait", jobIds=[job], timeoutMs=800)
     assert told["pending"] == [job]
@@ -70,11 +70,11 @@ def test_a_suspended_keeper_or_agent_goes_on_where_it_stood(world: World, who: s
     leave(world, gateway)
 
 
-@pytest.mark.parametrize("who", ["keeper", "agent"])
+@pytest.mark.parametrize("who", ["shim", "agent"])
 def test_a_cancel_reaches_a_run_of_which_a_process_is_suspended(world: World, who: str) -> None:
     (gateway,) = open_all(world, 1)
-    job, keeper, agent = begin(world, gateway, delayMs=60_000)
-    os.kill({"keeper": keeper, "agent": agent}[who], signal.SIGSTOP)
+    job, shim, agent = begin(world, gateway, delayMs=60_000)
+    os.kill({"shim": shim, "agent": agent}[who], signal.SIGSTOP)
     ask(gateway, "llm_job_cancel", jobId=job)
     told, _ = ask(gateway, "llm_job_wait", jobIds=[job], timeoutMs=30_000)
     assert not told.get("pending")

@@ -1,4 +1,4 @@
-"""A home under attack: its gateways, its processes, its papers, and what must be true of them."""
+"""A home under attack: its gateways, its processes, its job files, and what must be true of them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.chaos.driven import PATIENCE_S, Driven, listen
 from tests.chaos.refusals import Refusals
 from tests.chaos.zygote import Zygote
 
-PAPERS = {"request.json", "spec.json", "state.json", "exit.json", "reply.txt", "lock", "cancel"}
-PAPERS |= {"stdin", "stdout", "stderr", "files", "artifacts"}
+JOB_FILES = {"request.json", "spec.json", "state.json", "exit.json", "reply.txt", "lock", "cancel"}
+JOB_FILES |= {"stdin", "stdout", "stderr", "files", "artifacts"}
 ENDED = {"completed", "failed", "canceled", "interrupted"}
 
 
@@ -84,7 +84,7 @@ class World:
     # ------------------------------------------------------------------------------------------------------ processes
 
     def processes(self) -> dict[int, str]:
-        """Every process that has this world in its environment: nurseries, keepers, agents and what those left behind."""
+        """Every process that has this world in its environment: fork servers, shims, agents and what those left behind."""
         found = {}
         mark = os.fsencode(f"{self.folder}/")
         for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
@@ -93,18 +93,20 @@ class World:
                     found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         return found
 
-    def nursery_of(self, gateway: Driven) -> int | None:
-        """The process that forks the keepers of a gateway."""
+    def fork_server_of(self, gateway: Driven) -> int | None:
+        """The process that forks the shims of a gateway."""
         for pid, words in self.processes().items():
             with suppress(OSError):
                 parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-                if int(parent) == gateway.process.pid and re.search(r"nursery\.py nursery \d", words):  # not: once
+                if int(parent) == gateway.process.pid and re.search(
+                    r"fork_server\.py fork_server \d", words
+                ):  # not: once
                     return pid
         return None
 
     def pid_of(self, job_id: str, who: str) -> int | None:
-        """The keeper or the agent of a job, as its papers name it."""
-        state = self.paper(job_id, "state.json")
+        """The shim or the agent of a job, as its job files name it."""
+        state = self.job_file(job_id, "state.json")
         return int(state[who]["pid"]) if state and state.get(who) else None
 
     def strike(self, pid: int | None) -> bool:
@@ -116,9 +118,9 @@ class World:
             return True
         return False
 
-    # --------------------------------------------------------------------------------------------------------- papers
+    # --------------------------------------------------------------------------------------------------------- job files
 
-    def paper(self, job_id: str, name: str) -> dict[str, Any] | None:
+    def job_file(self, job_id: str, name: str) -> dict[str, Any] | None:
         """A document in a job's folder; None: not there (yet)."""
         try:
             document: dict[str, Any] = json.loads((self.home / "jobs" / job_id / name).read_bytes())
@@ -179,7 +181,7 @@ class World:
         for folder in self.home.glob("jobs/*"):
             left = {path.name for path in folder.iterdir()}
             if folder.name in jobs:
-                strange = left - PAPERS
+                strange = left - JOB_FILES
             else:  # A gateway that is killed while it accepts a request leaves what it had written, until retention ends.
                 strange = {name for name in left if name != "request.json" and not name.startswith(".request.json.")}
             assert not strange, f"in {folder.name} lie {strange}"

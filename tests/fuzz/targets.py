@@ -20,7 +20,7 @@ from llm_gateway import EndReason, FinishedRun, PluginHost, Prompt, Request, Res
 from llm_gateway.model.lines import LineSplitter
 from llm_gateway.settings import SettingsError, load_settings
 from llm_gateway_extension_connect.jsonc import JsonMap
-from llm_gateway_transport_mcp import front
+from llm_gateway_transport_mcp import handshake_cache
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
@@ -90,13 +90,13 @@ def recordings(reader: str) -> Iterator[bytes]:
 
 
 def frame(data: bytes) -> None:
-    """What the front would answer by itself, the SDK takes for the same message; and lines are lines wherever they are cut."""
+    """What the handshake cache would answer by itself, the SDK takes for the same message; and lines are lines wherever they are cut."""
     half = len(data) // 2
     whole, cut = LineSplitter(1 << 10), LineSplitter(1 << 10)
     lines = [*whole.feed(data), whole.rest()]
     assert lines == [*cut.feed(data[:half]), *cut.feed(data[half:]), cut.rest()]
     for line in data.split(b"\n"):
-        if (said := front._plain(line)) is None:
+        if (said := handshake_cache._plain(line)) is None:
             continue
         message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
         method, request_id, _ = said

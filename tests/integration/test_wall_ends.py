@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 from llm_gateway_policy_wall import bubblewrap, plugin
-from tests.integration.walled import WALL, World, anyio_backend, bell, world
-from tests.real_clis.bell import Bell
+from tests.integration.walled import WALL, World, anyio_backend, signal_pipe, world
+from tests.real_clis.signal_pipe import SignalPipe
 
-__all__ = ["anyio_backend", "bell", "world"]
+__all__ = ["anyio_backend", "signal_pipe", "world"]
 
 pytestmark = pytest.mark.anyio
 
@@ -75,15 +75,15 @@ async def test_the_end_of_the_program_is_told_as_it_was(world: World) -> None:
     assert "signal 9" in killed["error"]["message"]
 
 
-async def test_a_canceled_program_hears_the_signal_and_leaves_no_process(world: World, bell: Bell) -> None:
+async def test_a_canceled_program_hears_the_signal_and_leaves_no_process(world: World, signal_pipe: SignalPipe) -> None:
     heard = world.work / "heard"
     world.does(
-        f"trap 'echo heard > {heard}; exit 3' TERM; (setsid sleep 300 &); echo up > {bell.path}; while :; do sleep 0.05; done"
+        f"trap 'echo heard > {heard}; exit 3' TERM; (setsid sleep 300 &); echo up > {signal_pipe.path}; while :; do sleep 0.05; done"
     )
     async with world.factory.open(WALL, programs=[world.bin]) as gateway:
         asked = {"prompt": "x", "workingDir": str(world.work), "posture": "bypass"}
         job = (await world.factory.call(gateway, "echo_request_async", **asked))["job"]["id"]
-        await anyio.to_thread.run_sync(bell.wait)
+        await anyio.to_thread.run_sync(signal_pipe.wait)
         await world.factory.call(gateway, "llm_job_cancel", jobId=job)
         answer = await world.factory.call(gateway, "llm_job_result", jobId=job)
     assert answer["status"] == "canceled"
@@ -92,35 +92,35 @@ async def test_a_canceled_program_hears_the_signal_and_leaves_no_process(world: 
 
 
 async def test_a_supervisor_that_is_killed_takes_all_with_it_and_the_next_run_clears_up(
-    world: World, bell: Bell
+    world: World, signal_pipe: SignalPipe
 ) -> None:
-    world.does(f"echo up > {bell.path}; sleep 300")
+    world.does(f"echo up > {signal_pipe.path}; sleep 300")
     async with world.factory.open(WALL, programs=[world.bin]) as gateway:
         asked = {"prompt": "x", "workingDir": str(world.work), "posture": "bypass"}
         job = (await world.factory.call(gateway, "echo_request_async", **asked))["job"]["id"]
-        await anyio.to_thread.run_sync(bell.wait)
+        await anyio.to_thread.run_sync(signal_pipe.wait)
         (run,) = (await world.factory.call(gateway, "llm_process_health"))["running"]
         os.kill(run["pid"], signal.SIGKILL)
         await world.factory.call(gateway, "llm_job_wait", jobIds=[job], until="all", timeoutMs=20_000)
     assert (world.work / ".claude").is_dir(), "nobody was left to remove it"
     await world.told("echo done")
-    assert [path.name for path in world.work.iterdir()] == ["bell"]
+    assert [path.name for path in world.work.iterdir()] == ["signal_pipe"]
 
 
 async def test_of_two_runs_in_one_directory_the_first_to_end_leaves_the_other_its_wall(
-    world: World, bell: Bell
+    world: World, signal_pipe: SignalPipe
 ) -> None:
     go = world.work / "go"
-    slow = f"echo up > {bell.path}; while [ ! -e {go} ]; do sleep 0.02; done; mkdir {world.work}/.claude/hooks; rmdir {world.work}/.claude"
+    slow = f"echo up > {signal_pipe.path}; while [ ! -e {go} ]; do sleep 0.02; done; mkdir {world.work}/.claude/hooks; rmdir {world.work}/.claude"
     world.does(f"if mkdir {world.work}/lock 2>/dev/null; then {slow}; else echo second; fi")
     async with world.factory.open(WALL, programs=[world.bin]) as gateway:
         asked = {"workingDir": str(world.work), "posture": "bypass"}
         job = (await world.factory.call(gateway, "echo_request_async", prompt="one", **asked))["job"]["id"]
-        await anyio.to_thread.run_sync(bell.wait)
+        await anyio.to_thread.run_sync(signal_pipe.wait)
         second = await world.factory.call(gateway, "echo_request", prompt="two", createNewSession=True, **asked)
         go.touch()
         await world.factory.call(gateway, "llm_job_wait", jobIds=[job], until="all", timeoutMs=20_000)
         told = await world.factory.call(gateway, "llm_job_result", jobId=job)
     assert second["text"] == "second\n"
     assert "cannot" in told["text"] or "failed" in told["text"], told
-    assert sorted(path.name for path in world.work.iterdir()) == ["bell", "go", "lock"]
+    assert sorted(path.name for path in world.work.iterdir()) == ["go", "lock", "signal_pipe"]

@@ -12,8 +12,8 @@ import pytest
 
 from llm_gateway_policy_wall import plugin
 from llm_gateway_testing import GatewayFactory
-from tests.real_clis.bell import Bell
 from tests.real_clis.bubblewrap import path_with_bubblewrap
+from tests.real_clis.signal_pipe import SignalPipe
 
 WALL = ("policy", "wall", plugin)
 #: The gateway's own interpreter is behind every wall.
@@ -73,8 +73,8 @@ def world(gateway_factory: GatewayFactory, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def bell(world: World) -> Iterator[Bell]:
-    """A bell that the agent can ring."""
-    bell = Bell(world.work / "bell")
-    yield bell
-    os.close(bell.ring)
+def signal_pipe(world: World) -> Iterator[SignalPipe]:
+    """A signal_pipe that the agent can ring."""
+    signal_pipe = SignalPipe(world.work / "signal_pipe")
+    yield signal_pipe
+    os.close(signal_pipe.ring)

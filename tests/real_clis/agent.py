@@ -163,13 +163,13 @@ class RealAgent:
         self, prompt: str | Prompt, posture: Posture | None = None, *, after: str | None = None, **asked: Any
     ) -> Running:
         """Begin a run; `after`: the native id of the conversation to continue."""
-        rung = posture or self.info.default_posture
+        level = posture or self.info.default_posture
         words = Prompt(text=prompt) if isinstance(prompt, str) else prompt
         asked = {"options": self.info.options_model(), "working_dir": str(self.work), **asked}
         request = Request(provider=self.name, prompt=words, **asked)
         info = self.info.of(request.variant)
         resume = self.host.resume_session(self.name, request, self.session(after) if after else None)
-        made = self.host.build_argv(self.name, request, rung, resume)
+        made = self.host.build_argv(self.name, request, level, resume)
         files = self.folder / f"files-{len(list(self.folder.iterdir()))}"
         files.mkdir()
         for name, content in made.files.items():
@@ -197,7 +197,7 @@ class RealAgent:
             agent=self,
             process=process,
             request=request,
-            posture=rung,
+            posture=level,
             resume=resume,
             invocation=made,
             files=files,

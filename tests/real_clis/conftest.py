@@ -1,4 +1,4 @@
-"""The real programs, each ready to be asked, and a bell that they can ring."""
+"""The real programs, each ready to be asked, and a pipe that they can ring."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.real_clis.agents.codex import codex
 from tests.real_clis.agents.gemini import gemini
 from tests.real_clis.agents.grok import grok
 from tests.real_clis.agents.mistral import mistral
-from tests.real_clis.bell import Bell
+from tests.real_clis.signal_pipe import SignalPipe
 
-__all__ = ["bell", "claude", "codex", "gemini", "grok", "mistral"]
+__all__ = ["claude", "codex", "gemini", "grok", "mistral", "signal_pipe"]
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def bell(tmp_path: Path) -> Iterator[Bell]:
-    """A bell for one test."""
-    bell = Bell(tmp_path / "bell")
-    yield bell
-    os.close(bell.ring)
+def signal_pipe(tmp_path: Path) -> Iterator[SignalPipe]:
+    """A signal_pipe for one test."""
+    signal_pipe = SignalPipe(tmp_path / "signal_pipe")
+    yield signal_pipe
+    os.close(signal_pipe.ring)

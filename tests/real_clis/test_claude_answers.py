@@ -17,7 +17,7 @@ from llm_gateway_provider_claude.plugin import gateway_describe_provider, gatewa
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 
 def test_models_and_upgrade_are_told_by_the_installation(claude: RealAgent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,10 +207,12 @@ def test_a_run_waits_for_its_background_work(claude: RealAgent) -> None:
     assert (claude.work / "late.txt").read_text() == "late\n"
 
 
-def test_an_interrupted_run_ends_soon_keeps_its_words_and_leaves_no_child(claude: RealAgent, bell: Bell) -> None:
-    command = json.dumps({"command": f"echo $$ > {bell.path}; sleep 300", "description": "x"})
+def test_an_interrupted_run_ends_soon_keeps_its_words_and_leaves_no_child(
+    claude: RealAgent, signal_pipe: SignalPipe
+) -> None:
+    command = json.dumps({"command": f"echo $$ > {signal_pipe.path}; sleep 300", "description": "x"})
     running = claude.start(f"TOOL:Bash {command}", Posture.BYPASS)
-    shell = bell.wait()
+    shell = signal_pipe.wait()
     step = gateway_describe_provider().end_steps[0]
     os.killpg(running.process.pid, step.signal)
     asked_at = time.monotonic()

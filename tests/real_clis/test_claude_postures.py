@@ -1,4 +1,4 @@
-"""The real Claude Code: what a run may do on each rung, seen on the disk."""
+"""The real Claude Code: what a run may do on each level, seen on the disk."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def named(posture: Posture) -> str:
 
 
 @pytest.mark.parametrize("posture", LOWER, ids=named)
-def test_the_lower_rungs_write_nothing(posture: Posture, claude: RealAgent) -> None:
+def test_the_lower_levels_write_nothing(posture: Posture, claude: RealAgent) -> None:
     inside, outside = claude.work / "in.txt", claude.folder / "out.txt"
     for prompt in (write(inside), write(outside), shell(f"touch {inside}"), python(inside)):
         outcome = claude.ask(prompt, posture)
@@ -177,7 +177,7 @@ def test_a_given_mcp_server_is_used_and_its_secret_is_in_no_command_line(claude:
     assert [event.text for event in outcome.events if event.kind is EventKind.TOOL] == ["mcp__tiny__whoami"]
 
 
-def test_on_the_lowest_rung_a_servers_tools_must_be_allowed_by_name(claude: RealAgent) -> None:
+def test_on_the_lowest_level_a_servers_tools_must_be_allowed_by_name(claude: RealAgent) -> None:
     server = McpServer(name="tiny", command=sys.executable, args=(str(MCP_SERVER),), env={"TINY_SECRET": "four"})
     given = {"mcp_servers": (server,)}
     denied = claude.ask(tool("mcp__tiny__whoami"), Posture.READ_ONLY, **given)

@@ -15,7 +15,7 @@ from tests.real_clis.through_mcp import Caller, alive, gateway_of
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ async def test_an_unknown_conversation_is_not_found(claude: RealAgent) -> None:
     assert answer["error"]["code"] == "session_not_found"
 
 
-async def test_permission_mode_and_posture_mean_the_same_rung(claude: RealAgent) -> None:
+async def test_permission_mode_and_posture_mean_the_same_level(claude: RealAgent) -> None:
     write = "TOOL:Write " + json.dumps({"file_path": str(claude.work / "in.txt"), "content": "x"})
     async with gateway_of(claude) as caller:
         denied = await caller.ask(write)
@@ -95,16 +95,16 @@ async def test_a_marked_prefix_is_read_by_the_next_conversation(claude: RealAgen
     assert second["usage"]["cacheReadTokens"] > 7_000
 
 
-async def start_shell(caller: Caller, claude: RealAgent, bell: Bell) -> tuple[str, str]:
+async def start_shell(caller: Caller, claude: RealAgent, signal_pipe: SignalPipe) -> tuple[str, str]:
     """Have Claude Code start a shell that stays: the job, and the shell's pid."""
-    shell = "TOOL:Bash " + json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300", "description": "x"})
+    shell = "TOOL:Bash " + json.dumps({"command": f"echo $$ > {signal_pipe.path}; exec sleep 300", "description": "x"})
     job = await caller.start(shell, posture="bypass")
-    return job, await anyio.to_thread.run_sync(bell.wait)
+    return job, await anyio.to_thread.run_sync(signal_pipe.wait)
 
 
-async def test_lesson_73_a_killed_agent_leaves_no_descendant(claude: RealAgent, bell: Bell) -> None:
+async def test_lesson_73_a_killed_agent_leaves_no_descendant(claude: RealAgent, signal_pipe: SignalPipe) -> None:
     async with gateway_of(claude) as caller:
-        job, shell = await start_shell(caller, claude, bell)
+        job, shell = await start_shell(caller, claude, signal_pipe)
         (run,) = (await caller.call("llm_process_health"))["running"]
         assert alive(shell)
         os.kill(run["pid"], signal.SIGKILL)

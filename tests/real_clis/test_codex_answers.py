@@ -19,7 +19,7 @@ from tests.real_clis.through_mcp import alive
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import Outcome, RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 
 def script(words: str) -> str:
@@ -177,9 +177,9 @@ def test_an_object_is_given_when_a_schema_was(codex: RealAgent, model_server: Mo
     assert (again.text, again.summary.structured) == ('{"n": "3"}', None)
 
 
-def test_trap_7_an_interrupted_run_ends_soon_and_leaves_no_child(codex: RealAgent, bell: Bell) -> None:
-    running = codex.start(shell(f"echo $$ > {bell.path}; sleep 300"), Posture.BYPASS)
-    child = bell.wait()
+def test_trap_7_an_interrupted_run_ends_soon_and_leaves_no_child(codex: RealAgent, signal_pipe: SignalPipe) -> None:
+    running = codex.start(shell(f"echo $$ > {signal_pipe.path}; sleep 300"), Posture.BYPASS)
+    child = signal_pipe.wait()
     step = codex.info.end_steps[0]
     assert step.signal == signal.SIGINT
     os.killpg(running.process.pid, step.signal)

@@ -1,4 +1,4 @@
-"""The real Codex: what a run may do on each rung, seen on the disk."""
+"""The real Codex: what a run may do on each level, seen on the disk."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def outside(codex: RealAgent) -> list[Path]:
 
 
 @pytest.mark.parametrize("posture", LOOKING, ids=named)
-def test_the_lower_rungs_write_nothing_and_may_look(posture: Posture, codex: RealAgent, outside: list[Path]) -> None:
+def test_the_lower_levels_write_nothing_and_may_look(posture: Posture, codex: RealAgent, outside: list[Path]) -> None:
     (codex.work / "there.txt").write_text("what stands there")
     paths = [codex.work / "in.txt", *outside]
     looked = codex.ask(f"{touching(paths)}\n{shell('cat there.txt')}", posture)
@@ -105,7 +105,7 @@ def test_workspace_write_runs_a_shell_inside_and_writes_nothing_outside(codex: R
     assert [path for path in outside if path.exists()] == []
 
 
-def test_a_resumed_run_is_held_to_its_own_rung_and_not_to_the_first_ones(codex: RealAgent) -> None:
+def test_a_resumed_run_is_held_to_its_own_level_and_not_to_the_first_ones(codex: RealAgent) -> None:
     first = codex.ask("SAY:x", Posture.WORKSPACE_WRITE)
     codex.ask(touching([codex.work / "in.txt"]), Posture.READ_ONLY, after=first.summary.native_id)
     assert not (codex.work / "in.txt").exists()

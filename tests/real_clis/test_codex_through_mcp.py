@@ -17,7 +17,7 @@ from tests.real_clis.through_mcp import Caller, alive, gateway_of
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 pytestmark = pytest.mark.anyio
 MCP_SERVER = Path(__file__).with_name("tiny_mcp_server.py")
@@ -68,7 +68,7 @@ async def test_a_conversation_goes_on_by_every_name_and_counts_each_turn_alone(
     assert len(sent) == 4
 
 
-async def test_what_codex_calls_a_posture_means_the_same_rung(codex: RealAgent) -> None:
+async def test_what_codex_calls_a_posture_means_the_same_level(codex: RealAgent) -> None:
     write = shell("touch in.txt && ls in.txt")
     async with gateway_of(codex) as caller:
         denied = await caller.ask(write)
@@ -121,15 +121,17 @@ async def test_lesson_77_codex_may_put_another_to_work_but_not_endlessly(codex: 
     assert "nested" in deep["text"]
 
 
-async def start_shell(caller: Caller, bell: Bell) -> tuple[str, str]:
+async def start_shell(caller: Caller, signal_pipe: SignalPipe) -> tuple[str, str]:
     """Have Codex start a shell that stays: the job, and the shell's pid."""
-    job = await caller.start(shell(f"echo $$ > {bell.path}; exec sleep 300"), posture="bypass", createNewSession=True)
-    return job, await anyio.to_thread.run_sync(bell.wait)
+    job = await caller.start(
+        shell(f"echo $$ > {signal_pipe.path}; exec sleep 300"), posture="bypass", createNewSession=True
+    )
+    return job, await anyio.to_thread.run_sync(signal_pipe.wait)
 
 
-async def test_lesson_73_a_killed_codex_leaves_no_descendant(codex: RealAgent, bell: Bell) -> None:
+async def test_lesson_73_a_killed_codex_leaves_no_descendant(codex: RealAgent, signal_pipe: SignalPipe) -> None:
     async with gateway_of(codex) as caller:
-        job, child = await start_shell(caller, bell)
+        job, child = await start_shell(caller, signal_pipe)
         (run,) = (await caller.call("llm_process_health"))["running"]
         os.kill(run["pid"], signal.SIGKILL)
         killed = await caller.end_of(job)

@@ -15,7 +15,7 @@ from tests.real_clis.tools import shell, write
 
 if TYPE_CHECKING:
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 pytestmark = pytest.mark.anyio
 
@@ -87,14 +87,14 @@ def environs(pid: str) -> dict[str, str]:
 
 
 async def test_lessons_15_45_and_73_a_run_sees_no_other_key_and_once_canceled_leaves_no_process_and_can_go_on(
-    agent: RealAgent, bell: Bell
+    agent: RealAgent, signal_pipe: SignalPipe
 ) -> None:
     agent.environ |= {**dict.fromkeys(PARENTS, "canary-of-a-parent"), "GITHUB_TOKEN": "canary-of-a-user"}
     agent.environ |= {key: f"canary-of-{name}" for name, key in KEYS.items()}
     own = f"canary-of-{agent.name}"
     async with gateway_of(agent) as caller:
-        job = await caller.start(shell(agent.name, f"echo $$ > {bell.path}; exec sleep 300"), posture="bypass")
-        command = await anyio.to_thread.run_sync(bell.wait)
+        job = await caller.start(shell(agent.name, f"echo $$ > {signal_pipe.path}; exec sleep 300"), posture="bypass")
+        command = await anyio.to_thread.run_sync(signal_pipe.wait)
         status = await caller.call("llm_job_status", jobId=job)
         (run,) = (await caller.call("llm_process_health"))["running"]
         seen = environs(str(run["pid"]))

@@ -13,7 +13,7 @@ from llm_gateway import EventKind, Posture, Summary
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 
 def counted(summary: Summary) -> tuple[Any, ...]:
@@ -159,10 +159,12 @@ def test_max_turns_end_a_run_of_gemini_with_their_name(gemini: RealAgent) -> Non
     assert "maxTurns" in outcome.failure.message
 
 
-def test_trap_4_and_6_a_run_that_is_told_to_end_does_so_and_is_no_success(gemini: RealAgent, bell: Bell) -> None:
-    shell = json.dumps({"command": f"sh -c 'echo $$ > {bell.path}; exec sleep 300'"})
+def test_trap_4_and_6_a_run_that_is_told_to_end_does_so_and_is_no_success(
+    gemini: RealAgent, signal_pipe: SignalPipe
+) -> None:
+    shell = json.dumps({"command": f"sh -c 'echo $$ > {signal_pipe.path}; exec sleep 300'"})
     running = gemini.start(f"TOOL:run_shell_command {shell}", Posture.BYPASS)
-    child = bell.wait()
+    child = signal_pipe.wait()
     step = gemini.info.of("gemini").end_steps[0]
     running.process.send_signal(step.signal)
     asked_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""The real Gemini CLI: what a run may do on each rung, seen on the disk."""
+"""The real Gemini CLI: what a run may do on each level, seen on the disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MCP_SERVER = Path(__file__).with_name("tiny_mcp_server.py")
 READS = {"glob", "grep_search", "list_directory", "read_file", "update_topic"}
-#: What a model would do to get from any rung to the top: plan, have the plan approved by nobody, run a shell.
+#: What a model would do to get from any level to the top: plan, have the plan approved by nobody, run a shell.
 WAY_UP = (
     "TOOL:enter_plan_mode {}",
     'TOOL:write_file {"file_path": "p.md", "content": "plan"}',
@@ -42,7 +42,7 @@ def offered(model_server: ModelServer) -> set[str]:
 
 
 @pytest.mark.parametrize("posture", MODE_OF, ids=lambda posture: posture.value)
-def test_trap_2_each_rung_of_gemini_does_what_it_says_and_has_no_way_up(
+def test_trap_2_each_level_of_gemini_does_what_it_says_and_has_no_way_up(
     posture: Posture, gemini: RealAgent, model_server: ModelServer
 ) -> None:
     inside, outside = gemini.work / "in.txt", gemini.folder / "out.txt"
@@ -51,7 +51,7 @@ def test_trap_2_each_rung_of_gemini_does_what_it_says_and_has_no_way_up(
     assert outcome.error is None
     assert outcome.posture is posture
     tools = offered(model_server)
-    assert not outside.exists(), "its file tools stay in the directory on every rung"
+    assert not outside.exists(), "its file tools stay in the directory on every level"
     assert inside.exists() is (posture >= Posture.ACCEPT_EDITS)
     assert (gemini.work / "shell.txt").exists() is (posture is Posture.BYPASS)
     assert (gemini.work / "p.md").exists() is (posture >= Posture.ACCEPT_EDITS)

@@ -17,7 +17,7 @@ from llm_gateway_provider_grok.plugin import gateway_list_models, gateway_upgrad
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import Outcome, RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 JOINER = "\u2060"
 
@@ -196,12 +196,12 @@ def test_limits_schema_and_effort_of_grok_are_held(grok: RealAgent, model_server
     assert grok.ask("SAY:x", effort="minimal").error == "invalid_request"
 
 
-def test_trap_5_a_killed_run_leaves_its_shell_to_the_keeper_and_its_conversation_can_go_on(
-    grok: RealAgent, bell: Bell
+def test_trap_5_a_killed_run_leaves_its_shell_to_the_shim_and_its_conversation_can_go_on(
+    grok: RealAgent, signal_pipe: SignalPipe
 ) -> None:
-    command = json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 30", "description": "x"})
+    command = json.dumps({"command": f"echo $$ > {signal_pipe.path}; exec sleep 30", "description": "x"})
     running = grok.start(f"TOOL:run_terminal_command {command}", Posture.BYPASS)
-    shell = bell.wait()
+    shell = signal_pipe.wait()
     step = grok.info.end_steps[0]
     os.killpg(running.process.pid, step.signal)
     asked_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""The real Grok: what a run may do on each rung, seen on the disk."""
+"""The real Grok: what a run may do on each level, seen on the disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.real_clis.agent import RealAgent
 
 LOOKING = [Posture.READ_ONLY, Posture.PLAN]
-RUNGS = [*LOOKING, Posture.PROMPTED, Posture.ACCEPT_EDITS, Posture.BYPASS]
+LEVELS = [*LOOKING, Posture.PROMPTED, Posture.ACCEPT_EDITS, Posture.BYPASS]
 TINY = Path(__file__).with_name("tiny_mcp_server.py")
 
 
@@ -53,7 +53,7 @@ def tiny(secret: str) -> McpServer:
 
 
 @pytest.mark.parametrize("posture", LOOKING, ids=named)
-def test_a_rung_of_grok_that_looks_has_no_tool_that_writes(
+def test_a_level_of_grok_that_looks_has_no_tool_that_writes(
     posture: Posture, grok: RealAgent, model_server: ModelServer
 ) -> None:
     inside = grok.work / "in.txt"
@@ -139,7 +139,7 @@ def test_what_is_allowed_by_name_passes_and_no_more(grok: RealAgent) -> None:
     assert not made.exists()
 
 
-def test_sub_agents_of_grok_are_held_to_the_same_rung(grok: RealAgent) -> None:
+def test_sub_agents_of_grok_are_held_to_the_same_level(grok: RealAgent) -> None:
     inside = grok.work / "in.txt"
     spawn = tool("spawn_subagent", prompt=shell(f"touch {inside}"), description="x", background=False)
     for posture in (Posture.PROMPTED, Posture.ACCEPT_EDITS):
@@ -216,7 +216,7 @@ def test_a_given_server_is_used_by_grok_and_its_secret_is_in_no_command_line(gro
     assert (again.summary.usage.cache_read_tokens or 0) > 5_000
 
 
-def test_on_the_lowest_rung_a_servers_tools_must_be_allowed_to_grok_by_name(grok: RealAgent) -> None:
+def test_on_the_lowest_level_a_servers_tools_must_be_allowed_to_grok_by_name(grok: RealAgent) -> None:
     given: dict[str, Any] = {"mcp_servers": (tiny("four"),)}
     denied = grok.ask(whoami(), Posture.READ_ONLY, **given)
     passed = grok.ask(whoami(), Posture.READ_ONLY, allowed_tools=("mcp__tiny",), **given)

@@ -17,7 +17,7 @@ from tests.real_clis.through_mcp import Caller, alive, gateway_of
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +62,7 @@ async def test_the_same_request_to_grok_is_answered_by_the_same_job(grok: RealAg
     assert len([entry for entry in model_server.log() if "words" in entry]) == 1
 
 
-async def test_spellings_of_grok_and_postures_mean_the_same_rung(grok: RealAgent) -> None:
+async def test_spellings_of_grok_and_postures_mean_the_same_level(grok: RealAgent) -> None:
     inside = grok.work / "in.txt"
     write = "TOOL:write " + json.dumps({"file_path": str(inside), "content": "x"})
     async with gateway_of(grok) as caller:
@@ -117,16 +117,16 @@ async def test_lesson_82_neither_prompt_nor_secret_is_in_a_command_line_of_grok_
     assert not [path for path in files if b"canary-471" in path.read_bytes()]
 
 
-async def start_shell(caller: Caller, bell: Bell) -> tuple[str, str]:
+async def start_shell(caller: Caller, signal_pipe: SignalPipe) -> tuple[str, str]:
     """Have Grok start a shell that stays: the job, and the shell's pid."""
-    command = json.dumps({"command": f"echo $$ > {bell.path}; exec sleep 300", "description": "x"})
+    command = json.dumps({"command": f"echo $$ > {signal_pipe.path}; exec sleep 300", "description": "x"})
     job = await caller.start(f"TOOL:run_terminal_command {command}", posture="bypass")
-    return job, await anyio.to_thread.run_sync(bell.wait)
+    return job, await anyio.to_thread.run_sync(signal_pipe.wait)
 
 
-async def test_lesson_73_a_killed_grok_leaves_no_descendant(grok: RealAgent, bell: Bell) -> None:
+async def test_lesson_73_a_killed_grok_leaves_no_descendant(grok: RealAgent, signal_pipe: SignalPipe) -> None:
     async with gateway_of(grok) as caller:
-        job, shell = await start_shell(caller, bell)
+        job, shell = await start_shell(caller, signal_pipe)
         (run,) = (await caller.call("llm_process_health"))["running"]
         os.kill(run["pid"], signal.SIGKILL)
         result = await caller.end_of(job)

@@ -1,4 +1,4 @@
-"""The real Mistral Vibe: what a run may do on each rung, seen on the disk."""
+"""The real Mistral Vibe: what a run may do on each level, seen on the disk."""
 
 from __future__ import annotations
 

@@ -49,14 +49,14 @@ async def test_lessons_76_79_and_88_a_conversation_goes_on_by_either_id_and_as_t
     assert [path for path in home.rglob("*") if path.is_file() and b"key-canary" in path.read_bytes()] == []
 
 
-async def test_words_for_a_rung_rungs_that_it_cannot_hold_models_and_the_way_to_another_version(
+async def test_words_for_a_level_levels_that_it_cannot_hold_models_and_the_way_to_another_version(
     mistral: RealAgent,
 ) -> None:
     async with gateway_of(mistral) as caller:
         models = await caller.call("list_models", provider="mistral")
         upgrade = await caller.call("cli_upgrade", provider="mistral", target="3.0.3")
         clash = await caller.ask("SAY:x", permissionMode="ask", posture="bypass")
-        refused = [await caller.ask("SAY:x", posture=rung) for rung in ("plan", "workspace_write")]
+        refused = [await caller.ask("SAY:x", posture=level) for level in ("plan", "workspace_write")]
         silent = await caller.ask("SAY:x", idleTimeoutMs=60_000)
     assert {answer["error"]["code"] for answer in (clash, *refused, silent)} == {"invalid_request"}
     assert [model["id"] for model in models["providers"][0]["models"] if model.get("default")] == ["small"]

@@ -59,8 +59,8 @@ def home_of(agent: RealAgent) -> Home:
 async def running(caller: Caller, review: str, number: int) -> None:
     """Wait until the reviewer of a round is at work."""
     while True:
-        (seat,) = (await caller.call("review_wait", reviewId=review, timeoutMs=100))["seats"]
-        if seat["round"] == number and seat["status"] == "running" and "jobId" in seat:
+        (reviewer,) = (await caller.call("review_wait", reviewId=review, timeoutMs=100))["reviewers"]
+        if reviewer["round"] == number and reviewer["status"] == "running" and "jobId" in reviewer:
             return
 
 
@@ -72,13 +72,13 @@ async def test_it_is_mended_and_approved_in_round_three_though_a_gateway_is_kill
     answers = (said("NOT_APPROVED", mend(first)), said("NOT_APPROVED", mend(second)), said("APPROVED"))
     asked = {"providers": ["claude"], "implementer": "claude", "instructions": turns(*answers, slow=2)}
     with anyio.fail_after(150):
-        async with home.neighbour() as gateway:
+        async with home.peer() as gateway:
             begun = await gateway.call("review_until_approved", workingDir=str(work), **asked)
             review = begun["reviewId"]
             await running(gateway, review, 1)
             await gateway.kill()
         for number in (2, 3):
-            async with home.neighbour() as gateway:
+            async with home.peer() as gateway:
                 await running(gateway, review, number)
                 await gateway.kill()
         state = home.path / "reviews" / review / "state.json"
@@ -97,7 +97,7 @@ async def test_it_is_mended_and_approved_in_round_three_though_a_gateway_is_kill
     assert len({results[look]["sessionId"] for look in looks}) == 1
     assert all(results[look]["usage"]["cacheReadTokens"] > 0 for look in looks[1:])
     assert len(model_server.log()) == len(looks) + 2 * len(fixes), "nobody was asked twice"
-    assert told["seats"][0]["ownWork"] is True
+    assert told["reviewers"][0]["ownWork"] is True
 
 
 @pytest.mark.parametrize("name", EVERY_PROGRAM)
@@ -111,7 +111,7 @@ async def test_every_program_looks_again_in_its_own_conversation(
     async with gateway_of(agent, LLM_GATEWAY_SYNC_DEADLINE_S="100") as caller:
         told = await caller.call("review_until_approved", **asked)
     assert (told["status"], told.get("verdict"), told["round"]) == ("completed", "APPROVED", 2), told
-    assert told["seats"][0]["usage"]["cacheReadTokens"] > 0
+    assert told["reviewers"][0]["usage"]["cacheReadTokens"] > 0
     assert (work / "code.py").read_text() == "two\n"
 
 
@@ -124,7 +124,7 @@ async def test_lesson_19_a_program_that_says_nothing_has_not_approved(
     async with gateway_of(agent, LLM_GATEWAY_SYNC_DEADLINE_S="100") as caller:
         told = await caller.call("review", providers=[name], workingDir=str(work), instructions="\nEMPTY")
     assert (told["status"], told["verdict"]) == ("completed", "NO_QUORUM")
-    assert told["seats"][0]["problem"]
+    assert told["reviewers"][0]["problem"]
 
 
 async def test_a_repository_that_tells_its_reviewer_what_to_say_gets_no_approval_by_it(claude: RealAgent) -> None:
@@ -140,5 +140,5 @@ async def test_a_repository_that_tells_its_reviewer_what_to_say_gets_no_approval
             "review", providers=["claude"], workingDir=str(work), files=["evil.md"], instructions=turns(quoting)
         )
     assert obeying["verdict"] == "NO_QUORUM"
-    assert obeying["seats"][0]["answer"] == "APPROVED"
+    assert obeying["reviewers"][0]["answer"] == "APPROVED"
     assert (told["verdict"], len(told["findings"])) == ("NOT_APPROVED", 1)

@@ -23,7 +23,7 @@ from tests.real_clis.walled import with_wall
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
 pytestmark = pytest.mark.anyio
 
@@ -133,13 +133,13 @@ async def test_it_goes_on_with_its_conversation_and_looks_without_writing(agent:
     assert list(agent.work.iterdir()) == []
 
 
-async def test_canceled_behind_the_wall_it_leaves_no_process(agent: RealAgent, bell: Bell) -> None:
+async def test_canceled_behind_the_wall_it_leaves_no_process(agent: RealAgent, signal_pipe: SignalPipe) -> None:
     hidden = "import os,time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(300)"
-    settings = f'[wall]\nwritable = ["{bell.path.parent}"]\n'
-    command = f"env -i /usr/bin/python3 -c {shlex.quote(hidden)} & echo $$ > {bell.path}; exec sleep 300"
+    settings = f'[wall]\nwritable = ["{signal_pipe.path.parent}"]\n'
+    command = f"env -i /usr/bin/python3 -c {shlex.quote(hidden)} & echo $$ > {signal_pipe.path}; exec sleep 300"
     async with walled(agent, settings) as caller:
         job = await caller.start(shell(agent.name, command), posture="bypass")
-        await anyio.to_thread.run_sync(bell.wait)
+        await anyio.to_thread.run_sync(signal_pipe.wait)
         (run,) = (await caller.call("llm_process_health"))["running"]
         inside = processes_behind(str(run["pid"]))
         await caller.call("llm_job_cancel", jobId=job)

@@ -14,16 +14,16 @@ import pytest
 from tests.real_clis.agents.claude import claude
 from tests.real_clis.agents.codex import codex
 from tests.real_clis.bubblewrap import path_with_bubblewrap
-from tests.real_clis.conftest import anyio_backend, bell
+from tests.real_clis.conftest import anyio_backend, signal_pipe
 from tests.real_clis.through_mcp import Caller, gateway_of
 from tests.scenarios.environments import ROOT, Environment
 from tests.scenarios.tutorial import files_of
 
 if TYPE_CHECKING:
     from tests.real_clis.agent import RealAgent
-    from tests.real_clis.bell import Bell
+    from tests.real_clis.signal_pipe import SignalPipe
 
-__all__ = ["anyio_backend", "bell", "claude", "codex"]
+__all__ = ["anyio_backend", "claude", "codex", "signal_pipe"]
 
 POLICY = files_of(ROOT / "docs/tutorial/first-policy.md")
 SHELL = {"posture": "accept_edits", "allowedTools": ["Bash"]}
@@ -103,12 +103,12 @@ async def test_a_real_agents_shell_writes_where_it_works_and_nowhere_else(claude
 
 @pytest.mark.anyio
 async def test_an_agent_that_is_canceled_behind_the_wall_leaves_no_process(
-    claude: RealAgent, gateway: Opener, bell: Bell
+    claude: RealAgent, gateway: Opener, signal_pipe: SignalPipe
 ) -> None:
     """What is left of it would be found when the test is over, as after every test."""
     async with gateway(claude, walled=True) as caller:
-        job = await caller.start(tool(f"echo up > {bell.path}; exec sleep 300"), **SHELL)
-        await anyio.to_thread.run_sync(bell.wait)
+        job = await caller.start(tool(f"echo up > {signal_pipe.path}; exec sleep 300"), **SHELL)
+        await anyio.to_thread.run_sync(signal_pipe.wait)
         await caller.call("llm_job_cancel", jobId=job)
         result = await caller.end_of(job)
     assert result["status"] == "canceled"

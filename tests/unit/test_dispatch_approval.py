@@ -18,17 +18,17 @@ ASK = Verdict(decision=Decision.ASK, policy="b", question="Really?")
 DENY = Verdict(decision=Decision.DENY, policy="c", reasons=("No.",))
 
 
-def test_the_rungs_are_ordered() -> None:
-    assert sorted(Posture, key=lambda rung: rung.rank) == list(Posture)
+def test_the_levels_are_ordered() -> None:
+    assert sorted(Posture, key=lambda level: level.rank) == list(Posture)
     assert Posture.READ_ONLY < Posture.PLAN < Posture.BYPASS
     assert Posture.BYPASS >= Posture.WORKSPACE_WRITE > Posture.ACCEPT_EDITS
 
 
 def test_a_posture_and_its_other_spelling_must_agree() -> None:
-    rung = Posture.ACCEPT_EDITS
-    assert asked_posture(INFO, given=rung, spelled=rung, default=None) is rung
+    level = Posture.ACCEPT_EDITS
+    assert asked_posture(INFO, given=level, spelled=level, default=None) is level
     with pytest.raises(InvalidRequest, match="posture says accept_edits"):
-        asked_posture(INFO, given=rung, spelled=Posture.BYPASS, default=None)
+        asked_posture(INFO, given=level, spelled=Posture.BYPASS, default=None)
 
 
 def test_without_a_posture_the_default_holds() -> None:
@@ -36,7 +36,7 @@ def test_without_a_posture_the_default_holds() -> None:
     assert asked_posture(INFO, given=None, spelled=None, default=Posture.READ_ONLY) is Posture.READ_ONLY
 
 
-def test_a_rung_that_the_provider_cannot_hold_is_refused_with_the_nearest_lower_one() -> None:
+def test_a_level_that_the_provider_cannot_hold_is_refused_with_the_nearest_lower_one() -> None:
     with pytest.raises(InvalidRequest, match="cannot hold") as caught:
         asked_posture(INFO, given=Posture.WORKSPACE_WRITE, spelled=None, default=None)
     assert caught.value.recovery == "The nearest it can hold is accept_edits."
@@ -62,9 +62,9 @@ def test_the_lowest_posture_holds_and_approval_never_grants_more_than_was_asked(
     assert rule(INFO, Posture.PROMPTED, "x", [raise_it, lower_it]).posture is Posture.READ_ONLY
 
 
-def test_a_policy_that_lowers_to_a_rung_the_provider_lacks_gets_the_nearest_lower_one() -> None:
-    def lowered(rung: Posture) -> Posture:
-        verdict = Verdict(decision=Decision.ALLOW, policy="a", posture=rung)
+def test_a_policy_that_lowers_to_a_level_the_provider_lacks_gets_the_nearest_lower_one() -> None:
+    def lowered(level: Posture) -> Posture:
+        verdict = Verdict(decision=Decision.ALLOW, policy="a", posture=level)
         return rule(INFO, Posture.BYPASS, "x", [verdict]).posture
 
     assert lowered(Posture.WORKSPACE_WRITE) is Posture.ACCEPT_EDITS

@@ -1,4 +1,4 @@
-"""The pages on the agents say with which flags each rung is held, as the plugins build them."""
+"""The pages on the agents say with which flags each level is held, as the plugins build them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def page(provider: str) -> str:
 
 
 def table(provider: str) -> list[list[str]]:
-    """The cells of the rows that describe a rung."""
+    """The cells of the rows that describe a level."""
     rows = [line.strip("| \n").split(" |") for line in page(provider).splitlines() if line.startswith("| `")]
     known = {posture.value for posture in Posture}
     return [row for row in rows if set(re.findall(r"`(\w+)`", row[0])) & known]
 
 
 def flags(host: PluginHost, info: ProviderInfo, posture: Posture) -> set[str]:
-    """What stands on the command line on this rung."""
+    """What stands on the command line on this level."""
     request = Request(
         provider=info.name,
         prompt=Prompt(text="hello"),
@@ -47,18 +47,18 @@ def flags(host: PluginHost, info: ProviderInfo, posture: Posture) -> set[str]:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_page_has_a_row_for_every_rung_that_is_held_and_for_no_other(provider: str, host: PluginHost) -> None:
+def test_a_page_has_a_row_for_every_level_that_is_held_and_for_no_other(provider: str, host: PluginHost) -> None:
     named = [name for row in table(provider) for name in re.findall(r"`(\w+)`", row[0])]
     assert sorted(named) == sorted(posture.value for posture in host.providers[provider].postures)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_page_names_each_flag_that_makes_a_rung(provider: str, host: PluginHost) -> None:
+def test_a_page_names_each_flag_that_makes_a_level(provider: str, host: PluginHost) -> None:
     words = page(provider).replace("'", "").replace('"', "")
     missing: set[str] = set()
     for info in host.providers[provider].programs.values():
-        rungs = [flags(host, info, posture) for posture in info.postures]
-        special = set.union(*rungs) - set.intersection(*rungs)
+        levels = [flags(host, info, posture) for posture in info.postures]
+        special = set.union(*levels) - set.intersection(*levels)
         missing |= {flag for flag in special if flag.startswith("--") and spoken(flag) not in words}
     assert missing == set()
 
@@ -70,7 +70,7 @@ def spoken(flag: str) -> str:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_page_knows_every_word_of_the_provider_for_a_rung(provider: str, host: PluginHost) -> None:
+def test_a_page_knows_every_word_of_the_provider_for_a_level(provider: str, host: PluginHost) -> None:
     schema = host.providers[provider].options_model.model_json_schema(by_alias=True)["properties"]
     for name in ("permissionMode", "approvalMode", "sandboxMode"):
         for choice in schema.get(name, {}).get("anyOf", []):

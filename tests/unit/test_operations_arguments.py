@@ -14,8 +14,8 @@ from pydantic import AliasChoices, BaseModel, Field
 from llm_gateway import find_plugins
 from llm_gateway.errors import InvalidRequest
 from llm_gateway.operations.arguments import normalized
-from llm_gateway.operations.checking import Wire, check
 from llm_gateway.operations.requests import RequestParams, request_operations
+from llm_gateway.operations.validation import Wire, check
 
 
 def _models() -> dict[str, type[BaseModel]]:

@@ -1,8 +1,8 @@
 import pytest
 
 from llm_gateway.errors import InvalidRequest
-from llm_gateway.operations.checking import Wire, check
 from llm_gateway.operations.requests import RESERVED, RequestParams
+from llm_gateway.operations.validation import Wire, check
 from llm_gateway_extension_operations.jobs import WaitParams
 
 

@@ -34,7 +34,7 @@ def wrapping(hook: str, act: Callable[[Any], Any], *, old: bool = False) -> obje
 
 
 def raising(_answer: Any) -> Any:
-    raise RuntimeError("out of paper")
+    raise RuntimeError("out of job file")
 
 
 def asked(host: PluginHost, hook: str) -> None:
@@ -138,12 +138,12 @@ def test_a_wrapper_that_yields_never_or_twice_is_blamed() -> None:
 def test_every_hook_is_covered_here() -> None:
     """A new hook must be added to one of the lists above, or be one whose answer nobody uses."""
     unused = {"configure", "job_changed", "turn_recorded", "open_store", "open_engine", "open_transport", "settings"}
-    single = {"approve", "price", "remark", "tree_state", "describe_provider"}
+    single = {"approve", "price", "annotate", "tree_state", "describe_provider"}
     known = unused | single | {*NEEDED, *ADVISED, *GATHERED}
     assert {name.removeprefix("gateway_") for name in HOOKS} <= known
 
 
-@pytest.mark.parametrize("hook", ["price", "remark", "tree_state"])
+@pytest.mark.parametrize("hook", ["price", "annotate", "tree_state"])
 def test_a_wrapper_around_advice_is_noted_by_its_own_name(hook: str) -> None:
     host = host_with(
         ("extension", "culprit", wrapping(f"gateway_{hook}", lambda answer: object())),
@@ -152,7 +152,7 @@ def test_a_wrapper_around_advice_is_noted_by_its_own_name(hook: str) -> None:
     {
         "price": lambda: host.price(None, "parrot", None),  # type: ignore[arg-type]  # nobody looks at it
         "tree_state": lambda: host.tree_state(["/"], Budget(seconds=1, most_bytes=1)),
-        "remark": lambda: host.remark(gateway=None, record=None, earlier=(), request=None, reply=""),
+        "annotate": lambda: host.annotate(gateway=None, record=None, earlier=(), request=None, reply=""),
     }[hook]()
     assert [problem.partition(":")[0] for problem in host.problems] == ["plugin culprit"]
 

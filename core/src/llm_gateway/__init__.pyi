@@ -15,9 +15,9 @@ from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
 from llm_gateway.installations import gateway_command, path_for, probe_environment
-from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
 from llm_gateway.instructions import in_parents, with_imports
-from llm_gateway.model.engine import Engine, Neighbours, RunSpec, RunView
+from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
+from llm_gateway.model.engine import Engine, Peers, RunSpec, RunView
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
 from llm_gateway.model.job import Job, JobState
@@ -25,7 +25,7 @@ from llm_gateway.model.lines import LineSplitter, parse_line
 from llm_gateway.model.operation import CallContext, Command, Diagnosis, Operation, PromptTemplate, Resource, Transport
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
-from llm_gateway.model.record import Decision, Record, Remarks, Tally, Verdict, VerdictRecord
+from llm_gateway.model.record import Annotations, Decision, Record, Tally, Verdict, VerdictRecord
 from llm_gateway.model.reply import Event, EventKind, Failure, FinishedRun, Reply, Summary
 from llm_gateway.model.request import McpServer, Prompt, Proposal, Request
 from llm_gateway.model.session import Resume, Session
@@ -35,27 +35,28 @@ from llm_gateway.model.tools import Access, EVERYWHERE, Opened, place_of, split_
 from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usage, plausible_usd, token_count
 from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, error_view, job_view, reply_text
 from llm_gateway.operations.answers import stamp
-from llm_gateway.operations.checking import Wire, check, operation, wire_object
 from llm_gateway.operations.directories import Directory, working_directory
+from llm_gateway.operations.validation import Wire, check, operation, wire_object
 from llm_gateway.plugins import PluginHost
-from llm_gateway.terminal import escaped_json, for_stream, without_controls
 from llm_gateway.quoting import quoted
+from llm_gateway.terminal import escaped_json, for_stream, without_controls
 
 __version__: str
 __all__ = [  # noqa: RUF022
-    "API_VERSION", "Access", "Admission", "Budget", "COMMON_FAILURES", "CacheAccount", "CallContext", "Command",
-    "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis", "Directory", "EVERYWHERE", "EndReason", "EndStep",
-    "Engine", "Event", "EventKind", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayError",
-    "Invocation", "Job", "JobId", "JobState", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS",
-    "McpServer", "ModelInfo", "NativeSessionId", "Neighbours", "NoOptions", "Notice", "Opened", "Operation",
-    "OutputReader", "OverBudget", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo",
-    "RUN_FILES", "Record", "Remarks", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts",
-    "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan",
-    "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check", "config_file", "error_for", "error_view",
-    "escaped_json", "expand_user", "failure_facts", "find_plugins", "find_program", "for_stream", "from_json",
-    "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range", "job_view", "judge",
-    "look_at_provider", "named_failure", "new_job_id", "new_session_id", "open_gateway", "operation", "parse_line",
-    "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted", "reply_text",
-    "reset_time", "run_briefly", "run_environment", "split_entry", "stamp", "system_zone", "to_json", "token_count",
-    "user_home", "version_of", "wire_object", "with_imports", "without_controls", "working_directory",
+    "API_VERSION", "Access", "Admission", "Annotations", "Budget", "COMMON_FAILURES", "CacheAccount",
+    "CallContext", "Command", "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis", "Directory",
+    "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Failure", "FailureFacts", "FailureRule",
+    "FinishedRun", "Gateway", "GatewayError", "Invocation", "Job", "JobId", "JobState", "Limits", "LineSplitter",
+    "LocationError", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId", "NoOptions", "Notice",
+    "Opened", "Operation", "OutputReader", "OverBudget", "Peers", "PluginHost", "Posture", "Prompt",
+    "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult",
+    "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store",
+    "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check",
+    "config_file", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts", "find_plugins",
+    "find_program", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl", "http_status",
+    "in_parents", "in_range", "job_view", "judge", "look_at_provider", "named_failure", "new_job_id",
+    "new_session_id", "open_gateway", "operation", "parse_line", "path_for", "piped_text", "place_of",
+    "plausible_usd", "probe_environment", "program_of", "quoted", "reply_text", "reset_time", "run_briefly",
+    "run_environment", "split_entry", "stamp", "system_zone", "to_json", "token_count", "user_home", "version_of",
+    "wire_object", "with_imports", "without_controls", "working_directory",
 ]

@@ -19,9 +19,9 @@ from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, 
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import McpServer
 from llm_gateway.model.store import Limits
-from llm_gateway.operations.checking import check
 from llm_gateway.operations.requests import RESERVED
 from llm_gateway.operations.surface import collect
+from llm_gateway.operations.validation import check
 from llm_gateway.supervisor import Supervisor
 
 if TYPE_CHECKING:

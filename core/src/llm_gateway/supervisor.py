@@ -1,11 +1,11 @@
-"""Looks after jobs: lets them in, follows their runs, concludes them, and adopts what a dead gateway left behind.
+"""Manages jobs: lets them in, follows their runs, concludes them, and adopts what a dead gateway left behind.
 
 A job is looked after by one gateway, its owner. Everything that ends a job goes through the store's compare-and-set on state
 and owner, so two gateways can never both conclude it. What happens when someone dies:
 
-- This gateway: its runs go on under their keepers. The next gateway of this home finds jobs whose owner's life lock is free,
+- This gateway: its runs go on under their shims. The next gateway of this home finds jobs whose owner's life lock is free,
   takes them over and concludes the ended ones at once.
-- Another gateway of this home: its keepers ring the bell when they end; hearing it, the living ones look for orphans.
+- Another gateway of this home: its shims send a notification when they end; hearing it, the living ones look for orphans.
 - A job that was accepted but never started is started by whoever takes it over, from `request.json` in its folder.
 """
 
@@ -26,11 +26,12 @@ import anyio
 from anyio import to_thread
 
 from llm_gateway.dispatch import seal
+from llm_gateway.dispatch.annotations import Earlier, annotate, earlier_turns
 from llm_gateway.dispatch.conclusion import conclude, failed, open_live, unlearn
 from llm_gateway.dispatch.planning import plan_again
-from llm_gateway.dispatch.remarks import Earlier, earlier_turns, remark
 from llm_gateway.dispatch.submit import Plan, run_spec
 from llm_gateway.errors import GatewayError, StoreUnavailable
+from llm_gateway.job_files import accepted_request, keep_reply, keep_request, was_changed
 from llm_gateway.live import LiveOutput, events_of
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.invocation import RunEnd
@@ -40,7 +41,6 @@ from llm_gateway.model.reply import Event
 from llm_gateway.model.request import Accepted
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission
-from llm_gateway.papers import accepted_request, keep_reply, keep_request, was_changed
 from llm_gateway.retention import keep_pruning
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("llm_gateway.supervisor")
 WoundUp = tuple[Job, Record, Counts]
 
-#: How often a wait for another gateway's job looks for itself, in case a bell was not heard.
+#: How often a wait for another gateway's job looks for itself, in case a notification was lost.
 _LOOK_AGAIN_S = 2.0
 #: What a machine may be short of for a while; it says nothing of a run.
 _PASSING = {EDQUOT, EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS}
@@ -66,7 +66,7 @@ class Supervisor:
         self.owner = f"g{secrets.token_hex(6)}"
         self._gateway = gateway
         self._home = gateway.settings.home
-        self._neighbours = gateway.engine.neighbours(self.owner)
+        self._peers = gateway.engine.peers(self.owner)
         self._plans: dict[JobId, Plan] = {}  # of this gateway's own jobs, until they are launched
         self._queued: set[JobId] = set()  # this gateway's, waiting for a place
         self._driven: set[JobId] = set()  # this gateway's, with a place: a task follows each to its end
@@ -76,13 +76,13 @@ class Supervisor:
         self._lives: dict[JobId, LiveOutput] = {}  # what somebody watches, or has looked at
         #: Set when a job that somebody waits for is worth a look; with it comes the job, if that has ended.
         self._stirred: dict[JobId, tuple[anyio.Event, dict[JobId, Job]]] = {}
-        self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose bells tell this gateway nothing new
+        self._known: deque[JobId] = deque(maxlen=4096)  # jobs whose notifications are no news to this gateway
         self._idle = anyio.Event()
         self._concluding = anyio.CapacityLimiter(_CONCLUDING_THREADS)
 
     async def run(self) -> None:
         """Begin: take the life lock, adopt orphans, listen. Runs on in the gateway's tasks."""
-        self._neighbours.join()
+        self._peers.register()
         tasks = self._gateway.tasks
         await self.look_after(*await self._gateway.store.unfinished())
         tasks.start_soon(self._listen)
@@ -90,14 +90,14 @@ class Supervisor:
 
     def close(self) -> None:
         """Let go of everything; the runs go on."""
-        self._neighbours.leave()
+        self._peers.unregister()
 
     def adopted(self, job_id: JobId) -> bool:
         """Whether this gateway took the job over from a dead one."""
         return job_id in self._adopted
 
     def folder(self, job_id: JobId) -> Path:
-        """Where a job's papers lie."""
+        """Where a job's files lie."""
         return self._home / "jobs" / job_id
 
     # ------------------------------------------------------------------------------------------------------- letting in
@@ -134,9 +134,9 @@ class Supervisor:
         return admission
 
     def _prepare(self, job: Job, plan: Plan, earlier: Earlier) -> Job:
-        """Lay down a job's papers, and have it say what its caller should know before it runs. Blocking."""
+        """Lay down a job's job files, and have it say what its caller should know before it runs. Blocking."""
         digests = seal.digests_of(keep_request(self.folder(job.id), plan.accepted))
-        told = (*plan.invocation.warnings, *remark(self._gateway, job, plan.accepted, earlier)[1])
+        told = (*plan.invocation.warnings, *annotate(self._gateway, job, plan.accepted, earlier)[1])
         notices = tuple({"code": one.code, "message": one.message, **one.details} for one in told)
         return replace(job, notices=notices, request_digests=digests)
 
@@ -159,7 +159,7 @@ class Supervisor:
         with anyio.CancelScope(shield=True):
             try:
                 claimed = await self._gateway.store.claim(self.owner, self._gateway.limits, datetime.now(timezone.utc))
-            except (StoreUnavailable, OSError) as error:  # what waits must not wait for the next bell
+            except (StoreUnavailable, OSError) as error:  # what waits must not wait for the next notification
                 log.warning("nothing could be started: %s", error)
                 self._gateway.tasks.start_soon(self._pump, _LOOK_AGAIN_S)
                 return
@@ -169,7 +169,7 @@ class Supervisor:
                 self._gateway.host.job_changed(job)
                 self._start(job)
             if claimed:  # another gateway's job may have waited behind these
-                await to_thread.run_sync(self._neighbours.tell, claimed[-1].id)
+                await to_thread.run_sync(self._peers.notify, claimed[-1].id)
 
     async def drained(self) -> None:
         """Wait until none of this gateway's jobs waits for a place or for its process."""
@@ -204,7 +204,7 @@ class Supervisor:
             self._launched.pop(job.id, None)
             self._wake(job.id, won)
         with suppress(RuntimeError):  # without a free thread: who waits here or elsewhere looks again after a while
-            await to_thread.run_sync(self._neighbours.tell, job.id)
+            await to_thread.run_sync(self._peers.notify, job.id)
             await self._pump()
         self._idle.set()
 
@@ -245,14 +245,14 @@ class Supervisor:
         return await to_thread.run_sync(self._wind_up, job, end, accepted, earlier, limiter=self._concluding)
 
     def _wind_up(self, job: Job, end: RunEnd | Exception, accepted: Accepted | None, earlier: Earlier) -> WoundUp:
-        """Conclude a job, with what there is to remark, and write its reply. Blocking."""
+        """Conclude a job, with what there is to annotate, and write its reply. Blocking."""
         gateway, text = self._gateway, ""
         if accepted is None or isinstance(end, Exception):
             concluded = failed(job, cast("Exception", end))
         else:
             live = self._lives.pop(job.id, None) or open_live(gateway, job, accepted)
             concluded, text = conclude(gateway, job, end, accepted, live)
-        record, notices, counts = remark(gateway, concluded, accepted, earlier, text)
+        record, notices, counts = annotate(gateway, concluded, accepted, earlier, text)
         if reply := concluded.reply:
             concluded = replace(concluded, reply=replace(reply, notices=(*reply.notices, *notices)))
         keep_reply(self.folder(job.id), text)
@@ -336,7 +336,7 @@ class Supervisor:
         """End a job, whoever looks after it, and wait (a little) until it has ended."""
         if job.state is JobState.QUEUED and await self._gateway.store.cancel_queued(job.id, datetime.now(timezone.utc)):
             self._forget_waiting(job.id)
-            await to_thread.run_sync(self._neighbours.tell, job.id)
+            await to_thread.run_sync(self._peers.notify, job.id)
             return
         await self._gateway.engine.cancel(job.id)
         await self.look_after(job)
@@ -347,7 +347,7 @@ class Supervisor:
         while True:
             heard: set[str] = set()
             with anyio.move_on_after(_LOOK_ROUND_S):
-                heard = await self._neighbours.heard()
+                heard = await self._peers.receive()
             strange = heard - set(self._known)
             watched = {*self._stirred, *self._queued, *self._lives}  # here somebody waits for it, or looks at it
             try:
@@ -378,7 +378,7 @@ class Supervisor:
         alive = {self.owner: True}
         for job in jobs:
             if job.owner not in alive:
-                alive[job.owner] = await to_thread.run_sync(self._neighbours.is_alive, job.owner)
+                alive[job.owner] = await to_thread.run_sync(self._peers.is_alive, job.owner)
             if not alive[job.owner]:
                 await self._adopt(job)
         if not all(alive.values()):

@@ -69,10 +69,10 @@ def play(home: Path) -> Callable[..., Any]:
     return play
 
 
-@pytest.fixture(params=["nursery", "alone"])
+@pytest.fixture(params=["fork_server", "alone"])
 def starter(request: pytest.FixtureRequest) -> Starter:
-    """Both ways in which keepers are started."""
-    return Starter(nursery=request.param == "nursery")
+    """Both ways in which shims are started."""
+    return Starter(fork_server=request.param == "fork_server")
 
 
 @pytest.fixture

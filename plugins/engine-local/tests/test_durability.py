@@ -1,7 +1,8 @@
-"""Gateways, nurseries and keepers that die at any moment."""
+"""Gateways, fork servers and shims that die at any moment."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from llm_gateway_engine_local.starter import Starter
 from llm_gateway.model.engine import RunSpec
 async def main():
     home, job, ways, *argv = sys.argv[1:]
-    engine = LocalEngine(pathlib.Path(home), starter=Starter(nursery=ways == "nursery"))
+    engine = LocalEngine(pathlib.Path(home), starter=Starter(fork_server=ways == "fork_server"))
     await engine.aopen()
     await engine.launch(RunSpec(job_id=job, argv=tuple(argv), cwd="/", env={"PATH": "/bin"}, timeout_s=60, output_bytes=1 << 20))
     async for _ in engine.changes(job):
@@ -40,7 +41,7 @@ def foreign_run(home, make_spec, tmp_path):
     """Have another gateway process start a run, and kill that process."""
     gateways = []
 
-    def start(spec, ways="nursery"):
+    def start(spec, ways="fork_server"):
         argv = [sys.executable, "-c", GATEWAY, str(home), spec.job_id, ways, *spec.argv]
         gateway = subprocess.Popen(argv, stdout=subprocess.PIPE)
         gateways.append(gateway)
@@ -54,7 +55,7 @@ def foreign_run(home, make_spec, tmp_path):
         gateway.stdout.close()
 
 
-@pytest.mark.parametrize("ways", ["nursery", "alone"])
+@pytest.mark.parametrize("ways", ["fork_server", "alone"])
 def test_lesson_7_a_run_outlives_its_killed_gateway_and_the_next_has_all_of_it(
     play, make_spec, foreign_run, tmp_path, ways
 ):
@@ -84,9 +85,9 @@ def test_lesson_8_what_ended_while_no_gateway_lived_is_known_at_once(play, make_
     gateway.wait()
 
     async def scene(engine):
-        keeper = engine.view(spec.job_id).keeper_pid
+        shim = engine.view(spec.job_id).shim_pid
         await anyio.to_thread.run_sync(lambda: (tmp_path / "fifo").write_text("go\n"))
-        await gone(keeper)
+        await gone(shim)
         begun = time.monotonic()
         end = await engine.wait(spec.job_id)
         return end, time.monotonic() - begun
@@ -113,7 +114,7 @@ def test_lesson_6_a_closed_engine_leaves_its_runs_alone(play, make_spec, saw, tm
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["own run", "another's run"])
-def test_lesson_5_a_killed_keeper_means_vanished_and_nothing_is_left(play, make_spec, saw, home, foreign_run, own):
+def test_lesson_5_a_killed_shim_means_vanished_and_nothing_is_left(play, make_spec, saw, home, foreign_run, own):
     code = (
         "import os,signal,time\nif os.fork()==0:\n os.setsid()\n if os.fork()==0:\n"
         "  signal.signal(15, signal.SIG_IGN); print('pid', os.getpid(), 'end'); time.sleep(100)\n os._exit(0)\ntime.sleep(100)"
@@ -138,9 +139,9 @@ def test_lesson_5_a_killed_keeper_means_vanished_and_nothing_is_left(play, make_
             group.start_soon(wait, engine)
             group.start_soon(wait, other)
             await anyio.wait_all_tasks_blocked()
-            os.kill(view.keeper_pid, signal.SIGKILL)
+            os.kill(view.shim_pid, signal.SIGKILL)
         await other.aclose()
-        left = [identify(pid) for pid in (view.pid, view.keeper_pid, int(output.split()[1]))]
+        left = [identify(pid) for pid in (view.pid, view.shim_pid, int(output.split()[1]))]
         return ends, engine.read_output(spec.job_id, "stdout", 0, 99), [who for who in left if who and who.is_alive()]
 
     ends, output, left = play(scene)
@@ -151,14 +152,14 @@ def test_lesson_5_a_killed_keeper_means_vanished_and_nothing_is_left(play, make_
     assert left == []
 
 
-def test_an_agent_does_not_outlive_its_keeper_even_when_no_gateway_looks(play, make_spec, saw, gone):
+def test_an_agent_does_not_outlive_its_shim_even_when_no_gateway_looks(play, make_spec, saw, gone):
     spec = make_spec(sh="echo ready; exec sleep 100")
 
     async def scene(engine):
         await engine.launch(spec)
         await saw(engine, spec.job_id, b"ready")
         view = engine.view(spec.job_id)
-        os.kill(view.keeper_pid, signal.SIGKILL)
+        os.kill(view.shim_pid, signal.SIGKILL)
         await gone(view.pid)
 
     play(scene)
@@ -171,14 +172,14 @@ def test_lesson_43_secrets_of_a_vanished_run_are_deleted_with_its_verdict(play, 
         await engine.launch(spec)
         await saw(engine, spec.job_id, b"ready")
         assert (home / "jobs" / spec.job_id / "files" / "secret").read_bytes() == b"s3cret"
-        os.kill(engine.view(spec.job_id).keeper_pid, signal.SIGKILL)
+        os.kill(engine.view(spec.job_id).shim_pid, signal.SIGKILL)
         return await engine.wait(spec.job_id)
 
     assert play(scene).artifacts == {"{run_files}/secret": b"s3cret"}
     assert not (home / "jobs" / spec.job_id / "files").exists()
 
 
-def test_a_killed_nursery_takes_no_run_with_it_and_is_replaced(play, make_spec, saw, gone, tmp_path):
+def test_a_killed_fork_server_takes_no_run_with_it_and_is_replaced(play, make_spec, saw, gone, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     before, after = make_spec(sh="echo ready; read line < fifo; exit 7"), make_spec(sh="exit 8")
     starter = Starter()
@@ -186,11 +187,11 @@ def test_a_killed_nursery_takes_no_run_with_it_and_is_replaced(play, make_spec, 
     async def scene(engine):
         await engine.launch(before)
         await saw(engine, before.job_id, b"ready")
-        first = starter.nursery_pid
+        first = starter.fork_server_pid
         os.kill(first, signal.SIGKILL)
         await gone(first)
         await engine.launch(after)
-        assert starter.nursery_pid != first
+        assert starter.fork_server_pid != first
         codes = [(await engine.wait(after.job_id)).exit_code]
         await anyio.to_thread.run_sync(lambda: (tmp_path / "fifo").write_text("go\n"))
         return [*codes, (await engine.wait(before.job_id)).exit_code]
@@ -198,24 +199,24 @@ def test_a_killed_nursery_takes_no_run_with_it_and_is_replaced(play, make_spec, 
     assert play(scene, starter=starter) == [8, 7]
 
 
-def test_a_message_that_was_lost_with_the_nursery_is_sent_again(play, make_spec, tmp_path):
+def test_a_message_that_was_lost_with_the_fork_server_is_sent_again(play, make_spec, tmp_path):
     warm, spec = make_spec(sh="true"), make_spec(sh="echo ran >> count")
     starter = Starter()
 
     async def scene(engine):
         await engine.launch(warm)
         await engine.wait(warm.job_id)
-        os.kill(starter.nursery_pid, signal.SIGSTOP)
+        os.kill(starter.fork_server_pid, signal.SIGSTOP)
         await engine.launch(spec)
-        os.kill(starter.nursery_pid, signal.SIGKILL)
+        os.kill(starter.fork_server_pid, signal.SIGKILL)
         return await engine.wait(spec.job_id)
 
     assert play(scene, starter=starter).exit_code == 0
     assert (tmp_path / "count").read_text() == "ran\n"
 
 
-def test_where_no_keeper_can_be_started_the_run_fails_instead_of_hanging(play, make_spec):
-    starter = Starter(nursery=False)
+def test_where_no_shim_can_be_started_the_run_fails_instead_of_hanging(play, make_spec):
+    starter = Starter(fork_server=False)
     starter.program = ("/bin/true",)
     spec = make_spec(sh="true")
 
@@ -225,7 +226,7 @@ def test_where_no_keeper_can_be_started_the_run_fails_instead_of_hanging(play, m
 
     end = play(scene, starter=starter)
     assert end.reason is EndReason.SPAWN_FAILED
-    assert end.detail == "No keeper could be started."
+    assert end.detail == "No shim could be started."
 
 
 def test_lesson_81_alive_is_a_held_lock_and_not_a_time(play, make_spec, saw, home):
@@ -234,8 +235,8 @@ def test_lesson_81_alive_is_a_held_lock_and_not_a_time(play, make_spec, saw, hom
     async def scene(engine):
         await engine.launch(spec)
         await saw(engine, spec.job_id, b"ready")
-        keeper = engine.view(spec.job_id).keeper_pid
-        os.kill(keeper, signal.SIGSTOP)  # silent for as long as you like
+        shim = engine.view(spec.job_id).shim_pid
+        os.kill(shim, signal.SIGSTOP)  # silent for as long as you like
         for path in (home / "jobs" / spec.job_id).iterdir():
             os.utime(path, (0, 0))
         other = LocalEngine(home)
@@ -245,7 +246,7 @@ def test_lesson_81_alive_is_a_held_lock_and_not_a_time(play, make_spec, saw, hom
         await other.aclose()
         assert patience.cancelled_caught
         assert engine.view(spec.job_id).alive
-        os.kill(keeper, signal.SIGCONT)
+        os.kill(shim, signal.SIGCONT)
         await engine.cancel(spec.job_id)
         return (await engine.wait(spec.job_id)).reason
 
@@ -266,13 +267,13 @@ def test_what_a_gateway_was_killed_at_writing_goes_with_the_next_verdict(play, m
     assert [path.name for path in folder.glob(".*")] == []
 
 
-def test_the_nursery_ends_with_its_gateway(play, make_spec, gone):
+def test_the_fork_server_ends_with_its_gateway(play, make_spec, gone):
     starter, spec = Starter(), make_spec(sh="true")
 
     async def scene(engine):
         await engine.launch(spec)
         await engine.wait(spec.job_id)
-        return starter.nursery_pid
+        return starter.fork_server_pid
 
     pid = play(scene, starter=starter)
     assert identify(pid) is None
@@ -293,3 +294,25 @@ def test_a_nested_gateway_that_settles_the_run_it_lives_in_does_not_kill_itself(
     )
     assert child.communicate(timeout=30)[0] == b"0\n"
     assert ending.marked("job-nested") == []
+
+
+def test_a_run_that_the_version_before_started_is_seen_and_canceled(play, make_spec, saw, home):
+    spec = make_spec(sh="echo ready; exec sleep 100")
+
+    async def scene(engine):
+        await engine.launch(spec)
+        await saw(engine, spec.job_id, b"ready")
+        shim = engine.view(spec.job_id).shim_pid
+        file = home / "jobs" / spec.job_id / "state.json"
+        state = json.loads(file.read_bytes())
+        state["keeper"] = state.pop("shim")
+        file.write_text(json.dumps(state))
+        later = LocalEngine(home)
+        await later.aopen()
+        view = later.view(spec.job_id)
+        await later.cancel(spec.job_id)
+        end = await later.wait(spec.job_id)
+        await later.aclose()
+        return view.shim_pid == shim, view.alive, end.reason
+
+    assert play(scene) == (True, True, EndReason.CANCELED)

@@ -242,7 +242,7 @@ def test_a_sigterm_without_a_cancel_changes_nothing(play, make_spec, saw, tmp_pa
         await engine.launch(spec)
         await saw(engine, spec.job_id, b"ready")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            os.kill(engine.view(spec.job_id).keeper_pid, number)
+            os.kill(engine.view(spec.job_id).shim_pid, number)
         await anyio.to_thread.run_sync(lambda: (tmp_path / "fifo").write_text("go\n"))
         end = await engine.wait(spec.job_id)
         return end.reason, end.exit_code, engine.read_output(spec.job_id, "stdout", 0, 99)

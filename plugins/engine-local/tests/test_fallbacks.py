@@ -20,23 +20,23 @@ from llm_gateway_engine_local.starter import Starter
 POORER = """
 import os, sys
 sys.path += [{engine!r}, sys.argv[3]]
-from llm_gateway_engine_local import identity, linux, nursery
+from llm_gateway_engine_local import identity, linux, fork_server
 if {no_linux}:
     linux.become_reaper = linux.die_with_parent = linux.punch = lambda *_: False
     identity.PROC = "/nonexistent"
     del os.pidfd_open
 else:
     linux.punch = lambda *_: False
-nursery.main(sys.argv[1], int(sys.argv[2]))
+fork_server.main(sys.argv[1], int(sys.argv[2]))
 """
 
 
-def poorer(tmp_path: Path, *, no_linux: bool, nursery: bool = True) -> Starter:
+def poorer(tmp_path: Path, *, no_linux: bool, fork_server: bool = True) -> Starter:
     script = tmp_path / "poorer.py"
     script.write_text(
         POORER.format(engine=str(Path(llm_gateway_engine_local.__file__).parent.parent), no_linux=no_linux)
     )
-    starter = Starter(nursery=nursery)
+    starter = Starter(fork_server=fork_server)
     starter.program = (sys.executable, "-I", "-S", str(script))
     return starter
 
@@ -56,8 +56,8 @@ def test_where_no_hole_can_be_made_a_flood_is_ended_and_kept(play, make_spec, tm
     assert tail == b"y\n"
 
 
-@pytest.mark.parametrize("nursery", [True, False], ids=["nursery", "alone"])
-def test_a_bare_posix_system_runs_and_cancels(play, make_spec, saw, tmp_path, monkeypatch, nursery):
+@pytest.mark.parametrize("fork_server", [True, False], ids=["fork_server", "alone"])
+def test_a_bare_posix_system_runs_and_cancels(play, make_spec, saw, tmp_path, monkeypatch, fork_server):
     monkeypatch.setattr("llm_gateway_engine_local.identity.PROC", "/nonexistent")
     monkeypatch.delattr(os, "pidfd_open")
     quick = make_spec(sh="echo hello; (trap '' TERM; sleep 100) & exit 3")
@@ -72,7 +72,7 @@ def test_a_bare_posix_system_runs_and_cancels(play, make_spec, saw, tmp_path, mo
         await engine.cancel(slow.job_id)
         return first, view, await engine.wait(slow.job_id)
 
-    first, view, second = play(scene, starter=poorer(tmp_path, no_linux=True, nursery=nursery), inotify=False)
+    first, view, second = play(scene, starter=poorer(tmp_path, no_linux=True, fork_server=fork_server), inotify=False)
     assert (first.reason, first.exit_code) == (EndReason.EXITED, 3)
     assert view.alive
     assert view.rss_bytes is None
@@ -88,7 +88,7 @@ def test_a_bare_posix_system_settles_a_vanished_run(play, make_spec, saw, tmp_pa
         await engine.launch(spec)
         await saw(engine, spec.job_id, b"ready")
         view = engine.view(spec.job_id)
-        os.kill(view.keeper_pid, signal.SIGKILL)
+        os.kill(view.shim_pid, signal.SIGKILL)
         end = await engine.wait(spec.job_id)
         return end, identify(view.pid)
 

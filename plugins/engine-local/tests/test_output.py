@@ -31,7 +31,7 @@ def test_lesson_10_100_megabytes_complete_and_head_and_tail_are_kept(play, make_
             view = engine.view(spec.job_id)
             if view.alive:
                 try:
-                    peak = max(peak, private_memory(view.keeper_pid))
+                    peak = max(peak, private_memory(view.shim_pid))
                 except OSError:
                     continue
         end = await engine.wait(spec.job_id)
@@ -87,7 +87,7 @@ def test_lesson_5_the_hole_of_a_vanished_run_is_still_known(play, make_spec, saw
         async for _ in engine.changes(spec.job_id):
             if engine.read_output(spec.job_id, "stdout", MEGABYTE // 2, 16) == b"\0" * 16:  # punched already
                 break
-        os.kill(engine.view(spec.job_id).keeper_pid, signal.SIGKILL)
+        os.kill(engine.view(spec.job_id).shim_pid, signal.SIGKILL)
         return await engine.wait(spec.job_id)
 
     end = play(scene)

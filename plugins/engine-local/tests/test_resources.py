@@ -185,7 +185,7 @@ def test_a_run_within_its_limits_ends_by_itself(play: Callable[..., Any], make_s
     assert said.strip()
 
 
-def test_a_run_whose_keeper_is_killed_ends_with_its_group(
+def test_a_run_whose_shim_is_killed_ends_with_its_group(
     home: Path, play: Callable[..., Any], make_spec: Callable[..., Any], saw: Callable[..., Any]
 ) -> None:
     spec = make_spec(sh="echo up; sleep 300", memory_bytes=512 * MB)
@@ -196,7 +196,7 @@ def test_a_run_whose_keeper_is_killed_ends_with_its_group(
         with Folder(str(home / "jobs" / spec.job_id)) as folder:
             state = folder.read_json(STATE)
         assert state
-        os.kill(state["keeper"]["pid"], signal.SIGKILL)
+        os.kill(state["shim"]["pid"], signal.SIGKILL)
         return state, await engine.wait(spec.job_id)
 
     state, end = play(scene)

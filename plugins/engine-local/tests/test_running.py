@@ -15,7 +15,7 @@ import pytest
 import llm_gateway
 import llm_gateway_engine_local
 from llm_gateway.model.invocation import EndReason
-from llm_gateway_engine_local.bells import Bell
+from llm_gateway_engine_local.notifier import Notifier
 from llm_gateway_engine_local.plugin import gateway_open_engine
 
 
@@ -293,7 +293,7 @@ def test_a_view_tells_what_can_be_seen(play, make_spec, saw):
     during, after = play(scene)
     assert during.known
     assert during.alive
-    assert during.pid != during.keeper_pid
+    assert during.pid != during.shim_pid
     assert during.stdout_bytes == 6
     assert during.last_output_at >= during.started_at.replace(microsecond=0)
     assert during.rss_bytes > 30_000_000
@@ -331,25 +331,25 @@ def test_the_plugin_answers_to_its_own_url_alone(home):
     assert gateway_open_engine("fleet://x", str(home)) is None
 
 
-def test_a_keeper_rings_when_its_run_is_over(play, make_spec, home):
-    ear, spec = Bell(home, "one"), make_spec(sh="true")
-    ear.open()
+def test_a_shim_rings_when_its_run_is_over(play, make_spec, home):
+    receiver, spec = Notifier(home, "one"), make_spec(sh="true")
+    receiver.open()
 
     async def scene(engine):
         await engine.launch(spec)
-        heard = await ear.heard()
+        heard = await receiver.receive()
         assert (await engine.wait(spec.job_id)).exit_code == 0
         return heard
 
     try:
         assert play(scene) == {spec.job_id}
     finally:
-        ear.close()
+        receiver.close()
 
 
-def test_a_keeper_loads_nothing_of_the_kernel_but_how_files_are_opened():
+def test_a_shim_loads_nothing_of_the_kernel_but_how_files_are_opened():
     code = (
-        "import sys\nsys.path += sys.argv[1:]\nimport llm_gateway_engine_local.nursery, llm_gateway_engine_local.keeper\n"
+        "import sys\nsys.path += sys.argv[1:]\nimport llm_gateway_engine_local.fork_server, llm_gateway_engine_local.shim\n"
         "print(*sys.modules)"
     )
     folders = [str(Path(package.__file__).parents[1]) for package in (llm_gateway, llm_gateway_engine_local)]

@@ -15,15 +15,15 @@ from llm_gateway_engine_local.starter import Starter
 STUCK = """
 import os, signal, sys
 sys.path += [{engine!r}, sys.argv[3]]
-from llm_gateway_engine_local import keeper, nursery
-become = keeper._become
+from llm_gateway_engine_local import shim, fork_server
+become = shim._become
 def stop_first(argv, env, cwd, streams, gate):
     os.setsid()
     os.read(gate, 1)
     os.kill(os.getpid(), signal.SIGSTOP)
     become(argv, env, cwd, streams, gate)
-keeper._become = stop_first
-nursery.main(sys.argv[1], int(sys.argv[2]))
+shim._become = stop_first
+fork_server.main(sys.argv[1], int(sys.argv[2]))
 """
 
 

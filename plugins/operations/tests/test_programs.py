@@ -18,7 +18,7 @@ import pytest
 from llm_gateway import CallContext, Gateway, ModelInfo, open_gateway
 from llm_gateway.cli import versions
 from llm_gateway.errors import InvalidRequest
-from llm_gateway_extension_operations import models, newer
+from llm_gateway_extension_operations import models, version_check
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newer, "_known", {})
+    monkeypatch.setattr(version_check, "_known", {})
     monkeypatch.setattr(versions, "_told", {})
 
 
@@ -116,7 +116,7 @@ async def test_lesson_66_what_a_program_said_is_remembered_until_it_is_another_o
     async with world.open() as gateway:
         await world.ask(gateway, "hello")
         await known(gateway, world)
-    newer._known.clear()
+    version_check._known.clear()
     versions._told.clear()
     async with world.open() as gateway:
         assert warned(await world.ask(gateway, "in another life"))
@@ -135,7 +135,7 @@ async def test_lesson_66_a_program_is_asked_again_after_a_day_though_it_looks_th
     async with world.open() as gateway:
         await world.ask(gateway, "hello")
         await known(gateway, world)
-        newer._known.clear()
+        version_check._known.clear()
         a_day_ago = time.time() - 25 * 3600
         os.utime(world.home / "versions.json", (a_day_ago, a_day_ago))
         await world.ask(gateway, "the next day")

@@ -69,7 +69,7 @@ def test_a_repository_without_commits_is_all_new(tmp_path: Path) -> None:
 
 
 def test_nothing_that_a_repository_configures_is_run(repo: Path, tmp_path: Path) -> None:
-    bell = tmp_path / "rung"
+    bell = tmp_path / "level"
     evil = tmp_path / "evil"
     evil.write_text(f"#!/bin/sh\necho $0 $1 >> {bell}\ncat\n")
     evil.chmod(0o700)

@@ -79,8 +79,8 @@ def test_any_text_is_read_and_no_approval_comes_of_one_without_its_form(text: st
     assert found.verdict not in (APPROVED, WITH_CONDITIONS) or "json" in text
 
 
-def turn(seat: str, *findings: Finding, verdict: str | None = NOT_APPROVED) -> Turn:
-    return Turn(round=1, role="review", seat=seat, status="completed", verdict=verdict, findings=findings)
+def turn(reviewer: str, *findings: Finding, verdict: str | None = NOT_APPROVED) -> Turn:
+    return Turn(round=1, role="review", reviewer=reviewer, status="completed", verdict=verdict, findings=findings)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_findings_of_another_place_or_another_cause_stay_apart() -> None:
     other = Finding(severity="high", title="SQL is built from user input", file="a.py", line=10, cause="injection")
     elsewhere = Finding(severity="high", title="The lock is never released", file="b.py", line=10, cause="lock leak")
     merged = merge([turn("x", first, far), turn("y", same, other, elsewhere)])
-    assert sorted((one.finding.file, one.finding.line, one.seats) for one in merged) == [
+    assert sorted((one.finding.file, one.finding.line, one.reviewers) for one in merged) == [
         ("a.py", 10, ["x", "y"]),
         ("a.py", 10, ["y"]),
         ("a.py", 90, ["x"]),

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from llm_gateway import CallContext, Gateway, Operation, PromptTemplate, Resource
 from llm_gateway_transport_mcp.manifest import results_of
+from llm_gateway_transport_mcp.serializable import MAX_BYTES, NotSerializable, plain_json
 from llm_gateway_transport_mcp.server import build_server
-from llm_gateway_transport_mcp.speakable import MAX_BYTES, Unspeakable, plain_json
 from llm_gateway_transport_mcp.tools import listing
 
 WORDS = st.one_of(st.text(max_size=8), st.sampled_from(["", "\ud800", "\0", "a\nb", "x" * 200, "$ref", "/", "ä"]))
@@ -165,8 +165,8 @@ def test_a_schema_that_would_double_with_each_definition_stays_small() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), b"", {1, 2}, object(), "\ud800", [[[]]] * 400_000])
-def test_what_json_cannot_hold_is_unspeakable(value: Any) -> None:
-    with pytest.raises(Unspeakable):
+def test_what_json_cannot_hold_is_not_serializable(value: Any) -> None:
+    with pytest.raises(NotSerializable):
         plain_json({"value": value})
 
 

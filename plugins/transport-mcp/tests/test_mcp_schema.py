@@ -42,7 +42,7 @@ class PromptParts(Strict):
     cache_control: CacheControl | None = None
 
 
-Rung = Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"]
+Level = Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"]
 
 
 NoFlag = Annotated[str, Field(pattern=r"^[^-\s].*$", max_length=400)]
@@ -58,7 +58,7 @@ class RequestParams(Strict):
     on_busy: Literal["refuse", "queue"] = "refuse"
     approval_strategy: str = Field("legacy", description="legacy, mcp_managed, …")
     approval_policy: Literal["strict", "balanced", "permissive"] = "balanced"
-    posture: Rung | None = None
+    posture: Level | None = None
     allowed_tools: list[NoFlag] | None = None
     disallowed_tools: list[NoFlag] | None = None
     mcp_servers: list[str] | None = None
@@ -257,11 +257,15 @@ def test_a_broken_tool_is_dropped_and_the_list_stays(caplog: pytest.LogCaptureFi
     class Shapeless(RootModel[list[int]]):
         pass
 
-    class Unspeakable(BaseModel):
+    class NotSerializable(BaseModel):
         model_config = ConfigDict(arbitrary_types_allowed=True)
         thing: logging.Logger
 
-    broken = [operation("b", params=Shapeless), operation("c", params=Unspeakable), operation("d", result=Shapeless)]
+    broken = [
+        operation("b", params=Shapeless),
+        operation("c", params=NotSerializable),
+        operation("d", result=Shapeless),
+    ]
     shown = listing([operation("z"), *broken, operation("a")]).tools
     assert [tool.name for tool in shown] == ["a", "z"]
     assert len(caplog.records) == 3

@@ -1,4 +1,4 @@
-"""The parts below the protocol: the wire, the seam for a front, the pace of progress, the words of errors."""
+"""The parts below the protocol: the wire, the seam for the handshake cache, the pace of progress, the words of errors."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_a_silent_client_cannot_hold_up_the_end() -> None:
 async def test_a_front_may_answer_first_and_hand_the_rest_over() -> None:
     sent: list[dict[str, Any]] = []
 
-    class Front:
+    class HandshakeCache:
         def claim(self) -> None:
             """It has been here from the beginning."""
 
@@ -120,7 +120,7 @@ async def test_a_front_may_answer_first_and_hand_the_rest_over() -> None:
             answered = anyio.Event()
 
             async def lines() -> AsyncIterator[bytes | LineTooLong]:
-                yield HELLO  # answered by the front long ago; the SDK must have seen it
+                yield HELLO  # answered by the handshake cache long ago; the SDK must have seen it
                 yield b'{"jsonrpc": "2.0", "method": "notifications/initialized"}'
                 yield request("tools/list", 2)
                 await answered.wait()
@@ -134,7 +134,7 @@ async def test_a_front_may_answer_first_and_hand_the_rest_over() -> None:
             yield Wire(lines=lines(), send=send)
 
     with anyio.fail_after(20):
-        await McpTransport(Front()).serve(Empty())
+        await McpTransport(HandshakeCache()).serve(Empty())
     assert sent == [{"jsonrpc": "2.0", "id": 2, "result": {"tools": []}}]
 
 

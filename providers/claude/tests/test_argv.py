@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from llm_gateway import RUN_FILES, Invocation, McpServer, NativeSessionId, Posture, Prompt, Request, Resume
 from llm_gateway.errors import InvalidRequest
-from llm_gateway_provider_claude.argv import RUNGS, build
+from llm_gateway_provider_claude.argv import LEVELS, build
 from llm_gateway_provider_claude.options import ClaudeOptions
 from llm_gateway_provider_claude.plugin import gateway_describe_provider
 
@@ -77,8 +77,8 @@ def test_retries_updates_and_telemetry_are_bounded_by_environment() -> None:
 
 
 @pytest.mark.parametrize("posture", Posture, ids=lambda posture: posture.value)
-def test_every_rung_has_its_mode(posture: Posture) -> None:
-    assert set(RUNGS[posture]) <= set(argv_of(posture))
+def test_every_level_has_its_mode(posture: Posture) -> None:
+    assert set(LEVELS[posture]) <= set(argv_of(posture))
     assert sum(element.startswith("--permission-mode=") for element in argv_of(posture)) == 1
 
 
@@ -97,7 +97,7 @@ def test_only_bypass_as_root_claims_a_sandbox_around_it(posture: Posture) -> Non
 
 
 @pytest.mark.parametrize("posture", Posture, ids=lambda posture: posture.value)
-def test_lesson_83_no_setting_or_server_of_a_project_loads_on_any_rung(posture: Posture) -> None:
+def test_lesson_83_no_setting_or_server_of_a_project_loads_on_any_level(posture: Posture) -> None:
     argv = argv_of(posture)
     assert argv[argv.index("--setting-sources") + 1] == ""
     assert "--strict-mcp-config" in argv
@@ -168,12 +168,12 @@ def test_no_value_is_ever_read_as_a_flag_or_swallows_another(
 
 @pytest.mark.parametrize("tool", ["Write", "Bash(git status)", "Bash"])
 @pytest.mark.parametrize("posture", [Posture.READ_ONLY, Posture.PLAN], ids=lambda posture: posture.value)
-def test_lesson_49_allowed_tools_do_not_widen_a_rung_that_only_looks(tool: str, posture: Posture) -> None:
+def test_lesson_49_allowed_tools_do_not_widen_a_level_that_only_looks(tool: str, posture: Posture) -> None:
     with pytest.raises(InvalidRequest, match="cannot widen"):
         argv_of(posture, allowed_tools=(tool,))
 
 
-def test_tools_that_look_may_be_named_on_the_lowest_rung() -> None:
+def test_tools_that_look_may_be_named_on_the_lowest_level() -> None:
     assert "--allowedTools=mcp__search" in argv_of(Posture.READ_ONLY, allowed_tools=("Read", "mcp__search"))
 
 
@@ -193,7 +193,7 @@ def test_mcp_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]
 
 
-def test_a_server_that_is_given_may_be_used_except_on_the_rungs_that_only_look() -> None:
+def test_a_server_that_is_given_may_be_used_except_on_the_levels_that_only_look() -> None:
     given: dict[str, Any] = {"mcp_servers": (McpServer(name="search", command="x"),)}
     assert "--allowedTools=mcp__search" in argv_of(Posture.PROMPTED, **given)
     assert "--allowedTools=mcp__search" not in argv_of(Posture.READ_ONLY, **given)

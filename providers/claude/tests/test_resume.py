@@ -7,7 +7,7 @@ import pytest
 
 from llm_gateway import NativeSessionId, Posture, Session, new_session_id
 from llm_gateway.errors import SessionNotResumable
-from llm_gateway_provider_claude.options import RUNG_OF, ClaudeOptions, posture_of
+from llm_gateway_provider_claude.options import LEVEL_OF, ClaudeOptions, posture_of
 from llm_gateway_provider_claude.resume import enter
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -45,10 +45,10 @@ def test_lesson_75_a_name_that_is_no_id_never_reaches_the_program(native_id: str
         enter(session(native_id))
 
 
-@pytest.mark.parametrize(("mode", "rung"), RUNG_OF.items())
-def test_a_permission_mode_spells_its_rung(mode: str, rung: Posture) -> None:
-    assert posture_of(ClaudeOptions(permissionMode=mode)) is rung
+@pytest.mark.parametrize(("mode", "level"), LEVEL_OF.items())
+def test_a_permission_mode_spells_its_level(mode: str, level: Posture) -> None:
+    assert posture_of(ClaudeOptions(permissionMode=mode)) is level
 
 
-def test_no_permission_mode_spells_no_rung() -> None:
+def test_no_permission_mode_spells_no_level() -> None:
     assert posture_of(ClaudeOptions()) is None

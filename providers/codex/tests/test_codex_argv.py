@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from llm_gateway import RUN_FILES, Invocation, McpServer, NativeSessionId, Posture, Prompt, Request, Resume
 from llm_gateway.errors import InputTooLarge, InvalidRequest
-from llm_gateway_provider_codex.argv import RUNGS, SETTINGS, build, toml
+from llm_gateway_provider_codex.argv import LEVELS, SETTINGS, build, toml
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings
 from llm_gateway_provider_codex.plugin import gateway_describe_provider
 
@@ -88,10 +88,10 @@ def test_lesson_22_a_prompt_of_100000_characters_travels_by_stdin() -> None:
 
 
 @pytest.mark.parametrize("posture", Posture, ids=named)
-def test_every_rung_has_its_flags(posture: Posture) -> None:
+def test_every_level_has_its_flags(posture: Posture) -> None:
     for resume in (FRESH, AGAIN):
         argv = made(posture, resume).argv
-        assert set(RUNGS[posture]) <= set(argv)
+        assert set(LEVELS[posture]) <= set(argv)
         assert sum(part.startswith(("--sandbox=", "--dangerously")) for part in argv) == 1
         assert "--full-auto" not in argv, "trap 17: it is gone"
 
@@ -160,7 +160,7 @@ def test_search_is_said_as_a_setting() -> None:
     assert not [said for said in overrides(made()) if said.startswith("web_search")]
 
 
-def test_what_the_operator_set_comes_first_so_that_a_rung_has_the_last_word() -> None:
+def test_what_the_operator_set_comes_first_so_that_a_level_has_the_last_word() -> None:
     settings = CodexSettings(config=("model_provider=x", "sandbox_workspace_write.network_access=true"))
     said = overrides(made(Posture.WORKSPACE_WRITE, settings=settings))
     assert said[:2] == list(settings.config)
@@ -217,7 +217,7 @@ def test_no_value_is_ever_read_as_a_flag(
     values = {at + 1 for at, part in enumerate(argv) if part == "-c"}
     for at, element in enumerate(argv[2:-1], 2):
         flag, joined, _ = element.partition("=")
-        assert at in values or element == "-c" or element in RUNGS[posture] or flag.startswith("--")
+        assert at in values or element == "-c" or element in LEVELS[posture] or flag.startswith("--")
         assert at not in values or (joined and not flag.startswith("-"))
 
 
@@ -250,7 +250,7 @@ def test_lesson_77_a_server_that_is_a_gateway_learns_how_deep_it_runs() -> None:
     assert {"LLM_GATEWAY_DEPTH", "LLM_GATEWAY_JOB", "HTTPS_PROXY"} <= set(passed)
 
 
-def test_trap_9_a_server_that_is_given_may_be_used_except_on_the_rungs_that_only_look() -> None:
+def test_trap_9_a_server_that_is_given_may_be_used_except_on_the_levels_that_only_look() -> None:
     approval = 'mcp_servers.search.default_tools_approval_mode="approve"'
     given: dict[str, Any] = {"mcp_servers": (McpServer(name="search", command="x"),)}
     assert [posture for posture in Posture if approval not in overrides(made(posture, **given))] == LOOKING[:2]

@@ -10,7 +10,7 @@ import pytest
 
 from llm_gateway import NativeSessionId, Posture, Session, new_session_id
 from llm_gateway.errors import InvalidRequest, SessionNotResumable
-from llm_gateway_provider_codex.options import RUNG_OF, CodexOptions, posture_of
+from llm_gateway_provider_codex.options import LEVEL_OF, CodexOptions, posture_of
 from llm_gateway_provider_codex.plugin import gateway_describe_provider
 from llm_gateway_provider_codex.resume import enter, home, record_paths
 
@@ -76,9 +76,9 @@ def test_codex_has_a_folder_of_its_own(environ: dict[str, str], folder: str) -> 
     assert home(environ) == PurePath(folder)
 
 
-@pytest.mark.parametrize(("mode", "rung"), RUNG_OF.items())
-def test_a_sandbox_mode_spells_its_rung(mode: str, rung: Posture) -> None:
-    assert posture_of(CodexOptions(sandboxMode=mode)) is rung
+@pytest.mark.parametrize(("mode", "level"), LEVEL_OF.items())
+def test_a_sandbox_mode_spells_its_level(mode: str, level: Posture) -> None:
+    assert posture_of(CodexOptions(sandboxMode=mode)) is level
 
 
 def test_full_auto_spells_workspace_write_and_its_absence_nothing() -> None:

@@ -18,7 +18,7 @@ from llm_gateway_provider_gemini.plugin import gateway_describe_provider
 ID = NativeSessionId("2f0d8a5e-9c7b-4b56-8f0b-0d3f6f5c1a11")
 FRESH = Resume(native_id=ID, fresh=True)
 AGAIN = Resume(native_id=ID, fresh=False)
-RUNGS = list(MODE_OF)
+LEVELS = list(MODE_OF)
 named = {"ids": lambda posture: posture.value}
 
 
@@ -66,21 +66,21 @@ def test_a_resumed_request_names_its_conversation() -> None:
     assert not [element for element in argv if element.startswith("--session-id")]
 
 
-@pytest.mark.parametrize("posture", RUNGS, **named)
-def test_trap_2_no_rung_below_bypass_has_a_way_up(posture: Posture) -> None:
+@pytest.mark.parametrize("posture", LEVELS, **named)
+def test_trap_2_no_level_below_bypass_has_a_way_up(posture: Posture) -> None:
     denied = [decision(made(posture=posture), tool) for tool in ("enter_plan_mode", "exit_plan_mode")]
     assert denied == ([None, None] if posture is Posture.BYPASS else ["deny", "deny"])
 
 
-@pytest.mark.parametrize("posture", RUNGS, **named)
-def test_every_rung_has_its_mode_and_only_plan_can_plan(posture: Posture) -> None:
+@pytest.mark.parametrize("posture", LEVELS, **named)
+def test_every_level_has_its_mode_and_only_plan_can_plan(posture: Posture) -> None:
     invocation = made(posture=posture)
     assert f"--approval-mode={MODE_OF[posture]}" in invocation.argv
     assert settings_of(invocation)["general"]["plan"]["enabled"] is (posture is Posture.PLAN)
 
 
 def test_the_users_own_rules_count_only_where_they_can_but_hold_back() -> None:
-    having = {posture for posture in RUNGS if "--policy=~/.gemini/policies" in made(posture=posture).argv}
+    having = {posture for posture in LEVELS if "--policy=~/.gemini/policies" in made(posture=posture).argv}
     assert having == {Posture.BYPASS}
 
 
@@ -210,7 +210,7 @@ def servers_allowed(invocation: Invocation) -> set[tuple[str, str]]:
     return {(rule["mcpName"], rule["toolName"]) for rule in rules_of(invocation) if "mcpName" in rule}
 
 
-def test_a_server_that_is_given_may_be_used_except_on_the_rungs_that_only_look() -> None:
+def test_a_server_that_is_given_may_be_used_except_on_the_levels_that_only_look() -> None:
     assert servers_allowed(made(mcp_servers=SERVERS)) == {("ref-tools", "*"), ("far", "*")}
     assert servers_allowed(made(posture=Posture.READ_ONLY, mcp_servers=SERVERS)) == set()
     one = made(posture=Posture.READ_ONLY, mcp_servers=SERVERS, allowed_tools=("mcp_ref_tools_search", "mcp_far"))
@@ -233,7 +233,7 @@ def test_a_shell_that_is_allowed_as_a_whole_may_redirect() -> None:
 
 @pytest.mark.parametrize("tool", ["write_file", "run_shell_command", "run_shell_command(ls)", "exit_plan_mode"])
 @pytest.mark.parametrize("posture", [Posture.READ_ONLY, Posture.PLAN], **named)
-def test_lesson_49_allowed_tools_do_not_widen_a_rung_that_only_looks_at_gemini(tool: str, posture: Posture) -> None:
+def test_lesson_49_allowed_tools_do_not_widen_a_level_that_only_looks_at_gemini(tool: str, posture: Posture) -> None:
     with pytest.raises(InvalidRequest, match="cannot widen"):
         made(posture=posture, allowed_tools=(tool,))
 
@@ -268,7 +268,7 @@ def test_what_gemini_cli_would_misread_or_ignore_is_refused(asked: dict[str, Any
         made(**asked)
 
 
-@given(names=st.lists(st.text(max_size=30), max_size=3), prefix=st.text(max_size=20), posture=st.sampled_from(RUNGS))
+@given(names=st.lists(st.text(max_size=30), max_size=3), prefix=st.text(max_size=20), posture=st.sampled_from(LEVELS))
 def test_trap_15_whatever_is_asked_the_rules_are_a_file_that_can_be_read(
     names: list[str], prefix: str, posture: Posture
 ) -> None:

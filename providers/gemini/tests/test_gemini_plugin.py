@@ -12,7 +12,7 @@ from llm_gateway import NativeSessionId, Posture, Prompt, Request, Session, new_
 from llm_gateway.errors import InvalidRequest, SessionNotResumable
 from llm_gateway_provider_gemini import models, upgrade
 from llm_gateway_provider_gemini.options import (
-    RUNG_OF,
+    LEVEL_OF,
     Configured,
     GeminiOptions,
     GeminiSettings,
@@ -78,9 +78,9 @@ def test_antigravity_chooses_its_own_ids_and_goes_on_anywhere() -> None:
     assert enter(request("agy"), session(ID, "/elsewhere")).native_id == ID
 
 
-@pytest.mark.parametrize(("mode", "rung"), RUNG_OF.items())
-def test_an_approval_mode_spells_its_rung(mode: str, rung: Posture) -> None:
-    assert posture_of(GeminiOptions.model_validate({"approvalMode": mode})) is rung
+@pytest.mark.parametrize(("mode", "level"), LEVEL_OF.items())
+def test_an_approval_mode_spells_its_level(mode: str, level: Posture) -> None:
+    assert posture_of(GeminiOptions.model_validate({"approvalMode": mode})) is level
 
 
 def test_a_request_names_its_program_or_the_settings_do() -> None:

@@ -20,7 +20,7 @@ from llm_gateway import (
     Resume,
 )
 from llm_gateway.errors import InvalidRequest
-from llm_gateway_provider_grok.argv import DENIED, ENV, PLANNING, RUNGS, build
+from llm_gateway_provider_grok.argv import DENIED, ENV, LEVELS, PLANNING, build
 from llm_gateway_provider_grok.options import GrokOptions
 from llm_gateway_provider_grok.places import denied_secrets, opens
 from llm_gateway_provider_grok.plugin import gateway_describe_provider
@@ -29,7 +29,7 @@ ID = NativeSessionId("2f0d8a5e-9c7b-4b56-8f0b-0d3f6f5c1a11")
 FRESH = Resume(native_id=ID, fresh=True)
 AGAIN = Resume(native_id=ID, fresh=False)
 LOOKING = [Posture.READ_ONLY, Posture.PLAN]
-every_rung = pytest.mark.parametrize("posture", RUNGS, ids=lambda posture: posture.value)
+every_level = pytest.mark.parametrize("posture", LEVELS, ids=lambda posture: posture.value)
 
 
 def made(text: str = "hello", posture: Posture = Posture.PROMPTED, resume: Resume = FRESH, **asked: Any) -> Invocation:
@@ -64,19 +64,19 @@ def test_trap_6_a_fresh_session_has_an_id_of_ours_which_comes_back_as_an_artifac
     assert not rules(argv_of(resume=AGAIN), "session-id")
 
 
-@every_rung
-def test_trap_3_the_mode_is_said_on_every_rung(posture: Posture) -> None:
+@every_level
+def test_trap_3_the_mode_is_said_on_every_level(posture: Posture) -> None:
     assert len(rules(argv_of(posture), "permission-mode")) == 1
-    assert set(RUNGS[posture]) <= set(argv_of(posture))
+    assert set(LEVELS[posture]) <= set(argv_of(posture))
 
 
-def test_trap_2_no_rung_relies_on_modes_that_grok_does_not_hold() -> None:
-    modes = {mode for posture in RUNGS for mode in rules(argv_of(posture), "permission-mode")}
+def test_trap_2_no_level_relies_on_modes_that_grok_does_not_hold() -> None:
+    modes = {mode for posture in LEVELS for mode in rules(argv_of(posture), "permission-mode")}
     assert modes == {"default", "bypassPermissions"}
 
 
 @pytest.mark.parametrize("posture", LOOKING, ids=lambda posture: posture.value)
-def test_trap_10_a_rung_that_looks_has_few_tools_and_is_held_by_rules_too(posture: Posture) -> None:
+def test_trap_10_a_level_that_looks_has_few_tools_and_is_held_by_rules_too(posture: Posture) -> None:
     argv = argv_of(posture)
     assert "--tools=read_file,grep,list_dir" in argv
     assert rules(argv, "deny") == {"Edit", "Bash", "MCPTool"}
@@ -100,8 +100,8 @@ def test_accept_edits_denies_what_is_outside_unless_the_caller_allows_edits_by_n
     assert rules(named, "deny") == {"Bash", "Bash(touch *)", "Bash(mkdir *)"}
 
 
-@every_rung
-def test_no_rung_below_bypass_looks_into_places_of_keys_and_logins(posture: Posture) -> None:
+@every_level
+def test_no_level_below_bypass_looks_into_places_of_keys_and_logins(posture: Posture) -> None:
     assert set(argv_of(posture)) >= SECRETS or posture is Posture.BYPASS
     assert len(SECRETS) > 100
 
@@ -149,11 +149,11 @@ def test_a_directory_is_named_by_its_real_path(tmp_path: Path) -> None:
     assert f"--cwd={tmp_path.resolve()}/real" in argv_of(working_dir=str(tmp_path / "link"))
 
 
-def test_a_rung_that_grok_cannot_hold_is_not_offered() -> None:
+def test_a_level_that_grok_cannot_hold_is_not_offered() -> None:
     assert Posture.WORKSPACE_WRITE not in gateway_describe_provider().postures
 
 
-def test_a_rule_of_the_rung_gives_way_to_what_the_caller_allows_by_name() -> None:
+def test_a_rule_of_the_level_gives_way_to_what_the_caller_allows_by_name() -> None:
     argv = argv_of(Posture.ACCEPT_EDITS, allowed_tools=("Bash(git *)",))
     assert "Bash(git *)" in rules(argv, "allow")
     assert rules(argv, "deny") == {"Bash(touch *)", "Bash(mkdir *)", "Edit(~*)", "Edit(~*/**)"}
@@ -163,7 +163,7 @@ def test_a_rule_of_the_rung_gives_way_to_what_the_caller_allows_by_name() -> Non
 
 @pytest.mark.parametrize("tool", ["Write", "Edit(./**)", "Bash(git status)", "Bash", "WebFetch"])
 @pytest.mark.parametrize("posture", LOOKING, ids=lambda posture: posture.value)
-def test_lesson_49_what_is_allowed_does_not_widen_a_rung_that_looks(tool: str, posture: Posture) -> None:
+def test_lesson_49_what_is_allowed_does_not_widen_a_level_that_looks(tool: str, posture: Posture) -> None:
     with pytest.raises(InvalidRequest, match="cannot widen"):
         argv_of(posture, allowed_tools=(tool,))
 
@@ -276,7 +276,7 @@ def test_what_grok_would_misread_or_ignore_is_refused(asked: dict[str, Any]) -> 
     names=st.lists(st.text(max_size=30), max_size=3),
     model=st.none() | st.text(max_size=30),
     words=st.none() | st.text(min_size=1, max_size=30),
-    posture=st.sampled_from(list(RUNGS)),
+    posture=st.sampled_from(list(LEVELS)),
 )
 def test_no_value_of_grok_is_ever_read_as_a_flag(
     names: list[str], model: str | None, words: str | None, posture: Posture
@@ -306,7 +306,7 @@ def test_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]
 
 
-def test_a_server_of_grok_that_is_given_may_be_used_except_on_the_rungs_that_look() -> None:
+def test_a_server_of_grok_that_is_given_may_be_used_except_on_the_levels_that_look() -> None:
     given: dict[str, Any] = {"mcp_servers": (McpServer(name="search", command="x"),)}
     assert "MCPTool(search__*)" in rules(argv_of(**given), "allow")
     assert "MCPTool" in rules(argv_of(Posture.READ_ONLY, **given), "deny")
@@ -324,5 +324,5 @@ def test_the_parameters_of_grok_stay_small() -> None:
     assert len(json.dumps(GrokOptions.model_json_schema(by_alias=True))) < 1_000
 
 
-def test_every_rung_has_its_denials() -> None:
-    assert DENIED.keys() == RUNGS.keys()
+def test_every_level_has_its_denials() -> None:
+    assert DENIED.keys() == LEVELS.keys()

@@ -7,7 +7,7 @@ import pytest
 
 from llm_gateway import NativeSessionId, Posture, Session, new_session_id
 from llm_gateway.errors import InvalidRequest, SessionNotResumable
-from llm_gateway_provider_grok.options import RUNG_OF, GrokOptions, posture_of
+from llm_gateway_provider_grok.options import LEVEL_OF, GrokOptions, posture_of
 from llm_gateway_provider_grok.resume import enter
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -46,9 +46,9 @@ def test_lesson_75_a_title_never_reaches_grok(native_id: str) -> None:
         enter(session(native_id) if native_id else known)
 
 
-@pytest.mark.parametrize(("mode", "rung"), RUNG_OF.items())
-def test_a_permission_mode_of_grok_spells_its_rung(mode: str, rung: Posture) -> None:
-    assert posture_of(GrokOptions(permissionMode=mode)) is rung
+@pytest.mark.parametrize(("mode", "level"), LEVEL_OF.items())
+def test_a_permission_mode_of_grok_spells_its_level(mode: str, level: Posture) -> None:
+    assert posture_of(GrokOptions(permissionMode=mode)) is level
 
 
 def test_always_approve_spells_bypass_and_nothing_lower() -> None:

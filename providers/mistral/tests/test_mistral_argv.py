@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from llm_gateway import RUN_FILES, McpServer, NativeSessionId, Posture, Prompt, Request, Resume
 from llm_gateway.errors import InvalidRequest
-from llm_gateway_provider_mistral.argv import RUNGS, build
+from llm_gateway_provider_mistral.argv import LEVELS, build
 from llm_gateway_provider_mistral.options import MistralOptions
 from llm_gateway_provider_mistral.plugin import gateway_describe_provider
 
@@ -17,7 +17,7 @@ ID = NativeSessionId("1f7b41fd-33a4-ab1d-41c4-e05ef2162cdd")
 FRESH = Resume()
 AGAIN = Resume(native_id=ID, fresh=False)
 TINY = McpServer(name="tiny", command="tiny-mcp", args=("-v",), env={"KEY": "s3cret"})
-BELOW_BYPASS = [posture for posture in RUNGS if posture is not Posture.BYPASS]
+BELOW_BYPASS = [posture for posture in LEVELS if posture is not Posture.BYPASS]
 
 
 def request(text: str = "hello", **asked: Any) -> Request:
@@ -69,8 +69,8 @@ def test_lesson_78_an_image_from_outside_of_the_working_directory_is_refused(tmp
         build(request(text, working_dir=str(work)), Posture.PROMPTED, FRESH)
 
 
-@pytest.mark.parametrize("posture", RUNGS, ids=named)
-def test_traps_8_and_9_every_rung_begins_with_the_agent_of_the_least_rights(posture: Posture) -> None:
+@pytest.mark.parametrize("posture", LEVELS, ids=named)
+def test_traps_8_and_9_every_level_begins_with_the_agent_of_the_least_rights(posture: Posture) -> None:
     argv = argv_of(posture)
     assert "--agent=ask" in argv
     assert ("--auto-approve" in argv) == (posture is Posture.BYPASS)
@@ -78,7 +78,7 @@ def test_traps_8_and_9_every_rung_begins_with_the_agent_of_the_least_rights(post
 
 
 @pytest.mark.parametrize("posture", BELOW_BYPASS, ids=named)
-def test_trap_the_users_own_configuration_widens_no_rung(posture: Posture) -> None:
+def test_trap_the_users_own_configuration_widens_no_level(posture: Posture) -> None:
     env = env_of(posture)
     assert env["VIBE_BYPASS_TOOL_PERMISSIONS"] == "false"
     assert env["VIBE_OUTSIDE_WORKDIR"] == "deny"
@@ -107,8 +107,8 @@ def test_lesson_85_and_trap_6_retries_are_bounded_and_nothing_else_is_called() -
 
 
 def test_traps_11_and_12_what_vibe_has_dropped_or_ignores_is_not_said() -> None:
-    assert Posture.PLAN not in RUNGS
-    for posture in RUNGS:
+    assert Posture.PLAN not in LEVELS
+    for posture in LEVELS:
         said = " ".join([*argv_of(posture), *env_of(posture), *env_of(posture).values()]).lower()
         assert "plan" not in said
         assert "system_prompt_id" not in said

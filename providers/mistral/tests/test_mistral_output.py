@@ -252,13 +252,13 @@ def test_no_entry_and_no_export_however_strange_raises(
     stream = b"".join(line(**{**entry, "type": data.draw(kinds)}) for entry in entries)
     reader = MistralReader(Request(provider="mistral", prompt=Prompt(text="x"), working_dir="/"))
     list(reader.feed("stdout", stream))
-    papers = b"\n".join(json.dumps(one).encode() for one in export)
+    job_files = b"\n".join(json.dumps(one).encode() for one in export)
     whole = json.dumps(export[0] if export else {}).encode()
     end = RunEnd(
         reason=EndReason.EXITED,
         exit_code=1,
         ended_at=datetime.now(timezone.utc),
-        artifacts={EXPORT: whole, META: whole, JOURNAL: begun("turn-1") + papers},
+        artifacts={EXPORT: whole, META: whole, JOURNAL: begun("turn-1") + job_files},
     )
     summary = reader.finish(end)
     run = Request(provider="mistral", prompt=Prompt(text="x"), working_dir="/")

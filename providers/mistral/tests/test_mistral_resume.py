@@ -7,7 +7,7 @@ import pytest
 
 from llm_gateway import NativeSessionId, Posture, Prompt, Request, Session, new_session_id
 from llm_gateway.errors import SessionNotResumable
-from llm_gateway_provider_mistral.options import RUNG_OF, MistralOptions, posture_of
+from llm_gateway_provider_mistral.options import LEVEL_OF, MistralOptions, posture_of
 from llm_gateway_provider_mistral.resume import enter
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -67,10 +67,10 @@ def test_trap_the_model_is_pinned_so_another_one_is_refused(first: str | None, n
     assert not enter(request(model=first), known).fresh
 
 
-@pytest.mark.parametrize(("mode", "rung"), RUNG_OF.items())
-def test_a_permission_mode_of_vibe_spells_its_rung(mode: str, rung: Posture) -> None:
-    assert posture_of(MistralOptions.model_validate({"permissionMode": mode})) is rung
+@pytest.mark.parametrize(("mode", "level"), LEVEL_OF.items())
+def test_a_permission_mode_of_vibe_spells_its_level(mode: str, level: Posture) -> None:
+    assert posture_of(MistralOptions.model_validate({"permissionMode": mode})) is level
 
 
-def test_without_a_permission_mode_of_vibe_there_is_no_rung() -> None:
+def test_without_a_permission_mode_of_vibe_there_is_no_level() -> None:
     assert posture_of(MistralOptions()) is None

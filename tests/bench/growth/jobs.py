@@ -72,7 +72,7 @@ def _calls(world: World, growth: Growth, load: int) -> int:
         client.begin()
         first, _ = client.call("tiny_request", {"prompt": "job 0"})
         assert first["deduplicated"]
-        client.call("tiny_request", {"prompt": f"job {load}"})  # starts the nursery
+        client.call("tiny_request", {"prompt": f"job {load}"})  # starts the fork server
         oldest = {"jobId": first["jobId"]}
         for what, ask in {
             "status": lambda: client.call("llm_job_status", oldest),

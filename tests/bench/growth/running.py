@@ -25,7 +25,7 @@ def measure(make: Callable[[], World]) -> Growth:
         "runs",
         LOADS,
         f"`[limits] running` and `per_provider` are {LOADS[-1]}. Time for each job: {JOBS} runs of `/bin/echo`, so many under way, the whole "
-        "time divided by their number. The other figures: so many runs of a program that sleeps. The memory of keepers is their "
+        "time divided by their number. The other figures: so many runs of a program that sleeps. The memory of shims is their "
         "proportional share: pages that they have in common are counted once.",
     )
     for load in LOADS:
@@ -69,12 +69,12 @@ def _together(world: World, client: Client, growth: Growth, load: int) -> None:
     looks = [client.call("llm_job_status", {"jobId": jobs[n % load]})[1] for n in range(max(times(200), load))]
     growth.add("status of one of them", load, median(looks) * 1000, "ms", picture=CALL)
     growth.add("the slowest status", load, max(looks) * 1000, "ms")
-    (nursery,) = children(client.pid)  # its one child: keepers belong to nobody
-    keepers = [state["keeper"]["pid"] for state in states]
+    (fork_server,) = children(client.pid)  # its one child: shims belong to nobody
+    shims = [state["shim"]["pid"] for state in states]
     growth.add("memory of the gateway (resident)", load, resident(client.pid), "MB", picture=MEMORY)
-    growth.add("memory of the nursery (resident)", load, resident(nursery), "MB", picture=MEMORY)
-    growth.add("memory of all keepers", load, sum(map(share, keepers)), "MB", picture=MEMORY)
-    growth.add("of each keeper its own (private)", load, median(map(private, keepers)), "MB")
+    growth.add("memory of the fork server (resident)", load, resident(fork_server), "MB", picture=MEMORY)
+    growth.add("memory of all shims", load, sum(map(share, shims)), "MB", picture=MEMORY)
+    growth.add("of each shim its own (private)", load, median(map(private, shims)), "MB")
     began = time.perf_counter()
     with ThreadPoolExecutor(load) as callers:
         answers = list(callers.map(lambda job: client.call("llm_job_cancel", {"jobId": job})[0], jobs))

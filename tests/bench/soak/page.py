@@ -22,9 +22,9 @@ ALLOWED: dict[str, tuple[str, float, float]] = {
     "gateway, private": ("MB", 1.05, 2),
     "gateway's descriptors": ("", 1.0, 4),
     "gateway's threads": ("", 1.0, 4),
-    "nursery, resident": ("MB", 1.03, 0.5),
-    "nursery's descriptors": ("", 1.0, 2),
-    "one keeper, private": ("MB", 1.1, 0.2),
+    "fork server, resident": ("MB", 1.03, 0.5),
+    "fork server's descriptors": ("", 1.0, 2),
+    "one shim, private": ("MB", 1.1, 0.2),
     "home": ("MB", 1.1, 2),
     "files": ("thousand", 1.1, 0.1),
     "rows": ("thousand", 1.1, 0.1),
@@ -33,12 +33,17 @@ ALLOWED: dict[str, tuple[str, float, float]] = {
     "status, median": ("ms", 1.5, 5),
 }
 _PICTURES = (
-    ("memory", "Memory", "MB", ("gateway, resident", "gateway, private", "nursery, resident", "keepers, private, all")),
+    (
+        "memory",
+        "Memory",
+        "MB",
+        ("gateway, resident", "gateway, private", "fork server, resident", "shims, private, all"),
+    ),
     (
         "descriptors",
-        "Descriptors, threads and keepers",
+        "Descriptors, threads and shims",
         "how many",
-        ("gateway's descriptors", "gateway's threads", "nursery's descriptors", "keepers at work"),
+        ("gateway's descriptors", "gateway's threads", "fork server's descriptors", "shims at work"),
     ),
     ("disk", "The home", "MB; thousands of files and of rows", ("home", "files", "rows")),
     (

@@ -35,18 +35,18 @@ def look(at_s: float, gateway: int, world: World, taken: dict[str, list[float]],
         "gateway's threads": len(os.listdir(f"/proc/{gateway}/task")),
     }
     ours = processes(world)
-    nursery = next((pid for pid in children(gateway) if b"nursery.py" in ours.get(pid, b"")), None)
-    if nursery:
-        values["nursery, resident"] = resident(nursery)
-        values["nursery's descriptors"] = len(os.listdir(f"/proc/{nursery}/fd"))
-    keepers = [pid for pid, words in ours.items() if b"nursery.py" in words and pid != nursery]
+    fork_server = next((pid for pid in children(gateway) if b"fork_server.py" in ours.get(pid, b"")), None)
+    if fork_server:
+        values["fork server, resident"] = resident(fork_server)
+        values["fork server's descriptors"] = len(os.listdir(f"/proc/{fork_server}/fd"))
+    shims = [pid for pid, words in ours.items() if b"fork_server.py" in words and pid != fork_server]
     held = []
-    for pid in keepers:
+    for pid in shims:
         with suppress(OSError, LookupError):  # ended meanwhile
             held.append(private(pid))
-    values |= {"keepers at work": len(held), "keepers, private, all": sum(held)}
+    values |= {"shims at work": len(held), "shims, private, all": sum(held)}
     if held:
-        values["one keeper, private"] = median(held)
+        values["one shim, private"] = median(held)
     count, size = _files(world.root / "home")
     values |= {"home": size / 1e6, "files": count / 1000, "rows": _rows(world.root / "home/gateway.db") / 1000}
     for name, series in taken.items():
@@ -67,7 +67,7 @@ def processes(world: World) -> dict[int, bytes]:
 
 
 def remaining(world: World, patience_s: float = 10.0) -> dict[int, bytes]:
-    """Processes that do not end by themselves: a keeper may take a moment longer than its gateway."""
+    """Processes that do not end by themselves: a shim may take a moment longer than its gateway."""
     deadline = time.monotonic() + patience_s
     while (left := processes(world)) and time.monotonic() < deadline:
         for pid in left:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from llm_gateway.cli.brought import commands
 from llm_gateway.cli.parser import build_parser
+from llm_gateway.cli.plugin_commands import commands
 
 #: What a subcommand needs to do something. Whatever is not named here is called without words.
 WORDS = {

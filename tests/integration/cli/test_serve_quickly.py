@@ -1,4 +1,4 @@
-"""The front of `llm-gateway serve`: the second start answers before the gateway is imported, and says the same."""
+"""The handshake cache of `llm-gateway serve`: the second start answers before the gateway is imported, and says the same."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def greeting(version: str) -> tuple[bytes, bytes]:
 
 @pytest.fixture
 def warmed(command: Any) -> Any:
-    done = command.run("serve", "--warm")
+    done = command.run("serve", "--prime")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return command
 
@@ -83,7 +83,7 @@ def test_both_ways_say_the_same_byte_for_byte(version: str, warmed: Any) -> None
     asked += [frame(method, number) for number, method in enumerate(LISTS, 1)]
     asked += [frame("tools/call", 9, name="llm_job_list", arguments={}), frame("tools/list", 10)]
     quick = said(warmed, *asked)
-    (warmed.home / "front/mcp.json").unlink()
+    (warmed.home / "handshake/mcp.json").unlink()
     assert said(warmed, *asked) == quick
     assert [json.loads(line)["id"] for line in quick] == [0, "p", 1, 2, 3, 4, 9, 10]
 
@@ -91,7 +91,7 @@ def test_both_ways_say_the_same_byte_for_byte(version: str, warmed: Any) -> None
 def test_a_client_of_the_newest_protocol_is_answered_by_the_sdk_alone(warmed: Any) -> None:
     asked = [frame("server/discover", 1, _meta=MODERN), frame("tools/list", 2, _meta=MODERN)]
     quick = said(warmed, *asked)
-    (warmed.home / "front/mcp.json").unlink()
+    (warmed.home / "handshake/mcp.json").unlink()
     assert said(warmed, *asked) == quick
     assert "result" in json.loads(quick[0])
 
@@ -129,7 +129,7 @@ def test_an_idle_gateway_with_everything_installed_has_not_imported_what_it_does
 
 
 def test_a_start_without_a_manifest_writes_one_for_the_next(command: Any) -> None:
-    manifest = command.home / "front/mcp.json"
+    manifest = command.home / "handshake/mcp.json"
     hello = [*greeting("2025-11-25"), frame("tools/call", 1, name="llm_process_health", arguments={})]
     with command.start("serve", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for each in hello:
@@ -153,7 +153,7 @@ def test_changed_settings_are_read_before_anything_is_answered(warmed: Any) -> N
 
 
 def test_a_manifest_that_is_no_longer_true_is_mended_when_its_client_leaves(warmed: Any) -> None:
-    manifest = warmed.home / "front/mcp.json"
+    manifest = warmed.home / "handshake/mcp.json"
     true = manifest.read_text()
     manifest.write_text(true.replace("Job status", "Yob status"))
     assert b"Yob status" in said(warmed, *greeting("2025-11-25"), frame("tools/list", 1))[1]
@@ -162,7 +162,7 @@ def test_a_manifest_that_is_no_longer_true_is_mended_when_its_client_leaves(warm
 
 @pytest.mark.parametrize("broken", ["", "{", "[]", '{"key": [], "results": {}}', '{"results": 1}'])
 def test_a_broken_manifest_is_no_obstacle(broken: str, warmed: Any) -> None:
-    (warmed.home / "front/mcp.json").write_text(broken)
+    (warmed.home / "handshake/mcp.json").write_text(broken)
     assert json.loads(said(warmed, *greeting("2025-11-25"))[0])["result"]["serverInfo"]["name"] == "llm-gateway"
 
 
@@ -171,7 +171,7 @@ def test_a_client_that_leaves_after_the_first_answer_leaves_nothing_behind(warme
 
 
 def test_no_value_of_a_variable_is_written_down(command: Any) -> None:
-    command.run("serve", "--warm", LLM_GATEWAY_PROVIDERS_ECHO_DEFAULT_POSTURE="read_only", LLM_GATEWAY_LOG="ERROR")
-    written = (command.home / "front/mcp.json").read_text()
+    command.run("serve", "--prime", LLM_GATEWAY_PROVIDERS_ECHO_DEFAULT_POSTURE="read_only", LLM_GATEWAY_LOG="ERROR")
+    written = (command.home / "handshake/mcp.json").read_text()
     assert "ERROR" not in written
     assert str(os.environ.get("PATH")) not in written

@@ -152,9 +152,9 @@ async def test_lesson_21_every_record_comes_to_its_end_also_those_of_deferred_an
 
 
 async def test_lesson_21_a_turn_whose_gateway_was_killed_is_completed_and_counted_once_by_the_next(home: Home) -> None:
-    async with home.neighbour() as neighbour:
-        job = await neighbour.start("go on without me", scenario="silent", delayMs=700)
-        await neighbour.kill()
+    async with home.peer() as peer:
+        job = await peer.start("go on without me", scenario="silent", delayMs=700)
+        await peer.kill()
     assert home.rows("SELECT outcome FROM turns") == [("started",)]
     async with home.open() as caller:
         await caller.wait(job)
@@ -164,7 +164,7 @@ async def test_lesson_21_a_turn_whose_gateway_was_killed_is_completed_and_counte
 
 
 async def test_numbers_are_not_words(home: Home) -> None:
-    secret = "the-unspeakable-word"
+    secret = "the-not_serializable-word"
     async with home.open() as caller:
         told = await caller.ask(None, promptParts={"context": LONG + secret, "task": secret})  # type: ignore[arg-type]
         record = (await caller.gateway.store.list_records())[0]

@@ -165,16 +165,16 @@ async def test_a_client_that_shared_a_job_does_not_end_it_for_the_other(home: Ho
 
 async def test_lesson_09_a_job_of_another_gateway_can_be_canceled_running_or_waiting(home: Home) -> None:
     home.set(limits__running=1)
-    async with home.open() as caller, home.neighbour() as neighbour:
-        running = await neighbour.start("theirs", scenario="hang")
-        waiting = await neighbour.start("theirs too", scenario="hang")
+    async with home.open() as caller, home.peer() as peer:
+        running = await peer.start("theirs", scenario="hang")
+        waiting = await peer.start("theirs too", scenario="hang")
         assert await caller.state(waiting) == "queued"
         assert (await caller.cancel(waiting))["job"]["status"] == "canceled"
         assert (await caller.cancel(running))["job"]["status"] == "canceled"
-        assert (await neighbour.wait(running, waiting))["pending"] == []
+        assert (await peer.wait(running, waiting))["pending"] == []
         job = await caller.gateway.store.get_job(JobId(running))
         assert job is not None
-        assert (job.owner, job.state) == (neighbour.owner, JobState.CANCELED)
+        assert (job.owner, job.state) == (peer.owner, JobState.CANCELED)
 
 
 async def test_a_gateway_does_not_wait_for_its_job_that_another_one_canceled_in_the_queue(home: Home) -> None:

@@ -26,7 +26,7 @@ async def test_lesson_26_a_reused_answer_says_so_and_when_its_run_was_started(ho
 
 async def test_lesson_27_twenty_identical_requests_over_two_gateways_are_one_run(home: Home) -> None:
     answers = []
-    async with home.open() as caller, home.neighbour() as neighbour:
+    async with home.open() as caller, home.peer() as peer:
 
         async def ask(who: Caller) -> None:
             answers.append(await who.ask("all at once", scenario="silent", delayMs=400))
@@ -34,7 +34,7 @@ async def test_lesson_27_twenty_identical_requests_over_two_gateways_are_one_run
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(ask, caller)
-                tasks.start_soon(ask, neighbour)
+                tasks.start_soon(ask, peer)
         assert len(await caller.jobs()) == 1
     assert len(answers) == 20
     assert {told["text"] for told in answers} == {"echo: all at once"}

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from llm_gateway import papers, supervisor
+from llm_gateway import job_files, supervisor
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import JobState
@@ -30,8 +30,8 @@ async def over(home: Home, job_id: str) -> None:
 
 
 async def test_lesson_06_a_job_outlives_the_client_and_the_gateway_that_it_closed(home: Home) -> None:
-    async with home.neighbour() as neighbour:
-        job = await neighbour.start("go on without me", scenario="silent", delayMs=1500)
+    async with home.peer() as peer:
+        job = await peer.start("go on without me", scenario="silent", delayMs=1500)
     async with home.open() as caller:
         health = await caller.call("llm_process_health")
         assert [(run["id"], run["adopted"]) for run in health["running"]] == [(job, True)]
@@ -40,9 +40,9 @@ async def test_lesson_06_a_job_outlives_the_client_and_the_gateway_that_it_close
 
 
 async def test_lesson_07_what_a_run_says_after_its_gateway_was_killed_is_not_lost(home: Home) -> None:
-    async with home.neighbour() as neighbour:
-        job = await neighbour.start("to the end", scenario="steps", amount=6, delayMs=300)
-        await neighbour.kill()
+    async with home.peer() as peer:
+        job = await peer.start("to the end", scenario="steps", amount=6, delayMs=300)
+        await peer.kill()
     async with home.open() as caller:
         await caller.wait(job)
         told = await caller.result(job)
@@ -53,16 +53,16 @@ async def test_lesson_07_what_a_run_says_after_its_gateway_was_killed_is_not_los
 
 async def test_lesson_08_after_a_crash_the_state_is_right_within_a_second(home: Home) -> None:
     """Ended meanwhile, running still, killed with everything: each is known as soon as the next gateway answers."""
-    async with home.neighbour() as neighbour:
-        ended = await neighbour.start("quick", scenario="silent", delayMs=400)
-        running = await neighbour.start("slow", scenario="hang")
-        killed = await neighbour.start("dies too", scenario="steps", delayMs=30_000)
-        health = await neighbour.call("llm_process_health")
+    async with home.peer() as peer:
+        ended = await peer.start("quick", scenario="silent", delayMs=400)
+        running = await peer.start("slow", scenario="hang")
+        killed = await peer.start("dies too", scenario="steps", delayMs=30_000)
+        health = await peer.call("llm_process_health")
         while len([run for run in health["running"] if run.get("stdoutBytes")]) < 2:
-            health = await neighbour.call("llm_process_health")
-        keeper = next(run["keeperPid"] for run in health["running"] if run["id"] == killed)
-        await neighbour.kill()
-        os.kill(keeper, signal.SIGKILL)
+            health = await peer.call("llm_process_health")
+        shim = next(run["shimPid"] for run in health["running"] if run["id"] == killed)
+        await peer.kill()
+        os.kill(shim, signal.SIGKILL)
         await over(home, ended)
     begun = anyio.current_time()
     async with home.open() as caller:
@@ -79,7 +79,7 @@ async def test_lesson_05_an_answer_whose_run_was_killed_is_partial_and_no_succes
     async with home.open() as caller:
         job = await caller.start("cut", scenario="steps", delayMs=30_000)
         await caller.said(job, "step 1")
-        os.kill((await caller.call("llm_process_health"))["running"][0]["keeperPid"], signal.SIGKILL)
+        os.kill((await caller.call("llm_process_health"))["running"][0]["shimPid"], signal.SIGKILL)
         await caller.wait(job)
         told = await caller.result(job)
         assert (told["status"], told["partial"], told["text"]) == ("interrupted", True, "step 1 of 3")
@@ -89,11 +89,11 @@ async def test_lesson_05_an_answer_whose_run_was_killed_is_partial_and_no_succes
 
 async def test_jobs_that_waited_when_their_gateway_was_killed_are_run_by_the_next_one(home: Home) -> None:
     home.set(limits__running=1)
-    async with home.neighbour() as neighbour:
-        first = await neighbour.start("first", scenario="silent", delayMs=800)
-        second = await neighbour.start("second")
-        third = await neighbour.start("third")
-        await neighbour.kill()
+    async with home.peer() as peer:
+        first = await peer.start("first", scenario="silent", delayMs=800)
+        second = await peer.start("second")
+        third = await peer.start("third")
+        await peer.kill()
     async with home.open() as caller:
         assert (await caller.wait(first, second, third))["pending"] == []
         texts = [(await caller.result(job))["text"] for job in (first, second, third)]
@@ -103,18 +103,18 @@ async def test_jobs_that_waited_when_their_gateway_was_killed_are_run_by_the_nex
 async def test_a_living_gateway_takes_over_the_jobs_of_one_that_was_killed(home: Home) -> None:
     home.set(limits__running=1)
     async with home.open() as caller:
-        async with home.neighbour() as neighbour:
-            first = await neighbour.start("first", scenario="silent", delayMs=800)
-            second = await neighbour.start("second")
-            await neighbour.kill()
+        async with home.peer() as peer:
+            first = await peer.start("first", scenario="silent", delayMs=800)
+            second = await peer.start("second")
+            await peer.kill()
         assert (await caller.wait(first, second))["pending"] == []
         assert (await caller.result(first))["text"] == "echo: first"
         assert (await caller.result(second))["text"] == "echo: second"
 
 
 async def test_lesson_04_a_third_gateway_does_not_touch_the_jobs_of_the_living(home: Home) -> None:
-    async with home.open() as caller, home.neighbour() as neighbour:
-        jobs = [await who.start(f"mine {number}", scenario="hang") for number, who in enumerate((caller, neighbour))]
+    async with home.open() as caller, home.peer() as peer:
+        jobs = [await who.start(f"mine {number}", scenario="hang") for number, who in enumerate((caller, peer))]
         owners = home.rows("SELECT id, owner, state FROM jobs ORDER BY id")
         async with home.open(leave=True) as third:
             for job in jobs:
@@ -160,7 +160,7 @@ async def test_lesson_18_a_result_is_not_lost_when_it_cannot_be_stored_at_first(
         if trouble == "store":
             monkeypatch.setattr(gateway.store, "finish_job", finish_job)
         else:
-            write = papers.keep_reply
+            write = job_files.keep_reply
             monkeypatch.setattr(supervisor, "keep_reply", keep_reply)
         told = await caller.ask("kept")
         assert len(failures) == 3

@@ -61,10 +61,10 @@ async def test_lesson_45_and_46_a_run_sees_what_it_may_see_and_nothing_else(home
 async def test_lesson_46_a_job_that_another_gateway_starts_sees_no_more(home: Home) -> None:
     home.set(limits__running=1)
     home.env["OTHER_API_KEY"] = CANARY
-    async with home.neighbour() as neighbour:
-        await neighbour.start("first", scenario="silent", delayMs=600)
-        job = await neighbour.start("OTHER_API_KEY", scenario="env")
-        await neighbour.kill()
+    async with home.peer() as peer:
+        await peer.start("first", scenario="silent", delayMs=600)
+        job = await peer.start("OTHER_API_KEY", scenario="env")
+        await peer.kill()
     async with home.open() as caller:
         await caller.wait(job)
         told = await caller.result(job)

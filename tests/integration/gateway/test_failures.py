@@ -112,13 +112,13 @@ async def test_a_silent_run_is_ended_after_its_idle_time(home: Home) -> None:
             idle_timeout_s=0.5,
         )
         ask = Ask(request=request, dir_given=True, options_given={"scenario": "hang"})
-        ticket = await submit(caller.gateway, ask)
-        await caller.wait(ticket.job.id)
-        told = await caller.result(ticket.job.id)
+        admission = await submit(caller.gateway, ask)
+        await caller.wait(admission.job.id)
+        told = await caller.result(admission.job.id)
         talking = options.model_copy(update={"scenario": "steps", "amount": 4, "delay_ms": 200})
-        ticket = await submit(caller.gateway, replace(ask, request=replace(request, options=talking)))
-        await caller.wait(ticket.job.id)
-        assert (await caller.result(ticket.job.id))["status"] == "completed"
+        admission = await submit(caller.gateway, replace(ask, request=replace(request, options=talking)))
+        await caller.wait(admission.job.id)
+        assert (await caller.result(admission.job.id))["status"] == "completed"
     assert (told["status"], told["error"]["code"]) == ("failed", "idle_timeout")
 
 

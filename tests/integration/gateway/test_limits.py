@@ -74,7 +74,7 @@ async def test_a_provider_may_have_a_limit_of_its_own(home: Home) -> None:
 async def test_limits_hold_across_gateways(home: Home) -> None:
     home.set(limits__running=3)
     most = 0
-    async with home.open() as caller, home.neighbour() as neighbour:
+    async with home.open() as caller, home.peer() as peer:
         jobs: set[str] = set()
 
         async def burst(who: Caller, name: str) -> None:
@@ -84,7 +84,7 @@ async def test_limits_hold_across_gateways(home: Home) -> None:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(burst, caller, "ours")
-            tasks.start_soon(burst, neighbour, "theirs")
+            tasks.start_soon(burst, peer, "theirs")
         with anyio.fail_after(30):
             while unfinished := await caller.gateway.store.unfinished():
                 views = [caller.gateway.engine.view(job.id) for job in unfinished]
@@ -122,7 +122,7 @@ async def test_health_shows_what_runs_and_waits_and_what_the_limits_are(home: Ho
         health = await caller.call("llm_process_health")
     [running], [queued] = health["running"], health["queued"]
     assert (running["id"], running["alive"], running["adopted"]) == (first, True, False)
-    assert running["pid"] != running["keeperPid"]
+    assert running["pid"] != running["shimPid"]
     assert running["rssBytes"] > 1_000_000
     assert queued["id"] == second
     assert health["limits"] == {"running": 1, "perProvider": 16, "queued": 128}

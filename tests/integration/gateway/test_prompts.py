@@ -40,10 +40,10 @@ async def test_lesson_22_ten_million_bytes_arrive(home: Home) -> None:
     async with home.open() as caller:
         told = await caller.ask(prompt)
         tail = await caller.result(told["jobId"], offset=4_999_990)
-        papers = (home.folder(told["jobId"]) / "spec.json").read_text()
+        job_files = (home.folder(told["jobId"]) / "spec.json").read_text()
     assert told["status"] == "completed"
     assert tail["text"] == "ääääääthe end"
-    assert "the end" not in papers
+    assert "the end" not in job_files
 
 
 async def test_lesson_23_a_program_that_reads_no_prompt_and_fails_is_a_failure(home: Home) -> None:

@@ -65,12 +65,12 @@ async def test_a_run_that_could_not_write_is_not_reused_when_the_files_changed_w
 
 
 async def test_lesson_71_what_still_runs_is_joined_although_it_has_changed_the_files(home: Home) -> None:
-    async with home.open() as caller, home.neighbour() as neighbour:
+    async with home.open() as caller, home.peer() as peer:
         job = await caller.start("change it", scenario="silent", delayMs=1500)
         await caller.begun(job)
         (home.work / "new").write_text("by the agent")
         assert await caller.start("change it", scenario="silent", delayMs=1500) == job
-        assert await neighbour.start("change it", scenario="silent", delayMs=1500) == job
+        assert await peer.start("change it", scenario="silent", delayMs=1500) == job
         assert await caller.start("change it", scenario="silent", delayMs=1500, createNewSession=True) == job
         await caller.wait(job)
 

@@ -34,7 +34,7 @@ async def test_equal_positions_are_counted_and_the_others_dissent(home: Home, sc
         "reached": True,
         "position": "safe",
         "agreeing": ["echo", "echo-2"],
-        "dissent": [{"seat": "echo-3", "says": "unsafe"}],
+        "dissent": [{"reviewer": "echo-3", "says": "unsafe"}],
     }
     assert "Consensus (2 of 3, 2 needed): safe" in told["report"]
     assert script.prompt("ask").endswith("Is it safe?")
@@ -51,7 +51,7 @@ async def test_lesson_19_who_takes_no_position_agrees_with_nobody(home: Home, sc
     async with home.open() as caller:
         told = await caller.call("consensus", **asking(home, "echo", MINI, choices=["safe", "unsafe"]))
     assert (told["consensus"]["reached"], told["consensus"]["agreeing"]) == (False, [])
-    assert told["seats"][1]["problem"]
+    assert told["reviewers"][1]["problem"]
 
 
 async def test_a_tie_is_no_consensus(home: Home, script: Script) -> None:
@@ -60,7 +60,7 @@ async def test_a_tie_is_no_consensus(home: Home, script: Script) -> None:
     async with home.open() as caller:
         told = await caller.call("consensus", **asking(home, "echo", MINI, quorum=1))
     assert not told["consensus"]["reached"]
-    assert {one["seat"] for one in told["consensus"]["dissent"]} == {"echo", "echo-2"}
+    assert {one["reviewer"] for one in told["consensus"]["dissent"]} == {"echo", "echo-2"}
 
 
 async def test_a_judge_reads_answers_without_names_and_the_gateway_counts(home: Home, script: Script) -> None:
@@ -76,7 +76,7 @@ async def test_a_judge_reads_answers_without_names_and_the_gateway_counts(home: 
         "position": "It is safe",
         "agreeing": ["echo", "echo-2"],
         "agreement": ["the lock"],
-        "dissent": [{"seat": "echo-3", "says": "it deadlocks"}],
+        "dissent": [{"reviewer": "echo-3", "says": "it deadlocks"}],
     }
     assert "No consensus (2 of 4, 3 needed)." in told["report"]
     assert "echo-2" not in script.prompt("judge")

@@ -60,8 +60,8 @@ async def test_a_loop_that_another_gateway_drives_is_canceled_and_nobody_is_aske
     script.say("fix", {"text": "mended", "gate": str(gate)}, model="echo-1-mini")
     home.set(sync_deadline_s=0.1)
     asked = asking(home, providers=["echo"], implementer="echo:echo-1-mini")
-    async with home.neighbour() as neighbour, home.open() as caller:
-        review = (await neighbour.call("review_until_approved", **asked))["reviewId"]
+    async with home.peer() as peer, home.open() as caller:
+        review = (await peer.call("review_until_approved", **asked))["reviewId"]
         await until(caller, script, review, 2)
         told = await caller.call("review_cancel", reviewId=review)
     assert (told["status"], told["round"]) == ("canceled", 1)
@@ -94,11 +94,13 @@ async def test_a_reviewer_whose_provider_has_no_room_is_asked_once_more(home: Ho
     async with home.open() as caller:
         told = await caller.call("review", **asking(home))
         jobs = await caller.jobs()
-    assert [(seat["attempt"], seat.get("verdict"), seat.get("errorCode")) for seat in told["seats"]] == [
+    assert [
+        (reviewer["attempt"], reviewer.get("verdict"), reviewer.get("errorCode")) for reviewer in told["reviewers"]
+    ] == [
         (2, "APPROVED", None),
         (2, None, "overloaded"),
     ]
-    assert "problem" not in told["seats"][0]
+    assert "problem" not in told["reviewers"][0]
     assert len(jobs) == len({job["correlationId"] for job in jobs}) == 4
 
 
@@ -130,13 +132,13 @@ async def test_a_gateway_that_is_killed_before_the_second_attempt_is_followed_by
 ) -> None:
     script.say("review", BUSY, said("APPROVED"))
     home.set(sync_deadline_s=0.1)
-    async with home.neighbour() as neighbour:
-        review = (await neighbour.call("review", **asking(home, providers=["echo"])))["reviewId"]
+    async with home.peer() as peer:
+        review = (await peer.call("review", **asking(home, providers=["echo"])))["reviewId"]
         state = home.path / "reviews" / review / "state.json"
         with anyio.fail_after(30):
             while json.loads(state.read_bytes())["turns"][0].get("attempt") != 2:
                 await anyio.lowlevel.checkpoint()
-        await neighbour.kill()
+        await peer.kill()
     async with home.open() as caller:
         told = await caller.call("review_wait", reviewId=review)
     assert told["verdict"] == "APPROVED"
@@ -150,8 +152,8 @@ async def test_a_policy_that_wants_to_ask_somebody_is_told_of_with_what_to_do(
     async with home.open() as caller:
         monkeypatch.setattr(caller.gateway.host, "approve", lambda proposal: [("careful", asks)])
         told = await caller.call("review", **asking(home, providers=["echo"]))
-    (seat,) = told["seats"]
-    assert seat["errorCode"] == "approval_needed"
-    assert "asks no person: let the policy allow this" in seat["problem"]
+    (reviewer,) = told["reviewers"]
+    assert reviewer["errorCode"] == "approval_needed"
+    assert "asks no person: let the policy allow this" in reviewer["problem"]
     assert told["verdict"] == "NO_QUORUM"
     assert script.started == []

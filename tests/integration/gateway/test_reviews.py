@@ -35,11 +35,11 @@ async def test_all_approve_and_the_answer_says_so(home: Home, script: Script) ->
         jobs = await caller.jobs()
     assert (told["status"], told["verdict"]) == ("completed", "APPROVED")
     assert told["quorum"] == {"needed": 2, "approvals": 2, "of": 2}
-    assert [seat["seat"] for seat in told["seats"]] == ["echo", "echo-2"]
+    assert [reviewer["reviewer"] for reviewer in told["reviewers"]] == ["echo", "echo-2"]
     assert told["report"].startswith("Approved. 2 of 2 approve, 2 needed.")
     assert "-one\n+two" in script.prompt("review")
     assert {(job["correlationId"], job["posture"]) for job in jobs} == {
-        (f"{told['reviewId']}:1:review:{seat}", "read_only") for seat in ("echo", "echo-2")
+        (f"{told['reviewId']}:1:review:{reviewer}", "read_only") for reviewer in ("echo", "echo-2")
     }
 
 
@@ -55,7 +55,7 @@ async def test_findings_of_one_place_and_cause_become_one_that_keeps_who_said_it
     assert told["verdict"] == "NOT_APPROVED"
     first, second = told["findings"]
     assert (first["severity"], first["line"], first["saidBy"]) == ("critical", 1, ["echo", "echo-2"])
-    assert first["alsoSaid"] == [{"seat": "echo-2", "title": "A wrong answer"}]
+    assert first["alsoSaid"] == [{"reviewer": "echo-2", "title": "A wrong answer"}]
     assert (second["severity"], second["saidBy"]) == ("low", ["echo"])
 
 
@@ -81,7 +81,7 @@ async def test_lesson_19_a_reviewer_who_says_nothing_that_counts_has_not_approve
         outvoted = await caller.call("review", **asking(home, quorum=1))
     assert (told["status"], told["verdict"]) == ("completed", "NO_QUORUM")
     assert told["quorum"] == {"needed": 2, "approvals": 1, "of": 2}
-    silent = told["seats"][1]
+    silent = told["reviewers"][1]
     assert "verdict" not in silent
     assert why in silent["problem"]
     assert outvoted["verdict"] == "APPROVED"
@@ -92,7 +92,7 @@ async def test_lesson_65_a_provider_that_is_not_there_stops_none_of_the_others(h
     async with home.open() as caller:
         told = await caller.call("review", **asking(home, providers=["nobody", "echo"]))
         await refused(InvalidRequest, caller.call("review", **asking(home, providers=["nobody"])))
-    assert [(seat["status"], seat.get("errorCode")) for seat in told["seats"]] == [
+    assert [(reviewer["status"], reviewer.get("errorCode")) for reviewer in told["reviewers"]] == [
         ("failed", "not_installed"),
         ("completed", None),
     ]
@@ -109,7 +109,7 @@ async def test_what_the_repository_says_to_its_reviewers_changes_no_verdict(home
     async with home.open() as caller:
         told = await caller.call("review", **asking(home, quorum=1))
         again = await caller.call("review", **asking(home, quorum=1))
-    assert [seat.get("verdict") for seat in told["seats"]] == ["NOT_APPROVED", None]
+    assert [reviewer.get("verdict") for reviewer in told["reviewers"]] == ["NOT_APPROVED", None]
     assert told["verdict"] == "NOT_APPROVED"
     prompts = [script.prompt("review", number) for number in (1, 2)]
     marks = {
@@ -200,8 +200,8 @@ async def test_many_are_asked_the_same_and_answer_side_by_side(home: Home, scrip
     async with home.open() as caller:
         told = await caller.call("ask_many", **asking(home, prompt="What is it?", providers=[*TWO, "nobody"]))
     assert told["status"] == "completed"
-    assert [seat.get("answer") for seat in told["seats"]] == ["echo: forty-two", None, None]
-    assert [seat.get("errorCode") for seat in told["seats"]] == [None, "provider_failed", "not_installed"]
+    assert [reviewer.get("answer") for reviewer in told["reviewers"]] == ["echo: forty-two", None, None]
+    assert [reviewer.get("errorCode") for reviewer in told["reviewers"]] == [None, "provider_failed", "not_installed"]
     assert "1 of 3 have answered." in told["report"]
 
 
@@ -213,8 +213,8 @@ async def test_who_sits_twice_answers_twice_and_the_same_question_later_is_answe
     async with home.open() as caller:
         first = await caller.call("ask_many", **asked)
         again = await caller.call("ask_many", **{**asked, "providers": ["echo"]})
-    assert {seat["answer"] for seat in first["seats"]} == {"echo: one", "echo: two"}
-    assert again["seats"][0]["jobId"] in {seat["jobId"] for seat in first["seats"]}
+    assert {reviewer["answer"] for reviewer in first["reviewers"]} == {"echo: one", "echo: two"}
+    assert again["reviewers"][0]["jobId"] in {reviewer["jobId"] for reviewer in first["reviewers"]}
 
 
 async def test_a_store_that_fails_for_a_moment_costs_no_review(
@@ -254,18 +254,18 @@ async def test_what_a_reviewer_makes_of_it_can_be_anything_and_the_gateway_lives
         assert (await caller.call("review", **asking(home, providers=["echo"])))["verdict"] == "APPROVED"
 
 
-async def test_a_review_that_goes_on_tells_what_each_seat_does(home: Home, script: Script) -> None:
+async def test_a_review_that_goes_on_tells_what_each_reviewer_does(home: Home, script: Script) -> None:
     gate = script.gate("gate")
     script.say("review", {"text": said("APPROVED"), "gate": str(gate), "says": "reading code.py"})
     home.set(sync_deadline_s=0.1)
     async with home.open() as caller:
         told = await caller.call("review", **asking(home, providers=["echo"]))
-        while "reading" not in told["seats"][0].get("doing", ""):
+        while "reading" not in told["reviewers"][0].get("doing", ""):
             told = await caller.call("review_wait", reviewId=told["reviewId"], timeoutMs=20)
         assert "echo: running: reading code.py" in told["report"]
         gate.write_text("")
         done = await caller.call("review_wait", reviewId=told["reviewId"])
-    assert "doing" not in done["seats"][0]
+    assert "doing" not in done["reviewers"][0]
 
 
 async def test_a_home_that_cannot_keep_a_review_is_told_before_anybody_is_asked(home: Home, script: Script) -> None:

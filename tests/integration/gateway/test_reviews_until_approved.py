@@ -61,7 +61,7 @@ async def test_it_is_mended_until_the_same_reviewers_approve(home: Home, script:
     rules = {script.prompt("review", number).partition("\n\nReview ")[0][:1500] for number in (1, 2, 3)}
     assert len({text[:1200] for text in rules}) == 1, "the stable beginning"
     assert {job["posture"] for job in jobs} == {"read_only", "accept_edits"}
-    assert told["seats"][0]["ownWork"] is True
+    assert told["reviewers"][0]["ownWork"] is True
 
 
 async def test_after_the_last_round_a_person_must_decide(home: Home, script: Script) -> None:
@@ -93,7 +93,7 @@ async def test_lesson_19_a_silent_reviewer_is_asked_again_and_never_approves(hom
     assert [one.rpartition(" ")[0] for one in script.started].count("echo-1 review") == 1
     assert [one.rpartition(" ")[0] for one in script.started].count("echo-1-mini review") == 3
     assert not any("fix" in one for one in script.started)
-    assert told["seats"][0]["carried"] is True
+    assert told["reviewers"][0]["carried"] is True
 
 
 async def test_an_implementer_that_fails_ends_it(home: Home, script: Script) -> None:
@@ -113,7 +113,7 @@ async def test_canceling_a_job_of_the_loop_ends_it(home: Home, script: Script) -
         begun = await caller.call("review_until_approved", **asking(home))
         await until(caller, script, begun["reviewId"], 1)
         looked = await caller.call("review_wait", reviewId=begun["reviewId"], timeoutMs=20)
-        await caller.cancel(looked["seats"][0]["jobId"])
+        await caller.cancel(looked["reviewers"][0]["jobId"])
         told = await caller.call("review_wait", reviewId=begun["reviewId"])
     assert told["status"] == "canceled"
     assert len(script.started) == 1
@@ -135,13 +135,13 @@ async def test_a_killed_gateway_repeats_nothing_and_loses_nothing(home: Home, sc
     script.say("review", *({"text": text, "gate": str(gates[n])} for text, n in zip(answers, (0, 2, 4), strict=True)))
     mending(script, "better\n", "right\n", gates=[gates[1], gates[3]])
     home.set(sync_deadline_s=0.1)
-    async with home.neighbour() as neighbour:
-        review = (await neighbour.call("review_until_approved", **asking(home)))["reviewId"]
+    async with home.peer() as peer:
+        review = (await peer.call("review_until_approved", **asking(home)))["reviewId"]
         for number in range(1, killed_at):
-            await until(neighbour, script, review, number)
+            await until(peer, script, review, number)
             await anyio.to_thread.run_sync(gates[number - 1].write_text, "")
-        await until(neighbour, script, review, killed_at)
-        await neighbour.kill()
+        await until(peer, script, review, killed_at)
+        await peer.kill()
     async with home.open() as caller:
         for number in range(killed_at, 6):
             await until(caller, script, review, number)
@@ -191,11 +191,11 @@ async def test_a_living_gateway_goes_on_with_what_a_killed_one_has_left(home: Ho
     home.set(sync_deadline_s=0.1)
     params = {"providers": ["echo"], "workingDir": str(home.work)}
     async with home.open() as caller:
-        async with home.neighbour() as neighbour:
-            review = (await neighbour.call("review", **params))["reviewId"]
-            await until(neighbour, script, review, 1)
+        async with home.peer() as peer:
+            review = (await peer.call("review", **params))["reviewId"]
+            await until(peer, script, review, 1)
             assert (await caller.call("review_wait", reviewId=review, timeoutMs=10))["status"] == "deferred"
-            await neighbour.kill()
+            await peer.kill()
         await anyio.to_thread.run_sync(gate.write_text, "")
         told = await caller.call("review_wait", reviewId=review)
     assert told["verdict"] == "APPROVED"

@@ -186,15 +186,15 @@ async def test_a_later_turn_may_ask_for_another_posture_than_the_first_one_spell
 
 
 async def test_lesson_74_one_turn_at_a_time_in_a_conversation_also_across_gateways(home: Home) -> None:
-    async with home.open() as caller, home.neighbour() as neighbour:
+    async with home.open() as caller, home.peer() as peer:
         first = await caller.ask("begin")
         session, native = first["gatewaySessionId"], first["sessionId"]
         running = await caller.start("busy", sessionId=session, scenario="silent", delayMs=1500)
         error = await refused(SessionBusy, caller.start("me too", sessionId=session))
         assert error.retryable
-        await refused(SessionBusy, neighbour.start("me too", sessionId=native))
+        await refused(SessionBusy, peer.start("me too", sessionId=native))
         ours = await caller.start("second", sessionId=session, onBusy="queue")
-        theirs = await neighbour.start("third", sessionId=native, onBusy="queue")
+        theirs = await peer.start("third", sessionId=native, onBusy="queue")
         assert await caller.state(theirs) == "queued"
         await caller.wait(running, ours, theirs)
         told = await caller.ask("what?", sessionId=session, scenario="recall", onBusy="queue")

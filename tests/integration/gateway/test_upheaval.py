@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from llm_gateway.model.ids import JobId
-from tests.integration.gateway.world import Caller, Home, Neighbour
+from tests.integration.gateway.world import Caller, Home, Peer
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +22,7 @@ async def flood(who: Caller, name: str, started: dict[str, str]) -> None:
             started[await who.start(words, scenario="steps", amount=2, delayMs=40)] = words
 
 
-async def strike(whom: Neighbour, started: dict[str, str], after: int) -> None:
+async def strike(whom: Peer, started: dict[str, str], after: int) -> None:
     """Kill a gateway once so many jobs have been accepted in all, its own among them."""
     while len(started) < after:
         await anyio.lowlevel.checkpoint()
@@ -33,7 +33,7 @@ async def test_lesson_08_every_job_that_was_accepted_is_run_once_whoever_dies(ho
     home.set(limits__running=4)
     started: dict[str, str] = {}
     async with home.open() as caller:
-        async with home.neighbour() as first, home.neighbour() as second:
+        async with home.peer() as first, home.peer() as second:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(flood, first, "first", started)
                 tasks.start_soon(flood, second, "second", started)
@@ -55,10 +55,10 @@ async def test_lesson_08_every_job_that_was_accepted_is_run_once_whoever_dies(ho
 async def test_a_gateway_killed_while_it_takes_requests_in_leaves_no_half_job(home: Home, after: int) -> None:
     home.set(limits__running=2)
     started: dict[str, str] = {}
-    async with home.neighbour() as neighbour, anyio.create_task_group() as tasks:
+    async with home.peer() as peer, anyio.create_task_group() as tasks:
         for name in ("one", "two", "three"):
-            tasks.start_soon(flood, neighbour, name, started)
-        await strike(neighbour, started, after)
+            tasks.start_soon(flood, peer, name, started)
+        await strike(peer, started, after)
         tasks.cancel_scope.cancel()  # the last answers will never come
     async with home.open() as caller:
         jobs = [job["id"] for job in await caller.jobs()]
@@ -69,14 +69,14 @@ async def test_a_gateway_killed_while_it_takes_requests_in_leaves_no_half_job(ho
 
 async def test_many_cancel_one_job_from_everywhere_at_once(home: Home) -> None:
     answers: list[str] = []
-    async with home.open() as caller, home.open(leave=True) as other, home.neighbour() as neighbour:
-        job = await neighbour.start("everybody's", scenario="hang", onTerm="ignore")
+    async with home.open() as caller, home.open(leave=True) as other, home.peer() as peer:
+        job = await peer.start("everybody's", scenario="hang", onTerm="ignore")
 
         async def cancel(who: Caller) -> None:
             answers.append((await who.cancel(job))["job"]["status"])
 
         async with anyio.create_task_group() as tasks:
-            for who in (caller, other, neighbour) * 3:
+            for who in (caller, other, peer) * 3:
                 tasks.start_soon(cancel, who)
         assert len(await caller.gateway.store.list_records()) == 1
     assert answers == ["canceled"] * 9

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.anyio
 
 def edit(home: Home, job_id: str, change: Callable[[dict[str, Any]], Any]) -> None:
     """Change the request in a job's folder, as an agent of the same user can."""
-    paper = home.folder(job_id) / "request.json"
-    document = json.loads(paper.read_text())
+    job_file = home.folder(job_id) / "request.json"
+    document = json.loads(job_file.read_text())
     change(document)
-    paper.write_text(json.dumps(document))
+    job_file.write_text(json.dumps(document))
 
 
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -75,10 +75,10 @@ async def test_lesson_105_a_request_that_is_only_written_anew_runs(home: Home) -
 @pytest.mark.parametrize("change", ["posture", "conversation"])
 async def test_lesson_105_a_changed_request_that_another_gateway_finds_does_not_run(home: Home, change: str) -> None:
     home.set(limits__running=1)
-    async with home.neighbour() as neighbour:
-        first = await neighbour.start("first", scenario="hang")
-        second = await neighbour.start("second", posture="read_only")
-        await neighbour.kill()
+    async with home.peer() as peer:
+        first = await peer.start("first", scenario="hang")
+        second = await peer.start("second", posture="read_only")
+        await peer.kill()
     edit(home, second, CHANGES[change])
     async with home.open() as caller:
         await caller.cancel(first)
@@ -90,9 +90,9 @@ async def test_lesson_105_a_changed_request_that_another_gateway_finds_does_not_
 async def test_lesson_105_a_run_whose_request_was_changed_is_ended_by_the_gateway_that_takes_it_over(
     home: Home, change: str
 ) -> None:
-    async with home.neighbour() as neighbour:
-        job = await neighbour.start("go on", scenario="hang", posture="read_only")
-        await neighbour.kill()
+    async with home.peer() as peer:
+        job = await peer.start("go on", scenario="hang", posture="read_only")
+        await peer.kill()
     edit(home, job, CHANGES[change])
     async with home.open() as caller:
         await interrupted(caller, job)
@@ -114,14 +114,14 @@ async def test_lesson_105_what_a_run_does_to_its_own_request_changes_nothing_for
 
 
 async def test_a_queued_turn_that_continues_what_the_conversation_has_become_is_no_change(home: Home) -> None:
-    async with home.neighbour() as neighbour:
-        first = await neighbour.start("begin", scenario="silent", delayMs=600)
-        session = (await neighbour.call("llm_job_status", jobId=first))["job"]["gatewaySessionId"]
-        second = await neighbour.start("go on", sessionId=session, onBusy="queue", scenario="steps", delayMs=900)
-        await neighbour.wait(first)
-        while await neighbour.state(second) != "running":
+    async with home.peer() as peer:
+        first = await peer.start("begin", scenario="silent", delayMs=600)
+        session = (await peer.call("llm_job_status", jobId=first))["job"]["gatewaySessionId"]
+        second = await peer.start("go on", sessionId=session, onBusy="queue", scenario="steps", delayMs=900)
+        await peer.wait(first)
+        while await peer.state(second) != "running":
             pass
-        await neighbour.kill()
+        await peer.kill()
     async with home.open() as caller:
         await caller.wait(second)
         told = await caller.result(second)
@@ -134,10 +134,10 @@ async def test_a_queued_turn_that_continues_what_the_conversation_has_become_is_
 async def left_behind(home: Home, **asked: Any) -> tuple[str, str]:
     """A running job and one that waits behind it, of a gateway that is gone."""
     home.set(limits__running=1)
-    async with home.neighbour() as neighbour:
-        first = await neighbour.start("first", scenario="hang")
-        second = await neighbour.start("second", **asked)
-        await neighbour.kill()
+    async with home.peer() as peer:
+        first = await peer.start("first", scenario="hang")
+        second = await peer.start("second", **asked)
+        await peer.kill()
     return first, second
 
 

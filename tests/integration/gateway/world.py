@@ -79,7 +79,7 @@ class Caller:
         pytest.fail(f"{job_id} ended without saying {words!r}")
 
 
-class Neighbour(Caller):
+class Peer(Caller):
     """A gateway of the same home in another process."""
 
     def __init__(self, process: anyio.abc.Process, home: Home) -> None:
@@ -175,7 +175,7 @@ class Home:
                             await clear(gateway)
 
     @asynccontextmanager
-    async def neighbour(self) -> AsyncIterator[Neighbour]:
+    async def peer(self) -> AsyncIterator[Peer]:
         """Start a gateway in another process; its stdin is closed at the end, if nobody killed it before."""
         command = [sys.executable, str(Path(__file__).with_name("another.py"))]
         with anyio.fail_after(PATIENCE_S):
@@ -183,10 +183,10 @@ class Home:
                 await anyio.open_process(command, env=self.env, stderr=None, cwd=self.work) as process,
                 anyio.create_task_group() as tasks,
             ):
-                neighbour = Neighbour(process, self)
+                peer = Peer(process, self)
                 try:
-                    await tasks.start(neighbour.listen)
-                    yield neighbour
+                    await tasks.start(peer.listen)
+                    yield peer
                     assert process.stdin
                     with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
                         await process.stdin.aclose()

@@ -32,7 +32,7 @@ def _run(words: list[str], streams: Streams) -> int:
 
         parser = build_parser()
         if words[:1] in (["-h"], ["--help"]) or (words and words[0][:1] != "-" and not knows(parser, words[0])):
-            parser = build_parser(import_module("llm_gateway.cli.brought").commands(parser))
+            parser = build_parser(import_module("llm_gateway.cli.plugin_commands").commands(parser))
         arguments = parser.parse_args(words)
         gc.disable()  # imports make much and drop little: looking through it again and again costs a tenth of the start
         try:
@@ -61,8 +61,8 @@ def main_serve() -> int:
 
 
 def _begin_to_serve(words: Sequence[str]) -> None:
-    """Let the transport's front, if it has one, answer while the rest is imported. Anything but the usual call: it waits."""
+    """Let the transport's handshake cache, if it has one, answer while the rest is imported. Anything but the usual call: it waits."""
     name = "mcp" if not words else words[1] if len(words) == 2 and words[0] == "--transport" else ""
     if name.isidentifier():
         with suppress(ImportError):
-            import_module(f"llm_gateway_transport_{name}.front").begin(os.environ)
+            import_module(f"llm_gateway_transport_{name}.handshake_cache").begin(os.environ)

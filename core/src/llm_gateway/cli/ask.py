@@ -15,10 +15,10 @@ from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError, exit_of
 from llm_gateway.cli.following import exit_of_status, follow
 from llm_gateway.cli.human import person
+from llm_gateway.cli.parsing import duration_s, parameters
 from llm_gateway.cli.piped import all_of_stdin, piped_text
 from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import looked_at, say, say_json
-from llm_gateway.cli.words import duration_s, parameters
 from llm_gateway.errors import GatewayError
 from llm_gateway.gateway import Gateway
 from llm_gateway.model.ids import JobId

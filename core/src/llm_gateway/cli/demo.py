@@ -47,7 +47,7 @@ _SHOWN_LINES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class Reviewer:
     """A reviewer."""
 
     number: int
@@ -99,16 +99,16 @@ class Demo:
                     await to_thread.run_sync(lambda: shutil.rmtree(self._home, ignore_errors=True))
 
     async def _show(self) -> int:
-        providers = await _seats(self._options, self._environ)
+        providers = await _reviewers(self._options, self._environ)
         title, diff = await to_thread.run_sync(change_to_review)
-        seats = [
-            Seat(number=number, provider=provider, focus=focus, prompt=_prompt(number, focus, title, diff))
+        reviewers = [
+            Reviewer(number=number, provider=provider, focus=focus, prompt=_prompt(number, focus, title, diff))
             for number, (provider, focus) in enumerate(zip(providers, _FOCUS, strict=True), 1)
         ]
         self._say(f"Three reviewers look at: {one_line(title, 90)} ({len(diff.encode()):,} bytes)", "bold")
         async with gateway_process(self._home, self._environ) as gateway:
             self._say(f"gateway {gateway.pid} is up")
-            jobs = await self._hand_in(gateway, seats)
+            jobs = await self._hand_in(gateway, reviewers)
             await self._watch(gateway, jobs, until_all_work=True)
             agents = await self._agents(gateway)
             gateway.kill()
@@ -122,29 +122,29 @@ class Demo:
         self._running = False
         return self._close(jobs, results, agents_survived=alive)
 
-    async def _hand_in(self, gateway: DemoGateway, seats: list[Seat]) -> dict[str, Seat]:
+    async def _hand_in(self, gateway: DemoGateway, reviewers: list[Reviewer]) -> dict[str, Reviewer]:
         tools = await gateway.tools()
-        for seat in seats:
-            if f"{seat.provider}_request_async" not in tools:
-                package = f"llm-gateway-provider-{seat.provider}"
-                raise DemoError(f"there is no provider {seat.provider} here; pip install {package}")
-        jobs: dict[str, Seat] = {}
+        for reviewer in reviewers:
+            if f"{reviewer.provider}_request_async" not in tools:
+                package = f"llm-gateway-provider-{reviewer.provider}"
+                raise DemoError(f"there is no provider {reviewer.provider} here; pip install {package}")
+        jobs: dict[str, Reviewer] = {}
 
-        async def one(seat: Seat) -> None:
-            play = _PLAY if seat.provider == _IMITATION else {}
-            arguments = {"prompt": seat.prompt, "forceRefresh": True, "timeoutMs": round(_TIMEOUT_S * 1000), **play}
+        async def one(reviewer: Reviewer) -> None:
+            play = _PLAY if reviewer.provider == _IMITATION else {}
+            arguments = {"prompt": reviewer.prompt, "forceRefresh": True, "timeoutMs": round(_TIMEOUT_S * 1000), **play}
             accepted = await gateway.call(
-                f"{seat.provider}_request_async", correlationId=f"demo-{seat.number}", **arguments
+                f"{reviewer.provider}_request_async", correlationId=f"demo-{reviewer.number}", **arguments
             )
-            jobs[accepted["job"]["id"]] = seat
-            self._say(f"{seat.name}: {accepted['job']['id']}")
+            jobs[accepted["job"]["id"]] = reviewer
+            self._say(f"{reviewer.name}: {accepted['job']['id']}")
 
         self._running = True
-        for seat in seats:
-            await one(seat)
+        for reviewer in reviewers:
+            await one(reviewer)
         return jobs
 
-    async def _watch(self, gateway: DemoGateway, jobs: Mapping[str, Seat], *, until_all_work: bool) -> None:
+    async def _watch(self, gateway: DemoGateway, jobs: Mapping[str, Reviewer], *, until_all_work: bool) -> None:
         """Tell what the reviewers do, until each has said something, or all have ended."""
         told: dict[str, str] = {}
         with anyio.fail_after(_TIMEOUT_S + 60):
@@ -165,13 +165,13 @@ class Demo:
         health = await gateway.call("llm_process_health")
         return [run["pid"] for run in health["running"] if run.get("pid")]
 
-    def _close(self, jobs: Mapping[str, Seat], results: Mapping[str, dict[str, Any]], agents_survived: int) -> int:
+    def _close(self, jobs: Mapping[str, Reviewer], results: Mapping[str, dict[str, Any]], agents_survived: int) -> int:
         lost = [job_id for job_id, result in results.items() if not _whole(jobs[job_id], result)]
         if self._json:
             say_json({"ok": not lost, "agentsSurvived": agents_survived, "results": list(results.values())})
         for job_id, result in sorted(results.items(), key=lambda item: jobs[item[0]].number):
             self._tell_answer(jobs[job_id], result)
-        if any(seat.provider == _IMITATION for seat in jobs.values()):
+        if any(reviewer.provider == _IMITATION for reviewer in jobs.values()):
             say("", self._out)
             say(styled(_ABOUT_IMITATION, "dim", self._out), self._out)
         took = time.monotonic() - self._began
@@ -185,9 +185,9 @@ class Demo:
         )
         return Exit.OK
 
-    def _tell_answer(self, seat: Seat, result: dict[str, Any]) -> None:
+    def _tell_answer(self, reviewer: Reviewer, result: dict[str, Any]) -> None:
         say("", self._out)
-        head = [styled(seat.name, "bold", self._out), state(result["status"], self._out), *facts(result)]
+        head = [styled(reviewer.name, "bold", self._out), state(result["status"], self._out), *facts(result)]
         say(" · ".join([*head, result["jobId"]]), self._out)
         if error := result.get("error"):
             say(f"    {error['code']}: {one_line(error['message'])}", self._out)
@@ -202,13 +202,13 @@ class Demo:
         say(stamp + (styled(text, style, self._out) if style else text), self._out)
 
 
-async def _seats(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
+async def _reviewers(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
     """Who sits where: whoever is named, or every agent that is installed and logged in; the imitation takes the rest."""
     if options.providers and options.named:
         raise UsageError("--providers and --with exclude each other")
     named: list[str] = [name.strip() for name in options.providers.split(",")] if options.providers else options.named
     if len(named) > len(_FOCUS) or (options.providers and len(named) != len(_FOCUS)) or not all(named):
-        raise UsageError(f"there are {len(_FOCUS)} seats; name a provider for each, with commas")
+        raise UsageError(f"there are {len(_FOCUS)} reviewers; name a provider for each, with commas")
     if not named:
         host, settings = find_plugins(environ)
         looks = [await look_at_provider(info, settings, environ) for info in host.providers.values()]
@@ -233,8 +233,8 @@ def _prompt(number: int, focus: str, title: str, diff: str) -> str:
     )
 
 
-def _whole(seat: Seat, result: Mapping[str, Any]) -> bool:
+def _whole(reviewer: Reviewer, result: Mapping[str, Any]) -> bool:
     """Whether an answer is all there: the imitation's to the last character, a real agent's own failure as well."""
-    if seat.provider == _IMITATION:
-        return result["status"] == "completed" and result.get("text") == f"echo: {seat.prompt}"
+    if reviewer.provider == _IMITATION:
+        return result["status"] == "completed" and result.get("text") == f"echo: {reviewer.prompt}"
     return result["status"] == "failed" or (result["status"] == "completed" and bool(result.get("text")))

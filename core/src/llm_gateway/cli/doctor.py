@@ -16,11 +16,11 @@ import anyio
 from anyio import to_thread
 
 import llm_gateway
-from llm_gateway.cli.brought import usable
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import explain
 from llm_gateway.cli.masking import masked_url
 from llm_gateway.cli.parser import build_parser
+from llm_gateway.cli.plugin_commands import usable
 from llm_gateway.cli.running import Scopes, log_to_stderr, run_async
 from llm_gateway.cli.screen import say, say_json, state, styled
 from llm_gateway.cli.versions import look_at_provider

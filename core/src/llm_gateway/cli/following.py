@@ -38,7 +38,7 @@ async def _show(gateway: Gateway, job: Job, seen: anyio.Event) -> None:
         if job.provider in gateway.providers:
             async for event in gateway.supervisor.watch(job):
                 _tell(event)
-    except GatewayError:  # its papers are gone; the reply is kept elsewhere
+    except GatewayError:  # its job files are gone; the reply is kept elsewhere
         pass
     seen.set()
 

@@ -13,9 +13,9 @@ from typing import Any
 from llm_gateway.cli.answers import show_answer
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.following import exit_of_status, follow
+from llm_gateway.cli.parsing import duration_s
 from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import say, say_json, shown, table
-from llm_gateway.cli.words import duration_s
 from llm_gateway.gateway import Gateway
 from llm_gateway.model.ids import JobId
 

@@ -35,9 +35,9 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
     _looks(commands)
     _demo(commands)
     for one in more:
-        brought = _add(commands, one.name, "brought", one.help)
-        brought.set_defaults(command=one)
-        one.options(brought)
+        command = _add(commands, one.name, "plugin_commands", one.help)
+        command.set_defaults(command=one)
+        one.options(command)
     return parser
 
 
@@ -65,7 +65,7 @@ def _serve(commands: Subparsers[argparse.ArgumentParser]) -> None:
     serve = _add(commands, "serve", "serve", "Serve a client: MCP over stdin and stdout. The log goes to stderr.")
     serve.add_argument("--transport", default="mcp", metavar="NAME", help="the transport plugin (default: mcp)")
     serve.add_argument(
-        "--warm", action="store_true", help="serve nobody: only prepare the next start, so that it is quick"
+        "--prime", action="store_true", help="serve nobody: only prepare the next start, so that it is quick"
     )
 
 
@@ -177,11 +177,11 @@ def _demo(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "demo",
         "Three reviewers look at a diff at once; the gateway is killed in the middle, and nothing is lost. "
         "Reviewers are the agents that are installed and logged in (they run for real and may cost money), "
-        "and imitations (echo) on the seats that are left.",
+        "and imitations (echo) for the rest.",
     )
     demo.add_argument(
-        "--with", action="append", default=[], dest="named", metavar="NAME", help="give a seat to this provider"
+        "--with", action="append", default=[], dest="named", metavar="NAME", help="make this provider a reviewer"
     )
-    demo.add_argument("--providers", metavar="A,B,C", help="who sits on the three seats")
+    demo.add_argument("--providers", metavar="A,B,C", help="the three reviewers")
     demo.add_argument("--home", metavar="PATH", help="use this home and keep it (default: a temporary one)")
     _json(demo)

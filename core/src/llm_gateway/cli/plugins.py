@@ -7,9 +7,9 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from llm_gateway.cli.brought import usable
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.parser import build_parser
+from llm_gateway.cli.plugin_commands import usable
 from llm_gateway.cli.running import log_to_stderr
 from llm_gateway.cli.screen import say, say_json, table
 from llm_gateway.operations.requests import RESERVED

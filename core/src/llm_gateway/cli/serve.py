@@ -21,14 +21,14 @@ def run(arguments: argparse.Namespace) -> int:
     host, settings = found
     transport = host.open_transport(arguments.transport)
     preload = getattr(transport, "preload", None)
-    if preload is not None and not arguments.warm:  # what the transport needs is imported while the gateway opens
+    if preload is not None and not arguments.prime:  # what the transport needs is imported while the gateway opens
         preload()
 
     async def serve(_scopes: Scopes) -> int:
         async with open_gateway(os.environ, found) as gateway:
             tell_warnings(settings)
-            if arguments.warm:
-                await getattr(transport, "warm", _nothing)(gateway)
+            if arguments.prime:
+                await getattr(transport, "prime", _nothing)(gateway)
                 return Exit.OK
             await transport.serve(gateway)
             await gateway.supervisor.drained()  # what was accepted is started before we leave

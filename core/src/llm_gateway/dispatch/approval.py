@@ -30,9 +30,9 @@ class Ruling:
 def asked_posture(
     info: ProviderInfo, *, given: Posture | None, spelled: Posture | None, default: Posture | None
 ) -> Posture:
-    """The rung that the request asks for: its own, the provider's spelling of it, or the headless default.
+    """The level that the request asks for: its own, the provider's spelling of it, or the headless default.
 
-    Raises InvalidRequest when the two differ, or when the provider cannot hold the rung (naming the nearest lower one).
+    Raises InvalidRequest when the two differ, or when the provider cannot hold the level (naming the nearest lower one).
     """
     if given and spelled and given is not spelled:
         raise InvalidRequest(f"posture says {given.value}, but the provider's own parameter means {spelled.value}")
@@ -40,9 +40,9 @@ def asked_posture(
 
 
 def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None) -> Posture | None:
-    """The rung of a request that names none, if it is not the headless default.
+    """The level of a request that names none, if it is not the headless default.
 
-    Where policies judge, that is what the provider says, as far as the configured rung and its own reach.
+    Where policies judge, that is what the provider says, as far as the configured level and its own reach.
     """
     if strategy == LEGACY:
         return configured
@@ -50,7 +50,7 @@ def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None)
 
 
 def repeated_posture(held: Posture | None, usual: Posture | None, strategy: str) -> Posture | None:
-    """The rung of a turn that names none: that of the conversation's first turn, as far as this turn's strategy gives it unasked.
+    """The level of a turn that names none: that of the conversation's first turn, as far as this turn's strategy gives it unasked.
 
     :param held: the first turn's; None: there is none yet, or it is not known.
     :param usual: what `usual_posture` says of this turn.
@@ -82,7 +82,7 @@ def answered_before(approved: Mapping[str, Any], verdicts: Sequence[Verdict]) ->
 def rule(
     info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[Verdict], human: Verdict | None = None
 ) -> Ruling:
-    """Let the strictest verdict win and the lowest rung hold; approval never grants more than was asked.
+    """Let the strictest verdict win and the lowest level hold; approval never grants more than was asked.
 
     :param human: the answer to what policies ask, as `by_human` gives it.
 
@@ -134,8 +134,8 @@ def _question(verdict: Verdict) -> str:
 
 
 def _nearest(info: ProviderInfo, wanted: Posture) -> Posture | None:
-    """The highest rung it can hold that is not above the wanted one."""
-    return max((rung for rung in info.postures if rung <= wanted), default=None, key=lambda rung: rung.rank)
+    """The highest level it can hold that is not above the wanted one."""
+    return max((level for level in info.postures if level <= wanted), default=None, key=lambda level: level.rank)
 
 
 def _held(info: ProviderInfo, wanted: Posture) -> Posture:

@@ -72,7 +72,7 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     request = replace(request, mcp_servers=given)
 
     # 3. what it may do
-    wanted_rung = approval.asked_posture(
+    wanted_level = approval.asked_posture(
         info,
         given=ask.posture,
         spelled=info.posture_of(ask.request.options),  # this turn's own words; the first turn's are no contradiction
@@ -82,12 +82,12 @@ async def submit(gateway: Gateway, ask: Ask, human: AskHuman | None = None) -> A
     )
     judged_as: dict[str, Any] = {"strategy": ask.strategy, "strictness": ask.strictness}
     seen_names = environment_of(gateway, info)
-    proposal = judging.propose(gateway, info, request, wanted_rung, env_names=seen_names, **judged_as)
+    proposal = judging.propose(gateway, info, request, wanted_level, env_names=seen_names, **judged_as)
     verdicts = [verdict for _, verdict in host.approve(proposal)]
     decided = await approval.by_human(human, verdicts)
     kept = [*verdicts, decided] if decided else verdicts
     try:
-        ruling = approval.rule(info, wanted_rung, ask.strategy, verdicts, decided)
+        ruling = approval.rule(info, wanted_level, ask.strategy, verdicts, decided)
     except GatewayError:
         await judging.keep_verdicts(gateway, proposal, kept, None)
         raise

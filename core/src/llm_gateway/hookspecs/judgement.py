@@ -1,4 +1,4 @@
-"""Hooks that judge a request, know it again, remark on a turn and price it."""
+"""Hooks that judge a request, know it again, Annotate a turn and price it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from llm_gateway.digests import Budget
     from llm_gateway.gateway import Gateway
-    from llm_gateway.model.record import Record, Remarks, Verdict
+    from llm_gateway.model.record import Annotations, Record, Verdict
     from llm_gateway.model.request import Proposal, Request
     from llm_gateway.model.usage import Cost, Usage
 
@@ -37,13 +37,13 @@ def gateway_approve(proposal: Proposal) -> Verdict | None:
 
 
 @hookspec
-def gateway_remark(
+def gateway_annotate(
     gateway: Gateway, record: Record, earlier: Sequence[Record], request: Request | None, reply: str
-) -> Remarks | None:
-    """Remark on a turn: warnings for its caller, what is known of its cache, what to keep with its record, what to add up.
+) -> Annotations | None:
+    """Annotate a turn: warnings for its caller, what is known of its cache, what to keep with its record, what to add up.
 
     Called twice for each turn, of every plugin, in a worker thread: before the run is admitted (`record.ended_at` is None; only
-    `Remarks.notices` are used) and after its end, before the record is stored. Linear in the words; waits for nothing.
+    `Annotations.notices` are used) and after its end, before the record is stored. Linear in the words; waits for nothing.
 
     :param gateway: for its settings, its environment and `gateway.host.price`.
     :param record: the flight record as it is known so far.
@@ -51,14 +51,14 @@ def gateway_remark(
     :param request: what the caller asked; None when that is not known any more.
     :param reply: the agent's words; empty before the run.
 
-    None: nothing to say. A scope in `Remarks.counts`, and a name in `Remarks.kept` or `Remarks.words`, belong to one plugin. A plugin that raises is
+    None: nothing to say. A scope in `Annotations.counts`, and a name in `Annotations.kept` or `Annotations.words`, belong to one plugin. A plugin that raises is
     logged and skipped.
 
     Example:
         @hookimpl
-        def gateway_remark(record):
+        def gateway_annotate(record):
             if record.cost.usd and record.cost.usd > 10:
-                return Remarks(notices=(Notice(code="dear", message="This turn cost more than 10 dollars."),))
+                return Annotations(notices=(Notice(code="dear", message="This turn cost more than 10 dollars."),))
     """
 
 

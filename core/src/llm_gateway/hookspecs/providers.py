@@ -42,7 +42,7 @@ def gateway_build_argv(
     same answer. Pure.
 
     :param request: what the caller asks; `request.options` is an instance of the provider's own options model.
-    :param posture: the rung that was approved; never above what `ProviderInfo.postures` holds.
+    :param posture: the level that was approved; never above what `ProviderInfo.postures` holds.
     :param resume: the conversation, as `gateway_resume_session` decided.
     :param providers: every loaded provider, by name: for a wrapper, such as a sandbox, that serves all of them.
 

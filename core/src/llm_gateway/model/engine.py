@@ -14,7 +14,7 @@ from llm_gateway.model.provider import EndStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """One run, ready to go. `env` values and `files` never reach the disk through the engine's own papers."""
+    """One run, ready to go. `env` values and `files` never reach the disk through the engine's own files."""
 
     job_id: JobId
     argv: tuple[str, ...]  #: argv[0] is an absolute path; RUN_FILES may stand in any element
@@ -36,10 +36,10 @@ class RunSpec:
 class RunView:
     """What can be seen of a run from outside, without touching it."""
 
-    known: bool  #: a keeper has begun
-    alive: bool  #: its keeper lives
+    known: bool  #: a shim has begun
+    alive: bool  #: its shim lives
     pid: int | None = None  #: the agent's
-    keeper_pid: int | None = None
+    shim_pid: int | None = None
     started_at: datetime | None = None
     last_output_at: datetime | None = None
     stdout_bytes: int = 0
@@ -48,22 +48,22 @@ class RunView:
     cpu_s: float | None = None
 
 
-class Neighbours(Protocol):
+class Peers(Protocol):
     """What the gateways that share an engine and a home know of each other."""
 
-    def join(self) -> None:
+    def register(self) -> None:
         """Begin to live and to hear. Raises TimeoutError when another process lives under this id."""
 
-    def leave(self) -> None:
+    def unregister(self) -> None:
         """End. Idempotent. A gateway that dies leaves as surely."""
 
     def is_alive(self, gateway_id: str) -> bool:
         """Whether a gateway lives; known at once, without a timer. Blocks shortly."""
 
-    def tell(self, job_id: JobId) -> None:
+    def notify(self, job_id: JobId) -> None:
         """Tell every gateway that this job changed. A hint, which may get lost; never raises. Blocks shortly."""
 
-    async def heard(self) -> set[str]:
+    async def receive(self) -> set[str]:
         """Wait for hints: ids of jobs, and an empty one if more was said than was kept. Ends of runs are told as well."""
 
 
@@ -76,8 +76,8 @@ class Engine(Protocol):
     async def aclose(self) -> None:
         """Let go; the runs go on. Idempotent."""
 
-    def neighbours(self, gateway_id: str) -> Neighbours:
-        """The neighbourhood of the gateway with this id; it has not joined yet."""
+    def peers(self, gateway_id: str) -> Peers:
+        """The peers of the gateway with this id; it has not joined yet."""
 
     async def launch(self, spec: RunSpec) -> None:
         """Make sure that this run has been started. Safe to repeat, from any gateway: a job is never run twice.
@@ -88,7 +88,7 @@ class Engine(Protocol):
     async def wait(self, job_id: JobId) -> RunEnd:
         """Wait for the end of a launched run, event-driven; at once if it is over.
 
-        A run whose keeper was killed ends as VANISHED, after what it left behind has been killed. A run that was never
+        A run whose shim was killed ends as VANISHED, after what it left behind has been killed. A run that was never
         launched (nothing is known of it) raises LookupError.
         """
 

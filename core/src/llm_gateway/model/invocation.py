@@ -48,12 +48,12 @@ class EndReason(str, Enum):
         "resource_limit"  #: over its memory or number of processes; `detail` says which and names the setting
     )
     SPAWN_FAILED = "spawn_failed"  #: the program could not be started; `detail` says why
-    VANISHED = "vanished"  #: its keeper was killed; what it wrote was kept
+    VANISHED = "vanished"  #: its shim was killed; what it wrote was kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:
-    """How a run ended, as its keeper wrote it down."""
+    """How a run ended, as its shim wrote it down."""
 
     reason: EndReason
     exit_code: int | None = None

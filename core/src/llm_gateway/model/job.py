@@ -21,7 +21,7 @@ class JobState(str, Enum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
-    INTERRUPTED = "interrupted"  #: something killed the run's keeper
+    INTERRUPTED = "interrupted"  #: something killed the run's shim
 
     @property
     def ended(self) -> bool:

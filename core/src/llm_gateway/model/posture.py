@@ -1,4 +1,4 @@
-"""What a run may do on its own, as rungs of one ladder."""
+"""What a run may do on its own, as levels of one ladder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Posture(str, Enum):
-    """A rung; `<` and `>` compare by what it permits."""
+    """A level; `<` and `>` compare by what it permits."""
 
     READ_ONLY = "read_only"  #: looks, changes nothing
     PLAN = "plan"  #: looks and proposes
@@ -17,7 +17,7 @@ class Posture(str, Enum):
 
     @property
     def rank(self) -> int:
-        """0 for the lowest rung."""
+        """0 for the lowest level."""
         return list(Posture).index(self)
 
     def __lt__(self, other: object) -> bool:

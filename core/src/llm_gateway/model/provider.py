@@ -43,10 +43,10 @@ class ProviderInfo:
     title: str
     executable: str  #: looked for on the gateway's PATH; `[providers.<name>] executable` overrides it
     options_model: type[BaseModel] = NoOptions  #: the provider's own parameters; camelCase aliases, extra="forbid"
-    posture_of: Callable[[Any], Posture | None] = lambda options: None  #: the rung that the options spell
-    postures: tuple[Posture, ...]  #: the rungs it can hold
+    posture_of: Callable[[Any], Posture | None] = lambda options: None  #: the level that the options spell
+    postures: tuple[Posture, ...]  #: the levels it can hold
     default_posture: Posture = Posture.PROMPTED
-    #: What a request that names no posture asks for where policies judge; the nearest lower rung, if it is not held.
+    #: What a request that names no posture asks for where policies judge; the nearest lower level, if it is not held.
     approved_posture: Posture = Posture.ACCEPT_EDITS
     #: Common parameters it can hold: allowedTools disallowedTools addDirs mcpServers maxTurns maxBudgetUsd effort
     #: outputSchema sessionId. `model` and the rest are for every provider. Others are refused, never ignored. Without

@@ -52,7 +52,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remarks:
+class Annotations:
     """What a plugin has to say about a turn."""
 
     notices: tuple[Notice, ...] = ()  #: shown to the caller as warnings
@@ -89,7 +89,7 @@ class Verdict:
     decision: Decision
     policy: str  #: who judged
     reasons: tuple[str, ...] = ()
-    posture: Posture | None = None  #: a lower rung than proposed, if wanted
+    posture: Posture | None = None  #: a lower level than proposed, if wanted
     question: str | None = None  #: with ASK: what the human is asked
 
 

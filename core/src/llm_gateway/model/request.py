@@ -63,7 +63,7 @@ class Proposal:
     """What a policy judges: the request, before anything is launched."""
 
     request: Request
-    posture: Posture  #: the rung that the run would get
+    posture: Posture  #: the level that the run would get
     strategy: str  #: `legacy`, `mcp_managed` or a name that a policy brings
     strictness: str  #: `strict`, `balanced` or `permissive`
     bypass_allowed: bool  #: the operator set LLM_GATEWAY_APPROVAL_ALLOW_BYPASS

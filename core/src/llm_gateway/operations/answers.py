@@ -11,10 +11,10 @@ from anyio import to_thread
 from pydantic import Field
 
 from llm_gateway.errors import error_for
+from llm_gateway.job_files import keep_only_reply, read_reply
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Reply
-from llm_gateway.operations.checking import Wire, wire_object
-from llm_gateway.papers import keep_only_reply, read_reply
+from llm_gateway.operations.validation import Wire, wire_object
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway

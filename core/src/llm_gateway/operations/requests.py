@@ -23,8 +23,8 @@ from llm_gateway.model.request import Ask, Request
 from llm_gateway.model.store import Admission
 from llm_gateway.naming import wire_names
 from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, failed, job_view, reply_text, reuse_note
-from llm_gateway.operations.checking import Wire
 from llm_gateway.operations.directories import Directory, other_directories, working_directory
+from llm_gateway.operations.validation import Wire
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
@@ -126,34 +126,34 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
 
 
 async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> RequestResult:
-    ticket = await submit(gateway, await _ask(gateway, info, params, context), context.ask)
+    admission = await submit(gateway, await _ask(gateway, info, params, context), context.ask)
     try:
-        job = await _wait(gateway, ticket.job, context)
+        job = await _wait(gateway, admission.job, context)
     except anyio.get_cancelled_exc_class():
-        if gateway.settings.jobs.on_client_cancel == "cancel" and not ticket.deduplicated:
+        if gateway.settings.jobs.on_client_cancel == "cancel" and not admission.deduplicated:
             with anyio.CancelScope(shield=True):
-                await gateway.supervisor.cancel(ticket.job)
+                await gateway.supervisor.cancel(admission.job)
         raise
     return await answer(
-        gateway, job, deduplicated=ticket.deduplicated, reused=_reused(ticket), approval=ticket.approval
+        gateway, job, deduplicated=admission.deduplicated, reused=_reused(admission), approval=admission.approval
     )
 
 
 async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> AsyncResult:
-    ticket = await submit(gateway, await _ask(gateway, info, params, context), context.ask)
+    admission = await submit(gateway, await _ask(gateway, info, params, context), context.ask)
     return AsyncResult(
-        job=job_view(ticket.job),
-        deduplicated=ticket.deduplicated,
-        reused=_reused(ticket),
-        approval=dict(ticket.approval or ticket.job.approval) or None,
-        warnings=[dict(notice) for notice in ticket.job.notices],
-        next=f'llm_job_wait {{"jobIds": ["{ticket.job.id}"]}}',
+        job=job_view(admission.job),
+        deduplicated=admission.deduplicated,
+        reused=_reused(admission),
+        approval=dict(admission.approval or admission.job.approval) or None,
+        warnings=[dict(notice) for notice in admission.job.notices],
+        next=f'llm_job_wait {{"jobIds": ["{admission.job.id}"]}}',
     )
 
 
-def _reused(ticket: Admission) -> str | None:
+def _reused(admission: Admission) -> str | None:
     """What to say of an answer that was there before this call; of one that it joined, nothing."""
-    return reuse_note(ticket.job, datetime.now(timezone.utc)) if ticket.deduplicated else None
+    return reuse_note(admission.job, datetime.now(timezone.utc)) if admission.deduplicated else None
 
 
 async def _wait(gateway: Gateway, job: Job, context: CallContext) -> Job:

@@ -2,7 +2,7 @@
 
 - build_argv, resume_session, open_reader, list_models, upgrade_plan: GatewayErrors pass; any other exception, or an
   answer of the wrong type, is ProviderFailed with the plugin and its distribution. LookupError for a provider not loaded.
-- explain_failure, account_cache, price, remark, the observers: what goes wrong is logged, the answer is None.
+- explain_failure, account_cache, price, annotation, the observers: what goes wrong is logged, the answer is None.
 - approve: what goes wrong is a denial.
 - operations, resources, prompts, mcp_servers: what goes wrong is logged and noted; the others' answers stand.
 - open_store, open_engine, open_transport (in `host.py`): GatewayErrors pass, anything else is PluginError.
@@ -29,7 +29,7 @@ from llm_gateway.model.job import Job
 from llm_gateway.model.operation import Command, Diagnosis, Operation, PromptTemplate, Resource
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
-from llm_gateway.model.record import Decision, Record, Remarks, Verdict
+from llm_gateway.model.record import Annotations, Decision, Record, Verdict
 from llm_gateway.model.reply import Failure, FinishedRun
 from llm_gateway.model.request import McpServer, Proposal, Request
 from llm_gateway.model.session import Resume, Session
@@ -127,9 +127,9 @@ class HookCalls:
         answers = self._each("gateway_price", Cost, usage=usage, provider=provider, model=model)
         return next((cost for _, cost, _ in answers if cost is not None), None)
 
-    def remark(self, **turn: Any) -> list[Remarks]:
+    def annotate(self, **turn: Any) -> list[Annotations]:
         """Ask every plugin what it has to say about a turn; takes the hook's parameters."""
-        return [said for _, said, _ in self._each("gateway_remark", Remarks, **turn) if said is not None]
+        return [said for _, said, _ in self._each("gateway_annotate", Annotations, **turn) if said is not None]
 
     def tree_state(self, directories: Sequence[str], budget: Budget) -> str | None:
         """Ask for the state of the files; may block, so call it in a thread."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from llm_gateway import Cost, Gateway, Record, Remarks, Request, Resource, Usage, find_program, hookimpl
+from llm_gateway import Annotations, Cost, Gateway, Record, Request, Resource, Usage, find_program, hookimpl
 from llm_gateway_extension_cache import money, notices, rules
 from llm_gateway_extension_cache.counting import count
 from llm_gateway_extension_cache.resources import cache_resources
@@ -41,16 +41,16 @@ def gateway_resources() -> Sequence[Resource]:
 
 
 @hookimpl
-def gateway_remark(
+def gateway_annotate(
     gateway: Gateway, record: Record, earlier: Sequence[Record], request: Request | None
-) -> Remarks | None:
+) -> Annotations | None:
     """Warn before the run; judge, warn and count after it."""
     settings = _Set.settings
     if record.ended_at is None:
         marked = request is not None and bool(request.prompt.cache_control)
         markable = "cacheControl" in gateway.supports(record.provider)
         warned = notices.before_run(record, earlier, marked=marked, markable=markable, settings=settings)
-        return Remarks(notices=tuple(warned))
+        return Annotations(notices=tuple(warned))
 
     def price(usage: Usage) -> Cost | None:
         return gateway.host.price(usage, record.provider, record.model)
@@ -64,7 +64,7 @@ def gateway_remark(
         cache = replace(cache, wasted_usd=money.wasted_usd(judged, rules.actually_read(record) or 0, price))
     judged = replace(judged, cache=cache)
     repeated = any(one.prefix_sha256 == record.prefix_sha256 for one in earlier)
-    return Remarks(
+    return Annotations(
         notices=tuple(notices.after_run(judged)),
         cache=cache,
         kept={rules.KEPT: facts} if facts else {},

@@ -15,7 +15,7 @@ import anyio
 from llm_gateway import Gateway, user_home
 from llm_gateway_extension_connect import connecting, files, skills
 from llm_gateway_extension_connect.clients import Client, clients
-from llm_gateway_extension_connect.server import DoesNotAnswer, check, our_server, warm
+from llm_gateway_extension_connect.server import DoesNotAnswer, check, our_server, prime
 
 
 def _client(name: str) -> Client:
@@ -48,7 +48,7 @@ async def connect(gateway: Gateway, arguments: argparse.Namespace) -> int:
         print("Nothing is left changed." if plan.changes else f"See {client.file}.", file=sys.stderr)
         return 1
     await anyio.to_thread.run_sync(skills.carry_out, told)
-    await anyio.to_thread.run_sync(warm, entry, os.environ)
+    await anyio.to_thread.run_sync(prime, entry, os.environ)
     _report(client, plan, told, left)
     print(f"checked: {_words(entry)} answers, with {tools} tools")
     if plan.changes:

@@ -120,9 +120,9 @@ async def _talk(process: anyio.abc.Process) -> int | None:
         raise DoesNotAnswer(f"what it says is not MCP: {problem}") from problem
 
 
-def warm(entry: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+def prime(entry: Mapping[str, Any], environ: Mapping[str, str]) -> None:
     """Let the installation prepare its next start. What goes wrong here only makes that one slower."""
-    argv = [str(entry["command"]), *map(str, entry.get("args", ())), "--warm"]
+    argv = [str(entry["command"]), *map(str, entry.get("args", ())), "--prime"]
     env = {**environ, **(entry.get("env") or {})}
     quiet = subprocess.DEVNULL
     try:

@@ -1,1 +1,1 @@
-"""The engine of this machine: each run has a keeper of its own, which outlives the gateway."""
+"""The engine of this machine: each run has a shim of its own, which outlives the gateway."""

@@ -1,7 +1,7 @@
 """A control group (cgroup v2) for one run: limits that hold for all its processes together, and one way to kill them all.
 
 A group is made beside the gateway's own or further up, in the nearest place where this user may make one and the controllers are
-at hand: a group that has processes of its own cannot hand its controllers down. Standard library only: keepers use it.
+at hand: a group that has processes of its own cannot hand its controllers down. Standard library only: shims use it.
 """
 
 from __future__ import annotations

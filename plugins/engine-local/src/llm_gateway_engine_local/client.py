@@ -1,15 +1,15 @@
-"""The local engine: runs on this machine, each with a keeper of its own.
+"""The local engine: runs on this machine, each with a shim of its own.
 
 Who may say how a run ended, and why nobody waits for ever:
-- A waiter of a run launched here waits for the end-of-file of the descriptor that its keeper holds; of any other run, for the keeper's
-  pidfd, or (another process namespace, no pidfds) for the job's lock. All three come with the keeper's end, whatever its cause.
-- Then `exit.json` is the verdict, and not before: an agent can write one. If there is none, or none of ours, the keeper was killed:
+- A waiter of a run launched here waits for the end-of-file of the descriptor that its shim holds; of any other run, for the shim's
+  pidfd, or (another process namespace, no pidfds) for the job's lock. All three come with the shim's end, whatever its cause.
+- Then `exit.json` is the verdict, and not before: an agent can write one. If there is none, or none of ours, the shim was killed:
   whoever takes the lock kills what is left and writes the verdict "vanished". One verdict: each writer holds the lock and looks for
-  `exit.json` first. A lock that somebody holds who is no keeper delays that for a moment only.
-- A keeper that was launched here says so once it has begun. Whatever becomes of its folder then, it is not launched again.
-- No `state.json`: no agent was ever started. If it was to be launched here, the message was lost with the nursery or our keeper met
+  `exit.json` first. A lock that somebody holds who is no shim delays that for a moment only.
+- A shim that was launched here says so once it has begun. Whatever becomes of its folder then, it is not launched again.
+- No `state.json`: no agent was ever started. If it was to be launched here, the message was lost with the fork server or our shim met
   the lock in other hands, and it is launched again; twice does no harm. Else, if it was canceled, that becomes the verdict,
-  which a late keeper respects. Else nothing is known, and launching it is safe: LookupError.
+  which a late shim respects. Else nothing is known, and launching it is safe: LookupError.
 - Whoever finds the lock taken waits for it and begins anew.
 """
 
@@ -33,11 +33,11 @@ import anyio.to_thread
 
 from llm_gateway import JobId, RunEnd, RunSpec, RunView
 
-from . import ending, holding, nursery
+from . import ending, fork_server, holding
 from .folder import ARTIFACTS, CANCEL, EXIT, FILES, LOCK, SPEC, STATE, STDERR, STDIN, STDOUT, Folder, plain_parts
 from .launched import Launched
-from .neighbours import Neighbourhood
 from .patience import PATIENCE_S, at_last, passes, read_at_last
+from .peers import Peers
 from .starter import Starter
 from .usage import usage_of
 from .verdicts import give_verdict, lost, moment, read_end
@@ -46,7 +46,7 @@ from .watch import Watcher
 _T = TypeVar("_T")
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LAUNCHES = 6
-#: How long a lock is respected whose holder is no keeper: another gateway holds it while it gives a verdict, for ten seconds at most.
+#: How long a lock is respected whose holder is no shim: another gateway holds it while it gives a verdict, for ten seconds at most.
 _STRANGER_S = 15.0
 #: What stands in the place of a job's folder and is none, or no longer ours.
 _NO_FOLDER = {errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM}
@@ -63,7 +63,7 @@ class LocalEngine:
         self._launched: dict[str, Launched] = {}
 
     async def aopen(self) -> None:
-        """Make ready. The nursery is started by the first launch."""
+        """Make ready. The fork server is started by the first launch."""
         self._watcher = Watcher(inotify=self._inotify)
         self._threads = anyio.CapacityLimiter(16)
 
@@ -76,9 +76,9 @@ class LocalEngine:
         with anyio.CancelScope(shield=True):
             await self._in_thread(self._starter.close)
 
-    def neighbours(self, gateway_id: str) -> Neighbourhood:
+    def peers(self, gateway_id: str) -> Peers:
         """The other gateways of this home."""
-        return Neighbourhood(self._home, gateway_id)
+        return Peers(self._home, gateway_id)
 
     async def launch(self, spec: RunSpec) -> None:
         """Make sure that this run has been started. ValueError: a job id or file name that would leave its folder."""
@@ -93,7 +93,7 @@ class LocalEngine:
         """Wait for the end of a launched run."""
         while True:
             launched = self._launched.get(job_id)
-            sure = await at_last(lambda: self._keeper_gone(job_id))
+            sure = await at_last(lambda: self._shim_gone(job_id))
             begun = launched is not None and launched.begun
             settle = partial(self._settle, job_id, sure=sure, begun=begun)
             verdict = await at_last(partial(self._in_thread, settle))
@@ -133,7 +133,7 @@ class LocalEngine:
             if not folder.has(STATE):
                 return RunView(known=False, alive=False)
             outputs = [found for name in (STDOUT, STDERR) if (found := folder.stat(name)) and folder.size(name)]
-            who, agent = holding.stated(folder, "keeper"), holding.stated(folder, "agent")
+            who, agent = holding.stated(folder, "shim"), holding.stated(folder, "agent")
             shim = holding.shim_of(folder)
             alive = shim is not None or holding.is_held(folder)
             used = usage_of(shim) if shim else None
@@ -141,7 +141,7 @@ class LocalEngine:
                 known=True,
                 alive=alive,
                 pid=agent.pid if agent else None,
-                keeper_pid=shim.pid if shim else who.pid if who else None,
+                shim_pid=shim.pid if shim else who.pid if who else None,
                 started_at=moment(folder.read_json_or_nothing(STATE).get("started_at")),
                 last_output_at=_time(max(found.st_mtime for found in outputs)) if outputs else None,
                 stdout_bytes=folder.size(STDOUT),
@@ -178,8 +178,8 @@ class LocalEngine:
 
     # ------------------------------------------------------------------------------------------------- waiting
 
-    async def _keeper_gone(self, job_id: JobId) -> bool:
-        """Wait until a keeper that is known to live has ended; answers at once when there is none.
+    async def _shim_gone(self, job_id: JobId) -> bool:
+        """Wait until a shim that is known to live has ended; answers at once when there is none.
 
         True: nobody's lock need be waited for any more.
         """
@@ -190,10 +190,10 @@ class LocalEngine:
             return launched.begun
         if launched and launched.begun:
             return True
-        fd, is_keeper = await self._in_thread(lambda: self._open_keeper(job_id))
+        fd, is_shim = await self._in_thread(lambda: self._open_shim(job_id))
         if fd is None:
             return False
-        if is_keeper:
+        if is_shim:
             await _readable(fd)
             return False
         with anyio.move_on_after(_STRANGER_S):
@@ -201,8 +201,8 @@ class LocalEngine:
             return False
         return True
 
-    def _open_keeper(self, job_id: JobId) -> tuple[int | None, bool]:
-        """A descriptor that becomes readable when the holder of a job's lock is gone, and whether that is a keeper for certain."""
+    def _open_shim(self, job_id: JobId) -> tuple[int | None, bool]:
+        """A descriptor that becomes readable when the holder of a job's lock is gone, and whether that is a shim for certain."""
         try:
             folder = Folder(self._path(job_id))
         except OSError as error:
@@ -219,7 +219,7 @@ class LocalEngine:
                     raise
             if not folder.is_held():
                 return None, False
-            # Where the system tells who holds it, and it is no keeper, the lock is waited for with limited patience.
+            # Where the system tells who holds it, and it is no shim, the lock is waited for with limited patience.
             unseen = holding.lock_holders(folder) is None
             return _wait_for_lock(folder), shim is not None or unseen
 
@@ -230,7 +230,7 @@ class LocalEngine:
 
             async def wait_for_end() -> None:
                 nonlocal over
-                await self._keeper_gone(job_id)
+                await self._shim_gone(job_id)
                 over = await self._in_thread(lambda: not self.view(job_id).alive)
                 group.cancel_scope.cancel()
 
@@ -277,7 +277,7 @@ class LocalEngine:
             folder.remove_drafts(STDIN, SPEC)  # of a gateway that was killed here
             if spec.stdin is not None:
                 folder.write(STDIN, spec.stdin)
-            papers = {
+            job_files = {
                 "argv": spec.argv,
                 "cwd": spec.cwd,
                 "env": sorted(spec.env),
@@ -293,8 +293,8 @@ class LocalEngine:
                 "end_steps": [(int(step.signal), step.grace_s) for step in spec.end_steps],
                 "artifacts": spec.artifacts,
             }
-            folder.write_json(SPEC, papers)
-        message = nursery.pack(path, papers, dict(spec.env), dict(spec.files))
+            folder.write_json(SPEC, job_files)
+        message = fork_server.pack(path, job_files, dict(spec.env), dict(spec.files))
         return Launched(message, self._starter.start(message))
 
     async def _launch_again(self, job_id: JobId, launched: Launched) -> None:
@@ -316,14 +316,14 @@ class LocalEngine:
             os.close(folder.touch(CANCEL))  # empty: nothing of it can be half written
             if shim:  # where none is seen, it looks by itself within a second
                 shim.signal(signal.SIGTERM)
-                shim.signal(signal.SIGCONT)  # a keeper that was stopped hears nothing
+                shim.signal(signal.SIGCONT)  # a shim that was stopped hears nothing
 
     def _settle(
         self, job_id: JobId, *, sure: bool = False, begun: bool = False, give_up: bool = False
     ) -> RunEnd | Literal["held", "unknown"]:
-        """Read the verdict on a run whose keeper is gone, or give it.
+        """Read the verdict on a run whose shim is gone, or give it.
 
-        :param sure: the keeper is gone whatever the lock says.
+        :param sure: the shim is gone whatever the lock says.
         :param begun: the run began, whatever is left of its folder.
         """
         try:
@@ -364,7 +364,7 @@ def _wait_for_lock(folder: Folder) -> int:
             os.close(lock)
             os.close(writer)
 
-    threading.Thread(target=block, name="waiting for a keeper", daemon=True).start()
+    threading.Thread(target=block, name="waiting for a shim", daemon=True).start()
     return reader
 
 

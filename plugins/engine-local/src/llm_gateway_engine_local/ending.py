@@ -1,7 +1,7 @@
 """Find what a run started, and end it. Standard library only.
 
-Descendants are found in /proc: by descent from the keeper, which as a subreaper stays their ancestor whatever they do, and, when the
-keeper itself was killed, by the marker that every process of a run has in its environment. Where there is no /proc only the
+Descendants are found in /proc: by descent from the shim, which as a subreaper stays their ancestor whatever they do, and, when the
+shim itself was killed, by the marker that every process of a run has in its environment. Where there is no /proc only the
 agent and its process group can be reached, and what has left the group stays. A descendant that runs as another user, or that
 cleared its environment and lost both its parents, is out of reach everywhere.
 """
@@ -65,7 +65,7 @@ def strike_group(group: int, number: int) -> bool:
 
 
 def end_leftovers(job_id: str, agent: Identity | None) -> int:
-    """Kill all that a job whose keeper is gone left behind; how many that were. Blocks until they are gone, or PATIENCE_S.
+    """Kill all that a job whose shim is gone left behind; how many that were. Blocks until they are gone, or PATIENCE_S.
 
     :param agent: what `state.json` says is the agent; not believed unless the process itself carries the job's marker.
     """

@@ -14,7 +14,7 @@ from .folder import LOCK, STATE, Folder
 from .identity import Identity
 
 #: What the command line of a shim that an earlier version started ends with, before its two arguments.
-_PROGRAM = b"llm_gateway_engine_local/nursery.py"
+_PROGRAM = b"llm_gateway_engine_local/fork_server.py"
 
 
 def shim_of(folder: Folder) -> Identity | None:
@@ -25,7 +25,7 @@ def shim_of(folder: Folder) -> Identity | None:
         if is_shim(pid) and (who := identity.identify(pid)):
             return who
     # Its lock is not to be seen here, or somebody has put another file in its place: then it still holds the folder open.
-    who = stated(folder, "keeper")
+    who = stated(folder, "shim")
     return who if who and who.is_alive() and is_shim(who.pid) and _has_open(who.pid, folder) else None
 
 
@@ -49,9 +49,14 @@ def _has_open(pid: int, folder: Folder) -> bool:
     return False
 
 
+#: What `state.json` called them before: a run outlives the upgrade of its gateway.
+_FORMER = {"shim": "keeper"}
+
+
 def stated(folder: Folder, who: str) -> Identity | None:
-    """The process that `state.json` names as `keeper` or `agent`; None: none, or nothing that could be one."""
-    return Identity.from_dict(folder.read_json_or_nothing(STATE).get(who))
+    """The process that `state.json` names as `shim` or `agent`; None: none, or nothing that could be one."""
+    state = folder.read_json_or_nothing(STATE)
+    return Identity.from_dict(state.get(who, state.get(_FORMER.get(who, ""))))
 
 
 def lock_holders(folder: Folder) -> list[int] | None:

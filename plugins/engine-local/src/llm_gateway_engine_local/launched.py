@@ -1,4 +1,4 @@
-"""A run that was launched by this gateway: its message, and the descriptor that its keeper holds."""
+"""A run that was launched by this gateway: its message, and the descriptor that its shim holds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 @dataclass(slots=True)
 class Launched:
     message: bytes
-    fd: int  #: ends with the keeper; -1 once it did
+    fd: int  #: ends with the shim; -1 once it did
     launches: int = 1
-    begun: bool = False  #: its keeper has said that it began
+    begun: bool = False  #: its shim has said that it began
 
     def hear(self) -> None:
-        """Take what the keeper has said, which may be its end."""
+        """Take what the shim has said, which may be its end."""
         if self.fd < 0:
             return
         try:

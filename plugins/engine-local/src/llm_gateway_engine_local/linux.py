@@ -1,4 +1,4 @@
-"""What only Linux can do, by ctypes. Elsewhere every function answers False and the keeper does without.
+"""What only Linux can do, by ctypes. Elsewhere every function answers False and the shim does without.
 
 Without a subreaper, a descendant that leaves the agent's process group and whose parent dies cannot be found again. Without
 holes, a run that writes past its limit is ended instead of trimmed.
@@ -32,7 +32,7 @@ def take_name() -> bool:
 
 
 def die_with_parent() -> bool:
-    """Have this process killed when its parent ends: an agent without its keeper has no owner."""
+    """Have this process killed when its parent ends: an agent without its shim has no owner."""
     return _libc is not None and _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) == 0
 
 

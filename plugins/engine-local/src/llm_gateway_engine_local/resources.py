@@ -1,6 +1,6 @@
 """Hold a run to `[limits] memory_mb`, `processes` and `cpu`: by a cgroup, or by what the system offers without one.
 
-Without a cgroup the keeper adds up the memory and the number of all processes four times a second, so that a run can exceed its limit
+Without a cgroup the shim adds up the memory and the number of all processes four times a second, so that a run can exceed its limit
 for that long; RLIMIT_DATA keeps each process from more than twice the memory meanwhile, and CPU time is held to whole cores. RLIMIT_NPROC
 is of no use: it counts all processes of a user. Standard library only.
 """
@@ -94,7 +94,7 @@ class Resources:
 
 
 def end_group(path: object, job_id: str) -> None:
-    """Kill and remove the group of a run whose keeper is gone."""
+    """Kill and remove the group of a run whose shim is gone."""
     if (group := cgroup.of_job(path, job_id)) is not None:
         group.kill()
         group.remove()

@@ -1,4 +1,4 @@
-"""Start keepers: through the gateway's nursery, or one by one where there is none."""
+"""Start shims: through the gateway's fork server, or one by one where there is none."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ _KERNEL = str(Path(kernel_file).parents[1])
 
 
 class Starter:
-    """Holds a gateway's nursery. Blocks shortly; may be used from any thread."""
+    """Holds a gateway's fork server. Blocks shortly; may be used from any thread."""
 
     #: What is run; the mode and a descriptor's number follow.
-    program: tuple[str, ...] = (sys.executable, "-I", "-S", str(Path(__file__).with_name("nursery.py")))
+    program: tuple[str, ...] = (sys.executable, "-I", "-S", str(Path(__file__).with_name("fork_server.py")))
 
-    def __init__(self, *, nursery: bool = True) -> None:
-        self._wanted = nursery and hasattr(os, "fork") and hasattr(socket, "send_fds")
+    def __init__(self, *, fork_server: bool = True) -> None:
+        self._wanted = fork_server and hasattr(os, "fork") and hasattr(socket, "send_fds")
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def nursery_pid(self) -> int | None:
-        """The nursery's, once there is one."""
+    def fork_server_pid(self) -> int | None:
+        """The fork server's, once there is one."""
         return self._process.pid if self._process else None
 
     def start(self, message: bytes, *, alone: bool = False) -> int:
-        """Start a keeper; the answered descriptor reads end-of-file when it is gone, or when it never came to be.
+        """Start a shim; the answered descriptor reads end-of-file when it is gone, or when it never came to be.
 
-        :param alone: without the nursery, because messages were lost with it.
+        :param alone: without the fork server, because messages were lost with it.
         """
         reader, writer = os.pipe()
         os.set_blocking(reader, False)  # each of several waiters may find that another has read
         try:
             with self._lock:
-                nursery = self._wanted and not alone
-                if not (nursery and (self._send(message, writer) or self._send(message, writer))):
+                fork_server = self._wanted and not alone
+                if not (fork_server and (self._send(message, writer) or self._send(message, writer))):
                     self._start_alone(message, writer)
         except BaseException:
             os.close(reader)
@@ -54,7 +54,7 @@ class Starter:
         return reader
 
     def close(self) -> None:
-        """Let the nursery end. Idempotent."""
+        """Let the fork server end. Idempotent."""
         with self._lock:
             self._drop()
 
@@ -63,7 +63,7 @@ class Starter:
             line = self._line or self._open()
             sent = socket.send_fds(line, [message[:8]], [writer])
             line.sendall(message[sent:])
-        except OSError:  # the nursery is gone, or stuck: half a message may lie in its line
+        except OSError:  # the fork server is gone, or stuck: half a message may lie in its line
             self._drop()
             return False
         return True
@@ -71,7 +71,7 @@ class Starter:
     def _open(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
-            self._process = self._run("nursery", theirs.fileno(), stdin=subprocess.DEVNULL)
+            self._process = self._run("fork_server", theirs.fileno(), stdin=subprocess.DEVNULL)
         ours.settimeout(_SEND_S)
         self._line = ours
         return ours
@@ -91,7 +91,7 @@ class Starter:
     def _start_alone(self, message: bytes, writer: int) -> None:
         process = self._run("once", writer, stdin=subprocess.PIPE)
         # Reaped whenever it ends; a daemon, because this process may end first.
-        threading.Thread(target=process.wait, name="keeper's parent", daemon=True).start()
+        threading.Thread(target=process.wait, name="shim's parent", daemon=True).start()
         with suppress(BrokenPipeError):
             assert process.stdin
             with process.stdin as pipe:

@@ -10,15 +10,15 @@ from .identity import Identity
 _MOST_PROCESSES = 500
 
 
-def usage_of(keeper: Identity) -> tuple[int, float] | None:
-    """Resident bytes and processor seconds of all that descends from a keeper; None: the system does not tell.
+def usage_of(shim: Identity) -> tuple[int, float] | None:
+    """Resident bytes and processor seconds of all that descends from a shim; None: the system does not tell.
 
-    Walks down from the keeper instead of through all processes: it is asked often. Of a run with more than `_MOST_PROCESSES`
+    Walks down from the shim instead of through all processes: it is asked often. Of a run with more than `_MOST_PROCESSES`
     (somebody who forks without end) as many are counted.
     """
-    if not keeper.is_alive():
+    if not shim.is_alive():
         return None
-    line, rss, ticks = _children(keeper.pid), 0, 0
+    line, rss, ticks = _children(shim.pid), 0, 0
     if line is None:
         return None
     seen = set(line)

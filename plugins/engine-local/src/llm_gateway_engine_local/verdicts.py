@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from llm_gateway import EndReason, JobId, RunEnd
 
-from . import ending, keeper, resources
+from . import ending, resources, shim
 from .artifacts import read_artifact
 from .folder import CANCEL, EXIT, SPEC, STATE, STDERR, STDOUT, Folder
 from .holding import stated
@@ -32,20 +32,20 @@ def give_verdict(folder: Folder, job_id: JobId) -> None:
         canceled = folder.has(CANCEL)
         document: dict[str, Any] = {"reason": "canceled" if canceled else "spawn_failed"}
         if not canceled:
-            document["detail"] = "No keeper could be started."
-        keeper.conclude(folder, document, [])
+            document["detail"] = "No shim could be started."
+        shim.conclude(folder, document, [])
         return
     resources.end_group(folder.read_json_or_nothing(STATE).get("cgroup"), job_id)
     killed = ending.end_leftovers(job_id, stated(folder, "agent"))
     document = {
         "reason": "vanished",
-        "detail": "Its keeper was killed, or what it wrote was damaged.",
+        "detail": "Its shim was killed, or what it wrote was damaged.",
         "killed_descendants": killed,
         "holes": {name: hole for name in (STDOUT, STDERR) if (hole := _find_hole(folder, name))},
     }
     if started_at := moment(folder.read_json_or_nothing(STATE).get("started_at")):
         document["started_at"] = started_at.isoformat()
-    keeper.conclude(folder, document, _names(folder.read_json_or_nothing(SPEC).get("artifacts")))
+    shim.conclude(folder, document, _names(folder.read_json_or_nothing(SPEC).get("artifacts")))
 
 
 def read_end(folder: Folder) -> RunEnd | None:

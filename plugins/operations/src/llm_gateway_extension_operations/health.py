@@ -82,7 +82,7 @@ def _processes(gateway: Gateway, job: Job) -> dict[str, Any]:
         alive=view.alive,
         adopted=job.owner != gateway.supervisor.owner or gateway.supervisor.adopted(job.id),
         pid=view.pid,
-        keeper_pid=view.keeper_pid,
+        shim_pid=view.shim_pid,
         rss_bytes=view.rss_bytes,
         cpu_s=view.cpu_s,
         last_output_at=stamp(view.last_output_at),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llm_gateway import Gateway, Operation, Record, Remarks, Request, Resource, hookimpl
-from llm_gateway_extension_operations import newer
+from llm_gateway import Annotations, Gateway, Operation, Record, Request, Resource, hookimpl
+from llm_gateway_extension_operations import version_check
 from llm_gateway_extension_operations.approvals import APPROVAL_OPERATIONS
 from llm_gateway_extension_operations.health import HEALTH_OPERATIONS
 from llm_gateway_extension_operations.jobs import JOB_OPERATIONS, JOB_RESOURCES
@@ -34,6 +34,6 @@ def gateway_resources() -> list[Resource]:
 
 
 @hookimpl
-def gateway_remark(gateway: Gateway, record: Record, request: Request | None) -> Remarks | None:
+def gateway_annotate(gateway: Gateway, record: Record, request: Request | None) -> Annotations | None:
     """Warn of a CLI that nobody has seen to work."""
-    return newer.remark(gateway, record, request)
+    return version_check.annotate(gateway, record, request)

@@ -65,10 +65,10 @@ INJECTING = (
 )
 
 
-def _posture(rung: Posture, *, bypass_allowed: bool | None = None) -> Callable[[Proposal], Iterator[str]]:
+def _posture(level: Posture, *, bypass_allowed: bool | None = None) -> Callable[[Proposal], Iterator[str]]:
     def find(proposal: Proposal) -> Iterator[str]:
-        if proposal.posture is rung and bypass_allowed in (None, proposal.bypass_allowed):
-            yield rung.value
+        if proposal.posture is level and bypass_allowed in (None, proposal.bypass_allowed):
+            yield level.value
 
     return find
 

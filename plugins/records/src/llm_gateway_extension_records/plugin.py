@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llm_gateway import Gateway, Record, Remarks, Request, hookimpl
+from llm_gateway import Annotations, Gateway, Record, Request, hookimpl
 from llm_gateway_extension_records.redaction import cut, redacted
 
 #: What any program is given, or what only says where things are: no secrets, and in every text.
@@ -71,13 +71,13 @@ def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
 
 
 @hookimpl
-def gateway_remark(gateway: Gateway, record: Record, request: Request | None, reply: str) -> Remarks | None:
+def gateway_annotate(gateway: Gateway, record: Record, request: Request | None, reply: str) -> Annotations | None:
     """Keep the words, if they are to be kept."""
     if record.ended_at is None or _Set.settings.content == "none":
         return None
     secrets = tuple(_secrets(gateway))
     words = {"prompt": request.prompt.text if request else "", "reply": reply}
-    return Remarks(
+    return Annotations(
         words={name: cut(text, lambda part: redacted(part, secrets)) for name, text in words.items() if text}
     )
 

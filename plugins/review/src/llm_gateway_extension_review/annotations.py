@@ -25,9 +25,9 @@ def github(result: Result) -> str:
         words = [one.get("detail"), one.get("suggestion"), f"said by {', '.join(one['saidBy'])}"]
         lines.append(f"::{_LEVELS[one['severity']]} {places}::{_message(chr(10).join(filter(None, words)))}")
     lines += [
-        f"::warning title={_property(seat['seat'])}::{_message(seat.get('problem') or seat['status'])}"
-        for seat in result["seats"]
-        if not seat.get("verdict")
+        f"::warning title={_property(reviewer['reviewer'])}::{_message(reviewer.get('problem') or reviewer['status'])}"
+        for reviewer in result["reviewers"]
+        if not reviewer.get("verdict")
     ]
     lines += [f"::warning title=not reviewed::{_message(note)}" for note in result.get("notes", ())]
     kind = "notice" if result.get("verdict") in ("APPROVED", "APPROVED_WITH_CONDITIONS") else "error"

@@ -39,7 +39,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="RANGE",
         help="what git diff takes, such as main...HEAD (default: --uncommitted); or the word list: show your reviews",
     )
-    add("--with", dest="seats", metavar="A,B", help="who reviews: providers, or provider:model")
+    add("--with", dest="reviewers", metavar="A,B", help="who reviews: providers, or provider:model")
     add("--fix-with", metavar="PROVIDER", help="let this one mend what is found, until the others approve")
     add("--uncommitted", action="store_true", help="review what is not committed, new files among it")
     add("--files", nargs="+", metavar="FILE", help="review these files as they are")
@@ -59,12 +59,12 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
     """The operation's arguments, as they would come over the wire. Raises InvalidRequest."""
-    if not given.seats:
+    if not given.reviewers:
         raise InvalidRequest("--with: name who reviews, such as --with codex,gemini")
     if not given.fix_with and (given.rounds is not None or given.posture):
         raise InvalidRequest("--rounds and --posture belong to --fix-with")
     known = {
-        "providers": [seat.strip() for seat in given.seats.split(",") if seat.strip()],
+        "providers": [reviewer.strip() for reviewer in given.reviewers.split(",") if reviewer.strip()],
         "range": given.range,
         "uncommitted": given.uncommitted or None,
         "files": given.files,
@@ -90,7 +90,7 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
     from llm_gateway_extension_review.reviews import reviews_of
 
     quiet = CallContext()
-    if given.range == LIST and not given.seats:
+    if given.range == LIST and not given.reviewers:
         return await _list(gateway, given, quiet)
     if given.limit is not None:
         raise InvalidRequest("--limit belongs to: llm-gateway review list")

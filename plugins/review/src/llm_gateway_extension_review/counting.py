@@ -1,4 +1,4 @@
-"""From what each seat said to what all of them say."""
+"""From what each reviewer said to what all of them say."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def quorum_of(run: Run) -> dict[str, int]:
     """The quorum, stated."""
     last = run.of_round(run.round)
     approvals = sum(turn.verdict in (APPROVED, WITH_CONDITIONS) for turn in last)
-    return {"needed": run.quorum, "approvals": approvals, "of": len(run.seats)}
+    return {"needed": run.quorum, "approvals": approvals, "of": len(run.reviewers)}
 
 
 def agreement(run: Run) -> dict[str, Any]:
@@ -41,9 +41,9 @@ def agreement(run: Run) -> dict[str, Any]:
     return {
         "reached": reached,
         "position": largest[0].position if reached else None,
-        "agreeing": [turn.seat for turn in largest] if reached else [],
+        "agreeing": [turn.reviewer for turn in largest] if reached else [],
         "dissent": [
-            {"seat": turn.seat, "says": turn.position}
+            {"reviewer": turn.reviewer, "says": turn.position}
             for group in ranked
             if not (reached and group is largest)
             for turn in group
@@ -53,14 +53,14 @@ def agreement(run: Run) -> dict[str, Any]:
 
 def judged(run: Run, said: dict[str, Any]) -> dict[str, Any] | None:
     """What a judge said of the numbered answers; None: it cannot be read. The quorum is counted here, not by the judge."""
-    heard = [turn.seat for turn in run.of_round(1, "ask") if turn.status == "completed"]
+    heard = [turn.reviewer for turn in run.of_round(1, "ask") if turn.status == "completed"]
     agree, conclusion = said.get("agree"), said.get("conclusion")
     points, dissent = said.get("agreement", []), said.get("dissent", [])
     lists = isinstance(agree, list) and isinstance(points, list) and isinstance(dissent, list)
     if not lists or not isinstance(conclusion, str) or not conclusion.strip():
         return None
     numbers = {number for number in agree or () if type(number) is int and 1 <= number <= len(heard)}
-    agreeing = [seat for number, seat in enumerate(heard, 1) if number in numbers]
+    agreeing = [reviewer for number, reviewer in enumerate(heard, 1) if number in numbers]
     told = {
         one["answer"]: str(one.get("says") or "")
         for one in dissent
@@ -72,8 +72,8 @@ def judged(run: Run, said: dict[str, Any]) -> dict[str, Any] | None:
         "agreeing": agreeing,
         "agreement": [str(point) for point in points],
         "dissent": [
-            {"seat": seat, "says": told.get(number, "")}
-            for number, seat in enumerate(heard, 1)
+            {"reviewer": reviewer, "says": told.get(number, "")}
+            for number, reviewer in enumerate(heard, 1)
             if number not in numbers
         ],
     }

@@ -1,4 +1,4 @@
-"""What a review is about, collected once for all of its seats. Every function blocks: call it in a thread."""
+"""What a review is about, collected once for all of its reviewers. Every function blocks: call it in a thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llm_gateway_extension_review.report import NOT_SHOWN
 from llm_gateway_extension_review.state import Scope
 from llm_gateway_extension_review.worktree import EXECUTABLE, FILE, LINK, WorkingTree
 
-MOST_BYTES = 400_000  #: about 100,000 tokens, for every seat
+MOST_BYTES = 400_000  #: about 100,000 tokens, for every reviewer
 NOTHING = "there is nothing to review: no difference was found"
 _MOST_NAMED = 50
 _FORGED = re.compile(r"^(?:===|diff --git)", re.M)
@@ -140,12 +140,12 @@ def _new_section(new: tuple[bytes, Side]) -> Section:
     if side.mode == LINK:
         title = f"=== {quoted(name)} (a symlink to {quoted(side.data or b'')}; it is not followed)\n"
         return Section(name=name, text=title, unseen=side.why)
-    remarks = ["executable"] if side.mode == EXECUTABLE else []
+    annotations = ["executable"] if side.mode == EXECUTABLE else []
     if _FORGED.search(text):
-        remarks.append("each of its lines stands behind `| `")
+        annotations.append("each of its lines stands behind `| `")
         text = "\n".join(f"| {line}" for line in text.split("\n"))
-    remark = f" ({'; '.join(remarks)})" if remarks else ""
-    return Section(name=name, text=f"=== {quoted(name)}{remark}\n{text}\n", unseen=side.why)
+    annotate = f" ({'; '.join(annotations)})" if annotations else ""
+    return Section(name=name, text=f"=== {quoted(name)}{annotate}\n{text}\n", unseen=side.why)
 
 
 def _fitted(sections: Sequence[Section], found: Changes) -> Evidence:

@@ -27,7 +27,7 @@ class Merged:
     """One fault, and everybody who found it."""
 
     finding: Finding  #: in the words of whoever said it first, with the worst severity that anybody gave it
-    seats: list[str] = field(default_factory=list)
+    reviewers: list[str] = field(default_factory=list)
     others: list[dict[str, Any]] = field(default_factory=list)  #: what the others said of it
 
     def to_wire(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class Merged:
             "severity": one.severity,
             "title": one.title,
             **{name: value for name, value in known.items() if value},
-            "saidBy": self.seats,
+            "saidBy": self.reviewers,
         }
 
 
@@ -50,12 +50,12 @@ def merge(turns: Iterable[Turn]) -> list[Merged]:
         for finding in turn.findings:
             same = next((known for known in merged if _same(known.finding, finding)), None)
             if same is None:
-                merged.append(Merged(finding=finding, seats=[turn.seat]))
+                merged.append(Merged(finding=finding, reviewers=[turn.reviewer]))
                 continue
-            if turn.seat not in same.seats:
-                same.seats.append(turn.seat)
+            if turn.reviewer not in same.reviewers:
+                same.reviewers.append(turn.reviewer)
             if (finding.title, finding.detail) != (same.finding.title, same.finding.detail):
-                words = {"seat": turn.seat, "title": finding.title, "detail": finding.detail}
+                words = {"reviewer": turn.reviewer, "title": finding.title, "detail": finding.detail}
                 same.others.append({name: value for name, value in words.items() if value})
             same.finding = _worse(same.finding, finding)
     return sorted(merged, key=lambda one: (_rank(one.finding), one.finding.file, one.finding.line))

@@ -20,9 +20,9 @@ from llm_gateway_extension_review.listing import ReviewList, rows_of
 from llm_gateway_extension_review.result import Format, ReviewResult, latest, result_of
 from llm_gateway_extension_review.reviews import reviews_of
 from llm_gateway_extension_review.rounds import CUT, answer_name
-from llm_gateway_extension_review.state import ASK_MANY, CONSENSUS, REVIEW, UNTIL_APPROVED, Run, Scope, Seat, Turn
+from llm_gateway_extension_review.state import ASK_MANY, CONSENSUS, REVIEW, UNTIL_APPROVED, Reviewer, Run, Scope, Turn
 
-_Seats = Annotated[
+_Reviewers = Annotated[
     list[str],
     Field(
         min_length=1,
@@ -30,8 +30,8 @@ _Seats = Annotated[
         description="Who is asked: provider or provider:model; one named twice answers twice",
     ),
 ]
-_SEAT = r"^[a-z][a-z0-9_]*(:[^-\s][^\s]*)?$"
-_OneSeat = Annotated[str, Field(pattern=_SEAT, max_length=400)]
+_REVIEWER = r"^[a-z][a-z0-9_]*(:[^-\s][^\s]*)?$"
+_OneReviewer = Annotated[str, Field(pattern=_REVIEWER, max_length=400)]
 _TimeoutMs = Annotated[int, Field(ge=1, le=24 * 3_600_000)]
 _REVIEW_ID = "The reviewId of an earlier answer"
 
@@ -39,7 +39,7 @@ _REVIEW_ID = "The reviewId of an earlier answer"
 class Asking(Wire):
     """What every run takes."""
 
-    providers: _Seats
+    providers: _Reviewers
     working_dir: str | None = Field(None, description="Absolute path; the directory the agents work in")
     timeout_ms: _TimeoutMs | None = Field(None, description="Limit of each agent's turn")
 
@@ -64,7 +64,7 @@ class ReviewParams(Asking):
 class UntilParams(ReviewParams):
     """And who mends it."""
 
-    implementer: Annotated[_OneSeat, Field(description="Who mends what is found: provider or provider:model")]
+    implementer: Annotated[_OneReviewer, Field(description="Who mends what is found: provider or provider:model")]
     posture: Literal["accept_edits", "workspace_write", "bypass"] = Field(
         "accept_edits", description="What the implementer may do"
     )
@@ -86,7 +86,7 @@ class ConsensusParams(ManyParams):
     choices: Annotated[list[str], Field(max_length=20)] | None = Field(
         None, description="Answers to choose from; they are counted"
     )
-    judge: _OneSeat | None = Field(None, description="Who says which answers agree, instead of counting")
+    judge: _OneReviewer | None = Field(None, description="Who says which answers agree, instead of counting")
     quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="How many must agree; default: more than half")
 
 
@@ -160,7 +160,7 @@ async def list_reviews(gateway: Gateway, params: ListParams, context: CallContex
 
 async def begin_review(gateway: Gateway, params: ReviewParams, context: CallContext) -> Run:
     """Collect the evidence and have the review begun. Raises InvalidRequest."""
-    seats = _seats(gateway, params.providers)
+    reviewers = _reviewers(gateway, params.providers)
     directory = (await working_directory(params.working_dir, context, gateway.environ)).path
     text = params.text or ""
 
@@ -171,16 +171,16 @@ async def begin_review(gateway: Gateway, params: ReviewParams, context: CallCont
 
     scope, evidence = await to_thread.run_sync(look)
     until = params if isinstance(params, UntilParams) else None
-    run = _run(gateway, UNTIL_APPROVED if until else REVIEW, seats, params, context=context, directory=directory)
+    run = _run(gateway, UNTIL_APPROVED if until else REVIEW, reviewers, params, context=context, directory=directory)
     run = replace(
         run,
         scope=scope,
-        quorum=_quorum(params.quorum, seats, len(seats)),
+        quorum=_quorum(params.quorum, reviewers, len(reviewers)),
         instructions=params.instructions or "",
         notes=((CUT,) if evidence.cut else ()) + evidence.notes,
     )
     if until:
-        implementer = _seats(gateway, [until.implementer], needed=True)[0]
+        implementer = _reviewers(gateway, [until.implementer], needed=True)[0]
         run = replace(
             run,
             implementer=replace(implementer, name="implementer"),
@@ -195,20 +195,20 @@ async def begin_question(gateway: Gateway, params: ManyParams, context: CallCont
     """Have the question asked. Raises InvalidRequest."""
     if not params.prompt.strip():
         raise InvalidRequest("prompt is empty")
-    seats = _seats(gateway, params.providers)
+    reviewers = _reviewers(gateway, params.providers)
     agreed = params if isinstance(params, ConsensusParams) else None
     directory = (await working_directory(params.working_dir, context, gateway.environ)).path
-    run = _run(gateway, CONSENSUS if agreed else ASK_MANY, seats, params, context=context, directory=directory)
+    run = _run(gateway, CONSENSUS if agreed else ASK_MANY, reviewers, params, context=context, directory=directory)
     run = replace(run, posture=params.posture)
     if agreed:
         if agreed.judge and agreed.choices:
             raise InvalidRequest("choices are counted: they need no judge")
-        judge = _seats(gateway, [agreed.judge], needed=True)[0] if agreed.judge else None
+        judge = _reviewers(gateway, [agreed.judge], needed=True)[0] if agreed.judge else None
         run = replace(
             run,
             judge=judge and replace(judge, name="judge"),
             choices=tuple(agreed.choices or ()),
-            quorum=_quorum(agreed.quorum, seats, len(seats) // 2 + 1),
+            quorum=_quorum(agreed.quorum, reviewers, len(reviewers) // 2 + 1),
         )
     await reviews_of(gateway).begin(run, {"text.txt": params.prompt})
     return run
@@ -222,10 +222,10 @@ async def tell(gateway: Gateway, run: Run, form: Format) -> ReviewResult:
         found = {}
         for turn in latest(run):
             if run.kind in (ASK_MANY, CONSENSUS) or (turn.verdict != "APPROVED" and not turn.findings):
-                found[turn.seat] = folder.read(run.id, answer_name(turn)) or ""
+                found[turn.reviewer] = folder.read(run.id, answer_name(turn)) or ""
         return found
 
-    doing = {turn.seat: await _doing(gateway, turn) for turn in run.turns if turn.status == "running"}
+    doing = {turn.reviewer: await _doing(gateway, turn) for turn in run.turns if turn.status == "running"}
     return result_of(run, await to_thread.run_sync(words), doing, form)
 
 
@@ -237,7 +237,7 @@ async def _doing(gateway: Gateway, turn: Turn) -> str:
     try:
         live = await gateway.supervisor.live(job)
         await to_thread.run_sync(live.advance)
-    except GatewayError:  # its papers are not there yet, or not any more
+    except GatewayError:  # its job files are not there yet, or not any more
         return ""
     return live.latest.text[:200] if live.latest else ""
 
@@ -248,7 +248,13 @@ async def _wait(gateway: Gateway, run: Run, context: CallContext) -> ReviewResul
 
 
 def _run(
-    gateway: Gateway, kind: str, seats: tuple[Seat, ...], params: Asking, *, context: CallContext, directory: str
+    gateway: Gateway,
+    kind: str,
+    reviewers: tuple[Reviewer, ...],
+    params: Asking,
+    *,
+    context: CallContext,
+    directory: str,
 ) -> Run:
     if not gateway.defers:
         raise InvalidRequest("the plugin operations is not loaded: without it nothing goes on in the background")
@@ -259,33 +265,33 @@ def _run(
         remote=context.remote,
         working_dir=directory,
         created_at=datetime.now(timezone.utc),
-        seats=seats,
-        quorum=len(seats),
+        reviewers=reviewers,
+        quorum=len(reviewers),
         mark=secrets.token_hex(16),
         timeout_ms=params.timeout_ms,
     )
 
 
-def _seats(gateway: Gateway, named: Sequence[str], *, needed: bool = False) -> tuple[Seat, ...]:
-    """One seat for each name. Who is not here fails on his own seat; nobody here at all, or who is `needed`: InvalidRequest."""
-    seats, seen = [], Counter[str]()
+def _reviewers(gateway: Gateway, named: Sequence[str], *, needed: bool = False) -> tuple[Reviewer, ...]:
+    """One reviewer for each name. Who is not here fails on his own reviewer; nobody here at all, or who is `needed`: InvalidRequest."""
+    reviewers, seen = [], Counter[str]()
     for name in named:
-        if not re.match(_SEAT, name):
+        if not re.match(_REVIEWER, name):
             raise InvalidRequest(f"{name!r} is neither a provider nor provider:model")
         provider, _, model = name.partition(":")
         seen[provider] += 1
         number = f"-{seen[provider]}" if seen[provider] > 1 else ""
-        seats.append(Seat(name=f"{provider}{number}", provider=provider, model=model or None))
-    missing = [seat.provider for seat in seats if seat.provider not in gateway.providers]
-    if len(missing) == len(seats) or (needed and missing):
+        reviewers.append(Reviewer(name=f"{provider}{number}", provider=provider, model=model or None))
+    missing = [reviewer.provider for reviewer in reviewers if reviewer.provider not in gateway.providers]
+    if len(missing) == len(reviewers) or (needed and missing):
         here = ", ".join(sorted(gateway.providers)) or "none"
         raise InvalidRequest(f"no provider {missing[0]} is installed (installed: {here})")
-    return tuple(seats)
+    return tuple(reviewers)
 
 
-def _quorum(given: int | None, seats: Sequence[Seat], usual: int) -> int:
-    if given is not None and given > len(seats):
-        raise InvalidRequest(f"quorum {given} cannot be reached by {len(seats)} seats")
+def _quorum(given: int | None, reviewers: Sequence[Reviewer], usual: int) -> int:
+    if given is not None and given > len(reviewers):
+        raise InvalidRequest(f"quorum {given} cannot be reached by {len(reviewers)} reviewers")
     return given or usual
 
 

@@ -69,7 +69,7 @@ class Said:
 
 def read_line(line: str) -> Said | None:
     """Read one line of an answer; None: it does not speak of the verdict."""
-    if len(line) > _LONGEST:  # no verdict is that long; a remark on one may be
+    if len(line) > _LONGEST:  # no verdict is that long; an annotation on one may be
         return Said(verdict=UNCLEAR, mention=True) if _MENTION.search(line.upper()) else None
     struck = _STRUCK.sub(" ", line)
     shown = _plain(line)

@@ -27,7 +27,7 @@ Result = Mapping[str, Any]
 def text(result: Result) -> str:
     """For a terminal, or a client that reads only text."""
     lines = [_head(result)]
-    lines += [_seat_line(seat) for seat in result["seats"]]
+    lines += [_reviewer_line(reviewer) for reviewer in result["reviewers"]]
     lines += [
         f"  {fix['provider']} worked on the findings of round {fix['round']}: {one_line(fix.get('problem') or fix['status'])}"
         for fix in result.get("fixes", ())
@@ -40,11 +40,11 @@ def text(result: Result) -> str:
             f"{number}. [{one['severity']}] {_place(one)}{one_line(one['title'])} ({', '.join(one['saidBy'])})"
         )
         lines += [f"   {one_line(one[name])}" for name in ("detail", "suggestion") if one.get(name)]
-        lines += [f"   {also['seat']} says: {one_line(also.get('title', ''))}" for also in one.get("alsoSaid", ())]
+        lines += [f"   {also['reviewer']} says: {one_line(also.get('title', ''))}" for also in one.get("alsoSaid", ())]
     lines += _consensus(result)
-    for seat in result["seats"]:
-        if seat.get("answer"):
-            lines += ["", f"--- {seat['seat']}", _clean(seat["answer"])]
+    for reviewer in result["reviewers"]:
+        if reviewer.get("answer"):
+            lines += ["", f"--- {reviewer['reviewer']}", _clean(reviewer["answer"])]
     if result.get("next"):
         lines += ["", result["next"]]
     return "\n".join(lines)
@@ -52,20 +52,20 @@ def text(result: Result) -> str:
 
 def markdown(result: Result) -> str:
     """For a pull request's comment."""
-    lines = [f"### {_plain(_head(result))}", "", "| seat | says | what |", "|---|---|---|"]
-    for seat in result["seats"]:
-        said = seat.get("verdict") or seat.get("position") or seat["status"]
-        lines.append(f"| {_name(seat)} | {_plain(said)} | {_plain(seat.get('problem', ''))} |")
+    lines = [f"### {_plain(_head(result))}", "", "| reviewer | says | what |", "|---|---|---|"]
+    for reviewer in result["reviewers"]:
+        said = reviewer.get("verdict") or reviewer.get("position") or reviewer["status"]
+        lines.append(f"| {_name(reviewer)} | {_plain(said)} | {_plain(reviewer.get('problem', ''))} |")
     lines += ["", *(f"> {_plain(note)}" for note in result.get("notes", ()))]
     for one in result.get("findings", ()):
         by = ", ".join(one["saidBy"])
         lines.append(f"- **{one['severity']}** {_plain(_place(one))}{_plain(one['title'])} _({by})_")
         lines += [f"  {_plain(one[name])}" for name in ("detail", "suggestion") if one.get(name)]
     lines += [_plain(line) for line in _consensus(result)]
-    for seat in result["seats"]:
-        if seat.get("answer"):
-            quoted = [f"> {_plain(line)}" for line in seat["answer"].splitlines()]
-            lines += ["", f"**{seat['seat']}**", "", *quoted]
+    for reviewer in result["reviewers"]:
+        if reviewer.get("answer"):
+            quoted = [f"> {_plain(line)}" for line in reviewer["answer"].splitlines()]
+            lines += ["", f"**{reviewer['reviewer']}**", "", *quoted]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -83,8 +83,8 @@ def _head(result: Result) -> str:
     if "approvals" in quorum:
         parts.append(f"{quorum['approvals']} of {quorum['of']} approve, {quorum['needed']} needed.")
     elif not opening:
-        answered = sum(seat["status"] == "completed" for seat in result["seats"])
-        parts = [f"{answered} of {len(result['seats'])} have answered."]
+        answered = sum(reviewer["status"] == "completed" for reviewer in result["reviewers"])
+        parts = [f"{answered} of {len(result['reviewers'])} have answered."]
     if result.get("maxRounds"):
         parts.append(f"Round {result['round']} of {result['maxRounds']}.")
     if result["status"] == "escalate":
@@ -105,15 +105,15 @@ def not_reviewed(result: Result) -> str:
     return f"Not reviewed: {'; '.join(unseen[:_NAMED])}{more}."
 
 
-def _seat_line(seat: Mapping[str, Any]) -> str:
-    said = seat.get("verdict") or seat.get("position") or seat["status"]
-    words = seat.get("problem") or seat.get("doing")
+def _reviewer_line(reviewer: Mapping[str, Any]) -> str:
+    said = reviewer.get("verdict") or reviewer.get("position") or reviewer["status"]
+    words = reviewer.get("problem") or reviewer.get("doing")
     why = f": {one_line(words)}" if words else ""
-    return f"  {_name(seat)}: {one_line(said)}{why}"
+    return f"  {_name(reviewer)}: {one_line(said)}{why}"
 
 
-def _name(seat: Mapping[str, Any]) -> str:
-    return str(seat["seat"]) + (" (reviews its own provider's work)" if seat.get("ownWork") else "")
+def _name(reviewer: Mapping[str, Any]) -> str:
+    return str(reviewer["reviewer"]) + (" (reviews its own provider's work)" if reviewer.get("ownWork") else "")
 
 
 def _consensus(result: Result) -> list[str]:
@@ -124,7 +124,7 @@ def _consensus(result: Result) -> list[str]:
     agreeing = f"{len(said['agreeing'])} of {quorum['of']}, {quorum['needed']} needed"
     head = f"Consensus ({agreeing}): {one_line(said['position'])}" if said["reached"] else f"No consensus ({agreeing})."
     lines = ["", head, *(f"  agreed: {one_line(point)}" for point in said.get("agreement", ()))]
-    lines += [f"  {one['seat']} dissents: {one_line(one['says'])}" for one in said["dissent"]]
+    lines += [f"  {one['reviewer']} dissents: {one_line(one['says'])}" for one in said["dissent"]]
     return [*lines, f"  {one_line(said['problem'])}"] if said.get("problem") else lines
 
 

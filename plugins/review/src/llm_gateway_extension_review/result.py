@@ -28,7 +28,7 @@ class ReviewResult(Wire):
     quorum: dict[str, int] | None = None
     round: int
     max_rounds: int | None = None
-    seats: list[dict[str, Any]]
+    reviewers: list[dict[str, Any]]
     fixes: list[dict[str, Any]] = Field(default_factory=list)
     findings: list[dict[str, Any]] = Field(default_factory=list)
     consensus: dict[str, Any] | None = None
@@ -44,7 +44,7 @@ class ReviewResult(Wire):
 def result_of(run: Run, answers: dict[str, str], doing: dict[str, str], form: Format = "text") -> ReviewResult:
     """The answer.
 
-    :param answers: the words of seats, by their names: all of a question's, of a review's those that came to no findings.
+    :param answers: the words of reviewers, by their names: all of a question's, of a review's those that came to no findings.
     :param doing: what those who are at work do just now.
     """
     looking = run.kind in (REVIEW, UNTIL_APPROVED)
@@ -55,10 +55,14 @@ def result_of(run: Run, answers: dict[str, str], doing: dict[str, str], form: Fo
         kind=run.kind,
         status=run.status if run.ended else "deferred",
         verdict=run.verdict,
-        quorum=quorum_of(run) if looking else {"needed": run.quorum, "of": len(run.seats)} if run.consensus else None,
+        quorum=quorum_of(run)
+        if looking
+        else {"needed": run.quorum, "of": len(run.reviewers)}
+        if run.consensus
+        else None,
         round=run.round if looking else 1,
         max_rounds=run.max_rounds if run.kind == UNTIL_APPROVED else None,
-        seats=[_seat(run, turn, answers, doing) for turn in turns],
+        reviewers=[_reviewer(run, turn, answers, doing) for turn in turns],
         fixes=[_view(run, turn, doing) for turn in run.turns if turn.role == FIX],
         findings=[one.to_wire() for one in merge(turns)],
         consensus=dict(run.consensus) if run.consensus else None,
@@ -75,14 +79,14 @@ def result_of(run: Run, answers: dict[str, str], doing: dict[str, str], form: Fo
 
 
 def latest(run: Run) -> list[Turn]:
-    """The last turn of every seat that was asked."""
+    """The last turn of every reviewer that was asked."""
     role = LOOK if run.kind in (REVIEW, UNTIL_APPROVED) else ASK
-    last = {turn.seat: turn for turn in run.turns if turn.role == role}
-    return [last[seat.name] for seat in run.seats if seat.name in last]
+    last = {turn.reviewer: turn for turn in run.turns if turn.role == role}
+    return [last[reviewer.name] for reviewer in run.reviewers if reviewer.name in last]
 
 
-def _seat(run: Run, turn: Turn, answers: dict[str, str], doing: dict[str, str]) -> dict[str, Any]:
-    words = answers.get(turn.seat, "")
+def _reviewer(run: Run, turn: Turn, answers: dict[str, str], doing: dict[str, str]) -> dict[str, Any]:
+    words = answers.get(turn.reviewer, "")
     shown = {"answer": words[:_LONGEST_ANSWER], "position": turn.position, "findings": len(turn.findings) or None}
     if len(words) > _LONGEST_ANSWER:
         shown["answerCut"] = True
@@ -90,10 +94,12 @@ def _seat(run: Run, turn: Turn, answers: dict[str, str], doing: dict[str, str]) 
 
 
 def _view(run: Run, turn: Turn, doing: dict[str, str]) -> dict[str, Any]:
-    seat = next(one for one in (*run.seats, *([run.implementer] if run.implementer else ())) if one.name == turn.seat)
-    own = turn.role == LOOK and run.implementer is not None and run.implementer.provider == seat.provider
+    reviewer = next(
+        one for one in (*run.reviewers, *([run.implementer] if run.implementer else ())) if one.name == turn.reviewer
+    )
+    own = turn.role == LOOK and run.implementer is not None and run.implementer.provider == reviewer.provider
     known = {
-        "model": seat.model,
+        "model": reviewer.model,
         "verdict": turn.verdict,
         "problem": turn.problem,
         "errorCode": turn.error_code,
@@ -102,10 +108,10 @@ def _view(run: Run, turn: Turn, doing: dict[str, str]) -> dict[str, Any]:
         "usage": dict(turn.usage),
         "costUsd": turn.cost_usd,
         "durationMs": turn.duration_ms,
-        "doing": doing.get(turn.seat) if turn.status == "running" else None,
+        "doing": doing.get(turn.reviewer) if turn.status == "running" else None,
         "attempt": turn.attempt if turn.attempt > 1 else None,
         "carried": turn.carried,
         "ownWork": own,
     }
-    head = {"seat": seat.name, "provider": seat.provider, "round": turn.round, "status": turn.status}
+    head = {"reviewer": reviewer.name, "provider": reviewer.provider, "round": turn.round, "status": turn.status}
     return head | {name: value for name, value in known.items() if value not in (None, False, {})}

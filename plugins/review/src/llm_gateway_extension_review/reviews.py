@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from llm_gateway import CallContext, EventKind, Gateway, JobId, JobState
 from llm_gateway.errors import GatewayError, InvalidRequest, StoreUnavailable
-from llm_gateway_extension_review import seats
+from llm_gateway_extension_review import reviewers
 from llm_gateway_extension_review.folder import Folder
 from llm_gateway_extension_review.rounds import CANCEL, Drive
 from llm_gateway_extension_review.state import Run, Turn
@@ -23,7 +23,7 @@ _LOOK_ROUND_S = 5.0
 #: How often who waits for another gateway's run reads how it stands.
 _LOOK_AGAIN_S = 0.3
 _CANCEL_WAIT_S = 20.0
-_SHOWN = 2_000  #: letters of what a seat says, of which the last line is told
+_SHOWN = 2_000  #: letters of what a reviewer says, of which the last line is told
 _PRUNE_EVERY_S = 6 * 3600.0
 
 
@@ -55,7 +55,7 @@ class Reviews:
         return run
 
     async def follow(self, run_id: str, context: CallContext, timeout_s: float | None) -> Run:
-        """Wait for the end of a run, or until the time is over; meanwhile tell what the seats do."""
+        """Wait for the end of a run, or until the time is over; meanwhile tell what the reviewers do."""
         run = await self.known(run_id, context)
         with anyio.move_on_after(timeout_s):
             async with anyio.create_task_group() as tasks:
@@ -78,7 +78,7 @@ class Reviews:
             except OSError as error:
                 raise StoreUnavailable(f"the review cannot be canceled: {error}") from None
             for turn in (await self.known(run_id, context)).turns:  # who starts a job from now on sees the file
-                await seats.cancel(self._gateway, turn)
+                await reviewers.cancel(self._gateway, turn)
         return await self.follow(run_id, context, _CANCEL_WAIT_S)
 
     async def take_up(self) -> None:
@@ -132,12 +132,12 @@ class Reviews:
     async def _tell(self, turn: Turn, context: CallContext) -> None:
         assert context.progress
         assert turn.job_id
-        await context.progress(f"{turn.seat}: begins ({turn.role}, round {turn.round})")
+        await context.progress(f"{turn.reviewer}: begins ({turn.role}, round {turn.round})")
         job = await self._gateway.store.get_job(JobId(turn.job_id))
         if job is None:
             return
         if job.state is JobState.QUEUED:
-            await context.progress(f"{turn.seat}: waiting for a place")
+            await context.progress(f"{turn.reviewer}: waiting for a place")
         try:
             said, writes = "", False
             async for event in self._gateway.supervisor.watch(job):
@@ -146,7 +146,7 @@ class Reviews:
                 said = (said + event.text)[-_SHOWN:] if event.kind is EventKind.TEXT else ""
                 writes = bool(said) and (writes or "```json" in said)
                 words = "writes its findings" if writes else (said or event.text).strip().splitlines()[-1]
-                await context.progress(f"{turn.seat}: {words[:200]}")
+                await context.progress(f"{turn.reviewer}: {words[:200]}")
         except (GatewayError, OSError):  # who cannot be told what goes on is still told how it ended
             pass
 

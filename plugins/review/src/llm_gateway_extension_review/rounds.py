@@ -13,15 +13,15 @@ from anyio import to_thread
 
 from llm_gateway import Gateway
 from llm_gateway.errors import GatewayError, StoreUnavailable
-from llm_gateway_extension_review import seats, words
+from llm_gateway_extension_review import reviewers, words
 from llm_gateway_extension_review.counting import agreement, judged, verdict_of
 from llm_gateway_extension_review.evidence import collect
 from llm_gateway_extension_review.findings import merge
 from llm_gateway_extension_review.folder import Folder
 from llm_gateway_extension_review.listed import json_of
 from llm_gateway_extension_review.positions import read_position
+from llm_gateway_extension_review.reviewers import Question
 from llm_gateway_extension_review.scanning import Block, scan
-from llm_gateway_extension_review.seats import Question
 from llm_gateway_extension_review.state import (
     APPROVED,
     ASK,
@@ -33,8 +33,8 @@ from llm_gateway_extension_review.state import (
     REVIEW,
     UNTIL_APPROVED,
     WITH_CONDITIONS,
+    Reviewer,
     Run,
-    Seat,
     Turn,
 )
 from llm_gateway_extension_review.verdicts import read_review
@@ -105,15 +105,15 @@ class Drive:
         return None
 
     async def _look(self, number: int) -> None:
-        """Have every seat look, and read what each says."""
-        if all((turn := self.run.turn(number, LOOK, seat.name)) and turn.ended for seat in self.run.seats):
+        """Have every reviewer look, and read what each says."""
+        if all((turn := self.run.turn(number, LOOK, reviewer.name)) and turn.ended for reviewer in self.run.reviewers):
             return
         fixed = any(turn.status == "completed" for turn in self.run.of_round(number - 1, FIX))
         evidence, cut = await self._evidence(number)
-        asked: list[tuple[Seat, Question]] = []
+        asked: list[tuple[Reviewer, Question]] = []
         carried = []
-        for seat in self.run.seats:
-            before = self.run.turn(number - 1, LOOK, seat.name)
+        for reviewer in self.run.reviewers:
+            before = self.run.turn(number - 1, LOOK, reviewer.name)
             if before and before.verdict and not fixed:
                 carried.append(replace(before, round=number, carried=True, cost_usd=None, usage={}, duration_ms=None))
                 continue
@@ -122,7 +122,7 @@ class Drive:
             session = before.session_id if before else None
             asked.append(
                 (
-                    seat,
+                    reviewer,
                     Question(
                         rules=words.REVIEW_RULES,
                         task=task,
@@ -135,7 +135,7 @@ class Drive:
         await self._turns(number, LOOK, asked, carried)
 
     async def _evidence(self, number: int) -> tuple[str, bool]:
-        """The material of a round: the same for all its seats, also after a crash."""
+        """The material of a round: the same for all its reviewers, also after a crash."""
         run, name = self.run, f"evidence-{number}.txt"
         assert run.scope
         text = await to_thread.run_sync(self._folder.read, run.id, name)
@@ -158,7 +158,7 @@ class Drive:
         assert run.implementer
         looked = run.of_round(number)
         plain = [turn for turn in looked if turn.verdict == NOT_APPROVED and not turn.findings]
-        doubts = [(turn.seat, (await self._said(turn))[-20_000:]) for turn in plain]
+        doubts = [(turn.reviewer, (await self._said(turn))[-20_000:]) for turn in plain]
         task = words.fix_task(run, number, merge(looked), doubts)
         earlier = [turn for turn in run.turns if turn.role == FIX and turn.round < number and turn.session_id]
         question = Question(
@@ -183,10 +183,10 @@ class Drive:
         question = Question(rules=rules, task=asked, posture=run.posture, servers=True)
         reusable = replace(question, reuse=run.kind != CONSENSUS)
         # An agent that is asked twice must answer twice: a request that may be reused would join the other one's run.
-        times = Counter((seat.provider, seat.model) for seat in run.seats)
-        asked_once = [times[seat.provider, seat.model] == 1 for seat in run.seats]
+        times = Counter((reviewer.provider, reviewer.model) for reviewer in run.reviewers)
+        asked_once = [times[reviewer.provider, reviewer.model] == 1 for reviewer in run.reviewers]
         questions = [reusable if once else question for once in asked_once]
-        await self._turns(1, ASK, list(zip(run.seats, questions, strict=True)))
+        await self._turns(1, ASK, list(zip(run.reviewers, questions, strict=True)))
         if run.kind == CONSENSUS:
             said = await self._judge(asked) if run.judge else agreement(self.run)
             self.run = replace(self.run, consensus=said)
@@ -217,62 +217,69 @@ class Drive:
     # ------------------------------------------------------------------------------------------------------------- turns
 
     async def _turns(
-        self, number: int, role: str, asked: list[tuple[Seat, Question]], carried: list[Turn] | None = None
+        self, number: int, role: str, asked: list[tuple[Reviewer, Question]], carried: list[Turn] | None = None
     ) -> None:
-        """Let these seats take their turns, all at once, each as far as it has not yet."""
-        known = {seat.name: self.run.turn(number, role, seat.name) for seat, _ in asked}
+        """Let these reviewers take their turns, all at once, each as far as it has not yet."""
+        known = {reviewer.name: self.run.turn(number, role, reviewer.name) for reviewer, _ in asked}
         begun = [
-            Turn(round=number, role=role, seat=seat.name, correlation_id=f"{self.run.id}:{number}:{role}:{seat.name}")
-            for seat, _ in asked
-            if known[seat.name] is None
+            Turn(
+                round=number,
+                role=role,
+                reviewer=reviewer.name,
+                correlation_id=f"{self.run.id}:{number}:{role}:{reviewer.name}",
+            )
+            for reviewer, _ in asked
+            if known[reviewer.name] is None
         ]
         await self._keep(*begun, *(carried or ()))
         troubles: list[Exception] = []
 
-        async def one(seat: Seat, question: Question) -> None:
+        async def one(reviewer: Reviewer, question: Question) -> None:
             try:
-                await self._turn(number, role, seat, question, known[seat.name] is not None)
+                await self._turn(number, role, reviewer, question, known[reviewer.name] is not None)
             except Exception as error:  # the others go on to their ends
                 troubles.append(error)
 
         async with anyio.create_task_group() as tasks:
-            for seat, question in asked:
-                tasks.start_soon(one, seat, question)
+            for reviewer, question in asked:
+                tasks.start_soon(one, reviewer, question)
         if troubles:
             raise troubles[0]
 
-    async def _turn(self, number: int, role: str, seat: Seat, question: Question, begun_before: bool) -> None:
-        turn = self.run.turn(number, role, seat.name)
+    async def _turn(self, number: int, role: str, reviewer: Reviewer, question: Question, begun_before: bool) -> None:
+        turn = self.run.turn(number, role, reviewer.name)
         assert turn
         if turn.ended:
             return
-        turn, text = await self._attempt(seat, turn, question, begun_before)
+        turn, text = await self._attempt(reviewer, turn, question, begun_before)
         while self._passes(turn, question):
             again = f"{turn.correlation_id}:{turn.attempt + 1}"
             turn = replace(turn, status="starting", job_id=None, attempt=turn.attempt + 1, correlation_id=again)
             turn = replace(turn, error_code=None, problem=None)
             await self._keep(turn)  # before the job: a killed gateway's successor knows which one to look for
             await anyio.sleep(_AGAIN_AFTER_S)
-            turn, text = await self._attempt(seat, turn, question, begun_before=False)
+            turn, text = await self._attempt(reviewer, turn, question, begun_before=False)
         if text:
             await to_thread.run_sync(self._folder.write, self.run.id, answer_name(turn), text)
         await self._keep(await to_thread.run_sync(self._read, turn, text))
 
-    async def _attempt(self, seat: Seat, turn: Turn, question: Question, begun_before: bool) -> tuple[Turn, str]:
+    async def _attempt(
+        self, reviewer: Reviewer, turn: Turn, question: Question, begun_before: bool
+    ) -> tuple[Turn, str]:
         """Have the job of a turn done, the one that is there or a new one."""
         if turn.job_id is None and begun_before:
-            lost = await seats.find_lost(self._gateway, self.run, seat, turn)
+            lost = await reviewers.find_lost(self._gateway, self.run, reviewer, turn)
             turn = replace(turn, job_id=lost, status="running") if lost else turn
         if turn.job_id is None:
             if await self._canceled():
                 return replace(turn, status="canceled", problem=CANCELED), ""
-            turn = await seats.start(self._gateway, self.run, seat, turn, question)
+            turn = await reviewers.start(self._gateway, self.run, reviewer, turn, question)
             if turn.ended:
                 return turn, ""
             await self._keep(turn)
         if await self._canceled():  # who canceled may not have seen this job
-            await seats.cancel(self._gateway, turn)
-        return await seats.finish(self._gateway, turn)
+            await reviewers.cancel(self._gateway, turn)
+        return await reviewers.finish(self._gateway, turn)
 
     @staticmethod
     def _passes(turn: Turn, question: Question) -> bool:
@@ -322,4 +329,4 @@ class Drive:
 
 def answer_name(turn: Turn) -> str:
     """The file that keeps the words of a turn."""
-    return f"answer-{turn.round}-{turn.role}-{turn.seat}.md"
+    return f"answer-{turn.round}-{turn.role}-{turn.reviewer}.md"

@@ -1,4 +1,4 @@
-"""What is seen of a review: on a terminal what each seat does just now, in a log a line for each that has ended."""
+"""What is seen of a review: on a terminal what each reviewer does just now, in a log a line for each that has ended."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ class Screen:
         self._tick = 0
 
     async def heard(self, message: str) -> None:
-        """Take in what a seat does."""
-        seat, _, words = message.partition(": ")
-        self._doing[seat] = "" if words.startswith("begins (") else one_line(words)
+        """Take in what a reviewer does."""
+        reviewer, _, words = message.partition(": ")
+        self._doing[reviewer] = "" if words.startswith("begins (") else one_line(words)
 
     def open(self, run: Run) -> None:
         """Say what is about to happen."""
-        who = ", ".join(seat.name for seat in run.seats) or "nobody"
+        who = ", ".join(reviewer.name for reviewer in run.reviewers) or "nobody"
         mends = f"; {run.implementer.provider} mends" if run.implementer else ""
-        one = len(run.seats) == 1
+        one = len(run.reviewers) == 1
         what = f"look{'s' * one} at {scope_words(run.scope)}" if run.scope else f"{'is' if one else 'are'} asked"
         self._print(f"{who} {what}{mends} ({run.id})")
 
@@ -87,7 +87,7 @@ class Screen:
                 self._print(f"Round {turn.round} of {run.max_rounds}", style="bold")
             if turn.role == FIX:
                 self._findings(run, turn.round)
-            key = (turn.round, turn.role, turn.seat)
+            key = (turn.round, turn.role, turn.reviewer)
             if not turn.ended or key in self._told:
                 continue
             self._told.add(key)
@@ -111,7 +111,7 @@ class Screen:
         for one in merge(run.of_round(number)):
             severity = one.finding.severity
             where = f"{one_line(place(one.finding))}: " if one.finding.file else ""
-            words = f"{where}{one_line(one.finding.title)} ({', '.join(one.seats)})"
+            words = f"{where}{one_line(one.finding.title)} ({', '.join(one.reviewers)})"
             style = "red" if severity in BLOCKING else "yellow"
             self._print(self._fitted(Text.assemble((f"    {severity:<8}  ", style), words)))
 
@@ -129,7 +129,7 @@ class Screen:
             if turn.ended:
                 continue
             begun = self._since.get(turn.job_id or "")
-            doing = self._doing.get(turn.seat, "")
+            doing = self._doing.get(turn.reviewer, "")
             waits = begun is None or doing == "waiting for a place"
             said = (spinner[self._tick % len(spinner)], "waiting" if waits else "working", "cyan")
             took = _clock((now - begun).total_seconds()) if begun else ""
@@ -141,10 +141,12 @@ class Screen:
         from rich.text import Text
 
         sign, words, style = said
-        width = max(len(_name(run, seat.name)) for seat in (*run.seats, *filter(None, (run.implementer, run.judge))))
+        width = max(
+            len(_name(run, reviewer.name)) for reviewer in (*run.reviewers, *filter(None, (run.implementer, run.judge)))
+        )
         line = Text.assemble(
             (f"{sign} ", style),
-            f"{_name(run, turn.seat):<{width}}  ",
+            f"{_name(run, turn.reviewer):<{width}}  ",
             (f"{words:<{_WORDS_WIDTH}}", style),
             (f"{took:>7}", "dim"),
             f"  {detail}",
@@ -183,8 +185,8 @@ def show(report: str, console: Console) -> None:
             console.print(text, soft_wrap=True)
 
 
-def _name(run: Run, seat: str) -> str:
-    return run.implementer.provider if run.implementer and seat == run.implementer.name else seat
+def _name(run: Run, reviewer: str) -> str:
+    return run.implementer.provider if run.implementer and reviewer == run.implementer.name else reviewer
 
 
 def _detail(turn: Turn) -> str:

@@ -16,7 +16,7 @@ NO_QUORUM = "NO_QUORUM"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class Reviewer:
     """Somebody who is asked."""
 
     name: str  #: unique in its run
@@ -39,16 +39,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One seat's part in one round: an ordinary job."""
+    """One reviewer's part in one round: an ordinary job."""
 
     round: int
     role: str
-    seat: str
-    correlation_id: str = ""  #: names run, round and seat: by it the job is found again
+    reviewer: str
+    correlation_id: str = ""  #: names run, round and reviewer: by it the job is found again
     job_id: str | None = None
     status: str = "starting"  #: then `running`, then how the job ended
     session_id: str | None = None  #: ours, when the conversation can go on
-    verdict: str | None = None  #: None: this seat has said nothing that counts
+    verdict: str | None = None  #: None: this reviewer has said nothing that counts
     problem: str | None = None  #: why it does not count
     findings: tuple[Finding, ...] = ()
     position: str | None = None
@@ -57,7 +57,7 @@ class Turn:
     cost_usd: float | None = None
     duration_ms: int | None = None
     attempt: int = 1  #: a reader whose provider had no room is asked once more
-    carried: bool = False  #: nothing has changed since this seat's last look: its word stands
+    carried: bool = False  #: nothing has changed since this reviewer's last look: its word stands
 
     @property
     def ended(self) -> bool:
@@ -89,15 +89,15 @@ class Run:
     ended_at: datetime | None = None
     status: str = "running"  #: then completed, escalate, failed or canceled
     problem: str | None = None
-    seats: tuple[Seat, ...]
+    reviewers: tuple[Reviewer, ...]
     quorum: int
     mark: str  #: nobody who wrote the evidence can know it
     scope: Scope | None = None
     instructions: str = ""
     posture: str = "read_only"  #: of those who look or answer
-    implementer: Seat | None = None
+    implementer: Reviewer | None = None
     fix_posture: str = "accept_edits"
-    judge: Seat | None = None
+    judge: Reviewer | None = None
     choices: tuple[str, ...] = ()
     timeout_ms: int | None = None
     max_rounds: int = 1
@@ -116,9 +116,9 @@ class Run:
         """The last round that was begun."""
         return max((turn.round for turn in self.turns), default=0)
 
-    def turn(self, number: int, role: str, seat: str) -> Turn | None:
-        """A seat's part in a round."""
-        return next((t for t in self.turns if (t.round, t.role, t.seat) == (number, role, seat)), None)
+    def turn(self, number: int, role: str, reviewer: str) -> Turn | None:
+        """A reviewer's part in a round."""
+        return next((t for t in self.turns if (t.round, t.role, t.reviewer) == (number, role, reviewer)), None)
 
     def of_round(self, number: int, role: str = LOOK) -> list[Turn]:
         """Everybody's part in a round."""
@@ -126,5 +126,5 @@ class Run:
 
     def with_turns(self, *changed: Turn) -> Run:
         """The run with these turns instead of those of the same place."""
-        turns = {(turn.round, turn.role, turn.seat): turn for turn in (*self.turns, *changed)}
+        turns = {(turn.round, turn.role, turn.reviewer): turn for turn in (*self.turns, *changed)}
         return replace(self, turns=tuple(turns.values()))

@@ -1,4 +1,4 @@
-"""What agents are told. The rules are the same bytes for every seat and round: the stable beginning of each prompt."""
+"""What agents are told. The rules are the same bytes for every reviewer and round: the stable beginning of each prompt."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def fix_task(run: Run, number: int, merged: Sequence[Merged], doubts: Sequence[t
     """What the implementer is asked after a round."""
     parts = [f"Round {number} of the review of {scope_words(run.scope)} is over. These findings are open:"]
     parts.append(fenced(finding_lines(merged) or "(none in the form of a list)", run.mark))
-    for seat, words in doubts:
-        parts += [f"The reviewer {seat} says no without a list of findings:", fenced(words, run.mark)]
+    for reviewer, words in doubts:
+        parts += [f"The reviewer {reviewer} says no without a list of findings:", fenced(words, run.mark)]
     return "\n\n".join([*parts, "Mend them now."])
 
 
@@ -114,7 +114,7 @@ def finding_lines(merged: Sequence[Merged]) -> str:
     for number, one in enumerate(merged, 1):
         found = one.finding
         where = f" at {place(found)}" if found.file else ""
-        lines.append(f"{number}. [{found.severity}]{where}: {found.title} (said by {', '.join(one.seats)})")
+        lines.append(f"{number}. [{found.severity}]{where}: {found.title} (said by {', '.join(one.reviewers)})")
         lines += [f"   {words}" for words in (found.detail, found.suggestion) if words]
     return "\n".join(lines)
 

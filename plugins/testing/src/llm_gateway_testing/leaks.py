@@ -70,7 +70,7 @@ def _newest_pid() -> int | None:
 
 
 def _processes_of(marks: list[bytes]) -> set[int]:
-    """Every process that descends from this one, or that names one of our folders: a keeper has other parents."""
+    """Every process that descends from this one, or that names one of our folders: a shim has other parents."""
     if not LINUX:
         return set()
     own, parents, found = os.getpid(), {}, set()

@@ -1,4 +1,4 @@
-"""What the front may say, asked of the SDK's server itself and written down for the next start."""
+"""What the handshake cache may say, asked of the SDK's server itself and written down for the next start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcp.server.lowlevel import Server
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from llm_gateway.files import make_private, write_atomic
-from llm_gateway_transport_mcp import front
+from llm_gateway_transport_mcp import handshake_cache
 from llm_gateway_transport_mcp.conversation import converse
 from llm_gateway_transport_mcp.wire import LineTooLong, Wire
 
@@ -22,7 +22,7 @@ _CLIENT = {"capabilities": {}, "clientInfo": {"name": "llm-gateway", "version": 
 
 async def results_of(server: Server[Any], version: str) -> dict[str, str]:
     """What this server answers in one protocol revision: method -> the result, as it stands on the wire."""
-    asked = dict(enumerate(("initialize", *front.LISTS)))
+    asked = dict(enumerate(("initialize", *handshake_cache.LISTS)))
     told: dict[str, str] = {}
     complete = anyio.Event()
 
@@ -59,14 +59,17 @@ async def refresh(server: Server[Any], environ: Mapping[str, str]) -> bool:
     """Write the manifest if there is none, or none that is still true; whether it was written."""
     results = {version: await results_of(server, version) for version in HANDSHAKE_PROTOCOL_VERSIONS}
     return await to_thread.run_sync(
-        _write, front.manifest_path(environ), front.key(environ, front.code_at_start()), results
+        _write,
+        handshake_cache.manifest_path(environ),
+        handshake_cache.key(environ, handshake_cache.code_at_start()),
+        results,
     )
 
 
 def _write(path: str, key: list[str], results: Mapping[str, Mapping[str, str]]) -> bool:
     text = json.dumps({"key": key, "results": results}, ensure_ascii=False)
     data = text.encode("utf-8", "surrogatepass")
-    if front.read_private(path) == data:
+    if handshake_cache.read_private(path) == data:
         return False
     make_private(os.path.dirname(path))
     os.chmod(os.path.dirname(path), 0o700)

@@ -10,7 +10,7 @@ from mcp.server.context import ServerRequestContext
 
 from llm_gateway import CallContext, Gateway, Resource
 from llm_gateway.errors import GatewayError
-from llm_gateway_transport_mcp.speakable import shown
+from llm_gateway_transport_mcp.serializable import shown
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from llm_gateway_transport_mcp.speakable import Unspeakable, plain_json
+from llm_gateway_transport_mcp.serializable import NotSerializable, plain_json
 
 Schema = dict[str, Any]
 
@@ -101,7 +101,7 @@ def _is_nested(schema: Schema) -> bool:
 def _root(schema: Schema) -> Schema:
     try:
         schema = plain_json(schema)
-    except Unspeakable as error:
+    except NotSerializable as error:
         raise UnusableSchema(str(error)) from error
     _check(schema)
     if schema.get("$ref", "").startswith(_REF):  # a model that contains itself

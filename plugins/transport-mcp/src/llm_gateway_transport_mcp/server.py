@@ -45,13 +45,13 @@ async def serve(gateway: Gateway, wire: Wire, *, prepared: bool) -> None:
     """
     async with anyio.create_task_group() as tasks:
         if not prepared:
-            tasks.start_soon(warm, gateway)
+            tasks.start_soon(prime, gateway)
         await converse(build_server(gateway), wire)
         tasks.cancel_scope.cancel()
 
 
-async def warm(gateway: Gateway) -> None:
-    """Write down what the front may answer at the next start. What goes wrong is logged: the next start is slower then."""
+async def prime(gateway: Gateway) -> None:
+    """Write down what the handshake cache may answer at the next start. What goes wrong is logged: the next start is slower then."""
     try:
         await refresh(build_server(gateway), gateway.environ)
     except Exception as error:  # whatever it is, this client is served

@@ -22,7 +22,7 @@ from llm_gateway_transport_mcp.asking import AnswerFirst, Questions
 from llm_gateway_transport_mcp.progress import paced
 from llm_gateway_transport_mcp.roots import Roots
 from llm_gateway_transport_mcp.schema import input_schema, output_schema
-from llm_gateway_transport_mcp.speakable import Unspeakable, shown
+from llm_gateway_transport_mcp.serializable import NotSerializable, shown
 from llm_gateway_transport_mcp.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def listing_bytes(operations: Iterable[Operation], *, for_models: bool = False) 
 @cache
 def _tool(operation: Operation) -> types.Tool:
     if not _NAME.fullmatch(operation.name):
-        raise Unspeakable(f"its name does not match {_NAME.pattern}")
+        raise NotSerializable(f"its name does not match {_NAME.pattern}")
     return types.Tool(
         name=operation.name,
         title=operation.title,

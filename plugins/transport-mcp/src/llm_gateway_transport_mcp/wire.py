@@ -22,7 +22,7 @@ from anyio.lowlevel import current_token
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from llm_gateway import LineSplitter
-from llm_gateway_transport_mcp import front
+from llm_gateway_transport_mcp import handshake_cache
 
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
@@ -49,7 +49,7 @@ class Wire:
 
 
 class LineSource(Protocol):
-    """Where the line comes from; the seam for a front that has read from it already."""
+    """Where the line comes from; the seam for a handshake cache that has read from it already."""
 
     def claim(self) -> None:
         """Take the line away from everybody else in this process. Again: nothing happens."""
@@ -65,9 +65,9 @@ class Stdio:
         self._fds: tuple[int, int] | None = None
 
     def claim(self) -> None:
-        """Take the line away from everybody else in this process, as `front.claim` does. Again: nothing happens."""
+        """Take the line away from everybody else in this process, as `handshake_cache.claim` does. Again: nothing happens."""
         if self._fds is None:
-            self._fds = front.claim()
+            self._fds = handshake_cache.claim()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:

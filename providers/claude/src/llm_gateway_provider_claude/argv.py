@@ -51,7 +51,7 @@ def _settings(values: object) -> str:
     return "--settings=" + json.dumps(values, separators=(",", ":"))
 
 
-RUNGS: dict[Posture, tuple[str, ...]] = {
+LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.READ_ONLY: ("--restricted", "--tools=Read,Glob,Grep", "--permission-mode=dontAsk"),
     Posture.PLAN: ("--permission-mode=plan", _settings(_PLAIN_PLAN)),
     Posture.PROMPTED: ("--permission-mode=default",),
@@ -59,7 +59,7 @@ RUNGS: dict[Posture, tuple[str, ...]] = {
     Posture.WORKSPACE_WRITE: ("--permission-mode=acceptEdits", _settings(_SANDBOX)),
     Posture.BYPASS: ("--permission-mode=bypassPermissions",),
 }
-#: Claude Code lets an allowed tool pass in every mode; on these rungs a caller may only allow what looks.
+#: Claude Code lets an allowed tool pass in every mode; on these levels a caller may only allow what looks.
 _LOOKING = {
     Posture.READ_ONLY: frozenset({"Read", "Glob", "Grep"}),
     Posture.PLAN: frozenset({"Read", "Glob", "Grep", "WebFetch", "WebSearch"}),
@@ -83,7 +83,7 @@ def build(
     options = request.options if isinstance(request.options, ClaudeOptions) else ClaudeOptions()
     root = os.geteuid() == 0 if root is None else root
     env, files, notices = dict(ENV), {}, []
-    argv = [EXECUTABLE, *BASE, f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}", *RUNGS[posture]]
+    argv = [EXECUTABLE, *BASE, f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}", *LEVELS[posture]]
     if request.idle_timeout_s is not None:
         argv.append("--include-partial-messages")  # else a long answer is silent until its end
     argv += _limits(request, options)
@@ -154,7 +154,7 @@ def _tools(request: Request, posture: Posture) -> Iterator[str]:
             yield f"--allowedTools={rule}"
     for server in request.mcp_servers:
         # To give a server to a run is to let the run use it: headless, there is nobody to ask for each call. On the
-        # rungs that only look, its tools must be allowed by name.
+        # levels that only look, its tools must be allowed by name.
         if looking is None:
             yield f"--allowedTools=mcp__{_server(server)}"
     for name in request.disallowed_tools:

@@ -9,8 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from llm_gateway import Posture
 
-#: Claude Code's words for what a run may do alone. `auto` is missing: it asks a remote judge, so no rung describes it.
-RUNG_OF = {
+#: Claude Code's words for what a run may do alone. `auto` is missing: it asks a remote judge, so no level describes it.
+LEVEL_OF = {
     "plan": Posture.PLAN,
     "default": Posture.PROMPTED,
     "manual": Posture.PROMPTED,
@@ -34,6 +34,6 @@ class ClaudeOptions(BaseModel):
 
 
 def posture_of(options: object) -> Posture | None:
-    """The rung that `permissionMode` spells."""
+    """The level that `permissionMode` spells."""
     mode = options.permission_mode if isinstance(options, ClaudeOptions) else None
-    return RUNG_OF[mode] if mode else None
+    return LEVEL_OF[mode] if mode else None

@@ -73,7 +73,7 @@ def gateway_describe_provider() -> ProviderInfo:
         executable=argv.EXECUTABLE,
         options_model=ClaudeOptions,
         posture_of=posture_of,
-        postures=tuple(argv.RUNGS),
+        postures=tuple(argv.LEVELS),
         supports=SUPPORTS,
         # SIGINT lets it write a last result, with the tokens; SIGTERM ends it at once and kills its shells.
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),

@@ -2,7 +2,7 @@
 
 The prompt goes by standard input. Several flags exist only before the word `resume`, so the ones of the sandbox stand first in
 both forms. What newer versions may drop is said as a setting (`-c`), which an older or newer Codex passes over with a warning;
-what a rung rests on is said as a flag, without which Codex does not start.
+what a level rests on is said as a flag, without which Codex does not start.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NO_RULES = ("--ignore-rules",)
 _BEFORE = ("--sandbox=", "--add-dir=")
 _LOOKING = ("--sandbox=read-only",)
 _WRITING = ("--sandbox=workspace-write",)
-RUNGS: dict[Posture, tuple[str, ...]] = {
+LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.READ_ONLY: _LOOKING,
     Posture.PLAN: _LOOKING,
     Posture.PROMPTED: _LOOKING,
@@ -76,7 +76,7 @@ def build(
     """Say what is to be executed. Raises InvalidRequest for what Codex would misread or quietly ignore."""
     options = request.options if isinstance(request.options, CodexOptions) else CodexOptions()
     files: dict[str, bytes] = {}
-    rung = [*RUNGS[posture], *_add_dirs(request)]
+    level = [*LEVELS[posture], *_add_dirs(request)]
     said = dict(SETTINGS)
     if posture in (Posture.ACCEPT_EDITS, Posture.WORKSPACE_WRITE):
         said |= _SANDBOX
@@ -84,9 +84,9 @@ def build(
     said |= _wishes(request, options)
     said |= servers.settings(request.mcp_servers, files, approved=posture >= Posture.PROMPTED)
 
-    before = [flag for flag in rung if flag.startswith(_BEFORE)]
+    before = [flag for flag in level if flag.startswith(_BEFORE)]
     argv = [EXECUTABLE, "exec", *before, *(() if resume.fresh else ("resume",)), *BASE]
-    argv += [flag for flag in rung if flag not in before]
+    argv += [flag for flag in level if flag not in before]
     argv += [] if settings.user_config else ["--ignore-user-config"]
     argv += [] if posture is Posture.BYPASS else _NO_RULES
     for override in (*settings.config, *(f"{key}={toml(value)}" for key, value in said.items())):

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from llm_gateway import Posture, error_for
 
 #: Codex's words for what a run may do alone.
-RUNG_OF = {
+LEVEL_OF = {
     "read-only": Posture.READ_ONLY,
     "workspace-write": Posture.WORKSPACE_WRITE,
     "danger-full-access": Posture.BYPASS,
@@ -44,10 +44,10 @@ class CodexSettings(BaseModel):
 
 
 def posture_of(options: object) -> Posture | None:
-    """The rung that `fullAuto` or `sandboxMode` spells. Raises InvalidRequest where they contradict each other."""
+    """The level that `fullAuto` or `sandboxMode` spells. Raises InvalidRequest where they contradict each other."""
     if not isinstance(options, CodexOptions):
         return None
-    mode = RUNG_OF[options.sandbox_mode] if options.sandbox_mode else None
+    mode = LEVEL_OF[options.sandbox_mode] if options.sandbox_mode else None
     if options.full_auto and mode not in (None, Posture.WORKSPACE_WRITE):
         raise error_for("invalid_request", f"fullAuto means workspace-write, but sandboxMode is {options.sandbox_mode}")
     return Posture.WORKSPACE_WRITE if options.full_auto else mode

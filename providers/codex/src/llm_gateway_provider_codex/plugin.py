@@ -60,7 +60,7 @@ def gateway_describe_provider() -> ProviderInfo:
         executable=argv.EXECUTABLE,
         options_model=CodexOptions,
         posture_of=posture_of,
-        postures=tuple(argv.RUNGS),
+        postures=tuple(argv.LEVELS),
         approved_posture=Posture.PROMPTED,  # accept_edits takes away the shell, and with it its eyes
         supports=SUPPORTS,
         # After SIGTERM the commands of an unsandboxed run live on; on SIGINT Codex ends them itself.

@@ -14,7 +14,7 @@ AGY, GEMINI = "agy", "gemini"
 Flavor = Literal["agy", "gemini"]
 
 #: Gemini CLI's words for what a run may do alone.
-RUNG_OF = {
+LEVEL_OF = {
     "plan": Posture.PLAN,
     "default": Posture.PROMPTED,
     "auto_edit": Posture.ACCEPT_EDITS,
@@ -55,9 +55,9 @@ class Configured:
 
 
 def posture_of(options: object) -> Posture | None:
-    """The rung that `approvalMode` spells."""
+    """The level that `approvalMode` spells."""
     mode = options.approval_mode if isinstance(options, GeminiOptions) else None
-    return RUNG_OF[mode] if mode else None
+    return LEVEL_OF[mode] if mode else None
 
 
 def variant_of(options: object) -> str | None:

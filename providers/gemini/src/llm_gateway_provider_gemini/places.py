@@ -1,7 +1,7 @@
 """Which files the entries of allowedTools open in Gemini CLI. Pure.
 
 A tool for files has no pattern there. Gemini CLI holds all of them in the working directory, the added ones and its own folder
-for the project, on every rung.
+for the project, on every level.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ ENV = {
 _LOOK = "--tools=read_file,grep,list_dir"
 _ASK = "--permission-mode=default"  # said always: a setting of the user's own may mean more
 #: `plan` and `acceptEdits` are words that Grok takes, and holds to nothing.
-RUNGS: dict[Posture, tuple[str, ...]] = {
+LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.READ_ONLY: (_ASK, _LOOK),
     Posture.PLAN: (_ASK, _LOOK),
     Posture.PROMPTED: (_ASK,),
@@ -68,7 +68,7 @@ DENIED: dict[Posture, tuple[str, ...]] = {
     Posture.ACCEPT_EDITS: ("Bash", *_MAKING),
     Posture.BYPASS: (),
 }
-#: On these rungs a caller may only allow what looks.
+#: On these levels a caller may only allow what looks.
 _LOOKING = (Posture.READ_ONLY, Posture.PLAN)
 _LOOKING_TOOLS = frozenset({"Read", "Grep", "MCPTool"})
 PLANNING = "Plan only: look, think, and answer with a plan. Change nothing."
@@ -87,7 +87,7 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
     options = request.options if isinstance(request.options, GrokOptions) else GrokOptions()
     enter = f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}"
     where = os.path.realpath(request.working_dir)
-    argv = [EXECUTABLE, *BASE, f"--cwd={where}", enter, *RUNGS[posture]]
+    argv = [EXECUTABLE, *BASE, f"--cwd={where}", enter, *LEVELS[posture]]
     if options.sandbox:
         argv.append(f"--sandbox={options.sandbox}")
     if rules := "\n\n".join(filter(None, (PLANNING if posture is Posture.PLAN else None, options.rules))):
@@ -139,7 +139,7 @@ def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
         yield f"--allow={confined(rule)}"
     for server in request.mcp_servers:
         # To give a server to a run is to let the run use it: headless, there is nobody to ask for each call. On the
-        # rungs that only look, its tools must be allowed by name.
+        # levels that only look, its tools must be allowed by name.
         if posture not in _LOOKING:
             yield f"--allow={Rule('MCPTool', f'{_server(server)}__*')}"
     denials, outside = [read_rule(name) for name in DENIED[posture]], set[str]()

@@ -9,8 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from llm_gateway import Posture, error_for
 
-#: Grok's words for what a run may do alone. `auto` is missing: it asks a remote judge, so no rung describes it.
-RUNG_OF = {
+#: Grok's words for what a run may do alone. `auto` is missing: it asks a remote judge, so no level describes it.
+LEVEL_OF = {
     "plan": Posture.PLAN,
     "default": Posture.PROMPTED,
     "dontAsk": Posture.PROMPTED,
@@ -36,12 +36,12 @@ class GrokOptions(BaseModel):
 
 
 def posture_of(options: object) -> Posture | None:
-    """The rung that `permissionMode` or `alwaysApprove` spells. Raises InvalidRequest when they differ."""
+    """The level that `permissionMode` or `alwaysApprove` spells. Raises InvalidRequest when they differ."""
     if not isinstance(options, GrokOptions):
         return None
-    rung = RUNG_OF[options.permission_mode] if options.permission_mode else None
+    level = LEVEL_OF[options.permission_mode] if options.permission_mode else None
     if not options.always_approve:
-        return rung
-    if rung not in (None, Posture.BYPASS):
+        return level
+    if level not in (None, Posture.BYPASS):
         raise error_for("invalid_request", f"alwaysApprove contradicts permissionMode {options.permission_mode!r}")
     return Posture.BYPASS

@@ -1,6 +1,6 @@
-"""Which files the entries of allowedTools open in Grok, and which places no rung below `bypass` may look into. Pure.
+"""Which files the entries of allowedTools open in Grok, and which places no level below `bypass` may look into. Pure.
 
-Measured with 1.0.41: Grok looks at any file of the disk on every rung, whether `Read` is allowed or not. A denial holds for
+Measured with 1.0.41: Grok looks at any file of the disk on every level, whether `Read` is allowed or not. A denial holds for
 `read_file`, `grep`, `list_dir`, for links that lead there, and for commands that Grok knows to read files (`cat`).
 """
 

@@ -60,7 +60,7 @@ def gateway_describe_provider() -> ProviderInfo:
         options_model=GrokOptions,
         posture_of=posture_of,
         # Without workspace_write: Grok's sandbox of that name lets a run write to /tmp, /var/tmp and Grok's own folder too.
-        postures=tuple(argv.RUNGS),
+        postures=tuple(argv.LEVELS),
         supports=SUPPORTS,
         # It dies of any signal at once and tells nothing more; its commands live in sessions of their own.
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=2.0),),

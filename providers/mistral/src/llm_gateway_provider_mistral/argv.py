@@ -45,11 +45,11 @@ ENV = {
     "VIBE_SHOW_GREETING": "false",
 }
 
-#: All that may be used on the lowest rung; whatever else there is or will be is refused.
+#: All that may be used on the lowest level; whatever else there is or will be is refused.
 LOOKING = ("read_file", "grep", "todo")
 #: Vibe takes an unknown name without a word, so a misspelt one would forbid nothing.
 TOOLS = (*LOOKING, "bash", "edit", "skill", "web_fetch", "web_search", "write_file")
-RUNGS: dict[Posture, tuple[str, ...]] = {
+LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.READ_ONLY: (),
     Posture.PROMPTED: (),
     Posture.ACCEPT_EDITS: (),
@@ -72,7 +72,7 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
         _check(_of_server(name, servers), f"mcpTools: none of the given MCP servers can have a tool {name!r}")
     unasked = [name for name in options.mcp_tools if _of_server(name, servers)]
 
-    argv = [EXECUTABLE, *BASE, *RUNGS[posture], *_limits(request), *_filters(request, unasked, posture, servers)]
+    argv = [EXECUTABLE, *BASE, *LEVELS[posture], *_limits(request), *_filters(request, unasked, posture, servers)]
     if not resume.fresh:
         argv.append(f"--resume={resume.native_id}")
     argv.append("-p")  # last: it would take what follows for the prompt, which comes by standard input

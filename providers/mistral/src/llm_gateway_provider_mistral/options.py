@@ -9,8 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from llm_gateway import Posture
 
-#: Vibe's words for what a run may do alone. `smart-approve` is missing: a model judges each call, so no rung describes it.
-RUNG_OF = {
+#: Vibe's words for what a run may do alone. `smart-approve` is missing: a model judges each call, so no level describes it.
+LEVEL_OF = {
     "ask": Posture.PROMPTED,
     "accept-edits": Posture.ACCEPT_EDITS,
     "auto-approve": Posture.BYPASS,
@@ -33,6 +33,6 @@ class MistralOptions(BaseModel):
 
 
 def posture_of(options: object) -> Posture | None:
-    """The rung that `permissionMode` spells."""
+    """The level that `permissionMode` spells."""
     mode = options.permission_mode if isinstance(options, MistralOptions) else None
-    return RUNG_OF[mode] if mode else None
+    return LEVEL_OF[mode] if mode else None

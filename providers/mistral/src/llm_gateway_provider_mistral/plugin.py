@@ -56,7 +56,7 @@ def gateway_describe_provider() -> ProviderInfo:
         executable=argv.EXECUTABLE,
         options_model=MistralOptions,
         posture_of=posture_of,
-        postures=tuple(argv.RUNGS),
+        postures=tuple(argv.LEVELS),
         default_posture=Posture.ACCEPT_EDITS,
         supports=frozenset(
             {"allowedTools", "disallowedTools", "addDirs", "mcpServers", "maxTurns", "maxBudgetUsd", "sessionId"}

@@ -285,34 +285,34 @@ class EngineContract(ABC):
                 assert path.stat().st_mode & 0o077 == 0, f"{path} is open to others"
 
     async def test_lesson_81_a_gateway_lives_as_long_as_it_has_joined(self, engine: Engine, home: Path) -> None:
-        ada, bob = engine.neighbours("ada"), self.make_engine(home).neighbours("bob")
-        await to_thread.run_sync(ada.join)
-        await to_thread.run_sync(bob.join)
+        ada, bob = engine.peers("ada"), self.make_engine(home).peers("bob")
+        await to_thread.run_sync(ada.register)
+        await to_thread.run_sync(bob.register)
         assert [bob.is_alive("ada"), ada.is_alive("bob"), ada.is_alive("eve")] == [True, True, False]
-        await to_thread.run_sync(ada.leave)
+        await to_thread.run_sync(ada.unregister)
         assert not bob.is_alive("ada")
-        await to_thread.run_sync(ada.leave)
-        await to_thread.run_sync(bob.leave)
+        await to_thread.run_sync(ada.unregister)
+        await to_thread.run_sync(bob.unregister)
 
     async def test_what_one_gateway_tells_the_others_hear(self, engine: Engine, home: Path) -> None:
-        ada, bob = engine.neighbours("ada"), self.make_engine(home).neighbours("bob")
+        ada, bob = engine.peers("ada"), self.make_engine(home).peers("bob")
         for one in (ada, bob):
-            await to_thread.run_sync(one.join)
-        await to_thread.run_sync(ada.tell, JobId("job-1"))
-        assert await bob.heard() & {"job-1", ""}
-        await to_thread.run_sync(ada.leave)
-        await to_thread.run_sync(bob.tell, JobId("job-2"))  # nobody there to hear it: no harm
-        await to_thread.run_sync(bob.leave)
+            await to_thread.run_sync(one.register)
+        await to_thread.run_sync(ada.notify, JobId("job-1"))
+        assert await bob.receive() & {"job-1", ""}
+        await to_thread.run_sync(ada.unregister)
+        await to_thread.run_sync(bob.notify, JobId("job-2"))  # nobody there to hear it: no harm
+        await to_thread.run_sync(bob.unregister)
 
     async def test_the_end_of_a_run_is_heard_by_every_gateway(self, engine: Engine, home: Path) -> None:
-        bob = self.make_engine(home).neighbours("bob")
-        await to_thread.run_sync(bob.join)
+        bob = self.make_engine(home).peers("bob")
+        await to_thread.run_sync(bob.register)
         spec = self.spec(sh="true")
         await engine.launch(spec)
-        while not await bob.heard() & {spec.job_id, ""}:
+        while not await bob.receive() & {spec.job_id, ""}:
             continue
         assert (await engine.wait(spec.job_id)).exit_code == 0
-        await to_thread.run_sync(bob.leave)
+        await to_thread.run_sync(bob.unregister)
 
     async def test_what_is_forgotten_is_gone(self, engine: Engine) -> None:
         spec = self.spec(sh="echo out")

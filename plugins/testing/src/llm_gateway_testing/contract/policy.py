@@ -4,7 +4,7 @@ class TestHouse(PolicyContract):
     plugin = my_policy
     name = "house"
     judges = frozenset({"mcp_managed", "legacy"})     # the strategies of which it always has an opinion, if any
-    allows_bypass = False                             # whether it ever lets the highest rung pass
+    allows_bypass = False                             # whether it ever lets the highest level pass
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class PolicyContract:
     plugin: ClassVar[object]  #: the module or object that the entry point names
     name: ClassVar[str]  #: the entry point's name
     judges: ClassVar[frozenset[str]] = frozenset()  #: strategies of which it has an opinion on every proposal
-    allows_bypass: ClassVar[bool] = True  #: False: it lets the highest rung pass for nobody
+    allows_bypass: ClassVar[bool] = True  #: False: it lets the highest level pass for nobody
 
     @property
     def host(self) -> PluginHost:
@@ -136,7 +136,7 @@ class PolicyContract:
 
     @bounded
     @given(proposal=proposals)
-    def test_lesson_49_the_highest_rung_needs_the_operators_word(self, proposal: Proposal) -> None:
+    def test_lesson_49_the_highest_level_needs_the_operators_word(self, proposal: Proposal) -> None:
         if proposal.strategy not in self.judges and self.allows_bypass:
             return
         asked = replace(proposal, posture=Posture.BYPASS, bypass_allowed=proposal.bypass_allowed and self.allows_bypass)

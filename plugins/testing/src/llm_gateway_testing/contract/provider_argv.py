@@ -101,13 +101,13 @@ class ArgvContract(ProviderCase):
             made = self.build(self.request(mcp_servers=ASKED["mcpServers"][1]))
             assert not [word for word in made.argv if SECRET in word]
 
-    def test_every_rung_that_it_declares_can_be_built(self) -> None:
+    def test_every_level_that_it_declares_can_be_built(self) -> None:
         resume = self.fresh()
         made = {posture: _said(self.build(self.request(), posture, resume)) for posture in self.info.postures}
         if len(made) > 1:
-            assert made[min(made)] != made[max(made)], "the lowest and the highest rung are the same command"
+            assert made[min(made)] != made[max(made)], "the lowest and the highest level are the same command"
 
-    def test_lesson_33_a_resumed_run_is_held_to_its_rung_again(self) -> None:
+    def test_lesson_33_a_resumed_run_is_held_to_its_level_again(self) -> None:
         if "sessionId" not in self.info.supports:
             return
         resume = self.host.resume_session(self.name, self.request(), self.session(self.native_id()))
@@ -121,7 +121,7 @@ class ArgvContract(ProviderCase):
         asked = {
             field: self.values.get(name, value) for name, (field, value) in ASKED.items() if name in self.info.supports
         }
-        for made in self._each_rung(**asked):
+        for made in self._each_level(**asked):
             for name in made.files:
                 assert not name.startswith("/"), name
                 assert ".." not in name.split("/"), name
@@ -130,9 +130,9 @@ class ArgvContract(ProviderCase):
     def test_words_that_no_encoding_holds_do_no_harm(self) -> None:
         self.try_build(replace(self.request(), prompt=Prompt(text="half \ud800 pair")))
 
-    def _each_rung(self, **asked: Any) -> Iterator[Invocation]:
+    def _each_level(self, **asked: Any) -> Iterator[Invocation]:
         for posture in self.info.postures:
-            if made := self.try_build(self.request(**asked), posture):  # a rung may not permit a tool
+            if made := self.try_build(self.request(**asked), posture):  # a level may not permit a tool
                 yield made
 
 

@@ -79,7 +79,7 @@ class ProviderCase:
     variant: ClassVar[str] = ""  #: which of its programs, where it has several: one class for each
     #: Environment names of accounts that this CLI may be given, of those that every provider knows.
     credentials: ClassVar[frozenset[str]] = frozenset()
-    #: What spells a rung in the provider's own words: {Posture.PLAN: {"permissionMode": "plan"}}.
+    #: What spells a level in the provider's own words: {Posture.PLAN: {"permissionMode": "plan"}}.
     spellings: ClassVar[Mapping[Posture, Mapping[str, Any]]] = {}
     #: Why the prompt must travel in argv; "": it does not.
     prompt_in_argv_because: ClassVar[str] = ""
@@ -113,8 +113,8 @@ class ProviderCase:
 
     def build(self, request: Request, posture: Posture | None = None, resume: Resume | None = None) -> Invocation:
         """Ask for the command, through the hook."""
-        rung = posture or self.info.default_posture
-        return self.host.build_argv(self.name, request, rung, resume or self.fresh())
+        level = posture or self.info.default_posture
+        return self.host.build_argv(self.name, request, level, resume or self.fresh())
 
     def try_build(
         self, request: Request, posture: Posture | None = None, resume: Resume | None = None

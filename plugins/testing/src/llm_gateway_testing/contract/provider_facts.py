@@ -59,7 +59,7 @@ class FactsContract(ProviderCase):
         first, second = (self.host.providers[self.name] for _ in range(2))
         assert first == second
 
-    def test_its_postures_are_rungs_without_repetition(self) -> None:
+    def test_its_postures_are_levels_without_repetition(self) -> None:
         assert len(set(self.info.postures)) == len(self.info.postures)
         assert self.info.default_posture < Posture.BYPASS, "nobody runs without limits by default"
 
@@ -97,14 +97,14 @@ class FactsContract(ProviderCase):
         shown = json.dumps(self.info.options_model.model_json_schema(by_alias=True).get("properties", {}))
         assert len(shown) < 2000, "an assistant reads this in every session"
 
-    def test_without_options_no_rung_is_spelled(self) -> None:
+    def test_without_options_no_level_is_spelled(self) -> None:
         assert self.info.posture_of(self.info.options_model()) is None
 
-    def test_its_own_words_for_a_rung_mean_that_rung(self) -> None:
+    def test_its_own_words_for_a_level_mean_that_level(self) -> None:
         for posture, words in self.spellings.items():
             spelled = self.info.posture_of(self.info.options_model.model_validate(words))
             assert spelled is posture, f"{words} spells {spelled}, not {posture}"
-            assert posture in self.info.postures, f"{words} spells a rung that it cannot hold"
+            assert posture in self.info.postures, f"{words} spells a level that it cannot hold"
 
     def test_lesson_39_models_are_listed_with_their_source_and_without_the_program(self, bare_machine: None) -> None:
         models = self.host.list_models(self.name)

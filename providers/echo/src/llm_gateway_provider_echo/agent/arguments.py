@@ -8,7 +8,7 @@ from llm_gateway_provider_echo.agent.events import Failed
 POSTURES = ("read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass")
 ON_TERM = ("exit", "ignore", "flush")
 USAGE = """\
-usage: llm-gateway-echo [--session-id=UUID | --resume=UUID] [--model=NAME] [--posture=RUNG]
+usage: llm-gateway-echo [--session-id=UUID | --resume=UUID] [--model=NAME] [--posture=LEVEL]
                         [--add-dir=PATH]... [--allow-tool=NAME]... [--deny-tool=NAME]... [--mcp-config=FILE]
                         [--scenario=NAME] [--amount=N] [--delay-ms=N] [--on-term=exit|ignore|flush]
                         | --version | --help

@@ -17,7 +17,7 @@ EXECUTABLE = "agy"
 BASE = ("--input-format=stream-json", "--output-format=stream-json", "--disable-slash-commands")
 ENV = {"AGY_CLI_DISABLE_AUTO_UPDATE": "1", "NO_COLOR": "1"}
 #: `--mode accept-edits` lets no edit pass headless, and what `--mode plan` holds back is not documented.
-RUNGS: dict[Posture, tuple[str, ...]] = {
+LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.PROMPTED: (),
     Posture.BYPASS: ("--dangerously-skip-permissions",),
 }
@@ -28,7 +28,7 @@ _LATER_S = 60
 def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
     """Say what is to be executed. Raises InvalidRequest for what Antigravity would misread."""
     limit = f"--print-timeout={int(request.timeout_s) + _LATER_S}s"
-    argv = (EXECUTABLE, *BASE, limit, *RUNGS[posture], *_flags(request, resume))
+    argv = (EXECUTABLE, *BASE, limit, *LEVELS[posture], *_flags(request, resume))
     said = {"event": "user", "message": {"content": request.prompt.text}}
     return Invocation(argv=argv, stdin=json.dumps(said).encode() + b"\n", env=ENV)
 

@@ -1,7 +1,7 @@
-"""What a run may do: Gemini CLI's approval mode and the rules of its policy file, for each rung.
+"""What a run may do: Gemini CLI's approval mode and the rules of its policy file, for each level.
 
 Below `yolo` two tools must be denied always: headless, a model may switch itself into plan mode, and its plan, approved by
-nobody, ends in `yolo`. A rules file of ours also takes the place of the user's own, which could widen a rung.
+nobody, ends in `yolo`. A rules file of ours also takes the place of the user's own, which could widen a level.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MODE_OF = {
 }
 _WAYS_UP = ["enter_plan_mode", "exit_plan_mode"]
 _LOOKING = ["glob", "grep_search", "list_directory", "read_file", "read_many_files", "update_topic"]
-#: On these rungs a caller may only allow what looks, and tools of the servers that were given.
+#: On these levels a caller may only allow what looks, and tools of the servers that were given.
 _WIDENS = {
     Posture.READ_ONLY: frozenset(_LOOKING),
     Posture.PLAN: frozenset([*_LOOKING, "google_web_search", "web_fetch"]),

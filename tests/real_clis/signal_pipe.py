@@ -7,7 +7,7 @@ import select
 from pathlib import Path
 
 
-class Bell:
+class SignalPipe:
     """A pipe with a name: what an agent's command says into it is heard at once."""
 
     def __init__(self, path: Path) -> None:

@@ -19,25 +19,25 @@ MAX_BYTES = 64_000
 MAX_DEPTH = 60
 
 
-class Unspeakable(Exception):
+class NotSerializable(Exception):
     """No client could be told this, or not without being told nothing else."""
 
 
 def plain_json(value: Any) -> Any:
-    """The same value as JSON has it. Raises Unspeakable for what JSON cannot hold, and for more than any client can use."""
+    """The same value as JSON has it. Raises Not serializable for what JSON cannot hold, and for more than any client can use."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        raise Unspeakable(f"it is no JSON: {error}") from error
+        raise NotSerializable(f"it is no JSON: {error}") from error
     if size > MAX_BYTES * 10:
-        raise Unspeakable(f"it takes {size:,} bytes")
+        raise NotSerializable(f"it takes {size:,} bytes")
     found = json.loads(text)
     layer, depth = [found], 0
     while layer := [inner for outer in layer for inner in _inside(outer)]:
         depth += 1
         if depth > MAX_DEPTH:
-            raise Unspeakable(f"it is nested deeper than {MAX_DEPTH} levels")
+            raise NotSerializable(f"it is nested deeper than {MAX_DEPTH} levels")
     return found
 
 
@@ -48,7 +48,7 @@ def shown(what: str, items: Iterable[T], make: Callable[[T], S]) -> list[S]:
         try:
             one = make(item)
             if (size := len(one.model_dump_json(by_alias=True, exclude_none=True))) > MAX_BYTES:
-                raise Unspeakable(f"it takes {size:,} bytes")
+                raise NotSerializable(f"it takes {size:,} bytes")
         except Exception as error:  # a plugin's, whatever it is
             log.error("%s", _written(f"{what} {str(getattr(item, 'name', None))[:80]} is not shown: {error}"))
             return None

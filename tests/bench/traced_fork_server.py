@@ -1,6 +1,6 @@
-"""A program: the nursery, whose keepers write down when each of their steps began and ended. See waterfall.py.
+"""A program: the fork server, whose shims write down when each of their steps began and ended. See waterfall.py.
 
-python -I -S traced_nursery.py FOLDER_OF_THE_ENGINE FOLDER_OF_TRACES nursery DESCRIPTOR
+python -I -S traced_fork_server.py FOLDER_OF_THE_ENGINE FOLDER_OF_TRACES fork_server DESCRIPTOR
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 #: module, owner, function -> what it does
 STEPS = {
-    ("keeper", "", "_claim"): "keeper: take the lock",
-    ("output", "Output", "__init__"): "keeper: open the output's files",
-    ("keeper", "_Keeper", "_let_begin"): "keeper: state.json, written and synced",
-    ("keeper", "_Keeper", "_watch"): "the agent runs",
-    ("output", "Output", "finish"): "keeper: sync the output",
-    ("folder", "Folder", "write_json"): "keeper: exit.json, written and synced",
+    ("shim", "", "_claim"): "shim: take the lock",
+    ("output", "Output", "__init__"): "shim: open the output's files",
+    ("shim", "_Shim", "_let_begin"): "shim: state.json, written and synced",
+    ("shim", "_Shim", "_watch"): "the agent runs",
+    ("output", "Output", "finish"): "shim: sync the output",
+    ("folder", "Folder", "write_json"): "shim: exit.json, written and synced",
 }
 Spans = list[tuple[str, float, float]]
 
@@ -40,28 +40,28 @@ def timed(name: str, function: Any, spans: Spans) -> Any:
 
 
 def main(engine: str, traces: str, mode: str, descriptor: int, kernel: str) -> None:
-    """Serve as the nursery does."""
+    """Serve as the fork server does."""
     sys.path += [engine, kernel]
-    modules = {name: importlib.import_module(f"llm_gateway_engine_local.{name}") for name in ("keeper", "nursery")}
+    modules = {name: importlib.import_module(f"llm_gateway_engine_local.{name}") for name in ("shim", "fork_server")}
     spans: Spans = []
     for (module, owner, function), name in STEPS.items():
         place: Any = importlib.import_module(f"llm_gateway_engine_local.{module}")
         place = getattr(place, owner) if owner else place
         setattr(place, function, timed(name, getattr(place, function), spans))
-    keep = modules["keeper"].keep
+    keep = modules["shim"].keep
 
     def kept(message: dict[str, Any], wake: int) -> None:
         began = time.monotonic()
         ended = os.dup(wake)  # the gateway waits until the trace is written
         keep(message, wake)
-        spans.append(("keeper", began, time.monotonic()))
+        spans.append(("shim", began, time.monotonic()))
         # Of what is done more than once, as writing a file, the last counts.
         with open(os.path.join(traces, os.path.basename(message["folder"])), "w") as file:
             json.dump(spans, file)
         os.close(ended)
 
-    modules["keeper"].keep = kept
-    modules["nursery"].main(mode, descriptor)
+    modules["shim"].keep = kept
+    modules["fork_server"].main(mode, descriptor)
 
 
 if __name__ == "__main__":

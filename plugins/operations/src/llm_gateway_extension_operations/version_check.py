@@ -13,7 +13,7 @@ from pathlib import Path
 
 from anyio import from_thread, to_thread
 
-from llm_gateway import Gateway, Notice, ProviderInfo, Record, Remarks, Request, find_program, in_range, version_of
+from llm_gateway import Annotations, Gateway, Notice, ProviderInfo, Record, Request, find_program, in_range, version_of
 from llm_gateway.files import read_regular, write_atomic
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _known: dict[str, str] = {}  #: identity of an executable -> its version; empty:
 _asked: set[str] = set()  #: identities that are being asked just now
 
 
-def remark(gateway: Gateway, record: Record, request: Request | None) -> Remarks | None:
+def annotate(gateway: Gateway, record: Record, request: Request | None) -> Annotations | None:
     """Have the program asked when a run begins; when it has ended keep its version, and warn."""
     whole = gateway.providers[record.provider]
     info = whole.of(request.variant) if request else whole
@@ -38,13 +38,13 @@ def remark(gateway: Gateway, record: Record, request: Request | None) -> Remarks
         return None
     kept = {"cli_version": version} if version else {}
     if not version or in_range(version, info.versions_seen) != "newer":
-        return Remarks(kept=kept)
+        return Annotations(kept=kept)
     first, last = info.versions_seen
     message = (
         f"{info.title} {version} is newer than what was seen to work here ({first} to {last}); it was used all the same"
     )
     details = {"version": version, "seenToWork": [first, last]}
-    return Remarks(notices=(Notice(code="version_unseen", message=message, details=details),), kept=kept)
+    return Annotations(notices=(Notice(code="version_unseen", message=message, details=details),), kept=kept)
 
 
 def _version(gateway: Gateway, info: ProviderInfo) -> str | None:

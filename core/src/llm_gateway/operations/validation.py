@@ -34,7 +34,7 @@ def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:
         problems = [_problem(detail, model) for detail in error.errors(include_url=False)]
         raise InvalidRequest("; ".join(problems)) from None
     for name, value in given.items():
-        _refuse_unspeakable(name, value)
+        _refuse_not_serializable(name, value)
     return checked
 
 
@@ -63,7 +63,7 @@ def _problem(detail: Any, model: type[BaseModel]) -> str:
     return f"{place}: {complaint(detail)}" + (f"; send {better}" if better is not None else "")
 
 
-def _refuse_unspeakable(name: str, value: Any) -> None:
+def _refuse_not_serializable(name: str, value: Any) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidRequest(f"{name} is not a finite number")
     if isinstance(value, str):
@@ -75,8 +75,8 @@ def _refuse_unspeakable(name: str, value: Any) -> None:
             raise InvalidRequest(f"{name} contains half a surrogate pair, which is no text") from None
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            _refuse_unspeakable(name, key)
-            _refuse_unspeakable(f"{name}.{key}", inner)
+            _refuse_not_serializable(name, key)
+            _refuse_not_serializable(f"{name}.{key}", inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            _refuse_unspeakable(name, inner)
+            _refuse_not_serializable(name, inner)

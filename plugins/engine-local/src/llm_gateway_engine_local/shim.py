@@ -1,15 +1,15 @@
 """The life of one run, in a process of its own. Standard library only; nothing of the kernel.
 
 Why nothing is run twice, lost or left behind:
-- The job's lock is held from before anything happens until this process ends, however it ends. Who holds it is the keeper; a second
+- The job's lock is held from before anything happens until this process ends, however it ends. Who holds it is the shim; a second
   one finds it held, or finds `state.json`, and goes away. `state.json` is on the disk before the agent's program begins, so an agent
   that may have run is never started again, not even after a loss of power.
 - `cancel` is looked at after `state.json` was written, and after every SIGTERM. Who cancels writes `cancel` first and then looks for
   `state.json` to find whom to wake. So either it is found here, or it finds us, whose handler has stood since before the lock.
 - The agent starts in a session of its own, its output goes to files, and this process is the subreaper of all its descendants: that
   `waitpid` knows of no more children means that nobody is left to write. Only then the output is measured and `exit.json` written.
-- Between fork and exec the agent waits until its identity stands in `state.json`, and ends if its keeper does not say so; it asks to
-  be killed with its keeper (Linux). So a keeper that is killed leaves no agent at work. What else the run had started is killed by
+- Between fork and exec the agent waits until its identity stands in `state.json`, and ends if its shim does not say so; it asks to
+  be killed with its shim (Linux). So a shim that is killed leaves no agent at work. What else the run had started is killed by
   whoever finds the lock free and no `exit.json`.
 """
 
@@ -25,8 +25,8 @@ from datetime import datetime, timedelta, timezone
 
 from . import ending, identity, linux
 from .artifacts import keep_artifacts
-from .bells import ring
 from .folder import CANCEL, EXIT, FILES, SPEC, STATE, STDERR, STDIN, STDOUT, Folder
+from .notifier import notify
 from .output import Output
 from .resources import Resources
 
@@ -44,20 +44,20 @@ _IGNORED = {number for number in range(1, signal.NSIG) if signal.getsignal(numbe
 def keep(message: dict[str, Any], wake: int) -> None:
     """Carry out the run that a message names, from its beginning to its `exit.json`; go away if it has begun already.
 
-    :param wake: the descriptor whose end tells the gateway that there is a verdict, or no keeper any more. A byte in it says that
-        this keeper has begun, so that nobody starts the run again, whatever has become of the folder.
+    :param wake: the descriptor whose end tells the gateway that there is a verdict, or no shim any more. A byte in it says that
+        this shim has begun, so that nobody starts the run again, whatever has become of the folder.
     """
     alarm = _Alarm()
     linux.take_name()
     folder = Folder(str(message["folder"]))
     if not _claim(folder):
         return
-    keeper = _Keeper(folder, alarm, wake)
+    shim = _Shim(folder, alarm, wake)
     # What is to be run comes from the gateway alone: `spec.json` is for those who look, and others can write there.
-    keeper.live(message["spec"], message.get("env", {}), message.get("files", {}))
-    if wake >= 0:  # before the bells: who waits for this very run comes first
+    shim.live(message["spec"], message.get("env", {}), message.get("files", {}))
+    if wake >= 0:  # before the notifications: who waits for this very run comes first
         os.close(wake)
-    ring(os.path.dirname(os.path.dirname(folder.path)), os.path.basename(folder.path).encode())
+    notify(os.path.dirname(os.path.dirname(folder.path)), os.path.basename(folder.path).encode())
 
 
 def _claim(folder: Folder) -> bool:
@@ -68,7 +68,7 @@ def _claim(folder: Folder) -> bool:
             return not (folder.has(STATE) or folder.has(EXIT))
         if time.monotonic() > deadline:
             break
-        time.sleep(0.005)  # another keeper that begins just now, or a gateway that looks
+        time.sleep(0.005)  # another shim that begins just now, or a gateway that looks
     return False
 
 
@@ -92,7 +92,7 @@ class _Alarm:
             self.called = signal.SIGTERM in os.read(self._reader, 4096) or self.called
 
 
-class _Keeper:
+class _Shim:
     def __init__(self, folder: Folder, alarm: _Alarm, wake: int) -> None:
         self.folder, self.alarm, self.wake = folder, alarm, wake
         self.spec: dict[str, Any] = {}
@@ -110,9 +110,9 @@ class _Keeper:
         self.spec = spec
         try:
             reason = self._run(spec, env, files)
-        except Exception as error:  # whatever it is, the agent must not outlive its keeper's senses
+        except Exception as error:  # whatever it is, the agent must not outlive its shim's senses
             self._sweep(gentle=False)
-            self.details.append(f"The keeper failed: {error!r}.")
+            self.details.append(f"The shim failed: {error!r}.")
             reason = "vanished" if self.agent else "spawn_failed"
         self._conclude(reason)
 
@@ -181,7 +181,7 @@ class _Keeper:
         try:
             boot = identity.boot_id()
             state: dict[str, Any] = {"started_at": self.started_at}
-            for name, pid in (("keeper", os.getpid()), ("agent", self.agent)):
+            for name, pid in (("shim", os.getpid()), ("agent", self.agent)):
                 found = identity.identify(pid, boot)
                 state[name] = found.to_dict() if found else None
             if self.resources.group:
@@ -358,7 +358,7 @@ def _become(argv: list[str], env: dict[str, str], cwd: str, streams: tuple[int, 
     signal.set_wakeup_fd(-1)
     os.setsid()
     linux.die_with_parent()
-    if not os.read(gate, 1):  # the keeper is gone, or could not write down who we are
+    if not os.read(gate, 1):  # the shim is gone, or could not write down who we are
         os._exit(127)
     for target, source in enumerate(streams):
         os.dup2(source, target)

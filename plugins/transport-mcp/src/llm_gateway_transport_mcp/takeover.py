@@ -1,4 +1,4 @@
-"""From the front to the SDK: the same line, and what the SDK must know of what was said on it."""
+"""From the handshake cache to the SDK: the same line, and what the SDK must know of what was said on it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from contextlib import asynccontextmanager
 
 from anyio import to_thread
 
-from llm_gateway_transport_mcp.front import Front
+from llm_gateway_transport_mcp.handshake_cache import HandshakeCache
 from llm_gateway_transport_mcp.wire import Wire, open_descriptors
 
 
-class Handover:
-    """The line of a front that has begun."""
+class Takeover:
+    """The line of a handshake cache that has begun."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, cache: HandshakeCache) -> None:
+        self._cache = cache
 
     def claim(self) -> None:
         """It is claimed."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
-        """Have the front stop, and go on where it was: the handshake is read again, its second answer kept back."""
-        await to_thread.run_sync(self._front.stop)
-        async with open_descriptors(*self._front.fds, first=self._front.replay + self._front.rest) as wire:
-            yield Wire(lines=wire.lines, send=_but(self._front.answered, wire.send))
+        """Have the handshake cache stop, and go on where it was: the handshake is read again, its second answer kept back."""
+        await to_thread.run_sync(self._cache.stop)
+        async with open_descriptors(*self._cache.fds, first=self._cache.replay + self._cache.rest) as wire:
+            yield Wire(lines=wire.lines, send=_but(self._cache.answered, wire.send))
 
 
 def _but(answered: list[int | str], send: Callable[[bytes], Awaitable[None]]) -> Callable[[bytes], Awaitable[None]]:

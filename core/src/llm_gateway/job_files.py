@@ -1,4 +1,4 @@
-"""The gateway's own papers in a job's folder: the request as it was accepted, and the words of the reply. What is no coroutine blocks."""
+"""The gateway's own job files in a job's folder: the request as it was accepted, and the words of the reply. What is no coroutine blocks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from llm_gateway.model.stored import from_json, to_json
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
 
-log = logging.getLogger("llm_gateway.papers")
+log = logging.getLogger("llm_gateway.job_files")
 
 _REQUEST = "request.json"
 _REPLY = "reply.txt"
@@ -55,7 +55,7 @@ def read_request(gateway: Gateway, job: Job, session: Session | None) -> Accepte
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_FILE:
             raise  # the machine's trouble, which passes
-        raise Interrupted(f"the papers of {job.id} cannot be read: {error}") from error
+        raise Interrupted(f"the job files of {job.id} cannot be read: {error}") from error
     servers = tuple(gateway.mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
     return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
 
@@ -102,10 +102,10 @@ def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
     if offset >= of:
         return ""
     try:
-        paper = _open(folder, _REPLY)
-        with open(paper, encoding="utf-8", errors="surrogatepass", newline="") as file:
+        job_file = _open(folder, _REPLY)
+        with open(job_file, encoding="utf-8", errors="surrogatepass", newline="") as file:
             # Where each character is a byte, nothing before the offset is read; elsewhere it is passed over, piece by piece.
-            left = offset - file.seek(offset if os.fstat(paper).st_size == of else 0)
+            left = offset - file.seek(offset if os.fstat(job_file).st_size == of else 0)
             while left and (passed := file.read(min(left, 1 << 18))):
                 left -= len(passed)
             return file.read(of - offset if most < 0 else min(most, of - offset))
@@ -128,12 +128,12 @@ def keep_only_reply(gateway: Gateway, job: Job) -> None:
             os.close(place)
 
 
-def _lay_down(folder: Path, name: str, paper: bytes) -> None:
-    """Lay a paper into a job's folder, whole or not at all."""
+def _lay_down(folder: Path, name: str, job_file: bytes) -> None:
+    """Lay a job file into a job's folder, whole or not at all."""
     make_private(folder)
     place = open_directory(folder)
     try:
-        write_atomic(name, paper, dir_fd=place)
+        write_atomic(name, job_file, dir_fd=place)
     except IsADirectoryError as error:
         raise Interrupted(f"there is a directory in the place of {name} in {folder}") from error
     finally:

@@ -1,4 +1,4 @@
-"""The front over a pipe: what it answers, and what it leaves unread for the SDK."""
+"""The handshake cache over a pipe: what it answers, and what it leaves unread for the SDK."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway_transport_mcp.front import Front, key, read_private
+from llm_gateway_transport_mcp.handshake_cache import HandshakeCache, key, read_private
 
 RESULTS = {"2025-11-25": {"initialize": '{"protocolVersion":"2025-11-25"}', "tools/list": '{"tools":[]}'}}
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
@@ -27,20 +27,20 @@ GREETING = line("initialize", 0, params=HELLO) + line("notifications/initialized
 
 @dataclass
 class Talk:
-    """A front whose client's words lie in a file, so that nothing blocks, and the end where the client hears."""
+    """A handshake cache whose client's words lie in a file, so that nothing blocks, and the end where the client hears."""
 
-    front: Front
+    cache: HandshakeCache
     words: Path
     hear: int
 
     def after(self, *lines: bytes) -> tuple[list[Any], bytes]:
-        """What the front answers to lines that come at once, and what it leaves unread."""
+        """What the handshake cache answers to lines that come at once, and what it leaves unread."""
         self.words.write_bytes(b"".join(lines))
-        self.front.first()
-        self.front.stop()
-        os.close(self.front.fds[1])
+        self.cache.first()
+        self.cache.stop()
+        os.close(self.cache.fds[1])
         with open(self.hear, "rb", closefd=False) as heard:
-            return [json.loads(answer) for answer in heard], self.front.rest
+            return [json.loads(answer) for answer in heard], self.cache.rest
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def talk(tmp_path: Path) -> Iterator[Talk]:
     words.touch()
     read = os.open(words, os.O_RDONLY)
     hear, write = os.pipe()
-    yield Talk(Front(read, write, RESULTS), words, hear)
+    yield Talk(HandshakeCache(read, write, RESULTS), words, hear)
     os.close(read)
     os.close(hear)
 
@@ -62,8 +62,8 @@ def test_a_handshake_a_ping_and_a_list_are_answered_and_only_the_handshake_is_to
         {"jsonrpc": "2.0", "id": 7, "result": {"tools": []}},
     ]
     assert rest == b""
-    assert talk.front.replay == GREETING
-    assert talk.front.answered == [0]
+    assert talk.cache.replay == GREETING
+    assert talk.cache.answered == [0]
 
 
 UNUSUAL = {
@@ -95,7 +95,7 @@ UNUSUAL = {
 def test_anything_else_is_left_unread_and_so_is_all_that_follows(unusual: bytes, talk: Talk) -> None:
     answers, rest = talk.after(GREETING, unusual, line("ping", 9))
     assert [answer["id"] for answer in answers] == [0]
-    with open(talk.front.fds[0], "rb", closefd=False) as unread:
+    with open(talk.cache.fds[0], "rb", closefd=False) as unread:
         assert rest + unread.read() == unusual + line("ping", 9)
 
 
@@ -113,7 +113,7 @@ def test_anything_else_is_left_unread_and_so_is_all_that_follows(unusual: bytes,
 )
 def test_without_a_usual_handshake_nothing_is_answered(first: bytes, talk: Talk) -> None:
     assert talk.after(first, GREETING) == ([], first + GREETING)
-    assert talk.front.replay == b""
+    assert talk.cache.replay == b""
 
 
 def test_a_list_before_the_client_is_initialized_is_not_answered(talk: Talk) -> None:
@@ -129,11 +129,11 @@ def test_half_a_frame_is_kept(talk: Talk) -> None:
 def test_a_client_that_is_gone_is_left_to_whoever_comes_next(talk: Talk) -> None:
     os.close(talk.hear)
     talk.words.write_bytes(GREETING)
-    talk.front.first()
-    talk.front.stop()
-    os.close(talk.front.fds[1])
+    talk.cache.first()
+    talk.cache.stop()
+    os.close(talk.cache.fds[1])
     talk.hear = os.open(os.devnull, os.O_RDONLY)
-    assert talk.front.rest == GREETING
+    assert talk.cache.rest == GREETING
 
 
 def test_the_key_follows_the_settings_and_holds_no_value_of_a_variable(tmp_path: Any) -> None:
@@ -150,7 +150,7 @@ def test_the_key_follows_the_settings_and_holds_no_value_of_a_variable(tmp_path:
 
 def test_a_manifest_answers_only_from_a_place_that_nobody_else_can_write(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    manifest = home / "front" / "mcp.json"
+    manifest = home / "handshake" / "mcp.json"
     manifest.parent.mkdir(parents=True)
     manifest.write_bytes(b"{}")
     private = {home: 0o700, manifest.parent: 0o700, manifest: 0o600}
@@ -168,11 +168,11 @@ def test_a_manifest_answers_only_from_a_place_that_nobody_else_can_write(tmp_pat
 @pytest.mark.parametrize("instead", ["fifo", "link", "hard link", "directory", "folder link"])
 def test_what_is_planted_in_the_manifests_place_is_neither_read_nor_waited_for(tmp_path: Path, instead: str) -> None:
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
-    for folder in (home, home / "front", elsewhere):
+    for folder in (home, home / "handshake", elsewhere):
         folder.mkdir(mode=0o700)
     (elsewhere / "mcp.json").write_bytes(b"{}")
     (elsewhere / "mcp.json").chmod(0o600)
-    place = home / "front" / "mcp.json"
+    place = home / "handshake" / "mcp.json"
     if instead == "fifo":
         os.mkfifo(place, 0o600)
     elif instead == "link":

@@ -1,4 +1,4 @@
-"""One seat's turn: an ordinary job, started once whoever dies meanwhile, and what its answer comes to."""
+"""One reviewer's turn: an ordinary job, started once whoever dies meanwhile, and what its answer comes to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llm_gateway.errors import (
     SessionNotResumable,
     StoreUnavailable,
 )
-from llm_gateway_extension_review.state import Run, Seat, Turn
+from llm_gateway_extension_review.state import Reviewer, Run, Turn
 
 _LOOK_BACK = 500  #: jobs of the provider among which a lost one is looked for: it was started seconds before a crash
 _NOBODY = (
@@ -26,7 +26,7 @@ _NOBODY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a seat is asked."""
+    """What a reviewer is asked."""
 
     rules: str  #: the stable beginning
     task: str
@@ -37,23 +37,23 @@ class Question:
     reuse: bool = False  #: the same question may be answered by the same job
 
 
-async def find_lost(gateway: Gateway, run: Run, seat: Seat, turn: Turn) -> str | None:
+async def find_lost(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn) -> str | None:
     """The job of a turn whose gateway was killed before it could write down the job's id."""
-    jobs = await gateway.store.list_jobs(principal=run.principal, provider=seat.provider, limit=_LOOK_BACK)
+    jobs = await gateway.store.list_jobs(principal=run.principal, provider=reviewer.provider, limit=_LOOK_BACK)
     return next((job.id for job in jobs if job.correlation_id == turn.correlation_id), None)
 
 
-async def start(gateway: Gateway, run: Run, seat: Seat, turn: Turn, question: Question) -> Turn:
+async def start(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, question: Question) -> Turn:
     """Start the job of a turn; where that is refused, the turn has failed, and no other one."""
     try:
-        if f"{seat.provider}_request_async" not in gateway.operations:
-            raise NotInstalled(f"no provider {seat.provider} is installed")
+        if f"{reviewer.provider}_request_async" not in gateway.operations:
+            raise NotInstalled(f"no provider {reviewer.provider} is installed")
         try:
-            job_id = await _submit(gateway, run, seat, turn, question)
+            job_id = await _submit(gateway, run, reviewer, turn, question)
         except (SessionNotFound, SessionNotResumable):
             if question.anew is None:
                 raise
-            job_id = await _submit(gateway, run, seat, turn, replace(question, session_id=None, task=question.anew))
+            job_id = await _submit(gateway, run, reviewer, turn, replace(question, session_id=None, task=question.anew))
     except StoreUnavailable:
         raise
     except ApprovalNeeded as error:
@@ -94,8 +94,8 @@ async def cancel(gateway: Gateway, turn: Turn) -> None:
         await gateway.supervisor.cancel(job)
 
 
-async def _submit(gateway: Gateway, run: Run, seat: Seat, turn: Turn, question: Question) -> str:
-    held = gateway.supports(seat.provider)
+async def _submit(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, question: Question) -> str:
+    held = gateway.supports(reviewer.provider)
     asked: dict[str, Any] = {
         "promptParts": {"system": question.rules, "task": question.task},
         "posture": question.posture,
@@ -108,12 +108,12 @@ async def _submit(gateway: Gateway, run: Run, seat: Seat, turn: Turn, question: 
         asked |= {"sessionId": question.session_id} if question.session_id else {"createNewSession": True}
     if "mcpServers" in held and not question.servers:
         asked["mcpServers"] = []
-    if seat.model:
-        asked["model"] = seat.model
+    if reviewer.model:
+        asked["model"] = reviewer.model
     if run.timeout_ms:
         asked["timeoutMs"] = run.timeout_ms
     context = CallContext(principal=run.principal, remote=run.remote)
-    accepted = await gateway.call(f"{seat.provider}_request_async", asked, context)
+    accepted = await gateway.call(f"{reviewer.provider}_request_async", asked, context)
     job: Mapping[str, Any] = accepted.model_dump()["job"]
     return str(job["id"])
 

@@ -1,11 +1,11 @@
-"""The front: answers a client's first questions while the gateway behind it is still being imported.
+"""The handshake cache: answers a client's first questions while the gateway behind it is still being imported.
 
-    front.begin(environ)   # before anything heavy is imported; returns once the first answer is out, or there is nothing to say
-    source = front.take()  # the client's line, for the transport: what was not answered is read again, then the rest
+    handshake_cache.begin(environ)   # before anything heavy is imported; returns once the first answer is out, or there is nothing to say
+    source = handshake_cache.take()  # the client's line, for the transport: what was not answered is read again, then the rest
 
 It imports the standard library and what of the kernel is made of it alone, and knows only what the SDK path wrote down after an earlier start (`manifest.py`): the
 results of the handshake and of the lists, for each protocol revision. Whatever else comes, or looks unusual in any way, is left
-unread for the SDK, and so is everything after it. Nothing is guessed: without a manifest that fits, the front does nothing.
+unread for the SDK, and so is everything after it. Nothing is guessed: without a manifest that fits, the handshake cache does nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from llm_gateway.files import open_directory, open_regular, read_regular
 SHAPE = 1
 #: Questions of a client that has shaken hands; each has one answer, the same for everybody.
 LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
-_LINE_LIMIT = 64 * 1024  #: longer than any line that the front answers
+_LINE_LIMIT = 64 * 1024  #: longer than any line that the handshake cache answers
 _CHUNK = 64 * 1024
 _MANIFEST_LIMIT = 64 * 1024 * 1024
 #: What tools, their texts and their schemas are made of.
@@ -37,7 +37,7 @@ _MOST_FILES = 20_000
 
 def manifest_path(environ: Mapping[str, str]) -> str:
     """Where the manifest of this home lies. Raises ValueError where the home cannot be told."""
-    return os.path.join(home_directory(environ), "front", "mcp.json")
+    return os.path.join(home_directory(environ), "handshake", "mcp.json")
 
 
 def read_private(path: str) -> bytes | None:
@@ -144,7 +144,7 @@ def _facts(path: str) -> str:
     return f"{path} {seen.st_mtime_ns} {seen.st_size}"
 
 
-class Front:
+class HandshakeCache:
     """Reads the client's first lines and answers what it can; then somebody else takes the line."""
 
     def __init__(self, read_fd: int, write_fd: int, results: Mapping[str, Mapping[str, str]]) -> None:
@@ -161,7 +161,7 @@ class Front:
     def first(self) -> None:
         """Wait for the client's first line, answer it if possible, and go on answering in a thread."""
         if self._read() and self._work_off():
-            self._thread = threading.Thread(target=self._go_on, name="front", daemon=True)
+            self._thread = threading.Thread(target=self._go_on, name="handshake-cache", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -190,7 +190,7 @@ class Front:
         return bool(data)
 
     def _work_off(self) -> bool:
-        """Answer the lines that are complete; False at the first one that is not the front's."""
+        """Answer the lines that are complete; False at the first one that is not the handshake cache's."""
         while b"\n" in self.rest:
             line, _, rest = self.rest.partition(b"\n")
             if not self._take(line):
@@ -264,7 +264,7 @@ def _revision(params: Mapping[str, object]) -> str:
     return version if named and "_meta" not in params else ""
 
 
-_front: Front | None = None
+_cache: HandshakeCache | None = None
 _code: list[str] | None = None
 
 
@@ -275,7 +275,7 @@ def code_at_start() -> list[str] | None:
 
 def begin(environ: Mapping[str, str]) -> None:
     """Take stdin and stdout, and answer the first question, if there is a manifest that fits; else touch nothing."""
-    global _front, _code  # noqa: PLW0603  # one process has one stdin
+    global _cache, _code  # noqa: PLW0603  # one process has one stdin
     _code = installed_code()
     try:
         manifest = json.loads(read_private(manifest_path(environ)) or b"null")
@@ -284,14 +284,14 @@ def begin(environ: Mapping[str, str]) -> None:
         results = manifest["results"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return
-    _front = Front(*claim(), results)
-    _front.first()
+    _cache = HandshakeCache(*claim(), results)
+    _cache.first()
 
 
-def take() -> Front | None:
-    """The front that has begun, once; None: there is none."""
-    global _front
-    taken, _front = _front, None
+def take() -> HandshakeCache | None:
+    """The handshake cache that has begun, once; None: there is none."""
+    global _cache
+    taken, _cache = _cache, None
     return taken
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway_transport_mcp import front
+from llm_gateway_transport_mcp import handshake_cache
 
 
 def flat(site: Path, source: Path) -> None:
@@ -43,18 +43,18 @@ def test_lesson_118_what_changes_the_code_of_an_editable_install_changes_the_key
     module.write_text("x = 1\n")
     install(site, source)
     environ = {"LLM_GATEWAY_HOME": str(tmp_path / "home")}
-    keys = [front.key(environ)]
-    assert front.key(environ) == keys[0]
+    keys = [handshake_cache.key(environ)]
+    assert handshake_cache.key(environ) == keys[0]
     module.write_text("x = 22\n")
-    keys.append(front.key(environ))
+    keys.append(handshake_cache.key(environ))
     os.utime(module, ns=(1, 1))
-    keys.append(front.key(environ))
+    keys.append(handshake_cache.key(environ))
     (source / "package" / "new.py").write_text("")
-    keys.append(front.key(environ))
+    keys.append(handshake_cache.key(environ))
     (source / "package" / "words.md").write_text("")
-    keys.append(front.key(environ))
+    keys.append(handshake_cache.key(environ))
     module.unlink()
-    keys.append(front.key(environ))
+    keys.append(handshake_cache.key(environ))
     assert len({json.dumps(key) for key in keys}) == len(keys)
 
 
@@ -65,12 +65,12 @@ def test_the_code_that_was_loaded_counts_not_what_was_edited_since(
     source.mkdir()
     flat(site, source)
     environ = {"LLM_GATEWAY_HOME": str(tmp_path / "home")}
-    monkeypatch.setattr(front, "_code", None)
-    front.begin(environ)
-    before = front.key(environ)
+    monkeypatch.setattr(handshake_cache, "_code", None)
+    handshake_cache.begin(environ)
+    before = handshake_cache.key(environ)
     (source / "edited.py").write_text("")
-    assert front.key(environ, front.code_at_start()) == before
-    assert front.key(environ) != before
+    assert handshake_cache.key(environ, handshake_cache.code_at_start()) == before
+    assert handshake_cache.key(environ) != before
 
 
 def test_a_tree_that_is_too_large_to_look_at_is_never_remembered(
@@ -81,13 +81,13 @@ def test_a_tree_that_is_too_large_to_look_at_is_never_remembered(
     for number in range(3):
         (source / f"{number}.py").write_text("")
     flat(site, source)
-    monkeypatch.setattr(front, "_MOST_FILES", 2)
+    monkeypatch.setattr(handshake_cache, "_MOST_FILES", 2)
     environ = {"LLM_GATEWAY_HOME": str(tmp_path / "home")}
-    assert front.key(environ) != front.key(environ)
+    assert handshake_cache.key(environ) != handshake_cache.key(environ)
 
 
 def test_hooks_that_are_no_files_hold_nothing_up(site: Path) -> None:
     os.mkfifo(site / "pipe.pth")
     (site / "folder.pth").mkdir()
     (site / "lines.pth").write_bytes(b"import os\n\xff\xfe\nrelative\n")
-    assert front.installed_code()
+    assert handshake_cache.installed_code()

@@ -14,7 +14,7 @@ from llm_gateway.files import make_private, open_regular
 _PATIENCE_S = 2.0
 
 
-class Life:
+class Lease:
     """The lock of one gateway."""
 
     def __init__(self, home: Path, gateway_id: str) -> None:

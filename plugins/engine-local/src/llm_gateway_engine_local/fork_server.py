@@ -1,12 +1,12 @@
-"""Fork keepers on demand. Run alone: `python -I -S nursery.py nursery|once <descriptor> <folder>`.
+"""Fork shims on demand. Run alone: `python -I -S fork_server.py fork_server|once <descriptor> <folder>`.
 
 Standard library only, but for the kernel's `files`, which costs as little; the folder is the one where the kernel's package lies.
 
 A gateway keeps one of these, because a fork costs a quarter of a fresh interpreter. It has one thread, reads one message at a time
-from a socket, forks, and the child is the keeper: in its own session, holding the wake-up descriptor that came with the message, and
-nothing else of the gateway's. It ends with its gateway (end of file); keepers do not.
+from a socket, forks, and the child is the shim: in its own session, holding the wake-up descriptor that came with the message, and
+nothing else of the gateway's. It ends with its gateway (end of file); shims do not.
 
-`once`: there is no nursery; become the keeper of the one message on stdin, holding the given descriptor.
+`once`: there is no fork server; become the shim of the one message on stdin, holding the given descriptor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEADER = 8
 
 
 def pack(folder: str, spec: dict[str, Any], env: dict[str, str], files: dict[str, bytes]) -> bytes:
-    """Make the message that starts a keeper: eight bytes of length, then JSON."""
+    """Make the message that starts a shim: eight bytes of length, then JSON."""
     contents = {name: base64.b64encode(files[name]).decode() for name in files}
     body = {"folder": folder, "spec": spec, "env": env, "files": contents}
     data = json.dumps(body).encode("ascii")
@@ -58,8 +58,8 @@ def _receive(line: socket.socket) -> tuple[bytes, int] | None:
 
 
 def main(mode: str, descriptor: int) -> None:
-    """Serve until the gateway ends, or be the one keeper."""
-    from . import keeper
+    """Serve until the gateway ends, or be the one shim."""
+    from . import shim
 
     os.chdir("/")
     if mode == "once":
@@ -68,7 +68,7 @@ def main(mode: str, descriptor: int) -> None:
             message = _unpack(stdin.read()[_HEADER:])
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
-        keeper.keep(message, descriptor)
+        shim.keep(message, descriptor)
         return
 
     import gc
@@ -77,7 +77,7 @@ def main(mode: str, descriptor: int) -> None:
 
     line = socket.socket(fileno=descriptor)
     line.set_inheritable(False)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are reaped by the system
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims are reaped by the system
     gc.collect()
     gc.freeze()  # what is never touched is never copied
     while (received := _receive(line)) is not None:
@@ -90,7 +90,7 @@ def main(mode: str, descriptor: int) -> None:
             try:
                 os.setsid()
                 line.close()
-                keeper.keep(_unpack(data), wake)
+                shim.keep(_unpack(data), wake)
             finally:
                 os._exit(0)
         del data, received
@@ -103,4 +103,4 @@ if __name__ == "__main__":
 
     # Without `site` nothing is found that is not named here; last, so that nothing takes the standard library's place.
     sys.path += [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), sys.argv[3]]
-    importlib.import_module("llm_gateway_engine_local.nursery").main(sys.argv[1], int(sys.argv[2]))
+    importlib.import_module("llm_gateway_engine_local.fork_server").main(sys.argv[1], int(sys.argv[2]))
