@@ -43,6 +43,8 @@ LEFT_OUT := plugins/policy-wall/
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_PROGRESS := 1
 export UV_PYTHON_DOWNLOADS := never
+# Compiled once, by the first process that imports it: without, every one of a thousand processes compiles every file again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-slow check lint types chaos fuzz bench growth soak picture wheels docs pins version audit clean setup
 

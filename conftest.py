@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -19,7 +20,9 @@ KEY_ENDINGS = ("_API_KEY", "_AUTH_TOKEN", "_OAUTH_TOKEN")
 
 # The speed of a busy machine is not what a property is about.
 SLOW = [hypothesis.HealthCheck.too_slow]
-MOST = int(os.environ.get("FUZZ_EXAMPLES") or 100)  # `make fuzz` asks for more
+#: Examples of a property in the fast suites. CI and `make fuzz` ask for more; the contract suites read it as well.
+os.environ.setdefault("FUZZ_EXAMPLES", "25")
+MOST = int(os.environ["FUZZ_EXAMPLES"])
 hypothesis.settings.register_profile(
     "house", deadline=None, database=None, print_blob=True, suppress_health_check=SLOW, max_examples=MOST
 )
@@ -55,3 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _the_net(nothing_left_behind: None) -> None:
     """Under every test of the workspace."""
+
+
+@pytest.fixture(scope="session")
+def python() -> Iterator[tuple[str, ...]]:
+    """The words that start Python with every package imported: see tests/forking."""
+    from tests.forking import forked_python
+
+    with forked_python() as words:
+        yield words

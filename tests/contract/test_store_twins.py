@@ -24,5 +24,5 @@ class MemoryAndSqlite(TwinStores):
 
 
 def test_memory_and_sqlite_live_the_same_life() -> None:
-    bounded = settings(max_examples=80, stateful_step_count=40, deadline=None, database=None)
+    bounded = settings(stateful_step_count=40, deadline=None, database=None)
     run_state_machine_as_test(MemoryAndSqlite, settings=bounded)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -115,10 +114,10 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def _run(words: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+def _run(python: tuple[str, ...], words: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
     kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-c", NOBODY, *words],
+        [*python, "-c", NOBODY, *words],
         env={**kept, **environ},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -143,23 +142,25 @@ COMMANDS = [
 @pytest.mark.parametrize(
     "environ", [{}, {"LLM_GATEWAY_HOME": "${HOME}/x"}, {"LLM_GATEWAY_HOME": "x"}], ids=["none", "unfilled", "relative"]
 )
-def test_without_any_home_a_command_says_so_in_one_line(words: list[str], environ: dict[str, str]) -> None:
-    done = _run(words, environ)
+def test_without_any_home_a_command_says_so_in_one_line(
+    python: tuple[str, ...], words: list[str], environ: dict[str, str]
+) -> None:
+    done = _run(python, words, environ)
     assert (done.returncode, done.stdout) == (2, b"")
     assert len(done.stderr.decode().splitlines()) == 1
     assert b"HOME" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["doctor"], ["disconnect", "claude", "--dry-run"]], ids=" ".join)
-def test_without_any_home_nothing_ends_with_a_traceback(words: list[str]) -> None:
-    done = _run(words, {})
+def test_without_any_home_nothing_ends_with_a_traceback(python: tuple[str, ...], words: list[str]) -> None:
+    done = _run(python, words, {})
     assert done.returncode in (1, 2)
     assert b"Traceback" not in done.stderr
     assert b"HOME" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("words", [["jobs", "list"], ["doctor", "--json"], ["plugins"]], ids=" ".join)
-def test_a_home_that_is_named_is_enough(tmp_path: Path, words: list[str]) -> None:
-    done = _run(words, {"LLM_GATEWAY_HOME": str(tmp_path / "home")})
+def test_a_home_that_is_named_is_enough(python: tuple[str, ...], tmp_path: Path, words: list[str]) -> None:
+    done = _run(python, words, {"LLM_GATEWAY_HOME": str(tmp_path / "home")})
     assert b"Traceback" not in done.stderr
     assert done.stdout

@@ -42,8 +42,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "people" / "ada"
 
 
-@pytest.mark.parametrize("place", [*(f"~/{one}" for one in PRIVATE), *SYSTEM, "~/.llm-cli-gateway"])
-def test_every_sensitive_place_is_denied_as_directory_and_to_tools(place: str, home: Path) -> None:
+PLACES = [*(f"~/{one}" for one in PRIVATE), *SYSTEM, "~/.llm-cli-gateway"]
+
+
+def test_every_sensitive_place_is_denied_as_directory_and_to_a_tool() -> None:
+    for place in PLACES:
+        assert decided(working_dir=os.path.expanduser(place)) is Decision.DENY, place
+        assert decided(allowed_tools=(f"Read({place}/**)",)) is Decision.DENY, place
+
+
+@pytest.mark.parametrize(
+    "place", [PLACES[0], SYSTEM[0], *(pytest.param(place, marks=pytest.mark.slow) for place in PLACES)]
+)
+def test_a_sensitive_place_is_denied_in_every_spelling_and_strictness(place: str, home: Path) -> None:
     path = os.path.expanduser(place)
     for where in (path, f"{path}/deeper", f"{path}/../{os.path.basename(path)}"):
         assert decided(working_dir=where) is Decision.DENY

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -19,21 +19,29 @@ pytestmark = pytest.mark.anyio
 SERVER = Path(__file__).with_name("serve_fake.py")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Era:
+    """How a client greets, and the words that start Python."""
+
+    name: str
+    python: tuple[str, ...]
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
 
 
 @pytest.fixture(params=["legacy", "auto"])
-def mode(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def era(request: pytest.FixtureRequest, python: tuple[str, ...]) -> Era:
+    return Era(name=request.param, python=python)
 
 
 @asynccontextmanager
-async def connect(mode: str, log: Path | None = None) -> AsyncIterator[Client]:
-    server = StdioServerParameters(command=sys.executable, args=[str(SERVER)])
+async def connect(era: Era, log: Path | None = None) -> AsyncIterator[Client]:
+    server = StdioServerParameters(command=era.python[0], args=[*era.python[1:], str(SERVER)])
     with (log or Path("/dev/null")).open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(server, errlog=errlog), mode=mode) as client:
+        async with Client(stdio_client(server, errlog=errlog), mode=era.name) as client:
             yield client
 
 
@@ -41,9 +49,9 @@ def words(result: object) -> str:
     return str(result.content[0].text)  # type: ignore[attr-defined]
 
 
-async def test_tools_are_listed_by_name_and_a_broken_one_is_left_out(mode: str, tmp_path: Path) -> None:
+async def test_tools_are_listed_by_name_and_a_broken_one_is_left_out(era: Era, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    async with connect(mode, log) as client:
+    async with connect(era, log) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         assert client.server_info.name == "llm-gateway"
         assert client.server_info.version == "9.8.7"
@@ -54,8 +62,8 @@ async def test_tools_are_listed_by_name_and_a_broken_one_is_left_out(mode: str, 
     assert "shapeless" in log.read_text()
 
 
-async def test_lesson_63_text_and_structured_content_both_hold_the_answer(mode: str) -> None:
-    async with connect(mode) as client:
+async def test_lesson_63_text_and_structured_content_both_hold_the_answer(era: Era) -> None:
+    async with connect(era) as client:
         await client.list_tools()  # from now on the client validates structured content
         result = await client.call_tool("echo", {"text": "grüß dich"})
         assert words(result) == "grüß dich"
@@ -69,8 +77,8 @@ async def test_lesson_63_text_and_structured_content_both_hold_the_answer(mode: 
         assert failed.structured_content["error"]["code"] == "timeout"
 
 
-async def test_every_error_is_told_in_words_and_as_data(mode: str) -> None:
-    async with connect(mode) as client:
+async def test_every_error_is_told_in_words_and_as_data(era: Era) -> None:
+    async with connect(era) as client:
         for code, cls in ERRORS.items():
             result = await client.call_tool("fail", {"text": code})
             assert result.is_error
@@ -87,17 +95,17 @@ async def test_every_error_is_told_in_words_and_as_data(mode: str) -> None:
             }
 
 
-async def test_wrong_arguments_are_answered_with_the_nearest_name(mode: str) -> None:
-    async with connect(mode) as client:
+async def test_wrong_arguments_are_answered_with_the_nearest_name(era: Era) -> None:
+    async with connect(era) as client:
         result = await client.call_tool("echo", {"txet": "x"})
         assert result.is_error
         assert "did you mean text?" in words(result)
         assert result.structured_content["error"]["code"] == "invalid_request"
 
 
-async def test_a_crash_tells_where_to_look_and_nothing_else(mode: str, tmp_path: Path) -> None:
+async def test_a_crash_tells_where_to_look_and_nothing_else(era: Era, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    async with connect(mode, log) as client:
+    async with connect(era, log) as client:
         for tool in ("crash", "miss"):
             result = await client.call_tool(tool)
             assert result.is_error
@@ -109,20 +117,20 @@ async def test_a_crash_tells_where_to_look_and_nothing_else(mode: str, tmp_path:
     assert "RuntimeError: the secret reason" in log.read_text()
 
 
-async def test_an_unknown_tool_is_a_protocol_error(mode: str) -> None:
-    async with connect(mode) as client:
+async def test_an_unknown_tool_is_a_protocol_error(era: Era) -> None:
+    async with connect(era) as client:
         with pytest.raises(MCPError, match="Unknown tool: nonsense") as caught:
             await client.call_tool("nonsense")
         assert caught.value.code == -32602
 
 
-async def test_progress_is_paced_grows_and_always_tells_the_last(mode: str) -> None:
+async def test_progress_is_paced_grows_and_always_tells_the_last(era: Era) -> None:
     heard: list[tuple[float, str | None]] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
         heard.append((progress, message))
 
-    async with connect(mode) as client:
+    async with connect(era) as client:
         result = await client.call_tool("steps", {"number": 200}, progress_callback=hear)
         assert words(result) == "done"
         quiet = await client.call_tool("steps", {"number": 3})
@@ -133,14 +141,14 @@ async def test_progress_is_paced_grows_and_always_tells_the_last(mode: str) -> N
     assert heard[-1][1] == "step 200"
 
 
-async def test_a_cancelled_call_reaches_the_handler(mode: str, tmp_path: Path) -> None:
+async def test_a_cancelled_call_reaches_the_handler(era: Era, tmp_path: Path) -> None:
     hanging = anyio.Event()
     mark = tmp_path / "mark"
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
         hanging.set()
 
-    async with connect(mode) as client:
+    async with connect(era) as client:
         async with anyio.create_task_group() as tasks:
 
             async def call() -> None:
@@ -153,8 +161,8 @@ async def test_a_cancelled_call_reaches_the_handler(mode: str, tmp_path: Path) -
         assert mark.read_text() == "cancelled"
 
 
-async def test_lesson_61_every_resource_that_is_listed_can_be_read(mode: str) -> None:
-    async with connect(mode) as client:
+async def test_lesson_61_every_resource_that_is_listed_can_be_read(era: Era) -> None:
+    async with connect(era) as client:
         uris = [str(each.uri) for each in (await client.list_resources()).resources]
         templates = [each.uri_template for each in (await client.list_resource_templates()).resource_templates]
         assert uris == ["jobs://all"]
@@ -171,8 +179,8 @@ async def test_lesson_61_every_resource_that_is_listed_can_be_read(mode: str) ->
             assert caught.value.data == {"uri": uri}
 
 
-async def test_prompts_are_listed_and_rendered(mode: str) -> None:
-    async with connect(mode) as client:
+async def test_prompts_are_listed_and_rendered(era: Era) -> None:
+    async with connect(era) as client:
         prompt = (await client.list_prompts()).prompts[0]
         assert (prompt.name, prompt.arguments[0].name) == ("review", "file")  # type: ignore[index]
         result = await client.get_prompt("review", {"file": "a.py"})
@@ -186,9 +194,9 @@ async def test_prompts_are_listed_and_rendered(mode: str) -> None:
                 await client.get_prompt(name, arguments)
 
 
-async def test_stray_output_and_large_results_leave_the_wire_alone(mode: str, tmp_path: Path) -> None:
+async def test_stray_output_and_large_results_leave_the_wire_alone(era: Era, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    async with connect(mode, log) as client:
+    async with connect(era, log) as client:
         result = await client.call_tool("chatter")
         assert words(result) == "stdin: ''"
         large = await client.call_tool("big", {"number": 3_000_000})

@@ -27,10 +27,10 @@ MODERN = {
 class Hand:
     """Writes frames, reads frames; every wait is bounded."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, python: tuple[str, ...], *args: str) -> None:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            [sys.executable, str(SERVER), *args], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+            [*python, str(SERVER), *args], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
         )
         self._lines: Queue[bytes] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -85,15 +85,15 @@ def initialize(hand: Hand, version: str = "2025-11-25") -> dict[str, Any]:
 
 
 @pytest.fixture
-def hand() -> Iterator[Hand]:
-    hand = Hand()
+def hand(python: tuple[str, ...]) -> Iterator[Hand]:
+    hand = Hand(python)
     yield hand
     hand.end()
 
 
 @pytest.fixture(scope="module")
-def greeted() -> Iterator[Hand]:
-    hand = Hand("--preload")
+def greeted(python: tuple[str, ...]) -> Iterator[Hand]:
+    hand = Hand(python, "--preload")
     initialize(hand)
     yield hand
     assert hand.end() == 0
@@ -124,6 +124,14 @@ def test_the_modern_era_needs_no_handshake(hand: Hand) -> None:
 
 def test_the_input_may_end_before_anything_was_said(hand: Hand) -> None:
     assert hand.end() == 0
+
+
+def test_the_sdk_is_imported_by_the_first_gateway_that_serves_and_not_before() -> None:
+    hand = Hand((sys.executable,), "--as-started")
+    try:
+        initialize(hand)
+    finally:
+        assert hand.end() == 0
 
 
 def test_the_input_may_end_during_a_call(hand: Hand, tmp_path: Path) -> None:

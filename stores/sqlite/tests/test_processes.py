@@ -82,18 +82,18 @@ anyio.run(main)
 """
 
 
-def a_gateway(path: Path, name: str, what: str) -> subprocess.Popen[str]:
+def a_gateway(path: Path, name: str, what: str, python: tuple[str, ...] = (sys.executable,)) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        (sys.executable, "-c", GATEWAY, str(path), name, what),
+        (*python, "-c", GATEWAY, str(path), name, what),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
-def four_at_once(path: Path, what: str) -> list[Any]:
+def four_at_once(path: Path, what: str, python: tuple[str, ...]) -> list[Any]:
     """What four processes say that begin together."""
-    gateways = [a_gateway(path, f"gateway-{number}", what) for number in range(4)]
+    gateways = [a_gateway(path, f"gateway-{number}", what, python) for number in range(4)]
     try:
         assert [gateway.stdout.readline() for gateway in gateways if gateway.stdout] == ["ready\n"] * 4
         for gateway in gateways:
@@ -109,19 +109,21 @@ def four_at_once(path: Path, what: str) -> list[Any]:
             gateway.communicate()
 
 
-def test_lesson_27_eighty_identical_requests_from_four_processes_become_one_job(tmp_path: Path) -> None:
-    found = four_at_once(tmp_path / "gateway.db", "same")
+def test_lesson_27_eighty_identical_requests_from_four_processes_become_one_job(
+    python: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = four_at_once(tmp_path / "gateway.db", "same", python)
     assert len(found[0]) == 1
     assert found == [found[0]] * 4
 
 
-def test_lesson_16_four_processes_share_one_set_of_limits(tmp_path: Path) -> None:
-    answers = [state for states in four_at_once(tmp_path / "gateway.db", "crowd") for state in states]
+def test_lesson_16_four_processes_share_one_set_of_limits(python: tuple[str, ...], tmp_path: Path) -> None:
+    answers = [state for states in four_at_once(tmp_path / "gateway.db", "crowd", python) for state in states]
     assert [answers.count(state) for state in ("running", "queued", "saturated")] == [3, 4, 33]
 
 
-def test_lesson_69_four_processes_that_count_at_once_lose_nothing(tmp_path: Path) -> None:
-    names = four_at_once(tmp_path / "gateway.db", "count")
+def test_lesson_69_four_processes_that_count_at_once_lose_nothing(python: tuple[str, ...], tmp_path: Path) -> None:
+    names = four_at_once(tmp_path / "gateway.db", "count", python)
 
     async def counted(scope: str, key: str) -> list[Any]:
         store = SqliteStore(str(tmp_path / "gateway.db"))
@@ -134,8 +136,8 @@ def test_lesson_69_four_processes_that_count_at_once_lose_nothing(tmp_path: Path
     assert [anyio.run(counted, "session", name) for name in names] == [[{"turns": 250}]] * 4
 
 
-def test_four_processes_may_make_the_file_at_the_same_time(tmp_path: Path) -> None:
-    assert four_at_once(tmp_path / "home" / "gateway.db", "race") == [max(migrations())] * 4
+def test_four_processes_may_make_the_file_at_the_same_time(python: tuple[str, ...], tmp_path: Path) -> None:
+    assert four_at_once(tmp_path / "home" / "gateway.db", "race", python) == [max(migrations())] * 4
 
 
 def test_a_killed_process_loses_nothing_that_it_was_told_is_kept(tmp_path: Path) -> None:

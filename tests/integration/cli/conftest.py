@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ TIMEOUT_S = 60
 class Command:
     """Runs `llm-gateway` in one home."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, python: tuple[str, ...]) -> None:
         self.home = home
+        self.python = python  #: `(sys.executable,)` where a test is about the start or about signals of a terminal
         self.environ = {
             **os.environ,
             "LLM_GATEWAY_HOME": str(home),
@@ -29,7 +29,7 @@ class Command:
         }
 
     def argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "llm_gateway.cli", *words]
+        return [*self.python, "-m", "llm_gateway.cli", *words]
 
     def run(self, *words: str, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -58,8 +58,8 @@ class Command:
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    made = Command(tmp_path / "home")
+def command(tmp_path: Path, python: tuple[str, ...]) -> Iterator[Command]:
+    made = Command(tmp_path / "home", python)
     yield made
     if (made.home / "jobs").is_dir():
         for job in made.json("jobs", "list")["jobs"]:

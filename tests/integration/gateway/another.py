@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -30,7 +31,7 @@ def tell(message: dict[str, Any]) -> None:
 
 async def main() -> None:
     async with open_gateway() as gateway, anyio.create_task_group() as tasks:
-        tell({"owner": gateway.supervisor.owner})
+        tell({"owner": gateway.supervisor.owner, "pid": os.getpid()})
         async for line in anyio.wrap_file(sys.stdin):
             tasks.start_soon(answer, gateway, json.loads(line))
         tasks.cancel_scope.cancel()

@@ -18,9 +18,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home(tmp_path: Path, python: tuple[str, ...]) -> Iterator[Home]:
     """A home of its own; afterwards every job in it must have come to its end, and every run to a record."""
-    home = Home(tmp_path)
+    home = Home(tmp_path, python)
     yield home
     if (home.path / "gateway.db").exists():
         unfinished = home.rows("SELECT id, state FROM jobs WHERE state IN ('queued', 'running')")

@@ -49,7 +49,7 @@ class Window:
 async def connect(
     home: Home, window: Window | None, mode: str = "auto", *, cwd: str | None = "/"
 ) -> AsyncIterator[Client]:
-    serve = [sys.executable, "-m", "llm_gateway.cli", "serve"]
+    serve = [*home.python, "-m", "llm_gateway.cli", "serve"]
     argv = serve if cwd is not None else [sys.executable, "-c", GONE, *serve]
     command = StdioServerParameters(command=argv[0], args=argv[1:], env=home.env, cwd=cwd or "/")
     with (home.work / "log").open("a") as log, anyio.fail_after(60):

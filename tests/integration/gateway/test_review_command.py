@@ -30,7 +30,7 @@ def script(home: Home, repository: Path) -> Script:
 
 def run(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "llm_gateway.cli", "review", *words],
+        [*home.python, "-m", "llm_gateway.cli", "review", *words],
         env=home.env,
         cwd=home.work,
         stdin=subprocess.DEVNULL,
@@ -110,7 +110,7 @@ def test_it_works_as_a_check_before_a_push(home: Home, script: Script, tmp_path:
 async def test_who_goes_away_finds_the_review_again(home: Home, script: Script) -> None:
     gate = script.gate("gate")
     script.say("review", {"text": said("APPROVED"), "gate": str(gate)})
-    command = [sys.executable, "-m", "llm_gateway.cli", "review", "--with", "echo"]
+    command = [*home.python, "-m", "llm_gateway.cli", "review", "--with", "echo"]
     async with await anyio.open_process(command, env=home.env, cwd=home.work, stdin=subprocess.DEVNULL) as process:
         with anyio.fail_after(30):
             while not script.started:

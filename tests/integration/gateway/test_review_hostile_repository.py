@@ -5,7 +5,6 @@ The change holds the word EVIL. It is in what the reviewer was sent, or it is na
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,7 +41,10 @@ async def reviewing(home: Home) -> AsyncIterator[Review]:
     script = Script(home)
     script.say("review", said("APPROVED"))
     command = StdioServerParameters(
-        command=sys.executable, args=["-m", "llm_gateway.cli", "serve"], env=home.env, cwd=str(home.path.parent)
+        command=home.python[0],
+        args=[*home.python[1:], "-m", "llm_gateway.cli", "serve"],
+        env=home.env,
+        cwd=str(home.path.parent),
     )
     with (home.path.parent / "log").open("a") as log, anyio.fail_after(300):
         async with Client(stdio_client(command, errlog=log)) as client:

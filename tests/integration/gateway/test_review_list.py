@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def asking(home: Home, **more: Any) -> dict[str, Any]:
 
 def run(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "llm_gateway.cli", "review", "list", *words],
+        [*home.python, "-m", "llm_gateway.cli", "review", "list", *words],
         env=home.env,
         cwd=home.work,
         stdin=subprocess.DEVNULL,

@@ -8,7 +8,6 @@ import re
 import select
 import struct
 import subprocess
-import sys
 import termios
 import time
 from pathlib import Path
@@ -40,7 +39,7 @@ class Seen:
         stream = pyte.ByteStream(screen)
         master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        command = [sys.executable, "-m", "llm_gateway.cli", "review", "--with", "echo", *words]
+        command = [*home.python, "-m", "llm_gateway.cli", "review", "--with", "echo", *words]
         env = {**home.env, "TERM": "xterm-256color", **environ}
         process = subprocess.Popen(command, env=env, cwd=home.work, stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,7 +18,10 @@ pytestmark = pytest.mark.anyio
 @asynccontextmanager
 async def connect(home: Home) -> AsyncIterator[Client]:
     command = StdioServerParameters(
-        command=sys.executable, args=["-m", "llm_gateway.cli", "serve"], env=home.env, cwd=str(home.work)
+        command=home.python[0],
+        args=[*home.python[1:], "-m", "llm_gateway.cli", "serve"],
+        env=home.env,
+        cwd=str(home.work),
     )
     with (home.work / "log").open("a") as log, anyio.fail_after(60):
         async with Client(stdio_client(command, errlog=log)) as client:

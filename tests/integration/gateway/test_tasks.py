@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,9 @@ from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from tests.integration.gateway.world import Home
 
 pytestmark = pytest.mark.anyio
+
+
+Words = tuple[str, ...]
 
 
 class Begun(types.Result):
@@ -78,22 +80,22 @@ def quiet() -> TextIO:
 
 
 @asynccontextmanager
-async def connect(home: Path, *extensions: ClientExtension) -> AsyncIterator[Client]:
+async def connect(python: Words, home: Path, *extensions: ClientExtension) -> AsyncIterator[Client]:
     env = {**os.environ, "LLM_GATEWAY_HOME": str(home), "LLM_GATEWAY_PLUGINS": "echo,operations"}
-    server = StdioServerParameters(command=sys.executable, args=["-m", "llm_gateway.cli", "serve"], env=env)
+    server = StdioServerParameters(command=python[0], args=[*python[1:], "-m", "llm_gateway.cli", "serve"], env=env)
     with quiet() as nowhere, anyio.fail_after(90):
         async with Client(stdio_client(server, errlog=nowhere), extensions=extensions) as client:
             yield client
 
 
-async def test_a_request_becomes_a_task_that_a_later_gateway_answers(tmp_path: Path) -> None:
+async def test_a_request_becomes_a_task_that_a_later_gateway_answers(python: Words, tmp_path: Path) -> None:
     using = Using()
-    async with connect(tmp_path, using) as client:
+    async with connect(python, tmp_path, using) as client:
         await client.call_tool("echo_request", {"prompt": "hello", "delayMs": 500})
         begun = using.begun
         assert begun
         assert (begun.status, begun.ttl_ms) == ("working", 30 * 86_400_000)
-    async with connect(tmp_path, using) as client:
+    async with connect(python, tmp_path, using) as client:
         over = await ended(client, begun.task_id)
         assert (over.status, over.task_id) == ("completed", begun.task_id)
         assert over.result
@@ -102,9 +104,9 @@ async def test_a_request_becomes_a_task_that_a_later_gateway_answers(tmp_path: P
         assert not over.result["isError"]
 
 
-async def test_a_request_that_fails_is_a_completed_task_with_an_error_in_it(tmp_path: Path) -> None:
+async def test_a_request_that_fails_is_a_completed_task_with_an_error_in_it(python: Words, tmp_path: Path) -> None:
     using = Using()
-    async with connect(tmp_path, using) as client:
+    async with connect(python, tmp_path, using) as client:
         await client.call_tool("echo_request", {"prompt": "hello", "scenario": "quota"})
         assert using.begun
         over = await ended(client, using.begun.task_id)
@@ -113,17 +115,17 @@ async def test_a_request_that_fails_is_a_completed_task_with_an_error_in_it(tmp_
         assert over.result["isError"]
 
 
-async def test_a_task_is_cancelled(tmp_path: Path) -> None:
+async def test_a_task_is_cancelled(python: Words, tmp_path: Path) -> None:
     using = Using()
-    async with connect(tmp_path, using) as client:
+    async with connect(python, tmp_path, using) as client:
         await client.call_tool("echo_request", {"prompt": "hello", "delayMs": 300_000})
         assert using.begun
         await told(client, "tasks/cancel", using.begun.task_id)
         assert (await ended(client, using.begun.task_id)).status == "cancelled"
 
 
-async def test_who_has_not_declared_tasks_gets_none(tmp_path: Path) -> None:
-    async with connect(tmp_path) as client:
+async def test_who_has_not_declared_tasks_gets_none(python: Words, tmp_path: Path) -> None:
+    async with connect(python, tmp_path) as client:
         answer = await client.call_tool("echo_request", {"prompt": "hello"})
         assert answer.structured_content
         assert answer.structured_content["status"] == "completed"
@@ -132,8 +134,8 @@ async def test_who_has_not_declared_tasks_gets_none(tmp_path: Path) -> None:
         assert refused.value.error.code == -32021
 
 
-async def test_an_unknown_task_and_a_wrong_request_are_refused(tmp_path: Path) -> None:
-    async with connect(tmp_path, using := Using()) as client:
+async def test_an_unknown_task_and_a_wrong_request_are_refused(python: Words, tmp_path: Path) -> None:
+    async with connect(python, tmp_path, using := Using()) as client:
         with pytest.raises(MCPError) as unknown:
             await told(client, "tasks/get", "job-0")
         assert unknown.value.error.code == -32602
@@ -142,13 +144,13 @@ async def test_an_unknown_task_and_a_wrong_request_are_refused(tmp_path: Path) -
         assert using.begun is None
 
 
-async def test_lesson_116_a_task_of_another_principal_is_unknown(tmp_path: Path) -> None:
-    home = Home(tmp_path)
+async def test_lesson_116_a_task_of_another_principal_is_unknown(python: Words, tmp_path: Path) -> None:
+    home = Home(tmp_path, python)
     home.env["LLM_GATEWAY_PLUGINS"] = "echo,operations"
     async with home.open() as local:
         alice = local.other("alice")
         running, over = await alice.start("hang", scenario="hang"), (await alice.ask("hello"))["jobId"]
-        async with connect(home.path, Using()) as client:
+        async with connect(home.python, home.path, Using()) as client:
             for job in (running, over):
                 for method in ("tasks/get", "tasks/cancel"):
                     with pytest.raises(MCPError) as unknown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -87,6 +88,7 @@ class Peer(Caller):
         self.home = home
         self.principal = "local"
         self.owner = ""
+        self.pid = 0
         self._number = 0
         self._answers: dict[int, Answer] = {}
         self._news = anyio.Condition()
@@ -99,7 +101,7 @@ class Peer(Caller):
             for line in lines:
                 message = json.loads(line)
                 if "owner" in message:
-                    self.owner = message["owner"]
+                    self.owner, self.pid = message["owner"], message["pid"]
                     task_status.started()
                     continue
                 async with self._news:
@@ -121,14 +123,15 @@ class Peer(Caller):
         return dict(told["result"])
 
     async def kill(self) -> None:
-        self.process.kill()
+        os.kill(self.pid, signal.SIGKILL)
         await self.process.wait()
 
 
 class Home:
     """A gateway home in a temporary folder, its settings, and a directory to work in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: tuple[str, ...] = (sys.executable,)) -> None:
+        self.python = python  #: starts Python in a process of its own: the fixture of this name
         self.path = folder / "home"
         self.work = folder / "work"
         self.work.mkdir()
@@ -177,7 +180,7 @@ class Home:
     @asynccontextmanager
     async def peer(self) -> AsyncIterator[Peer]:
         """Start a gateway in another process; its stdin is closed at the end, if nobody killed it before."""
-        command = [sys.executable, str(Path(__file__).with_name("another.py"))]
+        command = [*self.python, str(Path(__file__).with_name("another.py"))]
         with anyio.fail_after(PATIENCE_S):
             async with (
                 await anyio.open_process(command, env=self.env, stderr=None, cwd=self.work) as process,
