@@ -1,9 +1,11 @@
 # Needs Python 3.10 or newer with pip, git and make. Everything that is installed stays in $(VENV).
 #
 #   make demo    the first five minutes, with the echo provider: no account, no key
-#   make test    the fast suites
-#   make test-slow  the suites that start the command many times: attacks in every subcommand, scaffolds
-#   make check   linter, formatter, types, the fast suites
+#   make test    the fast suites: about five minutes of CPU. REAL_STARTS=1 starts every command anew, instead of forking it
+#   make test-slow  starts the command many times, and sweeps: attacks in every subcommand, scaffolds, every sensitive place
+#   make test-properties  every property with four times the examples of the fast suites
+#   make test-docs  what the pages say: commands, links, tables, generated pages
+#   make check   linter, formatter, types, the fast suites, the pages
 #   make chaos   kills, full disks and lost clients          make bench   the measured claims
 #   make soak    a constant load for SOAK_MINUTES (60): nothing grows
 #   make growth  how each figure grows with its load, drawn
@@ -46,7 +48,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Compiled once, by the first process that imports it: without, every one of a thousand processes compiles every file again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow check lint types chaos fuzz bench growth soak picture wheels docs pins version audit clean setup
+.PHONY: demo test test-slow test-properties test-docs check lint types chaos fuzz bench growth soak picture wheels docs pins version audit clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -57,7 +59,13 @@ test: $(READY)
 test-slow: $(READY)
 	@$(RUN) -m pytest -m slow --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
-check: lint types test
+test-properties: $(READY)
+	@FUZZ_EXAMPLES=100 $(RUN) -m pytest -m hypothesis --numprocesses $(JOBS) --dist worksteal $(ARGS)
+
+test-docs: $(READY)
+	@$(RUN) -m pytest -m docs tests/unit $(ARGS)
+
+check: lint types test test-docs
 
 lint: $(READY)
 	@$(RUN) -m ruff check .

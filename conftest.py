@@ -20,9 +20,7 @@ KEY_ENDINGS = ("_API_KEY", "_AUTH_TOKEN", "_OAUTH_TOKEN")
 
 # The speed of a busy machine is not what a property is about.
 SLOW = [hypothesis.HealthCheck.too_slow]
-#: Examples of a property in the fast suites. CI and `make fuzz` ask for more; the contract suites read it as well.
-os.environ.setdefault("FUZZ_EXAMPLES", "25")
-MOST = int(os.environ["FUZZ_EXAMPLES"])
+MOST = int(os.environ.get("FUZZ_EXAMPLES") or 25)  # `make test-properties` and `make fuzz` ask for more
 hypothesis.settings.register_profile(
     "house", deadline=None, database=None, print_blob=True, suppress_health_check=SLOW, max_examples=MOST
 )

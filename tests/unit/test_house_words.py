@@ -7,6 +7,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 VENDORS = r"(?i)(?<![a-z])(claude|codex|gemini|antigravity|agy|grok|mistral|vibe|anthropic|openai|xai)(?![a-z])"
@@ -75,6 +77,7 @@ def test_no_lock_file_with_addresses_is_kept() -> None:
     assert [str(path) for path in tracked() if path.name in {"uv.lock", "poetry.lock", "package-lock.json"}] == []
 
 
+@pytest.mark.docs
 def test_links_between_documents_are_relative_and_lead_somewhere() -> None:
     broken = []
     for path in tracked():

@@ -10,6 +10,8 @@ import pytest
 from llm_gateway import NativeSessionId, Posture, Prompt, ProviderInfo, Request, Resume
 from llm_gateway.plugins import PluginHost
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).parents[2]
 PROVIDERS = ("claude", "codex", "gemini", "grok", "mistral")
 HERE = "/srv/project"

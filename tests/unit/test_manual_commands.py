@@ -12,6 +12,8 @@ import pytest
 from llm_gateway import PluginHost
 from llm_gateway.cli.parser import build_parser
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path

@@ -14,6 +14,8 @@ from llm_gateway_extension_cache import money, notices, rules
 from llm_gateway_extension_pricing.prices import cost_usd, find_rates
 from plugins.cache.tests.cache_samples import turn
 
+pytestmark = pytest.mark.docs
+
 PAGE = (Path(__file__).parents[2] / "docs/explanation/prompt-cache.md").read_text("utf-8")
 SONNET = find_rates("anthropic", "claude-sonnet-4-5", date(2026, 6, 1))
 

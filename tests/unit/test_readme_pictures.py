@@ -6,9 +6,13 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from tests.pictures.__main__ import LARGEST
 from tests.pictures.scene import COMMANDS
 from tests.pictures.svg import Cell, drawn, thinned
+
+pytestmark = pytest.mark.docs
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,6 +13,8 @@ from llm_gateway.cli.reference import reference
 from llm_gateway.errors import ERRORS
 from llm_gateway.hookspecs import HOOKS
 
+pytestmark = pytest.mark.docs
+
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 GENERATOR: dict[str, Any] = runpy.run_path(str(REFERENCE / "generate.py"))
 

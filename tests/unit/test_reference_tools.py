@@ -16,6 +16,8 @@ from llm_gateway_extension_review.result import ReviewResult
 from llm_gateway_provider_claude.options import ClaudeOptions
 from llm_gateway_provider_echo.options import EchoOptions
 
+pytestmark = pytest.mark.docs
+
 PAGE = (Path(__file__).parents[2] / "docs/reference/tools.md").read_text("utf-8")
 OPERATIONS = [*gateway_operations(), *REVIEWS]
 

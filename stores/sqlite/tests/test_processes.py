@@ -192,7 +192,7 @@ def test_lesson_18_a_lock_held_by_another_process_is_waited_for_and_then_named(t
                 with pytest.raises(StoreUnavailable, match="locked") as caught:
                     await hasty.set_active("echo", "/work", "ada", None)
                 assert caught.value.retryable
-                assert time.monotonic() - began < 2
+                assert time.monotonic() - began < 15, "a twentieth of a second, and what a busy machine adds"
                 assert list(await hasty.unfinished()) == [], "reading does not wait for a writer"
                 with anyio.fail_after(10):
                     async with anyio.create_task_group() as group:

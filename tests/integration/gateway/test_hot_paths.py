@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from llm_gateway import CallContext, Gateway
 
@@ -96,6 +97,7 @@ async def measure(gateway: Gateway, counter: Counter, work: str) -> dict[str, in
     return found
 
 
+@pytest.mark.slow
 def test_no_hot_path_costs_more_than_it_did(gateway_factory: Any) -> None:
     async def whole() -> dict[str, int]:
         async with gateway_factory.open(LLM_GATEWAY_STORE_URL="sqlite:") as gateway:

@@ -224,7 +224,7 @@ async def test_lesson_97_what_cannot_be_told_within_the_budget_is_neither_waited
         second = await caller.start("same")
         await caller.wait(second)
     assert first != second
-    assert took_s < 0.2 + 2.0  # a busy machine; reading it all would take a minute
+    assert took_s < 0.2 + 15.0  # a busy machine; reading it all would take a minute
 
 
 @pytest.mark.parametrize("make", [many, ignore_pipe], ids=lambda make: make.__name__)
@@ -236,7 +236,7 @@ async def test_lesson_97_looking_takes_no_longer_than_the_budget(home: Home, mak
         first = await caller.start("same")
         took_s = time.monotonic() - before
         await caller.wait(first)
-    assert took_s < 0.05 + 2.0
+    assert took_s < 0.05 + 15.0
 
 
 async def test_more_bytes_than_the_budget_are_not_reused(home: Home) -> None:
@@ -287,7 +287,7 @@ async def test_lesson_97_a_file_system_that_does_not_answer_costs_one_budget_and
                 tasks.cancel_scope.cancel()
             assert len(set(jobs)) == 3
             assert len(asked) == 1
-            assert took_s < 0.2 + 2.0
+            assert took_s < 0.2 + 15.0
             assert len(ticks) > 10
         finally:
             answered.set()

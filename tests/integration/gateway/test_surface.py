@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -19,6 +19,8 @@ from llm_gateway_transport_mcp.tools import listing_bytes
 from tests.integration.gateway.world import Home
 
 pytestmark = pytest.mark.anyio
+
+ACCEPTED_LAG_S = 0.25
 ROOT = Path(__file__).parents[3]
 #: What the built-in distributions may bring in from outside. All of it comes with the protocol's own kit or is pure Python.
 CHOSEN = {
@@ -138,16 +140,26 @@ async def test_lesson_57_one_selector_says_where_the_store_is(home: Home) -> Non
     assert not (home.path / "gateway.db").exists()
 
 
+def waited_for_a_core() -> float:
+    """Seconds that the threads of this process were ready and had no core: what a busy machine costs them."""
+    waited = 0
+    for thread in Path("/proc/self/task").glob("*"):
+        with suppress(OSError):
+            waited += int((thread / "schedstat").read_text().split()[1])
+    return waited / 1e9
+
+
 @asynccontextmanager
 async def lag() -> AsyncIterator[list[float]]:
-    """Measure how late the event loop is for a task that wants to run all the time."""
+    """Measure how late the event loop is for a task that wants to run all the time, on a machine that has time for it."""
     late = [0.0]
 
     async def watch() -> None:
         while True:
-            begun = anyio.current_time()
+            before, begun = waited_for_a_core(), anyio.current_time()
             await anyio.lowlevel.checkpoint()
-            late.append(anyio.current_time() - begun)
+            span = anyio.current_time() - begun
+            late.append(span - (waited_for_a_core() - before) if span > ACCEPTED_LAG_S else span)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
@@ -182,4 +194,4 @@ async def test_lesson_39_no_operation_holds_up_the_event_loop(home: Home, reposi
         hanging = await caller.start("hang", scenario="hang")
         await measured("cancel", caller.cancel(hanging))
         assert told["status"] == "completed"
-    assert {name: seconds for name, seconds in slowest.items() if seconds > 0.25} == {}
+    assert {name: seconds for name, seconds in slowest.items() if seconds > ACCEPTED_LAG_S} == {}

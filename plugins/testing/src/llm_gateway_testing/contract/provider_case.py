@@ -35,7 +35,7 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 OUR_ID = "gw-0123456789abcdef0123456789abcdef"
 #: A test of a suite is inherited by every author's class, which is what hypothesis warns of; it matters to a database alone.
 bounded = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES") or 60),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES") or min(60, settings().max_examples)),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
