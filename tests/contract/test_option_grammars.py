@@ -14,6 +14,7 @@ from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from llm_gateway import Invocation, McpServer, NativeSessionId, Posture, Prompt, Request, Resume
+from llm_gateway_provider_claude.places import rules_of
 from llm_gateway_testing.contract.provider_case import ProviderCase, bounded
 from tests.contract.option_grammar import GRAMMARS, Understood, understand
 
@@ -69,8 +70,9 @@ def as_asked(values: Sequence[str], asked: Sequence[str]) -> None:
 def claude(request: Request, understood: Understood) -> None:
     as_asked(understood.values("--add-dir"), request.add_dirs)
     given = [f"mcp__{server.name}" for server in request.mcp_servers]
-    assert understood.values("--allowedTools")[: len(request.allowed_tools)] == list(request.allowed_tools)
-    assert set(understood.values("--allowedTools")) <= {*request.allowed_tools, *given}
+    rules = [rule for entry in request.allowed_tools for rule in rules_of(entry, request)]  # a bare `Read` has a place
+    assert understood.values("--allowedTools")[: len(rules)] == rules
+    assert set(understood.values("--allowedTools")) <= {*rules, *given}
     as_asked(understood.values("--disallowedTools"), request.disallowed_tools)
     for rule in (*request.allowed_tools, *request.disallowed_tools):
         assert rule.count("(") <= 1
