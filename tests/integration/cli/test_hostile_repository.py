@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,12 @@ pytestmark = pytest.mark.slow
 
 QUIET = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 WHO = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "protocol.file.allow=always")
+
+
+@pytest.fixture(scope="session")
+def python() -> tuple[str, ...]:
+    """What a repository plants may be found while an interpreter starts, so each one starts."""
+    return (sys.executable,)
 
 
 def git(place: Path, *words: str) -> None:

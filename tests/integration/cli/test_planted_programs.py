@@ -51,6 +51,12 @@ PATHS = [":/usr/bin:/bin", ".", "", ".:bin:", "bin:/usr/bin"]
 _ONCE = {("demo",)}
 
 
+@pytest.fixture(scope="session")
+def python() -> tuple[str, ...]:
+    """What a repository plants may be found while an interpreter starts, so each one starts."""
+    return (sys.executable,)
+
+
 @pytest.fixture
 def trap(tmp_path: Path) -> Path:
     """A folder with a program of each name, and one `bin` below it; each leaves a mark."""

@@ -5,6 +5,7 @@ The change holds the word EVIL. It is in what the reviewer was sent, or it is na
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,12 @@ from tests.integration.gateway.world import Home
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 Review = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def python() -> tuple[str, ...]:
+    """What a repository plants may be found while an interpreter starts, so each one starts."""
+    return (sys.executable,)
 
 
 @pytest.fixture
