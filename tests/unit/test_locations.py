@@ -115,7 +115,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def _run(python: tuple[str, ...], words: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
+    kept = {name: os.environ[name] for name in os.environ if name.startswith(("PATH", "LANG", "LC_", "PYTHON"))}
     return subprocess.run(
         [*python, "-c", NOBODY, *words],
         env={**kept, **environ},

@@ -32,7 +32,7 @@ def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     if (home := os.environ.get("HOME", "")).startswith(tempfile.gettempdir()):  # a real home says nothing of a test
         marks.append(os.fsencode(home))
     environment, directory = _environment(), os.getcwd()
-    processes, newest = _processes_of(marks), _newest_pid()
+    begun, newest = _now_in_ticks(), _newest_pid()
     threads, files = set(threading.enumerate()), _open_files()
     yield
     left = []
@@ -47,7 +47,7 @@ def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         os.chdir(directory)
         left.append("changed the working directory")
     if _newest_pid() != newest:
-        left += _end_processes(_processes_of(marks) - processes, marks)
+        left += _end_processes(_processes_of(marks, begun), marks, begun)
     for thread in set(threading.enumerate()) - threads:
         if not thread.daemon:
             thread.join(GRACE_S)
@@ -69,17 +69,25 @@ def _newest_pid() -> int | None:
     return int(Path("/proc/loadavg").read_text().split()[-1]) if LINUX else None
 
 
-def _processes_of(marks: list[bytes]) -> set[int]:
-    """Every process that descends from this one, or that names one of our folders: a shim has other parents."""
+def _now_in_ticks() -> int:
+    """The time in the unit in which Linux tells when a process began."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")) if LINUX else 0
+
+
+def _processes_of(marks: list[bytes], begun: int) -> set[int]:
+    """Every process since `begun` that descends from this one, or names one of our folders: a shim has other parents."""
     if not LINUX:
         return set()
-    own, parents, found = os.getpid(), {}, set()
+    own, parents, found, young = os.getpid(), {}, set(), set()
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == own:
             continue
         try:
             stat = Path("/proc", entry, "stat").read_text(errors="replace").rpartition(")")[2].split()
             parents[int(entry)] = int(stat[1])
+            if int(stat[19]) < begun:
+                continue
+            young.add(int(entry))
             if stat[0] == "Z":
                 continue
             told = Path("/proc", entry, "environ").read_bytes() + Path("/proc", entry, "cmdline").read_bytes()
@@ -87,7 +95,7 @@ def _processes_of(marks: list[bytes]) -> set[int]:
             continue
         if any(mark in told for mark in marks):
             found.add(int(entry))
-    for pid in parents:
+    for pid in young:
         ancestor = pid
         while ancestor in parents and ancestor != own:
             ancestor = parents[ancestor]
@@ -96,7 +104,7 @@ def _processes_of(marks: list[bytes]) -> set[int]:
     return found
 
 
-def _end_processes(pids: set[int], marks: list[bytes]) -> list[str]:
+def _end_processes(pids: set[int], marks: list[bytes], begun: int) -> list[str]:
     """Wait for those that are on their way out, end the rest, and say which they were."""
     deadline = time.monotonic() + GRACE_S
     for pid in pids:
@@ -109,7 +117,7 @@ def _end_processes(pids: set[int], marks: list[bytes]) -> list[str]:
         finally:
             os.close(descriptor)
     # A thread of ours may be waiting for a dead one; nothing tells when it has done so.
-    while (alive := pids & _processes_of(marks)) and time.monotonic() < deadline:
+    while (alive := pids & _processes_of(marks, begun)) and time.monotonic() < deadline:
         time.sleep(0.01)
     left = []
     for pid in sorted(alive):
