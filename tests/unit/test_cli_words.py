@@ -14,6 +14,7 @@ from llm_gateway.cli.failures import UsageError, explain
 from llm_gateway.cli.masking import masked_url
 from llm_gateway.cli.parsing import duration_s, parameters
 from llm_gateway.cli.versions import in_range
+from llm_gateway.terminal import line_for
 
 
 class Terminal(io.StringIO):
@@ -55,7 +56,7 @@ def test_words_of_a_model_cannot_steer_a_terminal() -> None:
 def test_colour_is_for_a_terminal_whose_owner_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert screen.styled("x", "red", Terminal()) == "\x1b[31mx\x1b[0m"
+    assert line_for(screen.styled("x", "red", Terminal()), Terminal()) == "\x1b[31mx\x1b[0m"
     assert screen.styled("x", "red", io.StringIO()) == "x"
     monkeypatch.setenv("NO_COLOR", "1")
     assert screen.styled("x", "red", Terminal()) == "x"

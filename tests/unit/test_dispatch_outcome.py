@@ -190,3 +190,12 @@ def test_missing_output_is_told() -> None:
     _, reply = judged(ended(holes={"stdout": (10, 20)}))
     assert reply.truncated
     assert reply.notices[0].code == "output_truncated"
+
+
+@pytest.mark.parametrize("name", ["half \ud800 a character", "a book " * 100_000])
+def test_a_name_that_no_store_can_keep_ends_no_job_badly(name: str) -> None:
+    state, reply = judged(summed(model=name, native_id=NativeSessionId(name)))
+    assert state is JobState.COMPLETED
+    assert reply.native_id is None
+    assert reply.model.encode().startswith((b"half ? a character", b"a book a book"))
+    assert len(reply.model) <= 1000

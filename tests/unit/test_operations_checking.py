@@ -62,3 +62,13 @@ def test_what_goes_over_the_wire_is_made_ready_when_it_is_first_used() -> None:
     assert not Rare.__pydantic_complete__
     assert check(Rare, {"howOften": 1}).how_often == 1
     assert Rare.__pydantic_complete__
+
+
+class Told(Wire):
+    where: str
+
+
+def test_half_a_character_in_a_result_is_replaced_and_no_error() -> None:
+    told = Told(where="/w\udcff").model_dump_json(by_alias=True)
+    assert told == '{"where":"/w\ufffd"}'
+    assert Told(where="/ö").model_dump_json() == '{"where":"/ö"}'

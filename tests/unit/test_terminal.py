@@ -67,7 +67,7 @@ def test_the_commands_own_colours_stay_and_no_other(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TERM", "xterm")
     out = Terminal()
     green = screen.styled("good", "green", out)
-    assert line_for(f"{green} \x1b[8mhidden\x1b[2J", out) == f"{green} hidden"
+    assert line_for(f"{green} \x1b[8m\x1b[32mhidden\x1b[2J", out) == "\x1b[32mgood\x1b[0m hidden"
 
 
 @pytest.mark.parametrize("line", ["::error::x", "  ::add-mask::x", "##[error]x", "text\n::set-output name=x::y"])

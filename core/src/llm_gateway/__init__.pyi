@@ -36,10 +36,10 @@ from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usa
 from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, error_view, job_view, reply_text
 from llm_gateway.operations.answers import stamp
 from llm_gateway.operations.directories import Directory, working_directory
-from llm_gateway.operations.validation import Wire, check, operation, wire_object
+from llm_gateway.operations.validation import Wire, check, json_of, operation, wire_object
 from llm_gateway.plugins import PluginHost
 from llm_gateway.quoting import quoted
-from llm_gateway.terminal import escaped_json, for_stream, without_controls
+from llm_gateway.terminal import display, escaped_json, for_stream, one_line, without_controls
 
 __version__: str
 __all__ = [  # noqa: RUF022
@@ -52,11 +52,12 @@ __all__ = [  # noqa: RUF022
     "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult",
     "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store",
     "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check",
-    "config_file", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts", "find_plugins",
-    "find_program", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl", "http_status",
-    "in_parents", "in_range", "job_view", "judge", "look_at_provider", "named_failure", "new_job_id",
-    "new_session_id", "open_gateway", "operation", "parse_line", "path_for", "piped_text", "place_of",
-    "plausible_usd", "probe_environment", "program_of", "quoted", "reply_text", "reset_time", "run_briefly",
-    "run_environment", "split_entry", "stamp", "system_zone", "to_json", "token_count", "user_home", "version_of",
-    "wire_object", "with_imports", "without_controls", "working_directory",
+    "config_file", "display", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts",
+    "find_plugins", "find_program", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl",
+    "http_status", "in_parents", "in_range", "job_view", "json_of", "judge", "look_at_provider", "named_failure",
+    "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "parse_line", "path_for",
+    "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted", "reply_text",
+    "reset_time", "run_briefly", "run_environment", "split_entry", "stamp", "system_zone", "to_json",
+    "token_count", "user_home", "version_of", "wire_object", "with_imports", "without_controls",
+    "working_directory",
 ]

@@ -46,12 +46,11 @@ def _run(words: list[str], streams: Streams) -> int:
         if streams.broken:
             return Exit.FAILED
         from llm_gateway.cli.failures import explain
-        from llm_gateway.terminal import for_stream
 
         told = explain(error)
         if told is None:
             raise
-        print(for_stream(told.text, sys.stderr), file=sys.stderr)
+        print(told.text, file=sys.stderr)
         return told.code
 
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from llm_gateway.terminal import for_stream, json_text, line_for, without_controls
+from llm_gateway import terminal
+from llm_gateway.terminal import coloured, display, for_stream, json_text, line_for
 
 _STYLES = {"dim": "2", "bold": "1", "red": "31", "green": "32", "yellow": "33"}
 _GOOD, _BAD = {"completed", "loaded", "ok"}, {"failed", "interrupted", "broken"}
@@ -22,7 +23,7 @@ def styled(text: str, style: str, stream: TextIO) -> str:
     """Colour, where a person looks and has not said NO_COLOR."""
     if not looked_at(stream) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
-    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+    return coloured(text, _STYLES[style])
 
 
 def state(word: str, stream: TextIO) -> str:
@@ -38,8 +39,7 @@ def shown(text: str, stream: TextIO) -> str:
 
 def one_line(text: str, limit: int = 200) -> str:
     """Words of others on one line."""
-    words = " ".join(without_controls(text, " ").split())
-    return words if len(words) <= limit else f"{words[: limit - 1]}…"
+    return terminal.one_line(text, limit)
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -47,7 +47,7 @@ def say(text: str, stream: TextIO | None = None) -> None:
     out = stream or sys.stdout
     text = line_for(text, out)
     line = text if text.endswith("\n") else f"{text}\n"
-    out.write(line.encode(out.encoding or "utf-8", "replace").decode(out.encoding or "utf-8"))
+    display(out).write(line.encode(out.encoding or "utf-8", "replace").decode(out.encoding or "utf-8"))
     out.flush()
 
 

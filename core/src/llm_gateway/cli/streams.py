@@ -96,7 +96,14 @@ def _is_open(number: int) -> bool:
 def _guard(number: int, *, buffered: bool) -> tuple[_Guarded, io.TextIOWrapper]:
     standing = sys.stdout if number == 1 else sys.stderr
     encoding = getattr(standing, "encoding", None) or "utf-8"
-    errors = getattr(standing, "errors", None) or ("strict" if number == 1 else "backslashreplace")
+    errors = getattr(standing, "errors", None) or "strict"
+    if errors == "strict":  # half a character in somebody's text is no reason to fail
+        errors = "backslashreplace"
     raw = _Guarded(number, "w", closefd=False)
     line_buffering = not buffered or raw.isatty()
-    return raw, io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=line_buffering)
+    buffer = io.BufferedWriter(raw)
+    if raw.isatty() or os.environ.get("GITHUB_ACTIONS"):
+        from llm_gateway.terminal import SafeText  # here: a program's first answer does not wait for it
+
+        return raw, SafeText(buffer, encoding, errors, line_buffering=line_buffering)
+    return raw, io.TextIOWrapper(buffer, encoding, errors, line_buffering=line_buffering)

@@ -10,7 +10,7 @@ from llm_gateway.errors import ERRORS, ProviderFailed, SessionNotFound
 from llm_gateway.model.invocation import EndReason, Notice
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
-from llm_gateway.model.reply import Failure, FinishedRun, Reply
+from llm_gateway.model.reply import Failure, FinishedRun, Reply, Summary
 from llm_gateway.model.request import Accepted
 from llm_gateway.model.usage import Cost, CostBasis, Usage, plausible_usage, plausible_usd
 
@@ -26,12 +26,15 @@ _ENDS = {
     EndReason.VANISHED: ("interrupted", None),
     EndReason.SPAWN_FAILED: ("provider_failed", "the program could not be started: {detail}"),
 }
+#: Characters of a model's name or a session's id. Real ones have fewer than 100.
+_LONGEST_NAME = 1000
 _ANOTHER = "the CLI silently began a new conversation instead of continuing this one"
 _STATES = {EndReason.CANCELED: JobState.CANCELED, EndReason.VANISHED: JobState.INTERRUPTED}
 
 
 def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState, Reply]:
     """Decide what a finished run was. Exit code 0 is not success by itself, and noise on stderr is not failure."""
+    run = replace(run, summary=_storable(run.summary))
     summary, end = run.summary, run.end
     usage = plausible_usage(summary.usage)
     failure = _failure(run, explain)
@@ -99,6 +102,20 @@ def record_of(job: Job, accepted: Accepted | None) -> Record:
         outcome=job.state.value if job.state.ended else "started",
         error_code=job.error_code,
     )
+
+
+def _storable(summary: Summary) -> Summary:
+    """The summary with names that any store can keep. An agent may print half a character, or a book, in the place of a name."""
+    native = summary.native_id
+    return replace(
+        summary,
+        model=None if summary.model is None else _whole(summary.model)[:_LONGEST_NAME],
+        native_id=None if native is None or _whole(native) != native or len(native) > _LONGEST_NAME else native,
+    )
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _failure(run: FinishedRun, explain: Explain) -> Failure | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
 
 from llm_gateway.errors import InvalidRequest
 from llm_gateway.model.operation import Operation
@@ -16,10 +19,28 @@ from llm_gateway.naming import complaint, nearest, wire_names
 from llm_gateway.operations.arguments import correction, normalized
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def json_of(model: BaseModel, *, indent: int | None = None, **options: Any) -> str:
+    """Return a model as JSON that is text. Half a character, as in names of files that are not UTF-8, becomes U+FFFD.
+
+    :param options: those of pydantic's `model_dump_json`.
+    """
+    try:
+        return BaseModel.model_dump_json(model, indent=indent, **options)
+    except PydanticSerializationError:
+        data = model.model_dump(mode="json", **options)
+    separators = (",", ":") if indent is None else None
+    return _HALVES.sub("\ufffd", json.dumps(data, ensure_ascii=False, indent=indent, separators=separators))
 
 
 class Wire(BaseModel, alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True, defer_build=True):
     """Parameters and results on the wire: camelCase, nothing unknown, nothing converted. Ready on first use: most never are."""
+
+    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
+        """As `json_of`."""
+        return json_of(self, indent=indent, **options)
 
 
 def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:

@@ -15,6 +15,7 @@ from llm_gateway import (
     Command,
     Gateway,
     check,
+    display,
     escaped_json,
     for_stream,
     piped_text,
@@ -191,13 +192,13 @@ def _print(words: str, form: str) -> None:
         words = for_stream(words, sys.stdout)
     if form != "text" or not sys.stdout.isatty():
         known = sys.stdout.encoding or "utf-8"
-        print(words.encode(known, "replace").decode(known), flush=True)
+        print(words.encode(known, "replace").decode(known), file=display(sys.stdout), flush=True)
         return
     from rich.console import Console
 
     from llm_gateway_extension_review.screen import show
 
-    show(words, Console(highlight=False))
+    show(words, Console(file=display(sys.stdout), highlight=False))
 
 
 def _say(words: str) -> None:

@@ -9,9 +9,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from llm_gateway import Wire, stamp
+from llm_gateway import Wire, one_line, stamp
 from llm_gateway_extension_review.folder import Folder
-from llm_gateway_extension_review.report import one_line
 from llm_gateway_extension_review.state import ASK_MANY, CONSENSUS, Run
 from llm_gateway_extension_review.words import scope_words
 

@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-#: What moves a cursor, tells a terminal to do something, or turns the direction of writing.
-_CONTROLS = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
+from llm_gateway import one_line, without_controls
+
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|!])")
 #: Begins each note on what reviewers were not shown.
 NOT_SHOWN = "not_shown: "
@@ -44,7 +42,7 @@ def text(result: Result) -> str:
     lines += _consensus(result)
     for reviewer in result["reviewers"]:
         if reviewer.get("answer"):
-            lines += ["", f"--- {reviewer['reviewer']}", _clean(reviewer["answer"])]
+            lines += ["", f"--- {reviewer['reviewer']}", without_controls(reviewer["answer"])]
     if result.get("next"):
         lines += ["", result["next"]]
     return "\n".join(lines)
@@ -131,15 +129,6 @@ def _consensus(result: Result) -> list[str]:
 def _place(one: Mapping[str, Any]) -> str:
     where = ":".join(str(one[name]) for name in ("file", "line") if one.get(name))
     return f"{one_line(where)}: " if where else ""
-
-
-def _clean(words: str) -> str:
-    return _CONTROLS.sub("", words)
-
-
-def one_line(words: str) -> str:
-    """Words of others on one line, without control characters."""
-    return " ".join(_CONTROLS.sub(" ", words).split())
 
 
 def _plain(words: str) -> str:

@@ -9,9 +9,8 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from llm_gateway import Gateway, JobId
+from llm_gateway import Gateway, JobId, display, one_line, without_controls
 from llm_gateway_extension_review.findings import BLOCKING, SEVERITIES, merge, place
-from llm_gateway_extension_review.report import one_line
 from llm_gateway_extension_review.state import APPROVED, FIX, NOT_APPROVED, WITH_CONDITIONS, Run, Turn
 from llm_gateway_extension_review.words import scope_words
 
@@ -43,7 +42,7 @@ class Screen:
         from rich.console import Console
 
         looked_at = sys.stderr.isatty()  # FORCE_COLOR makes a log colourful, and no terminal of it
-        self.console = Console(stderr=True, highlight=False, soft_wrap=not looked_at)
+        self.console = Console(file=display(sys.stderr), highlight=False, soft_wrap=not looked_at)
         self.moves = looked_at and not self.console.is_dumb_terminal
         self._ascii = not (self.console.encoding or "").lower().startswith("utf")
         self._doing: dict[str, str] = {}
@@ -166,6 +165,7 @@ class Screen:
         return ("+" if self._ascii else "✓") if counts else "?", words, "green" if counts else "yellow"
 
     def _print(self, words: str | Text, style: str | None = None) -> None:
+        words = without_controls(words) if isinstance(words, str) else words
         self.console.print(words, style=style, markup=False, overflow="ignore", no_wrap=not self.moves)
 
 

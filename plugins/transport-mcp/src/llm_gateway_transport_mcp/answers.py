@@ -13,14 +13,14 @@ from typing import Any
 from mcp import types
 from pydantic import BaseModel
 
-from llm_gateway import Operation
+from llm_gateway import Operation, json_of
 from llm_gateway.errors import GatewayError
 
 
 def result_answer(operation: Operation, result: BaseModel) -> types.CallToolResult:
     """Answer with a result, in words and as data. Fields that are None are left out."""
     data = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    words = operation.text(result) if operation.text else result.model_dump_json(by_alias=True, exclude_none=True)
+    words = operation.text(result) if operation.text else json_of(result, by_alias=True, exclude_none=True)
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=words)],
         structured_content=data,

@@ -12,6 +12,7 @@ from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 
+from llm_gateway import json_of
 from llm_gateway_transport_mcp.wire import MAX_LINE_BYTES, LineTooLong, Wire
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ async def _send(
 ) -> None:
     async with departing:
         async for item in departing:
-            line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+            line = json_of(item.message, by_alias=True, exclude_unset=True).encode() + b"\n"
             try:
                 await wire.send(line)
                 unread.one_less()
