@@ -27,7 +27,7 @@ from anyio import to_thread
 
 from llm_gateway.dispatch import seal
 from llm_gateway.dispatch.annotations import Earlier, annotate, earlier_turns
-from llm_gateway.dispatch.conclusion import conclude, failed, open_live, unlearn
+from llm_gateway.dispatch.conclusion import conclude, failed, open_live, own_conversation, unlearn
 from llm_gateway.dispatch.planning import plan_again
 from llm_gateway.dispatch.submit import Plan, run_spec
 from llm_gateway.errors import GatewayError, StoreUnavailable
@@ -263,6 +263,7 @@ class Supervisor:
         delay = 0.1
         while True:
             try:
+                concluded, record = await own_conversation(self._gateway, concluded, record)
                 won = await self._gateway.store.finish_job(concluded, owner=self.owner, record=record, counts=counts)
                 break
             except (StoreUnavailable, OSError) as error:

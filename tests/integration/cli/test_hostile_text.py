@@ -30,7 +30,7 @@ AGENT = Path(__file__).with_name("hostile_agent.py")
 PATIENCE_S = 90
 #: Colours, movements, titles, the clipboard, a link, device control, reset; the same in C1; bidi; what overwrites a line.
 SEQUENCES = (
-    "\x1b[35mX\x1b[2J\x1b[1;1H\x1b]0;title\x07\x1b]52;c;ZXZpbA==\x07\x1b]8;;file:///etc/passwd\x1b\\link\x1b]8;;\x1b\\"
+    "\x1b[35mX\x1b[2J\x1b[1;1H\x1b]0;title\x07\x1b]52;c;ZXZpbA==\x07\x1b]8;;evil:/link\x1b\\link\x1b]8;;\x1b\\"
     "\x1bPq\x1b\\\x1bc\x1b(0\x1b[?1049h\x1b[6n\x9b31m\x9d52;c;ZXZpbA==\x9c\x90q\x9c\x85\x84"
     "\u202eevil\u202c\u2066x\u2069\u200e\u061c\u2028\ufeff\rover\x08\x7f\x07\x0b\x0c\x0e\x1b"
 )

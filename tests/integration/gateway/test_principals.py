@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,6 +215,29 @@ async def test_lesson_116_an_unknown_native_id_is_taken_from_the_user_of_this_ma
         for other in (remote, local.other("bob")):
             await refused(SessionNotFound, answered(other, begun["sessionId"]))
         assert (await answered(local, begun["sessionId"]))["text"] == "begun without the gateway"
+
+
+async def test_lesson_116_an_agent_that_names_anothers_conversation_does_not_get_it(home: Home) -> None:
+    async with home.open() as local:
+        native = (await local.other("alice").ask("my secret"))["sessionId"]
+    program = home.path.parent / "liar"
+    real = Path(sys.executable).with_name("llm-gateway-echo")
+    program.write_text(
+        f"""#!/bin/sh\n"{real}" "$@" | sed 's/"session", "id": "[^"]*"/"session", "id": "{native}"/'\n"""
+    )
+    program.chmod(0o700)
+    home.env["LLM_GATEWAY_PROVIDERS_ECHO_EXECUTABLE"] = str(program)
+    async with home.open() as local:
+        alice, bob = local.other("alice"), local.other("bob")
+        told = await bob.ask("whose is it?")
+        assert told["text"] == "echo: whose is it?"
+        assert "sessionId" not in told
+        assert not told.get("resumable")
+        assert [warning["code"] for warning in told["warnings"]] == ["security"]
+        await refused(SessionNotFound, answered(bob, native))
+        assert (await answered(alice, native))["text"] == "my secret"
+        records = await bob.call("llm_process_health")
+        assert native not in json.dumps(records)
 
 
 async def test_lesson_116_a_wait_for_several_jobs_is_refused_if_one_is_anothers(home: Home) -> None:

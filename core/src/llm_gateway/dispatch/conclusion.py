@@ -8,16 +8,23 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from llm_gateway.dispatch import outcome
+from llm_gateway.dispatch.seal import SECURITY
 from llm_gateway.dispatch.surroundings import begin_look_after
 from llm_gateway.errors import GatewayError, Interrupted, OutputUnreadable, SessionNotFound, StoreUnavailable
 from llm_gateway.live import LiveOutput
-from llm_gateway.model.invocation import EndReason, RunEnd
+from llm_gateway.model.invocation import EndReason, Notice, RunEnd
 from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.record import Record
 from llm_gateway.model.reply import Failure, FinishedRun, Reply
 from llm_gateway.model.request import Accepted
 
 if TYPE_CHECKING:
     from llm_gateway.gateway import Gateway
+
+_OF_ANOTHER = (
+    "the agent's program named a conversation that belongs to somebody else. This answer cannot be continued; the next request "
+    "begins a new conversation."
+)
 
 
 def open_live(gateway: Gateway, job: Job, accepted: Accepted) -> LiveOutput:
@@ -78,3 +85,20 @@ async def unlearn(gateway: Gateway, job: Job) -> None:
             session = await gateway.store.get_session(job.session_id)
             if session is not None and session.created_at == job.created_at:
                 await gateway.store.delete_session(session.id)
+
+
+async def own_conversation(gateway: Gateway, job: Job, record: Record) -> tuple[Job, Record]:
+    """The job and its record without the conversation that its agent named, if that belongs to another principal.
+
+    The agent's program may print any id; whose a conversation is, the store knows. Raises StoreUnavailable.
+    """
+    native = job.reply.native_id if job.reply else None
+    if job.reply is None or native is None:
+        return job, record
+    if await gateway.store.find_session(job.provider, native, job.principal) is not None:
+        return job, record
+    if await gateway.store.find_session(job.provider, native, None) is None:
+        return job, record
+    notice = Notice(code=SECURITY, message=_OF_ANOTHER)
+    reply = replace(job.reply, native_id=None, notices=(*job.reply.notices, notice))
+    return replace(job, reply=reply), replace(record, native_id=None)

@@ -81,7 +81,7 @@ class Store(Protocol):
 
         With it, in one transaction: the record, in place of the one that was begun; what it adds to the tallies of its
         principal, provider and model; the session's `native_id` (`job.reply.native_id`, when the session has
-        none yet and no other session of the principal has it) and `last_used_at`. What changed in the store since the
+        none yet and no other session has it, whoever's it is) and `last_used_at`. What changed in the store since the
         caller's copy was made (owner, `started_at` when the copy has none) is kept.
         """
 

@@ -138,7 +138,7 @@ class MemoryStore:
         if session is not None:
             native_id = session.native_id
             told = None if job.reply is None else job.reply.native_id
-            if native_id is None and told is not None and not self._holder(session.provider, told, session.principal):
+            if native_id is None and told is not None and not self._holder(session.provider, told, None):
                 native_id = told
             last = max(session.last_used_at, job.ended_at)
             self._sessions[session.id] = replace(session, native_id=native_id, last_used_at=last)

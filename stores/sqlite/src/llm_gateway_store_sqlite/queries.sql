@@ -60,12 +60,11 @@ WHERE id = :id AND owner = :owner AND ended_at IS NULL
 UPDATE sessions SET last_used_at = max(last_used_at, :used_at) WHERE id = (SELECT session_id FROM jobs WHERE id = :job_id)
 
 -- name: bind_native_id
--- A conversation belongs to one session: an id that another session of the principal has already is not bound again.
+-- A conversation belongs to one session: an id that another session has already, whoever's it is, is not bound again.
 UPDATE sessions SET native_id = :native_id
 WHERE id = (SELECT session_id FROM jobs WHERE id = :job_id) AND native_id IS NULL
   AND NOT EXISTS (SELECT 1 FROM sessions AS other
-                  WHERE other.provider = sessions.provider AND other.native_id = :native_id
-                    AND other.principal = sessions.principal)
+                  WHERE other.provider = sessions.provider AND other.native_id = :native_id)
 
 -- name: cancel_queued
 UPDATE jobs SET state = 'canceled', ended_at = :now WHERE id = :id AND state = 'queued'

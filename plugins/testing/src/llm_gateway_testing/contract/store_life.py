@@ -155,6 +155,17 @@ class LifeContract:
             "holder", native_id=NativeSessionId("n")
         )
 
+    async def test_a_native_id_of_another_principal_is_not_bound_and_the_job_ends_all_the_same(
+        self, store: Store
+    ) -> None:
+        theirs = a_session("holder", native_id=NativeSessionId("n"), principal="bob")
+        await store.put_session(theirs)
+        job = await let_in(store, a_job(session_id=ONE), session=a_session())
+        assert await finish(store, job, native="n")
+        assert await store.get_session(ONE) == a_session(last_used_at=at(60))
+        assert await store.find_session("echo", NativeSessionId("n"), "ada") is None
+        assert await store.find_session("echo", NativeSessionId("n"), "bob") == theirs
+
     async def test_lesson_31_a_forgotten_session_is_not_brought_back_by_a_late_turn(self, store: Store) -> None:
         job = await let_in(store, a_job(session_id=ONE), session=a_session())
         await store.delete_session(ONE)
