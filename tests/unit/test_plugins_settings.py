@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from llm_gateway import NoOptions, hookimpl
-from llm_gateway.plugins import PluginError, PluginHost, PluginState
+from llm_gateway import Decision, NoOptions, Posture, Prompt, Proposal, Request, hookimpl
+from llm_gateway.plugins import PluginError, PluginHost, PluginRecord, PluginState
 from tests.unit.plugin_samples import House, Parrot, Point, Watcher, record_of
 
 
@@ -111,3 +112,72 @@ def test_a_plugin_that_cannot_take_its_settings_stops_the_start_and_is_named() -
     record_of(Refusing(), kind="extension", name="garden", host=host)
     with pytest.raises(PluginError, match=r"garden.*gateway_configure.*the garden is full"):
         host.configure({}, {})
+
+
+def product(name: str) -> SimpleNamespace:
+    """The distribution of a plugin of the product."""
+    return SimpleNamespace(name=f"llm-gateway-extension-{name}", version="0.1")
+
+
+REQUEST = Request(provider="parrot", prompt=Prompt(text="hello"), working_dir="/")
+PROPOSAL = Proposal(
+    request=REQUEST, posture=Posture.PROMPTED, strategy="legacy", strictness="balanced", bypass_allowed=False
+)
+PRICING = Point("pricing", lambda: settings_plugin({"pricing": Feathers}), kind="extension", dist=product("pricing"))
+
+
+def loaded(*points: Point, kinds: tuple[str, ...] = ("policy", "extension", "provider")) -> PluginHost:
+    host = PluginHost(points)  # type: ignore[arg-type]  # they are entry points as far as the host looks
+    host.load(kinds)
+    return host
+
+
+def of(host: PluginHost, key: str) -> PluginRecord:
+    return next(record for record in host.records if record.key == key)
+
+
+@pytest.mark.parametrize("name", ["pricing", "aaa", "zzz"], ids=["of the same name", "loaded before", "loaded after"])
+@pytest.mark.parametrize("kind", ["policy", "extension"])
+def test_a_section_of_the_product_is_taken_by_no_stranger(kind: str, name: str) -> None:
+    class Judge(Watcher):
+        @hookimpl
+        def gateway_approve(self) -> None: ...
+
+    if (kind, name) == ("extension", "pricing"):
+        return  # two of one kind and name are both refused, see test_plugins_refusals.py
+    base = Judge if kind == "policy" else Watcher
+    stranger = Point(name, lambda: settings_plugin({"pricing": Feathers}, base), kind=kind)
+    host = loaded(stranger, PRICING)
+    refused = of(host, f"{kind}:{name}")
+    assert refused.state is PluginState.FAILED
+    assert "the settings section pricing" in refused.problem
+    assert "plugin pricing (llm-gateway-extension-pricing 0.1)" in refused.problem
+    assert of(host, "extension:pricing").state is PluginState.LOADED
+    denied = [verdict for _, verdict in host.approve(PROPOSAL) if verdict.decision is Decision.DENY]
+    assert bool(denied) == (kind == "policy")
+    assert all("the settings section pricing" in verdict.reasons[0] for verdict in denied)
+
+
+def test_a_section_of_a_plugin_of_the_product_that_is_not_loaded_is_kept_for_it() -> None:
+    host = loaded(
+        PRICING, Point("aaa", lambda: settings_plugin({"pricing": Feathers}), kind="policy"), kinds=("policy",)
+    )
+    assert of(host, "policy:aaa").state is PluginState.FAILED
+    assert "pricing" not in host.settings_sections().top
+
+
+def test_of_two_strangers_the_first_keeps_the_section() -> None:
+    points = [Point(name, lambda: settings_plugin({"garden": Feathers}), kind="extension") for name in ("one", "two")]
+    host = loaded(*points)
+    assert of(host, "extension:one").state is PluginState.LOADED
+    assert "is brought by plugin one (parrot-dist 1.2) already" in of(host, "extension:two").problem
+
+
+def test_a_providers_own_section_is_another_table_than_an_extensions_of_that_name() -> None:
+    points = [
+        Point("parrot", lambda: settings_plugin({"parrot": Feathers}), kind="extension"),
+        Point("parrot", lambda: settings_plugin({"parrot": Feathers}, Parrot)),
+    ]
+    host = loaded(*points)
+    assert host.problems == ()
+    assert dict(host.settings_sections().top) == dict(host.settings_sections().providers) == {"parrot": Feathers}

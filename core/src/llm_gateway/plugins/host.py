@@ -192,9 +192,12 @@ class PluginHost(HookCalls):
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self._expel(plugin)
-            plugin.fail(str(error) if type(error) is ValueError else told(error))
-            log.error("%s: %s", plugin.label, plugin.problem, exc_info=log.isEnabledFor(logging.DEBUG))
+            self._give_up(plugin, str(error) if type(error) is ValueError else told(error), debug=True)
+
+    def _give_up(self, plugin: PluginRecord, problem: str, *, debug: bool = False) -> None:
+        self._expel(plugin)
+        plugin.fail(problem)
+        log.error("%s: %s", plugin.label, problem, exc_info=debug and log.isEnabledFor(logging.DEBUG))
 
     def _admit(self, plugin: PluginRecord, loaded: object) -> None:
         if rival := self._loaded.get(plugin.key):
@@ -217,9 +220,32 @@ class PluginHost(HookCalls):
             described = self._ask_new(plugin, "gateway_describe_provider", ProviderInfo)
             self._providers[plugin.name] = checks.check_provider(plugin.name, described, self._reserved)
         if "gateway_settings" in plugin.hooks:
-            taken = {section: other for other in self._loaded.values() for section in other.sections}
             sections = self._ask_new(plugin, "gateway_settings", Mapping) or {}
+            taken, lost = self._rivals(plugin, sections if isinstance(sections, Mapping) else ())
             plugin.sections = checks.check_sections(plugin, sections, taken)
+            for rival, section in lost:
+                self._give_up(rival, f"the settings section {section} belongs to {plugin.label}")
+
+    def _rivals(
+        self, plugin: PluginRecord, sections: Iterable[str]
+    ) -> tuple[dict[str, PluginRecord], list[tuple[PluginRecord, str]]]:
+        """Who has the sections that a plugin brings: those that keep theirs, by section, and those that lose one to this plugin.
+
+        The first keeps a section, but what the product itself brings, and the name of a plugin of the product, no stranger takes.
+        """
+        taken, lost = {}, []
+        for section in sections:
+            for other in self._plugins:
+                brings, named = section in other.sections, section == other.name
+                apart = f"provider:{section}" in (plugin.key, other.key)  # [providers.<name>] is another table
+                if other is plugin or apart or not (brings or named):
+                    continue
+                ours, theirs = is_own(plugin.entry_point), is_own(other.entry_point)
+                if brings and ours and not theirs:
+                    lost.append((other, section))
+                elif brings or (theirs and not ours):
+                    taken[section] = other
+        return taken, lost
 
     def _ask_new(self, plugin: PluginRecord, hook: str, kind: type) -> Any:
         """Ask a plugin that is being let in; its answer is checked by the caller, those of wrappers around it here."""
@@ -252,6 +278,10 @@ class PluginHost(HookCalls):
             names = ", ".join(sorted(installed)) or "none"
             raise PluginError(f"no {kind} named {name!r} is installed{advice} (installed: {names})")
         return self._ask(plugin, f"gateway_open_{kind}", protocol, arguments, blame=PluginError)
+
+
+def _not_yours(section: str, owner: PluginRecord) -> str:
+    return f"the settings section {section} belongs to {owner.label}"
 
 
 def _same_name(rivals: Sequence[PluginRecord]) -> str:
