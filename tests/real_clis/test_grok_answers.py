@@ -100,6 +100,18 @@ def test_lesson_76_rules_are_said_again_and_keep_the_cache(grok: RealAgent, mode
     assert "Plan only" in system
 
 
+def test_rules_reach_the_model_as_they_are_and_stand_in_no_command_line(
+    grok: RealAgent, model_server: ModelServer
+) -> None:
+    rules = "\n---\n{{ 1 + 1 }} ${HOME} $1 @/etc/hostname größer\n---\nname: other\n" + "long " * 40_000 + "end"
+    running = grok.start("SAY:one", options=GrokOptions(rules=rules))
+    assert not [word for word in running.invocation.argv if "größer" in word or len(word) > 1000]
+    assert running.finish().text == "one"
+    system = served(model_server)[0]["body"]["input"][0]["content"]
+    assert system.endswith(rules.strip())
+    assert system.startswith("You are Grok"), "the rules are added to the prompt of Grok's own"
+
+
 @pytest.mark.parametrize(
     ("prompt", "sent"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llm_gateway import Posture
+from llm_gateway import Access, Posture
 from llm_gateway_provider_claude import plugin
 from llm_gateway_testing import ProviderContract, Sample
 
@@ -35,6 +35,8 @@ def recorded(case: str, failure: str | None = None) -> Sample:
 class TestClaude(ProviderContract):
     plugin = plugin
     name = "claude"
+    file_tools = {"Read": Access.LOOK, "Grep": Access.LOOK, "Edit": Access.EDIT, "Write": Access.EDIT}
+    in_argv_because = {"outputSchema": "Claude Code takes the JSON itself, and no name of a file"}
     samples = (*map(recorded, ENDED_WELL), *(recorded(case, code) for case, code in ENDED_BADLY.items()))
     credentials = frozenset({"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"})
     spellings = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from llm_gateway import Access
 from llm_gateway_provider_echo import plugin
 from llm_gateway_testing import ProviderContract, Sample
 
@@ -17,6 +18,7 @@ def lines(*facts: dict[str, object]) -> bytes:
 class TestEcho(ProviderContract):
     plugin = plugin
     name = "echo"
+    file_tools = {"Read": Access.LOOK, "Edit": Access.EDIT}
     samples = (
         Sample(
             name="answer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llm_gateway import Posture
+from llm_gateway import Access, Posture
 from llm_gateway_provider_gemini import plugin
 from llm_gateway_testing import ProviderContract, Sample
 
@@ -42,6 +42,7 @@ def recorded(case: str, failure: str | None = None) -> Sample:
 class TestGeminiCli(ProviderContract):
     plugin = plugin
     name = "gemini"
+    file_tools = {"read_file": Access.LOOK, "glob": Access.LOOK, "write_file": Access.EDIT, "replace": Access.EDIT}
     variant = "gemini"
     samples = (*map(recorded, ENDED_WELL), *(recorded(case, code) for case, code in ENDED_BADLY.items()))
     credentials = KEYS
@@ -56,6 +57,7 @@ class TestGeminiCli(ProviderContract):
 class TestAntigravity(ProviderContract):
     plugin = plugin
     name = "gemini"
+    in_argv_because = {"outputSchema": "agy documents the JSON itself, and no name of a file"}
     variant = "agy"
     samples = (
         Sample(

@@ -83,7 +83,7 @@ def test_trap_10_a_level_that_looks_has_few_tools_and_is_held_by_rules_too(postu
 
 
 def test_plan_is_also_said_in_words() -> None:
-    assert f"--rules={PLANNING}\n\nbe brief" in argv_of(Posture.PLAN, options=GrokOptions(rules="be brief"))
+    assert f"--rules={PLANNING}" in argv_of(Posture.PLAN, options=GrokOptions(rules="be brief"))
     assert f"--rules={PLANNING}" not in argv_of(Posture.READ_ONLY)
 
 
@@ -174,6 +174,17 @@ def test_trap_10_a_name_that_grok_would_pass_over_is_refused() -> None:
             argv_of(disallowed_tools=(name,))
     with pytest.raises(InvalidRequest, match="Agent"):
         argv_of(allowed_tools=("Agent",))
+
+
+def test_rules_travel_in_a_file_and_the_schema_in_argv_for_want_of_another_way() -> None:
+    invocation = made(options=GrokOptions(rules="a secret rule"), output_schema={"type": "object"})
+    assert f"--agent={RUN_FILES}/agent.md" in invocation.argv
+    assert invocation.files["agent.md"].decode().endswith("---\na secret rule\n")
+    assert b"mcpServers" not in invocation.files["agent.md"]
+    assert [word for word in invocation.argv if "secret rule" in word] == []
+    assert '--json-schema={"type":"object"}' in invocation.argv
+    with pytest.raises(InvalidRequest, match="half a character"):
+        made(options=GrokOptions.model_construct(rules="half \ud800"))
 
 
 def test_disallowed_tools_become_rules_and_sub_agents_go_away() -> None:

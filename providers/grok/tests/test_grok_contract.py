@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llm_gateway import Posture
+from llm_gateway import Access, Posture
 from llm_gateway_provider_grok import plugin
 from llm_gateway_testing import ProviderContract, Sample
 
@@ -36,6 +36,8 @@ def recorded(case: str, failure: str | None = None) -> Sample:
 class TestGrok(ProviderContract):
     plugin = plugin
     name = "grok"
+    file_tools = {"Read": Access.LOOK, "Grep": Access.LOOK, "Edit": Access.EDIT, "Write": Access.EDIT}
+    in_argv_because = {"outputSchema": "Grok takes the JSON itself, and no name of a file"}
     samples = (*map(recorded, ENDED_WELL), *(recorded(case, code) for case, code in ENDED_BADLY.items()))
     credentials = frozenset({"XAI_API_KEY"})
     spellings = {

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import Posture, Session
+from llm_gateway import Access, Posture, Session
 from llm_gateway_provider_mistral import plugin
 from llm_gateway_provider_mistral.argv import EXPORT, JOURNAL, META
 from llm_gateway_testing import ProviderContract, Sample
@@ -45,6 +45,7 @@ def recorded(case: str, text: str | None = None, failure: str | None = None) -> 
 class TestMistral(ProviderContract):
     plugin = plugin
     name = "mistral"
+    file_tools = {"read_file": Access.LOOK, "grep": Access.LOOK, "edit": Access.EDIT, "write_file": Access.EDIT}
     samples = (
         *(recorded(case, text=text) for case, text in ENDED_WELL.items()),
         *(recorded(case, failure=code) for case, code in ENDED_BADLY.items()),

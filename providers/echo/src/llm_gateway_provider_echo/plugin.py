@@ -43,7 +43,11 @@ def gateway_describe_provider() -> ProviderInfo:
         supports=frozenset({"sessionId", "addDirs", "allowedTools", "disallowedTools", "mcpServers"}),
         env=("LLM_GATEWAY_ECHO_HOME", "XDG_STATE_HOME"),
         opens=places.opens,
-        private_places=("$LLM_GATEWAY_ECHO_HOME",),
+        private_places=(
+            "$LLM_GATEWAY_ECHO_HOME",
+            "$XDG_STATE_HOME/llm-gateway-echo",
+            "~/.local/state/llm-gateway-echo",
+        ),
         native_id_pattern=r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         versions_seen=("0.1.0", "0.1.0"),
         install=f"pip install {upgrade.DISTRIBUTION}",

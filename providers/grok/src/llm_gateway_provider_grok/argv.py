@@ -90,13 +90,13 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
     argv = [EXECUTABLE, *BASE, f"--cwd={where}", enter, *LEVELS[posture]]
     if options.sandbox:
         argv.append(f"--sandbox={options.sandbox}")
-    if rules := "\n\n".join(filter(None, (PLANNING if posture is Posture.PLAN else None, options.rules))):
-        argv.append(f"--rules={rules}")
+    if posture is Posture.PLAN:
+        argv.append(f"--rules={PLANNING}")
     argv += _limits(request)
     argv += _tools(request, posture, where)
     files = {}
-    if request.mcp_servers:
-        files["agent.md"] = _agent(request.mcp_servers)
+    if request.mcp_servers or options.rules:
+        files["agent.md"] = _agent(request.mcp_servers, options.rules or "")
         argv.append(f"--agent={RUN_FILES}/agent.md")
     words = guarded(request.prompt.text, where)
     try:
@@ -166,8 +166,11 @@ def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
     yield f"--disallowed-tools={','.join(gone)}"
 
 
-def _agent(servers: Iterable[McpServer]) -> bytes:
-    """A definition of the main agent that says nothing but its servers: the only way to give them to one run."""
+def _agent(servers: Iterable[McpServer], rules: str) -> bytes:
+    """A definition of the main agent that says its servers and what is added to its system prompt, and nothing else.
+
+    It is the only way to give servers to one run, and keeps `rules` out of argv, which every user of the machine can read.
+    """
     given: list[dict[str, Any]] = []
     for server in servers:
         if server.url:
@@ -175,7 +178,13 @@ def _agent(servers: Iterable[McpServer]) -> bytes:
         else:
             parts = {"command": server.command, "args": list(server.args), "env": dict(server.env)}
             given.append({_server(server): {"type": "stdio", **parts}})
-    return f"---\nname: gateway\ndescription: The agent of this run.\nmcpServers: {json.dumps(given)}\n---\n".encode()
+    head = ["name: gateway", "description: The agent of this run."]
+    if given:
+        head.append(f"mcpServers: {json.dumps(given)}")
+    try:
+        return "\n".join(["---", *head, "---", rules, ""]).encode()
+    except UnicodeEncodeError as error:
+        raise error_for("invalid_request", "rules holds half a character, which cannot be written down") from error
 
 
 def _server(server: McpServer) -> str:

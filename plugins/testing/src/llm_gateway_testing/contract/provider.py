@@ -13,10 +13,13 @@ from __future__ import annotations
 from llm_gateway_testing.contract.provider_argv import ArgvContract
 from llm_gateway_testing.contract.provider_facts import FactsContract
 from llm_gateway_testing.contract.provider_flood import FloodContract
+from llm_gateway_testing.contract.provider_opens import OpensContract
 from llm_gateway_testing.contract.provider_outcomes import OutcomeContract
 from llm_gateway_testing.contract.provider_output import OutputContract
 from llm_gateway_testing.contract.provider_resume import ResumeContract
 
 
-class ProviderContract(FactsContract, ArgvContract, ResumeContract, OutputContract, OutcomeContract, FloodContract):
+class ProviderContract(
+    FactsContract, ArgvContract, OpensContract, ResumeContract, OutputContract, OutcomeContract, FloodContract
+):
     """All that every provider must do."""

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import ValidationError
 
 from llm_gateway import Invocation, Posture, Prompt, Request
 from llm_gateway_testing.contract.provider_case import ASKED, SECRET, ProviderCase, bounded
 
 PLAIN = "plainword"
+LONG = "a canary that sings. " * 500
 FLAGS = ("-h", "--help", "-p", "--version", "--", "-", "--model=x", "--yolo", "-c", "--dangerously-skip", "--output=x")
 LETTERS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60)
 HOSTILE = st.one_of(st.sampled_from(FLAGS), LETTERS, LETTERS.map(lambda text: f"-{text}"))
@@ -62,6 +64,27 @@ class ArgvContract(ProviderCase):
         if not self.prompt_in_argv_because:
             made = self.build(self.request("€" * 350_000))
             assert max(map(len, made.argv)) < 10_000
+
+    def test_long_texts_are_not_in_argv(self) -> None:
+        """Every user of the machine can read argv. What the CLI takes in no other way is named, with the reason."""
+        shown = set[str]()
+        if "outputSchema" in self.info.supports:
+            field, schema = ASKED["outputSchema"]
+            schema = {**self.values.get("outputSchema", schema), "description": LONG}
+            if made := self.try_build(self.request(**{field: schema})):
+                shown |= {"outputSchema"} if any(LONG in word for word in made.argv) else set()
+        for name, option in self.info.options_model.model_fields.items():
+            try:
+                options = self.info.options_model.model_validate({option.alias or name: LONG})
+            except ValidationError:
+                continue  # not a text, or only one of a few words
+            made = self.try_build(self.request(options=options))
+            if made and any(LONG in word for word in made.argv):
+                shown.add(option.alias or name)
+        assert shown == set(self.in_argv_because), (
+            "in_argv_because names what cannot travel by a file, and nothing else"
+        )
+        assert all(self.in_argv_because.values()), "the reason is for those who read the provider's page"
 
     @pytest.mark.parametrize("place", PLACES)
     @bounded

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from hypothesis import HealthCheck, settings
 
 from llm_gateway import (
+    Access,
     EndReason,
     FinishedRun,
     GatewayError,
@@ -83,6 +84,11 @@ class ProviderCase:
     spellings: ClassVar[Mapping[Posture, Mapping[str, Any]]] = {}
     #: Why the prompt must travel in argv; "": it does not.
     prompt_in_argv_because: ClassVar[str] = ""
+    #: Why other long texts of a caller must, by their names on the wire: {"outputSchema": "it takes it from no file"}.
+    in_argv_because: ClassVar[Mapping[str, str]] = {}
+    #: Its tools that look at files and those that edit them, if it says what they open (`ProviderInfo.opens`):
+    #: {"Read": Access.LOOK, "Edit": Access.EDIT}.
+    file_tools: ClassVar[Mapping[str, Access]] = {}
     #: A value that this CLI takes, where the suite's own choice is none: {"effort": "high", "allowed_tools": ("Read",)}.
     values: ClassVar[Mapping[str, Any]] = {}
 
