@@ -28,7 +28,7 @@ def held() -> list[tuple[str, Posture]]:
 
 
 def measurable() -> list[tuple[str, Posture]]:
-    """Those that this machine can hold: Claude Code refuses its own sandbox without socat."""
+    """Those that this machine can hold: Claude Code refuses its own sandbox without socat, which `.ci/run` installs."""
     return [row for row in held() if row != ("claude", Posture.WORKSPACE_WRITE) or shutil.which("socat")]
 
 
