@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,34 @@ def test_no_link_leads_out_and_what_is_no_text_is_named_alone(repo: Path, tmp_pa
     assert "=== data.bin (not text" in text
     with pytest.raises(InvalidRequest, match="outside"):
         settle(str(repo), None, False, ("link.py",), None)
+
+
+@pytest.mark.parametrize("name", [".gitattributes", "sub/.gitattributes", ".git/info/attributes", "sub/new"])
+@pytest.mark.parametrize("kind", ["pipe", "huge", "link to a device"])
+def test_odd_files_of_a_repository_hold_up_no_review(name: str, kind: str, repo: Path) -> None:
+    (repo / "sub").mkdir()
+    (repo / "code.py").write_text("two\n")
+    odd = repo / name
+    if kind == "pipe":
+        os.mkfifo(odd)
+    elif kind == "huge":
+        with odd.open("wb") as file:
+            file.truncate(4 * 1024**3)
+    else:
+        odd.symlink_to("/dev/zero")
+    began = time.monotonic()
+    assert "-one\n+two" in uncommitted(repo)
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("name", [".git/info/exclude", ".git/index", ".git/packed-refs"])
+def test_a_pipe_in_the_repositorys_own_folder_is_named_and_holds_up_no_review(name: str, repo: Path) -> None:
+    (repo / name).unlink(missing_ok=True)
+    os.mkfifo(repo / name)
+    began = time.monotonic()
+    with pytest.raises(InvalidRequest, match="is no regular file"):
+        uncommitted(repo)
+    assert time.monotonic() - began < 10
 
 
 def test_what_is_too_long_is_cut_and_says_so(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from errno import ENOENT, ENOTDIR
 from llm_gateway.files import read_regular
 
 _MAX_POINTER = 64 * 1024
+_EXCLUDE = "info/exclude"
+_MAX_EXCLUDE = 16 << 20
 #: How deep submodules may be nested.
 _MAX_DEPTH = 20
 #: What git reads of a repository: none of it may be a symlink.
@@ -104,7 +106,7 @@ def _in_superproject(top: str, git_dir: str, depth: int) -> bool:
 
 
 def _check_own(place: Place) -> None:
-    """Raise GitError for a repository whose parts lie in another one."""
+    """Raise GitError for a repository whose parts lie in another one, or are no files."""
     objects = os.path.join(place.common_dir, "objects")
     inside = (objects, os.path.join(objects, "pack"))
     for folder in dict.fromkeys((place.git_dir, place.common_dir, *inside)):
@@ -126,6 +128,21 @@ def _check_own(place: Place) -> None:
                 f"this repository borrows objects of another one ({alternates}); "
                 "`git repack -a -d` copies them, then delete that file"
             )
+    for folder, names in ((place.git_dir, ("HEAD", "index")), (place.common_dir, ("packed-refs", "shallow", _EXCLUDE))):
+        for name in names:
+            _check_file(os.path.join(folder, name), most_bytes=_MAX_EXCLUDE if name == _EXCLUDE else None)
+
+
+def _check_file(path: str, most_bytes: int | None) -> None:
+    """Raise GitError for what git would wait for (a named pipe), or never read to its end (a device, a huge list of patterns)."""
+    try:
+        facts = os.stat(path)
+    except OSError:  # git says what it thinks of it
+        return
+    if not stat.S_ISREG(facts.st_mode):
+        raise GitError(f"{path} is no regular file: git would wait for it")
+    if most_bytes is not None and facts.st_size > most_bytes:
+        raise GitError(f"{path} has {facts.st_size:,} bytes, more than {most_bytes:,}: git would read all of it")
 
 
 def _pointer(path: str) -> str:

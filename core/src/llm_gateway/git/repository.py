@@ -7,12 +7,14 @@ import re
 import selectors
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import ENOENT
+from itertools import islice
 
 from llm_gateway.files import read_regular
 from llm_gateway.git.places import GitError, Place, find_place
@@ -53,6 +55,9 @@ _MAX_TROUBLE = 4000
 _DEFAULT_TIMEOUT_S = 60.0
 #: How long a killed git may take to be gone; one that hangs in the kernel is left to the system.
 _GONE_S = 1.0
+#: Where the reason is looked for when git takes too long.
+_MOST_FOLDERS = 1000
+_MOST_IGNORED = 16 << 20
 #: Of a repository, what git sees in the directory that it is given. `info/attributes` and `refs/replace` do not count.
 _LINKED = ("objects", "refs", "packed-refs", "shallow", "logs")
 
@@ -343,10 +348,23 @@ def _run(
         code = -1 if len(output) >= most_bytes else process.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:
         words = next((word for word in command[1:] if not word.startswith("-")), "")
-        raise GitError(f"git {words} took longer than {timeout_s:g} s") from None
+        raise GitError(f"git {words} took longer than {timeout_s:g} s{_why_slow(environment)}") from None
     finally:
         _end(process)
     return bytes(output[:most_bytes]), bytes(trouble), code
+
+
+def _why_slow(environment: Mapping[str, str]) -> str:
+    """The list of ignored files that git waits for or reads for ever, if one of the first directories holds such a one."""
+    top = environment.get("GIT_WORK_TREE")
+    for folder, _, names in islice(os.walk(top), _MOST_FOLDERS) if top else ():
+        if ".gitignore" in names:
+            path = os.path.join(folder, ".gitignore")
+            with suppress(OSError):
+                facts = os.lstat(path)
+                if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MOST_IGNORED:
+                    return f": {path} is no list of patterns, but a pipe, a device or huge"
+    return ""
 
 
 @contextmanager
