@@ -252,3 +252,15 @@ def test_links_in_a_circle_come_to_an_end(tmp_path: Path) -> None:
     (elsewhere / "again").symlink_to(elsewhere)
     (tmp_path / "out").symlink_to(elsewhere)
     assert state(tmp_path) is not None
+
+
+def test_many_looks_at_nested_repositories_leave_no_descriptor_open(tree: Path) -> None:
+    nested, broken = make_repository(tree / "nested"), make_repository(tree / "broken")
+    (broken / ".git" / "HEAD").unlink()
+    looks = [(tree, 20.0), (nested, 20.0), (broken, 20.0), (tree, 0.01)]
+    opened = []
+    for _ in range(4):  # the first one leaves what the interpreter opens once
+        for place, seconds in looks:
+            state(place, seconds=seconds)
+        opened.append(len(os.listdir("/proc/self/fd")))
+    assert opened[1:] == [opened[0]] * 3
