@@ -71,7 +71,8 @@ class ArgvContract(ProviderCase):
         if "outputSchema" in self.info.supports:
             field, schema = ASKED["outputSchema"]
             schema = {**self.values.get("outputSchema", schema), "description": LONG}
-            if made := self.try_build(self.request(**{field: schema})):
+            asked: dict[str, Any] = {field: schema}
+            if made := self.try_build(self.request(**asked)):
                 shown |= {"outputSchema"} if any(LONG in word for word in made.argv) else set()
         for name, option in self.info.options_model.model_fields.items():
             try:
