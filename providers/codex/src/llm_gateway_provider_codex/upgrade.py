@@ -25,10 +25,10 @@ def plan(program: str | None, target: str | None) -> UpgradePlan | None:
             prefix = PurePath(*parts[: parts.index("node_modules")])
             spec = f"{PACKAGE}@{target or 'latest'}"
             # `codex update` supports only global installations.
+            location = ["--prefix", str(prefix)]
             if prefix.name == "lib":
-                argv = ("npm", "install", "-g", "--prefix", str(prefix.parent), spec)
-            else:
-                argv = ("npm", "install", "--prefix", str(prefix), spec)
+                location = ["-g", "--prefix", str(prefix.parent)]
+            argv = ("npm", "install", *location, spec)
             return UpgradePlan(argv=argv, method="npm", note=_OPTIONAL)
         if "Caskroom" in parts or "Cellar" in parts:
             cask = ("--cask",) if "Caskroom" in parts else ()

@@ -49,6 +49,9 @@ def mcp_config(servers: tuple[McpServer, ...]) -> bytes:
         if server.url:
             config[server.name] = {"url": server.url}
         else:
-            parts = {"command": server.command, "args": list(server.args), "env": dict(server.env)}
-            config[server.name] = parts
+            config[server.name] = {
+                "command": server.command,
+                "args": list(server.args),
+                "env": dict(server.env),
+            }
     return json.dumps({"mcpServers": config}).encode()
