@@ -1,4 +1,4 @@
-"""Placeholders for missing protected paths, and their removal."""
+"""Mount points for missing protected paths, and their removal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from llm_gateway_policy_wall.outside.mountpoints import MountPoints
 
 
-def test_placeholders_are_created_and_removed_and_existing_paths_stay(tmp_path: Path) -> None:
+def test_mount_points_are_created_and_removed_and_existing_paths_stay(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "config.toml").write_text("")
     places = MountPoints()
@@ -24,7 +24,7 @@ def test_placeholders_are_created_and_removed_and_existing_paths_stay(tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "config.toml"]
 
 
-def test_the_last_run_that_uses_a_placeholder_removes_it(tmp_path: Path) -> None:
+def test_the_last_run_that_uses_a_mount_point_removes_it(tmp_path: Path) -> None:
     first, second = MountPoints(), MountPoints()
     for places in (first, second):
         assert places.hold(str(tmp_path / ".claude"))

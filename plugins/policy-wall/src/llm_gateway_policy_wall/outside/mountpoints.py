@@ -1,8 +1,8 @@
-"""Create placeholders for protected paths that do not exist, so that a run cannot create them.
+"""Create mount points for protected paths that do not exist, so that a run cannot create them.
 
 A mount needs an existing path. So an empty folder or file is created before the run and removed after it by the last run that
 needs it: every run that uses it holds a shared lock of its parent folder. Its modification time (one second after 1970 began)
-distinguishes it from a file of the user. If a supervisor was killed, the next run uses and removes its placeholders.
+distinguishes it from a file of the user. If a supervisor was killed, the next run uses and removes its mount points.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STAMP = 1  #: seconds since 1970
 
 
 class MountPoints:
-    """The placeholders of one run."""
+    """The mount points of one run."""
 
     def __init__(self) -> None:
         self._locks: dict[str, int] = {}
@@ -48,7 +48,7 @@ class MountPoints:
         return True
 
     def release(self) -> None:
-        """Remove the placeholders that no other run uses."""
+        """Remove the mount points that no other run uses."""
         for path in self._paths:
             fd = self._locks[os.path.dirname(path)]
             try:
