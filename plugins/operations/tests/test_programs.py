@@ -1,4 +1,4 @@
-"""Models, versions, and the warning about a version that nobody has seen."""
+"""Models, versions, and the warning about an untested version."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class World:
-    """A home, and a program that stands before the imitation and says which version it is."""
+    """A home, and a program in front of the imitation that reports a chosen version."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
@@ -88,7 +88,7 @@ async def call(gateway: Gateway, name: str, *, remote: bool = False, **arguments
 
 
 async def known(gateway: Gateway, world: World) -> None:
-    """Wait until the program has said its version."""
+    """Wait until the version of the program is known."""
     while not (world.home / "versions.json").exists():
         await anyio.lowlevel.checkpoint()
 
@@ -111,7 +111,7 @@ async def test_lesson_66_a_newer_version_is_used_with_a_warning(world: World) ->
     assert world.times_asked() == 1
 
 
-async def test_lesson_66_what_a_program_said_is_remembered_until_it_is_another_one(world: World) -> None:
+async def test_lesson_66_a_version_is_stored_until_the_program_changes(world: World) -> None:
     world.install("7.1.0")
     async with world.open() as gateway:
         await world.ask(gateway, "hello")
@@ -130,7 +130,7 @@ async def test_lesson_66_what_a_program_said_is_remembered_until_it_is_another_o
     assert list(json.loads((world.home / "versions.json").read_text()).values()) == ["0.1.0"]
 
 
-async def test_lesson_66_a_program_is_asked_again_after_a_day_though_it_looks_the_same(world: World) -> None:
+async def test_lesson_66_the_version_of_an_unchanged_program_is_read_again_after_a_day(world: World) -> None:
     world.install("7.1.0")
     async with world.open() as gateway:
         await world.ask(gateway, "hello")
@@ -143,7 +143,7 @@ async def test_lesson_66_a_program_is_asked_again_after_a_day_though_it_looks_th
             await anyio.lowlevel.checkpoint()
 
 
-async def test_lesson_66_nobody_waits_for_a_program_that_does_not_tell_its_version(world: World) -> None:
+async def test_lesson_66_no_request_waits_for_a_program_that_reports_no_version(world: World) -> None:
     gate = world.work / "gate"
     os.mkfifo(gate)
     world.install("7.1.0", before=f'cat "{gate}" > /dev/null')
@@ -155,7 +155,7 @@ async def test_lesson_66_nobody_waits_for_a_program_that_does_not_tell_its_versi
     assert world.times_asked() == 1
 
 
-async def test_models_come_with_their_source(world: World) -> None:
+async def test_models_are_listed_with_their_source(world: World) -> None:
     world.install("0.1.0")
     async with world.open() as gateway:
         (echo,) = (await call(gateway, "list_models", provider="echo"))["providers"]
@@ -164,10 +164,10 @@ async def test_models_come_with_their_source(world: World) -> None:
     assert json.loads(text) == {"providers": [echo]}
 
 
-async def test_models_and_upgrades_are_those_of_the_program_that_requests_get(
+async def test_models_and_upgrades_are_those_of_the_program_that_runs_requests(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the settings name it, and it lies on nobody's PATH."""
+    """Also if the settings name it and it is not on PATH."""
     world.install("0.1.0")
     asked: list[str | None] = []
     async with world.open() as gateway:
@@ -182,11 +182,11 @@ async def test_models_and_upgrades_are_those_of_the_program_that_requests_get(
     assert asked == [str(world.program)] * 2 + [None] * 2
 
 
-async def test_lesson_65_one_provider_that_cannot_be_asked_does_not_keep_the_others_from_answering(
+async def test_lesson_65_a_failing_provider_does_not_affect_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.install("0.1.0")
-    monkeypatch.setattr(models, "_PATIENCE_S", 0.3)
+    monkeypatch.setattr(models, "_TIMEOUT_S", 0.3)
     async with world.open() as gateway:
         hang = anyio.Event()
 
@@ -202,7 +202,7 @@ async def test_lesson_65_one_provider_that_cannot_be_asked_does_not_keep_the_oth
     assert found["claude"] == {"provider": "claude", "models": [], "problem": "no answer in 0 s"}
 
 
-async def test_versions_say_what_is_there_and_what_was_seen_to_work(world: World) -> None:
+async def test_versions_list_installed_and_tested_versions(world: World) -> None:
     world.install("7.1.0")
     async with world.open() as gateway:
         (echo,) = (await call(gateway, "cli_versions", provider="echo"))["providers"]
@@ -221,7 +221,7 @@ async def test_versions_say_what_is_there_and_what_was_seen_to_work(world: World
     assert (gone["installed"], gone["install"]) == (False, "pip install llm-gateway-provider-echo")
 
 
-async def test_lesson_39_all_programs_are_asked_at_once_and_each_build_once(world: World) -> None:
+async def test_lesson_39_all_versions_are_read_concurrently_and_each_build_once(world: World) -> None:
     gate = world.work / "gate"
     os.mkfifo(gate)
     world.install("0.1.0", before=f'cat "{gate}" > /dev/null')
@@ -246,7 +246,7 @@ async def test_lesson_39_all_programs_are_asked_at_once_and_each_build_once(worl
     assert world.times_asked() == 1
 
 
-async def test_a_login_that_its_files_and_environment_tell_needs_no_program_and_its_failure_spoils_nothing(
+async def test_a_login_known_from_files_needs_no_program_and_its_failure_does_no_harm(
     world: World,
 ) -> None:
     world.install("0.1.0")
@@ -267,7 +267,7 @@ async def test_a_login_that_its_files_and_environment_tell_needs_no_program_and_
             assert (told["version"], told["login"]) == ("0.1.0", login)
 
 
-async def test_lesson_48_callers_from_afar_see_no_paths(world: World) -> None:
+async def test_lesson_48_remote_callers_see_no_paths(world: World) -> None:
     world.install("0.1.0")
     async with world.open() as gateway:
         told = await call(gateway, "cli_versions", remote=True, provider="echo")
@@ -275,7 +275,7 @@ async def test_lesson_48_callers_from_afar_see_no_paths(world: World) -> None:
     assert str(world.program.parent) not in json.dumps(told)
 
 
-async def test_a_provider_that_is_not_there_is_refused_with_the_nearest(world: World) -> None:
+async def test_an_unknown_provider_is_refused_with_the_most_similar_name(world: World) -> None:
     async with world.open() as gateway:
         for name in ("list_models", "cli_versions", "cli_upgrade"):
             with pytest.raises(InvalidRequest, match="no provider ecko; did you mean echo"):

@@ -1,4 +1,4 @@
-"""Upgrades: the plugin's own command, told or run, and never a caller's words."""
+"""Upgrades show or run the plugin's command, and never text of a caller."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def upgrade(gateway: Gateway, *, remote: bool = False, **arguments: Any) -
 
 
 def planned(monkeypatch: pytest.MonkeyPatch, gateway: Gateway, *argv: str) -> list[Any]:
-    """Have the plugin plan this command; gives the targets that it was asked for."""
+    """Let the plugin plan this command; return the requested targets."""
     asked = []
 
     def plan(provider: str, target: str | None, program: str | None) -> UpgradePlan:
@@ -48,7 +48,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, gateway: Gateway, *argv: str) -> li
     return asked
 
 
-async def test_without_a_word_nothing_is_run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_by_default_no_command_is_run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     command = ["touch", str(tmp_path / "ran")]
     asked = planned(monkeypatch, gateway, *command)
     told = await upgrade(gateway, target="9.9")
@@ -59,7 +59,7 @@ async def test_without_a_word_nothing_is_run(gateway: Gateway, monkeypatch: pyte
     assert not (tmp_path / "ran").exists()
 
 
-async def test_it_runs_what_was_told_and_shows_how_it_ended(
+async def test_it_runs_the_planned_command_and_shows_its_result(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     mark = tmp_path / "ran"
@@ -70,7 +70,7 @@ async def test_it_runs_what_was_told_and_shows_how_it_ended(
     assert "canary" not in mark.read_text()
 
 
-async def test_a_command_that_fails_is_a_failed_call_with_its_last_words(
+async def test_a_failing_command_is_a_failed_call_with_its_last_output(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned(monkeypatch, gateway, "sh", "-c", "seq 100000; echo no network >&2; exit 3")
@@ -83,7 +83,7 @@ async def test_a_command_that_fails_is_a_failed_call_with_its_last_words(
     assert "no-such-installer was not found" in (await upgrade(gateway, dryRun=False))["output"]
 
 
-async def test_a_long_one_goes_on_while_the_caller_does_other_things(
+async def test_a_long_upgrade_continues_between_calls(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -108,12 +108,12 @@ async def test_lesson_53_no_caller_names_a_package_a_flag_or_another_command(gat
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-async def test_lesson_53_nobody_upgrades_from_afar(gateway: Gateway, dry_run: bool) -> None:
+async def test_lesson_53_remote_callers_cannot_upgrade(gateway: Gateway, dry_run: bool) -> None:
     with pytest.raises(InvalidRequest, match="own machine"):
         await upgrade(gateway, remote=True, dryRun=dry_run)
 
 
-async def test_what_cannot_be_told_is_said_with_the_way_to_install_it_anew(
+async def test_an_unknown_installation_is_an_error_with_the_install_command(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway.host, "upgrade_plan", lambda provider, target, program: None)

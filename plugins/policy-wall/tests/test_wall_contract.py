@@ -1,4 +1,4 @@
-"""The wall keeps the contract of a policy: it grants nothing, and what it wraps stays the same command."""
+"""The wall passes the contract of a policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands for what is not there yet, and who removes it."""
+"""Mount points for missing protected paths, and their removal."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import pytest
 from llm_gateway_policy_wall.outside.mountpoints import MountPoints
 
 
-def test_they_are_made_and_removed_and_what_was_there_stays(tmp_path: Path) -> None:
+def test_mount_points_are_created_and_removed_and_existing_paths_stay(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "config.toml").write_text("")
     places = MountPoints()
     names = (".git", ".claude", "config.toml", "settings.json", ".env", "AGENTS.md")
     assert all(places.hold(str(tmp_path / name)) for name in names)
-    assert (tmp_path / "settings.json").read_text() == "{}\n", "an empty file is no JSON"
+    assert (tmp_path / "settings.json").read_text() == "{}\n", "an empty file is not valid JSON"
     assert (tmp_path / ".claude").is_dir()
     assert (tmp_path / ".env").is_file()
     places.release()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "config.toml"]
 
 
-def test_the_last_who_needs_one_removes_it(tmp_path: Path) -> None:
+def test_the_last_run_that_uses_a_mount_point_removes_it(tmp_path: Path) -> None:
     first, second = MountPoints(), MountPoints()
     for places in (first, second):
         assert places.hold(str(tmp_path / ".claude"))
@@ -34,7 +34,7 @@ def test_the_last_who_needs_one_removes_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_user_put_there_meanwhile_stays(tmp_path: Path) -> None:
+def test_a_file_that_a_user_created_meanwhile_stays(tmp_path: Path) -> None:
     places = MountPoints()
     for name in (".claude", "settings.json", "AGENTS.md"):
         places.hold(str(tmp_path / name))

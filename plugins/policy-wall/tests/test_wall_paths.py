@@ -1,4 +1,4 @@
-"""Which paths a program needs, what a path with variables means, and whose repository a directory is."""
+"""The paths that a program needs, paths with variables, and the repository of a directory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from llm_gateway_policy_wall.outside import paths
         ("~", {}, "/nonexistent"),
     ],
 )
-def test_a_path_is_what_the_runs_environment_says(given: str, env: dict[str, str], meant: str | None) -> None:
+def test_variables_in_a_path_are_those_of_the_run(given: str, env: dict[str, str], meant: str | None) -> None:
     assert paths.expand(given, env) == meant
 
 
@@ -33,8 +33,8 @@ def program(path: Path, first: str = "#!/bin/sh") -> Path:
     return path
 
 
-def test_of_npm_a_program_needs_its_packages_and_its_interpreter_with_its_library(tmp_path: Path) -> None:
-    """As nvm and npm lay it out in a home."""
+def test_a_program_of_npm_needs_its_packages_and_its_interpreter(tmp_path: Path) -> None:
+    """The layout of nvm and npm in a home."""
     node = tmp_path / ".nvm" / "v22"
     program(node / "bin" / "node")
     (node / "lib").mkdir()
@@ -46,7 +46,7 @@ def test_of_npm_a_program_needs_its_packages_and_its_interpreter_with_its_librar
     assert {str(tmp_path / "npm" / "node_modules"), str(node), f"{node}/bin/node"} <= set(found)
 
 
-def test_of_pip_a_program_needs_its_environment_and_the_python_under_it(tmp_path: Path) -> None:
+def test_a_program_of_pip_needs_its_environment_and_its_base_python(tmp_path: Path) -> None:
     base, env = tmp_path / "python", tmp_path / "tools" / "env"
     program(base / "bin" / "python3")
     (base / "lib").mkdir()
@@ -72,7 +72,7 @@ def test_a_script_that_names_itself_as_its_interpreter_ends(tmp_path: Path) -> N
     assert str(tool) in paths.program_paths(str(tool), {"HOME": "/nonexistent", "PATH": ""})
 
 
-def test_links_on_the_way_are_known_and_a_circle_ends(tmp_path: Path) -> None:
+def test_links_in_a_path_are_found_and_a_circle_ends(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "round").symlink_to("round")
@@ -80,23 +80,23 @@ def test_links_on_the_way_are_known_and_a_circle_ends(tmp_path: Path) -> None:
     assert len(paths.resolve(f"{tmp_path}/round")[1]) < 100
 
 
-def test_a_git_file_counts_only_where_git_itself_says_so(tmp_path: Path) -> None:
+def test_a_git_file_is_accepted_only_if_git_confirms_it(tmp_path: Path) -> None:
     whole, tree = tmp_path / "whole", tmp_path / "tree"
     state = whole / ".git" / "worktrees" / "tree"
     state.mkdir(parents=True)
     tree.mkdir()
     (tree / ".git").write_text(f"gitdir: {state}\n")
     (state / "HEAD").write_text("ref: refs/heads/x\n")
-    assert paths.repository(str(tree)) == (str(tree), []), "nothing there names this tree"
+    assert paths.repository(str(tree)) == (str(tree), []), "no file there names this tree"
     (state / "gitdir").write_text(f"{tree}/.git\n")
     (state / "commondir").write_text("../..\n")
     assert paths.repository(str(tree)) == (str(tree), [str(state), str(whole / ".git")])
     (state / "commondir").write_text("/etc\n")
-    assert paths.repository(str(tree)) == (str(tree), []), "a worktree's state lies in its repository's"
+    assert paths.repository(str(tree)) == (str(tree), []), "the state of a worktree is inside of its repository's state"
     assert paths.repository(str(whole)) == (str(whole), [])
 
 
-def test_a_git_file_that_is_a_pipe_holds_up_nobody(tmp_path: Path) -> None:
+def test_a_git_file_that_is_a_pipe_does_not_block(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text(f"gitdir: {tmp_path}/state\n")
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "HEAD").touch()
@@ -104,7 +104,7 @@ def test_a_git_file_that_is_a_pipe_holds_up_nobody(tmp_path: Path) -> None:
     assert paths.repository(str(tmp_path)) == (str(tmp_path), [])
 
 
-def test_entries_of_other_repositories_inside_are_found_as_far_as_is_looked(tmp_path: Path) -> None:
+def test_entries_of_nested_repositories_are_found_up_to_a_limit(tmp_path: Path) -> None:
     for place in (".git", "a/.git", "a/b/c/.git"):
         (tmp_path / place).mkdir(parents=True, exist_ok=True)
     (tmp_path / "link").symlink_to(tmp_path / "a")

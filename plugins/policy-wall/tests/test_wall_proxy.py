@@ -1,4 +1,4 @@
-"""The way out of a wall: to the hosts of the plan, and to nothing else."""
+"""The proxy of a wall connects to the hosts of the plan only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llm_gateway_policy_wall.outside.proxy import Proxy, Target, known_texts, lo
 
 
 class Service:
-    """Answers each connection with its name and what it was sent first."""
+    """Answers each connection with its name and the first received bytes."""
 
     def __init__(self, name: bytes) -> None:
         self.server = socket.create_server(("127.0.0.1", 0))
@@ -50,7 +50,7 @@ def proxied(*allowed: Target, **env: str) -> Iterator[tuple[Proxy, int]]:
 
 
 def said(port: int, *words: bytes) -> bytes:
-    """What comes back when one thing after the other is said."""
+    """Send these messages one after the other and return the answer."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
         for word in words:
@@ -92,7 +92,7 @@ def test_an_allowed_host_is_reached_by_connect_and_by_a_plain_request(service: S
         b"CONNECT api.example.com.evil:%d HTTP/1.1\r\n\r\n",
     ],
 )
-def test_nothing_else_is_reached_and_it_is_remembered(service: Service, asked: bytes) -> None:
+def test_other_hosts_are_refused_and_counted(service: Service, asked: bytes) -> None:
     with proxied(Target("api.example.com", 443)) as (proxy, port):
         answer = said(port, asked % service.port)
     assert answer.startswith(b"HTTP/1.1 403")
@@ -103,7 +103,7 @@ def test_nothing_else_is_reached_and_it_is_remembered(service: Service, asked: b
 @pytest.mark.parametrize(
     "asked", [b"hello\r\n\r\n", b"CONNECT a:b:c HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 70_000]
 )
-def test_what_is_no_request_for_a_proxy_reaches_nothing(asked: bytes) -> None:
+def test_an_invalid_proxy_request_reaches_nothing(asked: bytes) -> None:
     with proxied(Target("*", 443)) as (_, port):
         try:
             answer = said(port, asked)
@@ -112,7 +112,7 @@ def test_what_is_no_request_for_a_proxy_reaches_nothing(asked: bytes) -> None:
     assert b" 200 " not in answer
 
 
-def test_behind_the_machines_own_proxy_that_one_is_asked_with_its_login() -> None:
+def test_the_machines_proxy_is_used_with_its_login() -> None:
     upstream = Service(b"HTTP/1.1 200 fine\r\n\r\nthrough two")
     with proxied(Target("api.example.com", 443), https_proxy=f"http://me:word@127.0.0.1:{upstream.port}") as (_, port):
         answer = said(port, b"CONNECT api.example.com:443 HTTP/1.1\r\n\r\n")
@@ -123,14 +123,14 @@ def test_behind_the_machines_own_proxy_that_one_is_asked_with_its_login() -> Non
     assert b"Proxy-Authorization: Basic bWU6d29yZA==" in upstream.heard[0]
 
 
-def test_a_door_leads_to_one_service_alone(service: Service) -> None:
+def test_a_forwarded_listener_reaches_one_service_only(service: Service) -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
-        Proxy((), {}).lead(door, Target("127.0.0.1", service.port))
+        Proxy((), {}).forward(door, Target("127.0.0.1", service.port))
         assert said(door.getsockname()[1], b"CONNECT elsewhere:1 HTTP/1.1\r\n\r\n") == b"the service"
         door.shutdown(socket.SHUT_RDWR)
 
 
-def test_addresses_are_read_out_of_hosts_urls_and_json() -> None:
+def test_addresses_are_read_from_hosts_urls_and_json() -> None:
     texts = known_texts(
         {"A": "https://a.example/v1", "B": '[{"api_base": "http://127.0.0.1:8080/v1"}]', "C": ""}, "ABCD"
     )
@@ -146,13 +146,13 @@ def test_addresses_are_read_out_of_hosts_urls_and_json() -> None:
     }
 
 
-def test_a_pattern_fits_names_of_its_domain_on_its_port() -> None:
+def test_a_pattern_matches_names_of_its_domain_on_its_port() -> None:
     target = Target("*-aiplatform.example.com", 443)
     assert target.fits("us-AIPLATFORM.example.com.", 443)
     assert not target.fits("us-aiplatform.example.com", 80)
     assert not target.fits("us-aiplatform.example.com.evil", 443)
 
 
-def test_a_local_service_is_found_at_its_own_address() -> None:
+def test_a_local_service_keeps_its_address() -> None:
     doors = loopback_doors(targets(["api.x"], ["http://localhost:11434", "http://127.0.0.2:80", "https://far.example"]))
     assert [(host, port) for host, port, _ in doors] == [("127.0.0.1", 11434), ("::1", 11434), ("127.0.0.2", 80)]

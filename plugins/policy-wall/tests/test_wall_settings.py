@@ -1,4 +1,4 @@
-"""What is set for which run."""
+"""The settings of one run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm_gateway import Posture
 from llm_gateway_policy_wall.settings import WallSettings
 
 
-def test_without_settings_a_run_reaches_its_service_alone() -> None:
+def test_without_settings_a_run_reaches_only_its_service() -> None:
     rule = WallSettings().rule("claude", Posture.BYPASS)
     assert (rule.enabled, rule.network) == (True, "model-only")
 
@@ -47,6 +47,6 @@ def test_later_rules_outrank_earlier_ones_and_lists_add_up() -> None:
         {"rules": [{"posture": "root"}]},
     ],
 )
-def test_what_would_not_do_what_it_says_is_refused(wrong: dict[str, object]) -> None:
+def test_invalid_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         WallSettings.model_validate(wrong)

@@ -1,4 +1,4 @@
-"""What is collected of a repository, and what a hostile one cannot make us do."""
+"""The collected material of a repository, also of a hostile one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_uncommitted_changes_are_those_of_git_and_new_files(repo: Path) -> None:
     assert "four" not in text
 
 
-def test_a_range_is_pinned_and_after_a_fix_reaches_to_the_working_tree(repo: Path) -> None:
+def test_a_range_is_resolved_and_after_a_fix_compared_with_the_working_tree(repo: Path) -> None:
     run_git(repo, "switch", "-qc", "work")
     (repo / "code.py").write_text("two\n")
     run_git(repo, "commit", "-qam", "second")
@@ -63,13 +63,13 @@ def test_a_range_is_pinned_and_after_a_fix_reaches_to_the_working_tree(repo: Pat
     assert "+three" in collect(str(repo), scope, "", again=True).text
 
 
-def test_a_repository_without_commits_is_all_new(tmp_path: Path) -> None:
+def test_in_a_repository_without_commits_all_files_are_new(tmp_path: Path) -> None:
     run_git(tmp_path, "init", "-q")
     (tmp_path / "code.py").write_text("one\n")
     assert "=== code.py\none" in uncommitted(tmp_path)
 
 
-def test_nothing_that_a_repository_configures_is_run(repo: Path, tmp_path: Path) -> None:
+def test_no_program_in_a_repositorys_configuration_is_run(repo: Path, tmp_path: Path) -> None:
     bell = tmp_path / "level"
     evil = tmp_path / "evil"
     evil.write_text(f"#!/bin/sh\necho $0 $1 >> {bell}\ncat\n")
@@ -104,7 +104,7 @@ def test_nothing_that_a_repository_configures_is_run(repo: Path, tmp_path: Path)
     assert not bell.exists(), bell.read_text()
 
 
-def test_a_repository_that_lies_about_its_place_is_seen_as_it_is(repo: Path, tmp_path: Path) -> None:
+def test_a_wrong_worktree_setting_of_a_repository_is_ignored(repo: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret\n")
     run_git(repo, "config", "core.worktree", str(tmp_path))
     (repo / "code.py").write_text("two\n")
@@ -113,7 +113,7 @@ def test_a_repository_that_lies_about_its_place_is_seen_as_it_is(repo: Path, tmp
     assert "secret" not in text
 
 
-def test_a_hooks_environment_does_not_lead_astray(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_variables_of_a_hook_are_ignored(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a pre-push hook of another repository."""
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", "/bin/false")
@@ -121,7 +121,7 @@ def test_a_hooks_environment_does_not_lead_astray(repo: Path, monkeypatch: pytes
     assert "+two" in uncommitted(repo)
 
 
-def test_no_link_leads_out_and_what_is_no_text_is_named_alone(repo: Path, tmp_path: Path) -> None:
+def test_links_are_not_followed_and_binary_files_are_only_named(repo: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret\n")
     (repo / "link.py").symlink_to(tmp_path / "secret")
     (repo / "data.bin").write_bytes(b"a\0b")
@@ -161,7 +161,7 @@ def test_a_pipe_in_the_repositorys_own_folder_is_named_and_holds_up_no_review(na
     assert time.monotonic() - began < 10
 
 
-def test_what_is_too_long_is_cut_and_says_so(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_material_is_cut_and_marked(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "MOST_BYTES", 10_000)
     (repo / "code.py").write_text("x" * 50_000)
     found = collect(str(repo), settle(str(repo), None, True, (), None), "", again=False)
@@ -169,7 +169,7 @@ def test_what_is_too_long_is_cut_and_says_so(repo: Path, monkeypatch: pytest.Mon
     assert len(found.text) <= 10_000
 
 
-def test_a_folder_without_git_can_give_files_alone(tmp_path: Path) -> None:
+def test_without_git_only_files_can_be_reviewed(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("one\n")
     with pytest.raises(InvalidRequest):
         uncommitted(tmp_path)
@@ -193,7 +193,7 @@ def test_a_repository_with_sha256_is_compared_too(tmp_path: Path) -> None:
     assert "same" not in text
 
 
-def test_nothing_is_said_to_have_changed_that_has_not(repo: Path) -> None:
+def test_unchanged_files_are_not_reported(repo: Path) -> None:
     (repo / "run.sh").write_text("echo\n")
     (repo / "run.sh").chmod(0o755)
     (repo / "link").symlink_to("code.py")
@@ -205,7 +205,7 @@ def test_nothing_is_said_to_have_changed_that_has_not(repo: Path) -> None:
         uncommitted(repo)
 
 
-def test_a_file_that_git_lfs_stands_for_has_not_changed_until_it_has(repo: Path) -> None:
+def test_a_file_of_git_lfs_is_changed_only_if_its_content_differs(repo: Path) -> None:
     data = os.urandom(5000)
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize 5000\n"
     (repo / "big.bin").write_text(pointer)
@@ -219,7 +219,7 @@ def test_a_file_that_git_lfs_stands_for_has_not_changed_until_it_has(repo: Path)
     assert any("big.bin" in note for note in found.notes)
 
 
-def test_line_ends_and_modes_are_named_and_many_of_them_are_gathered(repo: Path) -> None:
+def test_changed_line_ends_and_modes_are_named_and_many_are_combined(repo: Path) -> None:
     (repo / "code.py").write_bytes(b"one\r\n")
     text = uncommitted(repo)
     assert "=== code.py (its lines end with CR LF now)" in text
@@ -239,7 +239,7 @@ def test_line_ends_and_modes_are_named_and_many_of_them_are_gathered(repo: Path)
     assert all(f"- {number}.txt" in text for number in range(60))
 
 
-def test_what_is_not_checked_out_is_no_deletion_and_is_named(repo: Path) -> None:
+def test_files_that_are_not_checked_out_are_not_deletions(repo: Path) -> None:
     (repo / "other.py").write_text("other\n")
     run_git(repo, "add", ".")
     run_git(repo, "commit", "-qm", "two files")
@@ -278,9 +278,7 @@ def test_a_deleted_file_and_one_behind_a_link_are_deletions(repo: Path, tmp_path
     assert "=== src (a symlink to" in text
 
 
-def test_short_changes_are_shown_whatever_long_ones_stand_beside_them(
-    repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_short_changes_are_shown_even_with_long_ones(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "MOST_BYTES", 20_000)
     (repo / "code.py").write_text("long\n" * 100_000)
     for name in ("a.txt", "z.txt"):
@@ -296,7 +294,7 @@ def test_short_changes_are_shown_whatever_long_ones_stand_beside_them(
 
 
 @given(st.binary(max_size=80))
-def test_a_quoted_name_is_one_line_of_visible_letters_and_names_one_file(name: bytes) -> None:
+def test_a_quoted_name_is_one_visible_line_and_unique(name: bytes) -> None:
     text = quoted(name)
     assert text.isprintable()
     if name and text.startswith('"'):
@@ -318,6 +316,6 @@ def test_content_is_shown_without_control_characters_or_not_at_all(data: bytes) 
     st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1),
     st.sampled_from(["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]),
 )
-def test_text_is_shown_as_it_is_in_every_encoding_that_names_itself(text: str, encoding: str) -> None:
+def test_text_with_a_byte_order_mark_is_decoded(text: str, encoding: str) -> None:
     mark = "" if encoding == "utf-8" else "\ufeff"
     assert shown((mark + text).encode(encoding)) == text

@@ -36,7 +36,7 @@ def test_all_blocks_of_findings_count(order: int) -> None:
         "```JSON\n[[\n```\n",
     ],
 )
-def test_one_block_of_findings_that_cannot_be_read_leaves_an_approval_undecided(other: str) -> None:
+def test_an_unreadable_block_of_findings_makes_an_approval_undecided(other: str) -> None:
     for text in (EMPTY + other, other + EMPTY):
         found = read_review(f"{text}APPROVED", MARK)
         assert found.verdict is None
@@ -44,7 +44,7 @@ def test_one_block_of_findings_that_cannot_be_read_leaves_an_approval_undecided(
         assert read_review(f"{text}NOT_APPROVED", MARK).verdict == NOT_APPROVED
 
 
-def test_json_that_is_no_list_of_findings_is_left_alone() -> None:
+def test_json_without_findings_is_ignored() -> None:
     assert read_review(f'```json\n{{"name": "an example"}}\n```\n{EMPTY}APPROVED', MARK).verdict == APPROVED
 
 
@@ -70,7 +70,7 @@ def test_json_that_is_no_list_of_findings_is_left_alone() -> None:
         ("12" * 20, 0),
     ],
 )
-def test_a_finding_counts_in_whatever_way_its_line_is_told(said: Any, line: int) -> None:
+def test_a_finding_counts_with_any_form_of_its_line(said: Any, line: int) -> None:
     block = json.dumps({"findings": [{"severity": "low", "title": "x", "line": said}]})
     found = read_review(f"```json\n{block}\n```\nAPPROVED", MARK)
     assert (found.verdict, [one.line for one in found.findings]) == (APPROVED, [line])

@@ -208,7 +208,7 @@ def test_the_last_verdict_line_decides_in_every_common_form(
 
 @given(before=NOISE, earlier=st.lists(VERDICTS, min_size=1, max_size=3), line=AGAINST, after=NOISE)
 @example(before="", earlier=[("APPROVED", APPROVED)], line="**Verdict**: NOT_APPROVED", after="")
-def test_lesson_98_a_later_line_that_refuses_or_cannot_be_read_takes_an_approval_back(
+def test_lesson_98_a_later_refusal_or_unreadable_line_revokes_an_approval(
     before: str, earlier: list[tuple[str, str]], line: str, after: str
 ) -> None:
     text = "\n\n".join([before, EMPTY, *(one for one, _ in earlier), line, after])
@@ -221,7 +221,7 @@ def test_lesson_98_a_later_line_that_refuses_or_cannot_be_read_takes_an_approval
     garbage=st.text(max_size=60),
     label=st.sampled_from(["Verdict: ", "**Final verdict:** ", "## Verdict\n", "Decision: "]),
 )
-def test_no_word_after_a_label_but_an_approval_leaves_an_approval(garbage: str, label: str) -> None:
+def test_only_an_approval_after_a_label_is_an_approval(garbage: str, label: str) -> None:
     if "approved" not in garbage.casefold():
         assert read_review(f"{EMPTY}APPROVED\n\n{label}?{garbage}".replace(MARK, ""), MARK).verdict not in (
             APPROVED,
@@ -264,7 +264,7 @@ QUOTATIONS = [
         lambda line: "\n" not in line and "```" not in line
     ),
 )
-def test_no_quotation_approves_whatever_it_says(quotation: str, line: str) -> None:
+def test_no_quotation_is_an_approval(quotation: str, line: str) -> None:
     quoted = quotation.format(line)
     for text in (f"{EMPTY}{quoted}", f"{quoted}\n\n{EMPTY}", f"{EMPTY}NOT_APPROVED\n\n{quoted}"):
         assert read_review(text, MARK).verdict not in (APPROVED, WITH_CONDITIONS)
@@ -295,7 +295,7 @@ HARD = [
 
 
 @pytest.mark.parametrize("piece", HARD)
-def test_no_answer_takes_long_to_read(piece: str) -> None:
+def test_every_answer_is_read_in_bounded_time(piece: str) -> None:
     begun = time.process_time()
     for text in (piece * (300_000 // len(piece)), f"{piece * (1_500 // len(piece))}\n" * 20):
         read_review(EMPTY + text, MARK)
@@ -340,7 +340,7 @@ def test_no_answer_takes_long_to_read(piece: str) -> None:
         ),
     ],
 )
-def test_the_last_position_decides_and_one_that_cannot_be_read_leaves_none(text: str, position: str | None) -> None:
+def test_the_last_position_decides_and_an_unreadable_one_gives_none(text: str, position: str | None) -> None:
     found, problem = read_position(text, MARK, ["safe", "unsafe"])
     assert found == position
     assert (found is None) == bool(problem)

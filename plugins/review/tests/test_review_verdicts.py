@@ -1,4 +1,4 @@
-"""What an answer says, and what it only repeats."""
+"""Verdicts and findings of an answer, as opposed to quotations."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def block(*findings: Any) -> str:
         (" \n", None),
     ],
 )
-def test_a_verdict_is_a_line_of_the_reviewers_own(text: str, verdict: str | None) -> None:
+def test_a_verdict_is_a_line_that_is_not_quoted(text: str, verdict: str | None) -> None:
     found = read_review(text, MARK)
     assert found.verdict == verdict
     assert found.verdict or found.problem
 
 
-def test_findings_are_read_and_a_broken_one_stands_against_an_approval() -> None:
+def test_findings_are_read_and_an_invalid_one_prevents_an_approval() -> None:
     good = {"file": "a.py", "line": 3, "severity": "low", "title": " A nit ", "cause": "style"}
     found = read_review(f"{block(good)}APPROVED", MARK)
     assert found.findings == (Finding(severity="low", title="A nit", file="a.py", line=3, cause="style"),)
@@ -67,14 +67,14 @@ def test_findings_are_read_and_a_broken_one_stands_against_an_approval() -> None
         assert len(read_review(f"{block(good, bad)}NOT_APPROVED", MARK).findings) == 1
 
 
-def test_an_approval_beside_a_grave_finding_has_conditions() -> None:
+def test_an_approval_with_a_severe_finding_has_conditions() -> None:
     found = read_review(f"{block({'severity': 'critical', 'title': 'It deletes the disk'})}APPROVED", MARK)
     assert found.verdict == WITH_CONDITIONS
     assert found.problem
 
 
 @given(st.text(alphabet='APROVED_NTWIHC:`~>* \n{}[]"json', max_size=300))
-def test_any_text_is_read_and_no_approval_comes_of_one_without_its_form(text: str) -> None:
+def test_any_text_is_read_and_only_the_required_form_approves(text: str) -> None:
     found = read_review(text, MARK)
     assert found.verdict not in (APPROVED, WITH_CONDITIONS) or "json" in text
 
@@ -97,11 +97,11 @@ def turn(reviewer: str, *findings: Finding, verdict: str | None = NOT_APPROVED) 
         ([], 1, NO_QUORUM),
     ],
 )
-def test_lesson_19_who_said_nothing_is_counted_as_no_approval(said: list[Any], quorum: int, verdict: str) -> None:
+def test_lesson_19_a_missing_verdict_is_not_an_approval(said: list[Any], quorum: int, verdict: str) -> None:
     assert verdict_of([turn(str(n), verdict=one) for n, one in enumerate(said)], quorum) == verdict
 
 
-def test_findings_of_another_place_or_another_cause_stay_apart() -> None:
+def test_findings_with_another_location_or_cause_are_not_merged() -> None:
     first = Finding(severity="high", title="The lock is never released", file="a.py", line=10, cause="lock leak")
     same = Finding(severity="low", title="Lock is not released on error", file="./a.py", line=12, cause="resource leak")
     far = Finding(severity="high", title="The lock is never released", file="a.py", line=90, cause="lock leak")
@@ -116,14 +116,14 @@ def test_findings_of_another_place_or_another_cause_stay_apart() -> None:
     ]
 
 
-def test_what_stands_between_the_marks_is_what_a_prompt_may_hold_and_cannot_end_there() -> None:
+def test_fenced_text_has_only_valid_characters_and_cannot_contain_the_mark() -> None:
     text = fenced(f"a\0b \ud800 {MARK} c", MARK)
     assert text.count(MARK) == 2
     assert "\0" not in text
     assert text.encode()
 
 
-def test_half_a_character_in_a_finding_is_no_reason_to_fail() -> None:
+def test_a_lone_surrogate_in_a_finding_does_not_fail() -> None:
     block = '{"findings": [{"severity": "low", "title": "a\\ud800b"}]}'
     (found,) = read_review(f"```json\n{block}\n```\n\nNOT_APPROVED", "mark").findings
     assert found.title == "a?b"

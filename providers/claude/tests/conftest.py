@@ -1,4 +1,4 @@
-"""Recorded runs of Claude Code 2.1.330: what it wrote, and how it ended."""
+"""Recorded runs of Claude Code 2.1.330: their output and their exit codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXITS: dict[str, int] = json.loads((SAMPLES / "exits.json").read_text())
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A recorded run, read again."""
+    """A recorded run and the summary that the reader gives."""
 
     stdout: bytes
     stderr: str
@@ -29,7 +29,7 @@ class Recorded:
     summary: Summary
 
     def finished(self) -> FinishedRun:
-        """As `gateway_explain_failure` gets it."""
+        """Return the run as `gateway_explain_failure` receives it."""
         request = Request(provider="claude", prompt=Prompt(text="hello"), working_dir="/")
         return FinishedRun(
             request=request,
@@ -42,7 +42,7 @@ class Recorded:
 
 
 def read(stdout: bytes, cuts: list[int] | None = None, code: int = 0) -> tuple[list[Event], Summary, RunEnd]:
-    """Feed a reader the bytes, cut at these places."""
+    """Feed the bytes to a reader, cut at these positions."""
     signal = -code if code < 0 else None
     end = RunEnd(
         reason=EndReason.EXITED, exit_code=None if signal else code, signal=signal, ended_at=datetime.now(timezone.utc)
@@ -57,7 +57,7 @@ def read(stdout: bytes, cuts: list[int] | None = None, code: int = 0) -> tuple[l
 
 @pytest.fixture
 def recorded() -> Callable[[str], Recorded]:
-    """Open a recorded run by its name."""
+    """Return a recorded run by its name."""
 
     def open_case(case: str) -> Recorded:
         out, err = SAMPLES / f"{case}.stdout", SAMPLES / f"{case}.stderr"
@@ -71,7 +71,7 @@ def recorded() -> Callable[[str], Recorded]:
 
 @pytest.fixture
 def cases() -> list[str]:
-    """Every recorded run."""
+    """Return every recorded run."""
     return list(EXITS)
 
 

@@ -31,7 +31,7 @@ def argv_of(posture: Posture = Posture.PROMPTED, resume: Resume = FRESH, **asked
 
 def words_of(invocation: Invocation) -> list[dict[str, Any]]:
     blocks = json.loads(invocation.stdin or b"")["message"]["content"]
-    assert not blocks[-1]["text"].strip(), "the last block is the one that Claude Code interprets"
+    assert not blocks[-1]["text"].strip(), "Claude Code interprets the last block, so it must be blank"
     return list(blocks[:-1])
 
 
@@ -43,7 +43,7 @@ def test_a_plain_request_is_the_base_call() -> None:
     )
 
 
-def test_a_resumed_request_names_its_conversation() -> None:
+def test_a_resumed_request_passes_the_conversation_id() -> None:
     argv = argv_of(resume=AGAIN)
     assert f"--resume={ID}" in argv
     assert not [element for element in argv if element.startswith("--session-id")]
@@ -61,13 +61,13 @@ def test_lesson_78_commands_paths_and_flags_are_never_the_last_block(text: str) 
     assert words_of(build(request(text), Posture.PROMPTED, FRESH, root=False))[0]["text"] == text
 
 
-def test_lesson_22_a_prompt_of_100000_characters_travels_by_stdin() -> None:
+def test_lesson_22_a_prompt_of_100000_characters_goes_to_stdin() -> None:
     invocation = build(request("€" * 100_000), Posture.PROMPTED, FRESH, root=False)
     assert max(map(len, invocation.argv)) < 100
     assert words_of(invocation)[0]["text"] == "€" * 100_000
 
 
-def test_retries_updates_and_telemetry_are_bounded_by_environment() -> None:
+def test_variables_limit_retries_updates_and_telemetry() -> None:
     assert build(request(), Posture.PROMPTED, FRESH, root=False).env == {
         "CLAUDE_CODE_MAX_RETRIES": "2",
         "CLAUDE_CODE_PROMPT_CACHE_TTL": "5m",
@@ -77,12 +77,12 @@ def test_retries_updates_and_telemetry_are_bounded_by_environment() -> None:
 
 
 @pytest.mark.parametrize("posture", Posture, ids=lambda posture: posture.value)
-def test_every_level_has_its_mode(posture: Posture) -> None:
+def test_every_level_sets_its_permission_mode(posture: Posture) -> None:
     assert set(LEVELS[posture]) <= set(argv_of(posture))
     assert sum(element.startswith("--permission-mode=") for element in argv_of(posture)) == 1
 
 
-def test_lesson_84_a_sandbox_that_is_missing_ends_the_run() -> None:
+def test_lesson_84_a_missing_sandbox_ends_the_run() -> None:
     settings = next(x for x in argv_of(Posture.WORKSPACE_WRITE) if x.startswith("--settings="))
     sandbox = json.loads(settings.partition("=")[2])["sandbox"]
     assert sandbox["failIfUnavailable"] is True
@@ -90,7 +90,7 @@ def test_lesson_84_a_sandbox_that_is_missing_ends_the_run() -> None:
 
 
 @pytest.mark.parametrize("posture", Posture, ids=lambda posture: posture.value)
-def test_only_bypass_as_root_claims_a_sandbox_around_it(posture: Posture) -> None:
+def test_only_bypass_as_root_sets_is_sandbox(posture: Posture) -> None:
     as_root = build(request(), posture, FRESH, root=True).env.get("IS_SANDBOX")
     assert as_root == ("1" if posture is Posture.BYPASS else None)
     assert "IS_SANDBOX" not in build(request(), posture, FRESH, root=False).env
@@ -103,7 +103,7 @@ def test_lesson_83_no_setting_or_server_of_a_project_loads_on_any_level(posture:
     assert "--strict-mcp-config" in argv
 
 
-def test_a_run_that_may_not_be_silent_speaks_while_it_writes() -> None:
+def test_an_idle_timeout_turns_partial_messages_on() -> None:
     assert "--include-partial-messages" in argv_of(idle_timeout_s=60.0)
     assert "--include-partial-messages" not in argv_of()
 
@@ -135,7 +135,7 @@ def test_limits_become_flags() -> None:
     ],
     ids=str,
 )
-def test_what_claude_code_would_misread_or_ignore_is_refused(asked: dict[str, Any]) -> None:
+def test_values_that_claude_code_would_misread_or_ignore_are_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         argv_of(**asked)
 
@@ -147,7 +147,7 @@ def test_what_claude_code_would_misread_or_ignore_is_refused(asked: dict[str, An
     words=st.none() | st.text(min_size=1, max_size=30),
     posture=st.sampled_from(Posture),
 )
-def test_no_value_is_ever_read_as_a_flag_or_swallows_another(
+def test_no_value_is_read_as_a_flag_or_takes_the_next_argument(
     names: list[str], model: str | None, schema: dict[str, str] | None, words: str | None, posture: Posture
 ) -> None:
     asked: dict[str, Any] = {
@@ -168,16 +168,16 @@ def test_no_value_is_ever_read_as_a_flag_or_swallows_another(
 
 @pytest.mark.parametrize("tool", ["Write", "Bash(git status)", "Bash"])
 @pytest.mark.parametrize("posture", [Posture.READ_ONLY, Posture.PLAN], ids=lambda posture: posture.value)
-def test_lesson_49_allowed_tools_do_not_widen_a_level_that_only_looks(tool: str, posture: Posture) -> None:
+def test_lesson_49_allowed_tools_do_not_widen_a_read_level(tool: str, posture: Posture) -> None:
     with pytest.raises(InvalidRequest, match="cannot widen"):
         argv_of(posture, allowed_tools=(tool,))
 
 
-def test_tools_that_look_may_be_named_on_the_lowest_level() -> None:
+def test_reading_tools_may_be_allowed_on_the_lowest_level() -> None:
     assert "--allowedTools=mcp__search" in argv_of(Posture.READ_ONLY, allowed_tools=("Read", "mcp__search"))
 
 
-def test_mcp_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
+def test_mcp_servers_go_into_a_file_and_their_secrets_not_into_argv() -> None:
     servers = (
         McpServer(name="search", command="search-mcp", args=("--quick",), env={"KEY": "s3cret"}),
         McpServer(name="far", url="https://example.com/mcp"),
@@ -193,13 +193,13 @@ def test_mcp_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]
 
 
-def test_a_server_that_is_given_may_be_used_except_on_the_levels_that_only_look() -> None:
+def test_a_given_server_may_be_used_except_on_read_levels() -> None:
     given: dict[str, Any] = {"mcp_servers": (McpServer(name="search", command="x"),)}
     assert "--allowedTools=mcp__search" in argv_of(Posture.PROMPTED, **given)
     assert "--allowedTools=mcp__search" not in argv_of(Posture.READ_ONLY, **given)
 
 
-def test_words_for_the_system_prompt_go_by_file_and_also_count_on_a_resumed_turn() -> None:
+def test_the_system_prompt_goes_into_a_file_and_applies_to_a_resumed_turn() -> None:
     options = ClaudeOptions(appendSystemPrompt="be brief")
     fresh = build(request(options=options), Posture.PROMPTED, FRESH, root=False)
     again = build(request(options=options), Posture.PROMPTED, AGAIN, root=False)
@@ -219,20 +219,20 @@ def test_the_stable_prefix_is_marked_once_at_its_end() -> None:
     assert not fresh.warnings
 
 
-def test_a_second_mark_in_one_conversation_is_left_out_with_a_warning() -> None:
+def test_a_second_mark_in_a_conversation_is_left_out_with_a_warning() -> None:
     prompt = Prompt(text="rules\n\ntask", prefix="rules\n\n", cache_control=("system",))
     again = build(request(prompt=prompt), Posture.PROMPTED, AGAIN, root=False)
     assert words_of(again) == [{"type": "text", "text": "rules\n\ntask"}]
     assert [notice.code for notice in again.warnings] == ["cache_control_unsupported"]
 
 
-def test_our_mark_lives_as_long_as_the_programs_own() -> None:
+def test_the_mark_has_the_ttl_of_the_programs_marks() -> None:
     prompt = Prompt(text="rules\n\ntask", prefix="rules\n\n", cache_control=("context",))
     made = build(request(prompt=prompt, options=ClaudeOptions(cacheTtl="1h")), Posture.PROMPTED, FRESH, root=False)
     assert words_of(made)[0]["cache_control"]["ttl"] == made.env["CLAUDE_CODE_PROMPT_CACHE_TTL"] == "1h"
 
 
-def test_lesson_45_a_run_sees_no_other_providers_key_and_no_parent_session() -> None:
+def test_lesson_45_a_run_sees_no_key_of_another_provider_and_no_parent_session() -> None:
     names = gateway_describe_provider().env
     assert "ANTHROPIC_*" in names
     assert "CLAUDE_CONFIG_DIR" in names
@@ -240,5 +240,5 @@ def test_lesson_45_a_run_sees_no_other_providers_key_and_no_parent_session() -> 
         assert not [n for n in names if other == n or (n.endswith("*") and other.startswith(n[:-1]))]
 
 
-def test_its_own_parameters_stay_small() -> None:
+def test_the_schema_of_its_options_stays_small() -> None:
     assert len(json.dumps(ClaudeOptions.model_json_schema(by_alias=True))) < 1_000

@@ -1,4 +1,4 @@
-"""What Claude's numbers mean, and what the operator sets."""
+"""The meaning of Claude's token counts, and the operator's settings."""
 
 from __future__ import annotations
 
@@ -60,32 +60,32 @@ def held(record: Record, *earlier: Record) -> int | None:
     return known.held_tokens
 
 
-def test_lesson_76_the_next_turn_reads_what_this_one_read_and_wrote() -> None:
+def test_lesson_76_the_next_turn_reads_what_this_turn_read_and_wrote() -> None:
     assert held(turn(0, 12_000)) == 12_000
     assert held(turn(12_000, 300, resumed=True)) == 12_300
 
 
-def test_a_turn_of_several_requests_holds_what_its_last_one_saw() -> None:
+def test_after_a_turn_of_several_requests_the_cache_holds_the_last_request() -> None:
     # 0 + 10,000 written; 10,000 read + 1,000 written; 11,000 read + 500 written
     assert held(turn(21_000, 11_500, requests=3)) == 11_500
-    # the same on top of 8,000 that were there: 8,000; 18,000; 19,000
+    # the same with 8,000 tokens already in the cache: 8,000; 18,000; 19,000
     assert held(turn(45_000, 11_500, requests=3)) in range(11_500, 19_501)
 
 
-def test_sub_agents_have_beginnings_of_their_own_so_only_the_conversation_before_counts() -> None:
+def test_with_sub_agents_only_earlier_turns_of_the_conversation_count() -> None:
     before = replace(turn(0, 9_000), cache=CacheAccount(held_tokens=9_000))
     assert held(turn(50_000, 2_000, requests=None, resumed=True), before) == 11_000
     assert held(turn(50_000, 2_000, requests=None)) == 2_000
 
 
-def test_without_numbers_nothing_is_known() -> None:
+def test_without_token_counts_the_account_is_unknown() -> None:
     assert account(turn(None, None), (), USUAL) is None
 
 
 @pytest.mark.parametrize(
     ("told", "before", "life"), [(3600.0, 300.0, 3600.0), (None, 3600.0, 3600.0), (None, None, 300.0)]
 )
-def test_the_life_is_what_the_service_said_then_what_it_was_then_the_setting(
+def test_the_ttl_is_reported_or_that_of_the_earlier_turn_or_the_setting(
     told: float | None, before: float | None, life: float
 ) -> None:
     earlier = replace(turn(0, 1), cache=CacheAccount(ttl_s=before))
@@ -102,14 +102,14 @@ def built(settings: ClaudeSettings, **options: Any) -> Any:
     return build(request, Posture.PROMPTED, resume, settings=settings, root=False)
 
 
-def test_the_operator_says_how_long_prompts_are_kept_unless_the_caller_does() -> None:
+def test_the_operator_sets_the_ttl_unless_the_caller_does() -> None:
     hour = ClaudeSettings(anthropic_ttl_seconds=3600)
     assert built(hour).env["CLAUDE_CODE_PROMPT_CACHE_TTL"] == "1h"
     assert b'"ttl": "1h"' in built(hour).stdin
     assert built(hour, cacheTtl="5m").env["CLAUDE_CODE_PROMPT_CACHE_TTL"] == "5m"
 
 
-def test_the_operator_may_keep_marks_to_himself() -> None:
+def test_the_operator_can_turn_cache_marks_off() -> None:
     made = built(ClaudeSettings(emit_cache_control=False))
     assert b"cache_control" not in made.stdin
     assert [notice.code for notice in made.warnings] == ["cache_control_unsupported"]
@@ -123,7 +123,7 @@ def test_the_operator_may_keep_marks_to_himself() -> None:
         ("fail_overload_stream", RunFacts(cli_version="2.1.330", retries=1)),
     ],
 )
-def test_the_output_tells_version_retries_requests_and_the_first_token(case: str, facts: RunFacts) -> None:
+def test_the_output_reports_version_retries_requests_and_the_first_token(case: str, facts: RunFacts) -> None:
     reader = ClaudeReader()
     reader.feed("stdout", (SAMPLES / f"{case}.stdout").read_bytes())
     assert reader.finish(RunEnd(reason=EndReason.EXITED, exit_code=0, ended_at=NOON)).run == facts

@@ -1,4 +1,4 @@
-"""Claude Code's plugin keeps the contract of a provider, on every recorded run."""
+"""Claude Code's plugin passes the contract of a provider with recorded runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_gateway_provider_claude import plugin
 from llm_gateway_testing import ProviderContract, Sample
 
 SAMPLES = Path(__file__).parent / "samples" / "2.1.330"
-ENDED_BADLY = {
+FAILED_RUNS = {
     "missing_auth_stream": "auth_required",
     "bad_model_stream": "bad_model",
     "max_turns": "provider_failed",
@@ -18,7 +18,7 @@ ENDED_BADLY = {
     "sig_sigterm_streaming": "interrupted",
     "session_id_reused": "session_not_resumable",
 }
-ENDED_WELL = ("base_call", "stream_json_partial", "subagent_json", "usage_multi_turn")
+SUCCESSFUL_RUNS = ("base_call", "stream_json_partial", "subagent_json", "usage_multi_turn")
 
 
 def recorded(case: str, failure: str | None = None) -> Sample:
@@ -37,7 +37,7 @@ class TestClaude(ProviderContract):
     name = "claude"
     file_tools = {"Read": Access.LOOK, "Grep": Access.LOOK, "Edit": Access.EDIT, "Write": Access.EDIT}
     in_argv_because = {"outputSchema": "Claude Code takes the JSON itself, and no name of a file"}
-    samples = (*map(recorded, ENDED_WELL), *(recorded(case, code) for case, code in ENDED_BADLY.items()))
+    samples = (*map(recorded, SUCCESSFUL_RUNS), *(recorded(case, code) for case, code in FAILED_RUNS.items()))
     credentials = frozenset({"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"})
     spellings = {
         Posture.PLAN: {"permissionMode": "plan"},

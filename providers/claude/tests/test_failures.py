@@ -53,7 +53,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("case", "code"), TABLE.items())
-def test_a_recorded_failure_is_named(case: str, code: str, recorded: Open) -> None:
+def test_a_recorded_failure_has_its_code(case: str, code: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert failure.code == code
 
@@ -63,29 +63,29 @@ def test_every_recorded_failure_is_in_the_table(recorded: Open, cases: list[str]
     assert failed == TABLE.keys()
 
 
-def test_lesson_85_the_providers_own_words_are_kept(recorded: Open) -> None:
+def test_lesson_85_the_providers_message_is_kept(recorded: Open) -> None:
     failure = explain(recorded("fail_rate_stream").finished())
     assert (failure.provider_message or "").startswith("API Error: Request rejected (429)")
 
 
 @pytest.mark.parametrize("case", ["fail_maxtok_stream", "fail_refuse_json", "max_turns", "max_budget"])
-def test_a_known_failure_says_what_to_do(case: str, recorded: Open) -> None:
+def test_a_known_failure_has_a_recovery(case: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert failure.recovery
     assert failure.message != "Claude Code failed."
 
 
-def test_noise_on_stderr_names_no_failure_when_there_is_a_result(recorded: Open) -> None:
+def test_noise_on_stderr_does_not_decide_when_there_is_a_result(recorded: Open) -> None:
     run = replace(recorded("fail_rate_stream").finished(), stderr_tail="Not logged in")
     failure = explain(run)
     assert failure.code == "quota_exhausted"
 
 
-def test_an_unknown_failure_keeps_the_last_words_and_says_what_to_do(recorded: Open) -> None:
+def test_an_unknown_failure_keeps_the_last_lines_and_has_a_recovery(recorded: Open) -> None:
     failure = explain(replace(recorded("unknown_flag").finished(), stderr_tail="Segmentation fault"))
     assert (failure.code, failure.provider_message) == ("provider_failed", "Segmentation fault")
     assert failure.recovery
 
 
-def test_every_rule_names_a_code_of_the_closed_set() -> None:
+def test_every_rule_has_a_known_code() -> None:
     assert {rule.code for rule in RULES} <= ERRORS.keys()

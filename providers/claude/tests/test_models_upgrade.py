@@ -17,7 +17,7 @@ HELP = """
 """
 
 
-def test_models_come_with_their_sources(tmp_path: Path) -> None:
+def test_models_are_listed_with_their_sources(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(json.dumps({"model": "opus[1m]"}))
     (tmp_path / ".claude.json").write_text(json.dumps({"projects": {"/p": {"lastModelUsage": {"claude-used": {}}}}}))
     environ = {"CLAUDE_CONFIG_DIR": str(tmp_path), "ANTHROPIC_MODEL": "m-1", "ANTHROPIC_DEFAULT_OPUS_MODEL": "m-2"}
@@ -32,12 +32,12 @@ def test_models_come_with_their_sources(tmp_path: Path) -> None:
     }
 
 
-def test_nothing_is_remembered(tmp_path: Path) -> None:
+def test_no_model_is_built_in(tmp_path: Path) -> None:
     assert list_models({"HOME": str(tmp_path)}, "") == []
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"projects": 3, "model": {}}'])
-def test_broken_files_name_nothing(tmp_path: Path, content: str) -> None:
+def test_broken_files_give_no_models(tmp_path: Path, content: str) -> None:
     for name in ("settings.json", ".claude.json"):
         (tmp_path / name).write_text(content)
     assert list_models({"CLAUDE_CONFIG_DIR": str(tmp_path)}, "") == []
@@ -61,7 +61,7 @@ def test_broken_files_name_nothing(tmp_path: Path, content: str) -> None:
     ],
     ids=["npm global", "npm local", "native", "brew"],
 )
-def test_the_upgrade_is_that_of_this_installation(
+def test_the_upgrade_command_fits_the_installation(
     tmp_path: Path, lies_at: str, argv: tuple[str, ...], method: str
 ) -> None:
     program = tmp_path / lies_at
@@ -76,12 +76,12 @@ def test_the_upgrade_is_that_of_this_installation(
     assert made.method == method
 
 
-def test_an_installation_of_unknown_kind_is_left_alone(tmp_path: Path) -> None:
+def test_an_unknown_kind_of_installation_has_no_plan(tmp_path: Path) -> None:
     assert plan(str(tmp_path / "claude"), None) is None
     assert plan(None, None) is None
 
 
 @pytest.mark.parametrize("target", ["; rm -rf /", "2.1", "../x", "other-package@1.0.0", ""])
-def test_lesson_53_only_a_version_can_be_asked_for(target: str) -> None:
+def test_lesson_53_only_a_version_is_accepted_as_target(target: str) -> None:
     with pytest.raises(InvalidRequest):
         plan("/usr/lib/node_modules/@anthropic-ai/claude-code/bin/claude.exe", target)

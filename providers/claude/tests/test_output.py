@@ -55,13 +55,13 @@ def result(text: str = "done", **more: Any) -> bytes:
     return line(**event)
 
 
-def test_lesson_88_a_fresh_runs_id_is_told_at_once_and_summed_up(recorded: Open) -> None:
+def test_lesson_88_the_id_of_a_new_run_is_reported_at_once_and_in_the_summary(recorded: Open) -> None:
     case = recorded("stream_json")
     assert case.events[0].kind is EventKind.SESSION
     assert case.events[0].text == case.summary.native_id == "ec397853-6ceb-4647-942c-f86989cf2a76"
 
 
-def test_a_plain_answer(recorded: Open) -> None:
+def test_a_plain_answer_is_read(recorded: Open) -> None:
     summary = recorded("stream_json").summary
     assert (summary.text, summary.model, summary.failed) == ("hello world", "claude-opus-5-5", False)
     assert (summary.usage.cache_read_tokens, summary.usage.output_tokens) == (12268, 9)
@@ -69,7 +69,7 @@ def test_a_plain_answer(recorded: Open) -> None:
     assert summary.cost.basis is CostBasis.REPORTED
 
 
-def test_partial_messages_add_nothing(recorded: Open) -> None:
+def test_partial_messages_do_not_change_the_answer(recorded: Open) -> None:
     assert recorded("stream_json_partial").summary.text == "hello world"
     assert recorded("thinking_stream").summary.text == "thought about it"
 
@@ -89,7 +89,7 @@ def test_tools_are_shown_on_one_line(recorded: Open) -> None:
     assert tools == ["Write $WORK/base.txt"]
 
 
-def test_a_denied_tool_is_a_notice_and_no_failure(recorded: Open) -> None:
+def test_a_denied_tool_is_a_notice_and_not_a_failure(recorded: Open) -> None:
     summary = recorded("mcp_config_default_mode").summary
     assert not summary.failed
     assert [notice.code for notice in summary.notices] == ["permission_denied"]
@@ -100,12 +100,12 @@ def test_a_server_that_did_not_start_is_a_notice(recorded: Open) -> None:
     assert recorded("mcp_server_dead").summary.notices[0].details == {"servers": {"dead": "failed"}}
 
 
-def test_structured_output_is_handed_on_and_its_absence_is_seen(recorded: Open) -> None:
+def test_structured_output_is_returned_and_its_absence_is_none(recorded: Open) -> None:
     assert recorded("json_schema_ok_stream").summary.structured == {"name": "a", "n": 3}
     assert recorded("json_schema_model_ignores").summary.structured is None
 
 
-def test_lesson_19_an_empty_answer_is_empty(recorded: Open) -> None:
+def test_lesson_19_an_empty_answer_gives_an_empty_text(recorded: Open) -> None:
     assert recorded("fail_empty_stream").summary.text == ""
 
 
@@ -121,28 +121,28 @@ def test_lesson_19_exit_0_without_a_result_is_a_failure(read: Read) -> None:
     assert summary.text == "half an answer"
 
 
-def test_lesson_5_what_was_said_before_a_failure_is_kept(recorded: Open) -> None:
+def test_lesson_5_text_before_a_failure_is_kept(recorded: Open) -> None:
     assert recorded("sig_sigint_streaming").summary.text == "chunk00 chunk01 "
 
 
-def test_lesson_5_a_failures_own_words_are_no_answer(recorded: Open) -> None:
+def test_lesson_5_the_message_of_a_failure_is_not_an_answer(recorded: Open) -> None:
     assert recorded("fail_rate_stream").summary.text == ""
 
 
-def test_every_result_of_a_run_counts(recorded: Open) -> None:
+def test_all_results_of_a_run_form_the_answer(recorded: Open) -> None:
     summary = recorded("control_session").summary
     assert summary.text == "one\n\ntwo\n\nthree"
     assert summary.usage.cache_creation_tokens == 12415 + 22 + 13030
     assert summary.cost.usd == pytest.approx(0.0812755)
 
 
-def test_a_later_result_with_the_same_words_is_told_once(recorded: Open) -> None:
+def test_a_repeated_result_is_in_the_answer_once(recorded: Open) -> None:
     case = recorded("background_bash_stream")
     assert case.summary.text.count("Command running in background") == 1
     assert case.summary.usage.output_tokens == 131 + 77
 
 
-def test_lesson_79_a_resumed_turn_counts_itself_alone(recorded: Open) -> None:
+def test_lesson_79_a_resumed_turn_counts_only_itself(recorded: Open) -> None:
     summary = recorded("resume_model_sticky").summary
     assert summary.usage.output_tokens == 7
     assert summary.usage.cache_creation_tokens == 21
@@ -159,7 +159,7 @@ def test_lesson_79_three_equal_turns_cost_the_same(read: Read) -> None:
     assert costs == [0.5, 0.5, 0.5]
 
 
-def test_lesson_79_without_a_delta_the_sessions_total_is_believed_only_when_nothing_went_before(
+def test_lesson_79_without_a_delta_the_total_is_used_only_for_the_first_run(
     recorded: Open,
 ) -> None:
     alone = recorded("usage_multi_turn").summary
@@ -169,13 +169,13 @@ def test_lesson_79_without_a_delta_the_sessions_total_is_believed_only_when_noth
     assert with_others.cost.basis is CostBasis.UNKNOWN
 
 
-def test_a_run_that_was_killed_has_unknown_usage(recorded: Open) -> None:
+def test_a_killed_run_has_unknown_usage(recorded: Open) -> None:
     summary = recorded("sig_sigterm_streaming").summary
     assert summary.usage.output_tokens is None
     assert summary.native_id
 
 
-def test_an_error_that_was_overcome_is_not_the_cause_of_a_later_failure(read: Read) -> None:
+def test_a_recovered_error_is_not_the_cause_of_a_later_failure(read: Read) -> None:
     inner = line(type="assistant", message={}, parent_tool_use_id="t1", error="rate_limit")
     outer = line(type="assistant", message={}, parent_tool_use_id=None, error="rate_limit")
     ended = result(is_error=True, subtype="error_max_turns", terminal_reason="max_turns")
@@ -183,7 +183,7 @@ def test_an_error_that_was_overcome_is_not_the_cause_of_a_later_failure(read: Re
         assert "rate_limit" not in read(stream)[1].failure["kinds"]
 
 
-def test_a_sub_agents_words_are_not_the_answer(read: Read) -> None:
+def test_the_text_of_a_sub_agent_is_not_the_answer(read: Read) -> None:
     inner = {"model": "claude-small", "content": [{"type": "text", "text": "inner"}]}
     stream = said("outer") + line(type="assistant", message=inner, parent_tool_use_id="t1")
     events, summary, _ = read(stream)
@@ -191,7 +191,7 @@ def test_a_sub_agents_words_are_not_the_answer(read: Read) -> None:
     assert (summary.text, summary.model) == ("outer", "claude-x")
 
 
-def test_lesson_12b_86_the_answer_after_3000_events_is_right(read: Read) -> None:
+def test_lesson_12b_86_the_answer_after_3000_events_is_correct(read: Read) -> None:
     stream = b"".join(said(f"line {n} " + "x" * 500) for n in range(3_000)) + result("the last word")
     events, summary, _ = read(stream, list(range(65_536, len(stream), 65_536)))
     assert summary.text == "the last word"
@@ -213,7 +213,7 @@ def test_lesson_12_every_cut_gives_the_same_answer(read: Read) -> None:
         assert read(stream, [cut])[:2] == whole[:2]
 
 
-def test_recorded_runs_read_the_same_however_they_are_cut(recorded: Open, cases: list[str], read: Read) -> None:
+def test_recorded_runs_give_the_same_summary_at_every_cut(recorded: Open, cases: list[str], read: Read) -> None:
     chance = random.Random(20261122)
     for case in cases:
         run = recorded(case)
@@ -226,11 +226,11 @@ def test_recorded_runs_read_the_same_however_they_are_cut(recorded: Open, cases:
 @pytest.mark.parametrize(
     "noise", [b"not json\n", b"[1]\n", b"{\n", b'{"type":"assistant"}\n', b"\xff\xfe\n", b'{"type":"result"'], ids=repr
 )
-def test_bad_lines_are_passed_over(noise: bytes, read: Read) -> None:
+def test_invalid_lines_are_skipped(noise: bytes, read: Read) -> None:
     assert read(noise + b"\n" + result("fine"))[1].text == "fine"
 
 
-def test_a_last_line_without_an_end_counts(read: Read) -> None:
+def test_a_last_line_without_a_line_break_is_read(read: Read) -> None:
     assert read(result("fine").rstrip())[1].text == "fine"
 
 
@@ -242,7 +242,7 @@ VALUES = st.recursive(
 
 
 @given(events=st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1), max_size=4), data=st.data())
-def test_no_event_however_strange_raises(events: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_no_event_makes_the_reader_raise(events: list[dict[str, Any]], data: st.DataObject) -> None:
     kinds = st.sampled_from(["assistant", "system", "result"])
     stream = b"".join(line(**{**event, "type": data.draw(kinds)}) for event in events)
     reader = ClaudeReader()

@@ -1,4 +1,4 @@
-"""What allowedTools opens in Claude Code, and how a bare tool is held in its directory."""
+"""What allowedTools opens in Claude Code, and how a tool without a pattern is limited to its directory."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ def allowed(*entries: str, **asked: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("tool", sorted(LOOKING))
-def test_lesson_103_a_bare_tool_that_looks_means_inside(tool: str) -> None:
+def test_lesson_103_a_reading_tool_without_a_pattern_is_limited_to_the_directory(tool: str) -> None:
     assert allowed(tool, add_dirs=("/more",)) == [f"{tool}(./**)"]
     assert opens(request(tool)) == [Opened(entry=tool, access=Access.LOOK)]
 
 
 @pytest.mark.parametrize("tool", sorted(EDITING))
-def test_lesson_103_a_bare_tool_that_edits_means_inside(tool: str) -> None:
+def test_lesson_103_an_editing_tool_without_a_pattern_is_limited_to_the_directory(tool: str) -> None:
     assert allowed(tool) == ["Edit(./**)"]
     assert allowed(tool, add_dirs=("/more",)) == ["Edit(./**)", "Edit(//more/**)"]
-    assert allowed(tool, add_dirs=("/od[d]",)) == ["Edit(./**)"], "a name that would be a pattern opens nothing"
+    assert allowed(tool, add_dirs=("/od[d]",)) == ["Edit(./**)"], (
+        "a directory name with pattern characters opens nothing"
+    )
     assert opens(request(tool)) == [Opened(entry=tool, access=Access.EDIT)]
 
 
-def test_a_pattern_of_an_editing_tool_is_said_as_the_rule_that_is_obeyed() -> None:
+def test_a_pattern_of_an_editing_tool_becomes_an_edit_rule() -> None:
     assert allowed("Write(src/**)", "Read(src/**)", "Bash(git *)") == ["Edit(src/**)", "Read(src/**)", "Bash(git *)"]
 
 

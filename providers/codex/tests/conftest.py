@@ -1,4 +1,4 @@
-"""Recorded runs of Codex 0.169.0: what it wrote, and how it ended."""
+"""Recorded runs of Codex 0.169.0: their output and their exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 22, 19, 0, tzinfo=timezone.utc)
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A recorded run, read again."""
+    """A recorded run and the summary that the reader gives."""
 
     stdout: bytes
     stderr: bytes
@@ -31,7 +31,7 @@ class Recorded:
     summary: Summary
 
     def finished(self) -> FinishedRun:
-        """As `gateway_explain_failure` gets it."""
+        """Return the run as `gateway_explain_failure` receives it."""
         request = Request(provider="codex", prompt=Prompt(text="hello"), working_dir="/")
         return FinishedRun(
             request=request,
@@ -53,7 +53,7 @@ def read(
     started: datetime = NOW,
     schema: Any = None,
 ) -> tuple[list[Event], Summary, RunEnd]:
-    """Feed a reader the bytes, cut at these places."""
+    """Feed the bytes to a reader, cut at these positions."""
     signal = -code if code < 0 else None
     end = RunEnd(
         reason=EndReason.EXITED,
@@ -73,7 +73,7 @@ def read(
 
 @pytest.fixture
 def recorded() -> Callable[..., Recorded]:
-    """Open a recorded run by its name."""
+    """Return a recorded run by its name."""
 
     def open_case(case: str, **more: Any) -> Recorded:
         out, err = SAMPLES / f"{case}.stdout", SAMPLES / f"{case}.stderr"
@@ -87,7 +87,7 @@ def recorded() -> Callable[..., Recorded]:
 
 @pytest.fixture
 def cases() -> list[str]:
-    """Every recorded run."""
+    """Return every recorded run."""
     return list(EXITS)
 
 
@@ -99,5 +99,5 @@ def read_fixture() -> Callable[..., tuple[list[Event], Summary, RunEnd]]:
 
 @pytest.fixture
 def record() -> bytes:
-    """What counts of a conversation's record: a turn of one request, one of another, one that failed, one more."""
+    """The relevant lines of a conversation's record: turns with one request and with several, a failed turn, and one more."""
     return (SAMPLES / "record.jsonl").read_bytes()

@@ -50,16 +50,16 @@ def test_a_plain_request_is_the_base_call() -> None:
 
 
 @pytest.mark.parametrize("resume", [FRESH, AGAIN], ids=["fresh", "resumed"])
-def test_traps_6_16_and_17_the_words_are_a_file_and_what_is_gone_or_does_not_hold_is_not_said(resume: Resume) -> None:
+def test_traps_6_16_and_17_the_prompt_goes_to_stdin_and_removed_flags_are_not_used(resume: Resume) -> None:
     for posture in Posture:
         invocation = made(posture, resume)
         assert (invocation.argv[-1], invocation.stdin is not None) == ("-", True), (
-            "an open stdin is waited for, for ever"
+            "Codex waits without limit for an open stdin"
         )
         assert not {"--ephemeral", "--full-auto", "-a", "mcp-server"} & set(invocation.argv)
 
 
-def test_trap_10_a_resumed_request_says_everything_again_and_in_the_right_place() -> None:
+def test_trap_10_a_resumed_request_repeats_all_flags_in_the_right_order() -> None:
     asked: dict[str, Any] = {"model": "gpt-x", "effort": "high", "add_dirs": ("/var",)}
     fresh, again = made(Posture.WORKSPACE_WRITE, **asked).argv, made(Posture.WORKSPACE_WRITE, AGAIN, **asked).argv
     at = again.index("resume")
@@ -70,7 +70,7 @@ def test_trap_10_a_resumed_request_says_everything_again_and_in_the_right_place(
 
 
 @given(text=st.text(min_size=1, max_size=300, alphabet=st.characters(exclude_categories=["Cs"])))
-def test_lesson_78_any_prompt_goes_by_stdin_as_it_is(text: str) -> None:
+def test_lesson_78_any_prompt_goes_to_stdin_unchanged(text: str) -> None:
     for resume in (FRESH, AGAIN):
         invocation = build(request(text), Posture.PROMPTED, resume, CodexSettings(), ENVIRON)
         assert invocation.stdin == text.encode()
@@ -78,11 +78,11 @@ def test_lesson_78_any_prompt_goes_by_stdin_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["-h", "--help", "resume", "review", "fork", "help", "/status", "@secret", "$skill"])
-def test_lesson_78_flags_and_subcommand_words_never_stand_on_the_command_line(text: str) -> None:
+def test_lesson_78_flags_and_subcommands_in_a_prompt_are_not_in_argv(text: str) -> None:
     assert text not in build(request(text), Posture.PROMPTED, FRESH, CodexSettings(), ENVIRON).argv
 
 
-def test_lesson_22_a_prompt_of_100000_characters_travels_by_stdin() -> None:
+def test_lesson_22_a_prompt_of_100000_characters_goes_to_stdin() -> None:
     invocation = build(request("€" * 100_000), Posture.PROMPTED, FRESH, CodexSettings(), ENVIRON)
     assert max(map(len, invocation.argv)) < 200
 
@@ -93,17 +93,17 @@ def test_every_level_has_its_flags(posture: Posture) -> None:
         argv = made(posture, resume).argv
         assert set(LEVELS[posture]) <= set(argv)
         assert sum(part.startswith(("--sandbox=", "--dangerously")) for part in argv) == 1
-        assert "--full-auto" not in argv, "trap 17: it is gone"
+        assert "--full-auto" not in argv, "trap 17: Codex removed this flag"
 
 
 @pytest.mark.parametrize("posture", Posture, ids=named)
-def test_lesson_83_no_project_and_no_rule_loads_where_there_is_a_sandbox(posture: Posture) -> None:
+def test_lesson_83_with_a_sandbox_no_project_and_no_rule_is_loaded(posture: Posture) -> None:
     argv = made(posture).argv
-    assert "--ignore-user-config" in argv, "it would say which projects are trusted"
+    assert "--ignore-user-config" in argv, "it would contain the trusted projects"
     assert ("--ignore-rules" in argv) == (posture is not Posture.BYPASS)
 
 
-def test_trap_12_a_writing_run_gets_a_folder_of_its_own_instead_of_tmp() -> None:
+def test_trap_12_a_writing_run_gets_its_own_folder_instead_of_tmp() -> None:
     for posture in (Posture.WORKSPACE_WRITE, Posture.ACCEPT_EDITS):
         invocation = made(posture)
         assert {
@@ -115,33 +115,35 @@ def test_trap_12_a_writing_run_gets_a_folder_of_its_own_instead_of_tmp() -> None
         assert "scratch/.keep" in invocation.files
 
 
-def test_accept_edits_has_no_shell_and_says_what_that_means() -> None:
+def test_accept_edits_has_no_shell_and_a_notice_explains_it() -> None:
     invocation = made(Posture.ACCEPT_EDITS)
-    assert "--disable=shell_tool" in invocation.argv, "as a flag: a Codex that does not know it must not start"
+    assert "--disable=shell_tool" in invocation.argv, (
+        "it must be a flag, so that a Codex that does not know it does not start"
+    )
     assert [notice.code for notice in invocation.warnings] == ["no_shell"]
     assert not made(Posture.WORKSPACE_WRITE).warnings
 
 
 @pytest.mark.parametrize("posture", Posture, ids=named)
-def test_lesson_85_trap_5_an_unreachable_service_is_not_tried_for_ever(posture: Posture) -> None:
+def test_lesson_85_trap_5_retries_of_an_unreachable_service_are_limited(posture: Posture) -> None:
     assert "features.unbounded_connection_retries=false" in overrides(made(posture))
 
 
 @pytest.mark.parametrize("posture", Posture, ids=named)
-def test_trap_13_keys_do_not_reach_the_shell_and_sub_agents_do_not_spend_uncounted(posture: Posture) -> None:
+def test_trap_13_keys_do_not_reach_the_shell_and_sub_agents_are_off(posture: Posture) -> None:
     said = overrides(made(posture))
     assert "shell_environment_policy.ignore_default_excludes=false" in said
     assert "agents.enabled=false" in said
 
 
 @pytest.mark.parametrize("resume", [FRESH, AGAIN], ids=["fresh", "resumed"])
-def test_further_directories_are_named_before_resume(resume: Resume) -> None:
+def test_additional_directories_come_before_resume(resume: Resume) -> None:
     argv = made(Posture.WORKSPACE_WRITE, resume, add_dirs=("/var", "/opt")).argv
     assert argv[3:5] == ("--add-dir=/var", "--add-dir=/opt")
 
 
 def test_a_prompt_of_more_characters_than_codex_takes_is_refused_before_anything_runs() -> None:
-    """Measured: 1 048 576 characters pass, whatever their bytes."""
+    """Measured: Codex accepts 1 048 576 characters of any size in bytes."""
     assert (
         len(build(request("€" * (1 << 20)), Posture.PROMPTED, FRESH, CodexSettings(), ENVIRON).stdin or b"") == 3 << 20
     )
@@ -149,25 +151,25 @@ def test_a_prompt_of_more_characters_than_codex_takes_is_refused_before_anything
         build(request("x" * ((1 << 20) + 1)), Posture.PROMPTED, FRESH, CodexSettings(), ENVIRON)
 
 
-def test_half_a_character_is_refused() -> None:
+def test_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="UTF-8"):
         build(request("half \ud800 pair"), Posture.PROMPTED, FRESH, CodexSettings(), ENVIRON)
 
 
-def test_search_is_said_as_a_setting() -> None:
+def test_search_is_passed_as_a_setting() -> None:
     assert 'web_search="live"' in overrides(made(options=CodexOptions(search=True)))
     assert 'web_search="disabled"' in overrides(made(options=CodexOptions(search=False)))
     assert not [said for said in overrides(made()) if said.startswith("web_search")]
 
 
-def test_what_the_operator_set_comes_first_so_that_a_level_has_the_last_word() -> None:
+def test_settings_of_the_operator_come_first_so_the_level_overrides_them() -> None:
     settings = CodexSettings(config=("model_provider=x", "sandbox_workspace_write.network_access=true"))
     said = overrides(made(Posture.WORKSPACE_WRITE, settings=settings))
     assert said[:2] == list(settings.config)
     assert said.index("sandbox_workspace_write.network_access=false") > 1
 
 
-def test_the_users_own_configuration_loads_only_when_it_was_set() -> None:
+def test_the_users_configuration_is_loaded_only_with_user_config() -> None:
     assert "--ignore-user-config" not in made(settings=CodexSettings(user_config=True)).argv
 
 
@@ -194,7 +196,7 @@ def test_an_override_is_a_key_and_a_value(line: str) -> None:
     ],
     ids=str,
 )
-def test_trap_11_what_codex_would_misread_or_pass_over_is_refused(asked: dict[str, Any]) -> None:
+def test_trap_11_values_that_codex_would_misread_or_ignore_are_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         made(Posture.WORKSPACE_WRITE, **asked)
 
@@ -206,7 +208,7 @@ def test_trap_11_what_codex_would_misread_or_pass_over_is_refused(asked: dict[st
     url=st.text(max_size=20),
     posture=st.sampled_from(Posture),
 )
-def test_no_value_is_ever_read_as_a_flag(
+def test_no_value_is_read_as_a_flag(
     model: str | None, effort: str | None, directory: str, url: str, posture: Posture
 ) -> None:
     servers = (McpServer(name="x", url=url or "http://x"), McpServer(name="y", command=directory or "-c"))
@@ -221,7 +223,7 @@ def test_no_value_is_ever_read_as_a_flag(
         assert at not in values or (joined and not flag.startswith("-"))
 
 
-def test_mcp_servers_are_settings_and_their_secrets_are_in_no_argv() -> None:
+def test_mcp_servers_are_settings_and_their_secrets_are_not_in_argv() -> None:
     servers = (
         McpServer(name="search", command="search-mcp", args=("--quick",), env={"KEY": SECRET}),
         McpServer(name="plain", command="plain-mcp"),
@@ -235,7 +237,7 @@ def test_mcp_servers_are_settings_and_their_secrets_are_in_no_argv() -> None:
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]
 
 
-def test_a_servers_secret_reaches_it_as_it_is(tmp_path: Any) -> None:
+def test_a_secret_reaches_its_server_unchanged(tmp_path: Any) -> None:
     invocation = made(mcp_servers=(McpServer(name="s", command="printenv", args=("KEY",), env={"KEY": SECRET}),))
     said = dict(override.split("=", 1) for override in overrides(invocation))
     (tmp_path / "mcp-s.env").write_bytes(invocation.files["mcp-s.env"])
@@ -244,13 +246,13 @@ def test_a_servers_secret_reaches_it_as_it_is(tmp_path: Any) -> None:
     assert subprocess.run(argv, capture_output=True, check=True, timeout=10).stdout.decode() == SECRET + "\n"
 
 
-def test_lesson_77_a_server_that_is_a_gateway_learns_how_deep_it_runs() -> None:
+def test_lesson_77_a_gateway_as_server_receives_its_depth() -> None:
     said = overrides(made(mcp_servers=(McpServer(name="g", command="llm-gateway", args=("serve",)),)))
     (passed,) = [json.loads(one.partition("=")[2]) for one in said if one.startswith("mcp_servers.g.env_vars=")]
     assert {"LLM_GATEWAY_DEPTH", "LLM_GATEWAY_JOB", "HTTPS_PROXY"} <= set(passed)
 
 
-def test_trap_9_a_server_that_is_given_may_be_used_except_on_the_levels_that_only_look() -> None:
+def test_trap_9_a_given_server_may_be_used_except_on_read_levels() -> None:
     approval = 'mcp_servers.search.default_tools_approval_mode="approve"'
     given: dict[str, Any] = {"mcp_servers": (McpServer(name="search", command="x"),)}
     assert [posture for posture in Posture if approval not in overrides(made(posture, **given))] == LOOKING[:2]
@@ -262,13 +264,13 @@ def test_a_turn_waits_for_its_servers(server: McpServer) -> None:
     assert {"mcp_servers.s.required=true", "mcp_servers.s.startup_timeout_sec=30"} <= set(said)
 
 
-def test_a_schema_goes_by_file() -> None:
+def test_a_schema_goes_into_a_file() -> None:
     invocation = made(output_schema={"type": "object"})
     assert f"--output-schema={RUN_FILES}/schema.json" in invocation.argv
     assert json.loads(invocation.files["schema.json"]) == {"type": "object"}
 
 
-def test_lesson_79_a_resumed_run_brings_its_conversations_record() -> None:
+def test_lesson_79_a_resumed_run_collects_the_record_of_its_conversation() -> None:
     assert made().artifacts == ()
     found = made(resume=AGAIN).artifacts
     assert all(path.startswith("/home/someone/.codex/sessions/2026/11/2") for path in found)
@@ -276,14 +278,14 @@ def test_lesson_79_a_resumed_run_brings_its_conversations_record() -> None:
 
 
 @given(text=st.text())
-def test_toml_strings_stand_on_one_line_and_mean_what_they_say(text: str) -> None:
+def test_toml_strings_are_one_line_and_keep_their_value(text: str) -> None:
     said = toml(text)
     assert "\n" not in said
     assert "\x7f" not in said
     assert json.loads(said) == text
 
 
-def test_lesson_45_a_run_sees_no_other_providers_key_and_no_parent_session() -> None:
+def test_lesson_45_a_run_sees_no_key_of_another_provider_and_no_parent_session() -> None:
     names = gateway_describe_provider().env
     assert {"CODEX_API_KEY", "CODEX_HOME"} <= set(names)
     assert not [name for name in names if name.endswith("*")]
@@ -291,5 +293,5 @@ def test_lesson_45_a_run_sees_no_other_providers_key_and_no_parent_session() -> 
         assert other not in names
 
 
-def test_its_own_parameters_stay_small() -> None:
+def test_the_schema_of_its_options_stays_small() -> None:
     assert len(json.dumps(CodexOptions.model_json_schema(by_alias=True))) < 1_000

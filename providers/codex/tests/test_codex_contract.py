@@ -1,4 +1,4 @@
-"""Codex's plugin keeps the contract of a provider, on recorded runs."""
+"""Codex's plugin passes the contract of a provider with recorded runs."""
 
 from __future__ import annotations
 

@@ -60,12 +60,12 @@ TABLE = {
     "signal-kill-tool-ww": "interrupted",
     "signal-term-slow": "interrupted",
 }
-#: What the gateway's own way of starting Codex cannot meet.
+#: Failures that cannot occur when the gateway starts Codex.
 UNEXPLAINED = {"not-git", "stdin-empty"}
 
 
 @pytest.mark.parametrize(("case", "code"), TABLE.items())
-def test_a_recorded_codex_failure_is_named(case: str, code: str, recorded: Open) -> None:
+def test_a_recorded_codex_failure_has_its_code(case: str, code: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert failure.code == code
     assert failure.recovery
@@ -77,7 +77,7 @@ def test_every_recorded_failure_is_in_the_table(recorded: Open, cases: list[str]
 
 
 @pytest.mark.parametrize("case", sorted(UNEXPLAINED))
-def test_an_unknown_failure_keeps_the_last_words_and_says_what_to_do(case: str, recorded: Open) -> None:
+def test_an_unknown_failure_keeps_the_last_lines_and_has_a_recovery(case: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert failure.code == "provider_failed"
     assert failure.provider_message
@@ -95,17 +95,17 @@ def test_an_unknown_failure_keeps_the_last_words_and_says_what_to_do(case: str, 
         ("fail-drop", "stream disconnected before completion"),
     ],
 )
-def test_lesson_85_the_services_own_words_are_kept(case: str, words: str, recorded: Open) -> None:
+def test_lesson_85_the_services_message_is_kept(case: str, words: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert (failure.provider_message or "").startswith(words)
 
 
-def test_trap_4_noise_on_stderr_names_no_failure_once_a_turn_has_ended(recorded: Open) -> None:
+def test_trap_4_noise_on_stderr_does_not_decide_after_the_end_of_a_turn(recorded: Open) -> None:
     failure = explain(replace(recorded("fail-429").finished(), stderr_tail="401 Unauthorized, not logged in"))
     assert failure.code == "quota_exhausted"
 
 
-def test_a_schema_that_the_service_does_not_take_is_the_callers(recorded: Open) -> None:
+def test_a_schema_that_the_service_refuses_is_invalid_request(recorded: Open) -> None:
     run = recorded("fail-400").finished()
     words = '{"error": {"message": "Invalid schema for response_format \'x\'.", "code": "invalid_json_schema"}}'
     failure = explain(replace(run, summary=replace(run.summary, failure={**run.summary.failure, "message": words})))
@@ -113,7 +113,7 @@ def test_a_schema_that_the_service_does_not_take_is_the_callers(recorded: Open) 
     assert "additionalProperties" in (failure.recovery or "")
 
 
-def test_a_usage_limit_tells_when_it_is_reset(recorded: Open) -> None:
+def test_a_usage_limit_has_a_reset_time(recorded: Open) -> None:
     run = recorded("fail-usagelimit").finished()
     failure = explain(run)
     assert failure.reset_at is not None
@@ -122,7 +122,7 @@ def test_a_usage_limit_tells_when_it_is_reset(recorded: Open) -> None:
     assert timedelta(0) < failure.reset_at - run.end.ended_at <= timedelta(days=1)
 
 
-def test_a_usage_limit_of_another_day_names_the_day(recorded: Open) -> None:
+def test_a_usage_limit_with_a_date_has_a_reset_time(recorded: Open) -> None:
     run = recorded("fail-usagelimit").finished()
     words = "You've hit your usage limit. Try again at Nov 25th, 2026 3:07 PM."
     failure = explain(replace(run, summary=replace(run.summary, failure={**run.summary.failure, "message": words})))
@@ -130,5 +130,5 @@ def test_a_usage_limit_of_another_day_names_the_day(recorded: Open) -> None:
     assert f"{failure.reset_at.astimezone():%Y-%m-%d %H:%M}" == "2026-11-25 15:07"
 
 
-def test_every_rule_of_codex_names_a_code_of_the_closed_set() -> None:
+def test_every_rule_of_codex_has_a_known_code() -> None:
     assert {rule.code for rule in RULES} <= ERRORS.keys()

@@ -1,4 +1,4 @@
-"""What is known of a login of Codex before its own `login status` is asked."""
+"""Logins of Codex that are found without running `codex login status`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHOSEN = 'model_provider="local"'
         ({}, ('model_provider="openai"', 'model_providers.local={env_key="LOCAL_KEY"}'), None),
     ],
 )
-def test_a_key_or_a_service_of_the_settings_is_a_login_of_codex(
+def test_a_key_or_a_configured_service_is_a_login_of_codex(
     environ: dict[str, str], config: tuple[str, ...], known: bool | None
 ) -> None:
     assert logged_in(environ, config) is known

@@ -21,7 +21,7 @@ CATALOGUE = json.dumps(
 CONFIG = 'approval_policy = "never"\nmodel = "m-mine"\n[profiles.x]\nmodel = "m-not-this"\n'
 
 
-def test_models_of_codex_come_with_their_sources(tmp_path: Path) -> None:
+def test_models_of_codex_are_listed_with_their_sources(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(CONFIG)
     found = [(model.id, model.source, model.default) for model in list_models({"CODEX_HOME": str(tmp_path)}, CATALOGUE)]
     assert found == [
@@ -31,12 +31,12 @@ def test_models_of_codex_come_with_their_sources(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_is_remembered(tmp_path: Path) -> None:
+def test_no_model_is_built_in(tmp_path: Path) -> None:
     assert list_models({"HOME": str(tmp_path)}, b"") == []
 
 
 @pytest.mark.parametrize("catalogue", [b"[]", b'{"models": 3}', b'{"models": [3, {}]}', b"\xff"])
-def test_a_broken_catalogue_names_nothing(catalogue: bytes, tmp_path: Path) -> None:
+def test_a_broken_catalogue_gives_no_models(catalogue: bytes, tmp_path: Path) -> None:
     assert list_models({"HOME": str(tmp_path)}, catalogue) == []
 
 
@@ -57,7 +57,7 @@ SPEC = "@openai/codex@0.169.0"
     ],
     ids=["npm global", "npm local", "brew cask", "brew formula"],
 )
-def test_the_upgrade_of_codex_is_that_of_this_installation(
+def test_the_upgrade_command_fits_the_installation_of_codex(
     tmp_path: Path, lies_at: str, argv: tuple[str, ...], method: str
 ) -> None:
     program = tmp_path / lies_at
@@ -72,12 +72,12 @@ def test_the_upgrade_of_codex_is_that_of_this_installation(
     assert made.method == method
 
 
-def test_an_installation_of_unknown_kind_is_left_alone(tmp_path: Path) -> None:
+def test_an_unknown_kind_of_installation_has_no_plan(tmp_path: Path) -> None:
     assert plan(str(tmp_path / "codex"), None) is None
     assert plan(None, None) is None
 
 
 @pytest.mark.parametrize("target", ["; rm -rf /", "0.1", "../x", "other-package@1.0.0", ""])
-def test_lesson_53_only_a_version_can_be_asked_for(target: str) -> None:
+def test_lesson_53_only_a_version_is_accepted_as_target(target: str) -> None:
     with pytest.raises(InvalidRequest):
         plan("/usr/lib/node_modules/@openai/codex/bin/codex.js", target)

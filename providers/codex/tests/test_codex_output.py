@@ -50,7 +50,7 @@ def ran(output: str, code: int) -> dict[str, Any]:
     return {"type": "item.completed", "item": {**item, "exit_code": code, "status": "failed" if code else "completed"}}
 
 
-def test_lesson_88_a_fresh_runs_id_is_told_at_once_and_summed_up(recorded: Open) -> None:
+def test_lesson_88_the_id_of_a_new_run_is_reported_at_once_and_in_the_summary(recorded: Open) -> None:
     case = recorded("json")
     assert case.events[0].kind is EventKind.SESSION
     assert case.events[0].text == case.summary.native_id
@@ -64,7 +64,7 @@ def test_the_last_of_several_messages_is_the_answer(recorded: Open) -> None:
     assert case.summary.text == texts[-1] != texts[0]
 
 
-def test_lesson_19_a_turn_without_a_message_is_empty(recorded: Open) -> None:
+def test_lesson_19_a_turn_without_a_message_has_an_empty_text(recorded: Open) -> None:
     case = recorded("ok-empty-output")
     assert (case.end.exit_code, case.summary.text, case.summary.failed) == (0, "", False)
 
@@ -75,7 +75,7 @@ def test_lesson_19_exit_0_without_the_end_of_a_turn_is_a_failure(read: Read) -> 
     assert summary.text == "half an answer"
 
 
-def test_trap_4_retries_and_warnings_are_no_failures(recorded: Open) -> None:
+def test_trap_4_retries_and_warnings_are_not_failures(recorded: Open) -> None:
     case = recorded("retry-429-twice")
     assert not case.summary.failed
     assert case.summary.run.retries == 2
@@ -86,7 +86,7 @@ def test_trap_4_retries_and_warnings_are_no_failures(recorded: Open) -> None:
     assert "is resuming with" in warned.notices[0].message
 
 
-def test_a_tool_is_shown_once_when_it_begins(recorded: Open) -> None:
+def test_a_tool_is_shown_once_at_its_start(recorded: Open) -> None:
     tools = [e.text for e in recorded("tool-default").events if e.kind is EventKind.TOOL]
     assert tools == ["echo hi; id -u; pwd"]
     item = {**ran("", 0)["item"], "command": f"/bin/bash -lc {shlex.quote(QUOTED)}"}
@@ -104,7 +104,7 @@ def test_a_tool_is_shown_once_when_it_begins(recorded: Open) -> None:
         ("mcp-plain-ww", "mcp__t__plain_tool"),
     ],
 )
-def test_trap_8_9_what_codex_refused_is_a_notice_and_no_failure(case: str, words: str, recorded: Open) -> None:
+def test_trap_8_9_a_refused_call_is_a_notice_and_not_a_failure(case: str, words: str, recorded: Open) -> None:
     summary = recorded(case).summary
     assert not summary.failed
     (notice,) = summary.notices
@@ -124,7 +124,7 @@ def test_a_server_that_did_not_start_is_a_notice(read: Read) -> None:
 
 
 @pytest.mark.parametrize("case", ["no-userns-workspace-write", "no-userns-read-only"])
-def test_lesson_84_trap_15_without_a_sandbox_a_run_that_could_run_nothing_has_failed(case: str, recorded: Open) -> None:
+def test_lesson_84_trap_15_a_run_whose_commands_all_lack_a_sandbox_has_failed(case: str, recorded: Open) -> None:
     run = recorded(case)
     assert run.end.exit_code == 0
     assert run.summary.failed
@@ -136,8 +136,8 @@ def test_lesson_84_trap_15_without_a_sandbox_a_run_that_could_run_nothing_has_fa
     assert (failure.provider_message or "").startswith("bwrap: Creating new namespace failed")
 
 
-def test_lesson_84_a_sandbox_that_breaks_down_is_told_from_the_command(read: Read) -> None:
-    """Measured, with a TMPDIR that is not there."""
+def test_lesson_84_a_failure_of_the_sandbox_is_not_a_failure_of_the_command(read: Read) -> None:
+    """Measured with a TMPDIR that does not exist."""
     words = (
         "\nthread 'main' (20951) panicked at linux-sandbox/src/linux_run_main.rs:976:17:\nfailed to resolve it\nnote: x"
     )
@@ -153,11 +153,11 @@ def test_lesson_84_a_sandbox_that_failed_once_is_only_a_notice(read: Read) -> No
     assert [notice.code for notice in summary.notices] == ["sandbox_unavailable"]
 
 
-def test_commands_that_fail_by_themselves_say_nothing_of_the_sandbox(recorded: Open) -> None:
+def test_a_failing_command_is_not_a_failure_of_the_sandbox(recorded: Open) -> None:
     assert recorded("tool-fail").summary.notices == ()
 
 
-def test_a_command_still_running_at_the_end_is_no_failure(recorded: Open) -> None:
+def test_a_command_that_still_runs_at_the_end_is_not_a_failure(recorded: Open) -> None:
     assert not recorded("tool-long-yield").summary.failed
 
 
@@ -174,7 +174,7 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize("value", [{"n": 3}, {"n": 3, "k": "a"}, {"n": 0, "l": [None]}], ids=str)
-def test_an_answer_that_follows_the_schema_is_handed_on(value: object, read: Read) -> None:
+def test_an_answer_that_follows_the_schema_is_returned(value: object, read: Read) -> None:
     assert read(answer(json.dumps(value)), schema=SCHEMA)[1].structured == value
 
 
@@ -183,11 +183,11 @@ def test_an_answer_that_follows_the_schema_is_handed_on(value: object, read: Rea
     [{}, {"n": "3"}, {"n": True}, {"n": 3, "k": "c"}, {"n": 3, "m": 1}, {"n": 3, "l": [1]}, [], 3, None],
     ids=str,
 )
-def test_an_answer_that_violates_the_schema_is_none(value: object, read: Read) -> None:
+def test_an_answer_that_violates_the_schema_gives_none(value: object, read: Read) -> None:
     assert read(answer(json.dumps(value)), schema=SCHEMA)[1].structured is None
 
 
-def test_words_are_no_object(recorded: Open) -> None:
+def test_plain_text_gives_no_structured_answer(recorded: Open) -> None:
     assert recorded("schema-violated", schema=SCHEMA).summary.structured is None
 
 
@@ -196,7 +196,7 @@ def test_trap_14_a_line_of_two_megabytes_is_read(read: Read) -> None:
     assert read(stream, list(range(65_536, len(stream), 65_536)))[1].text == "after it"
 
 
-def test_lesson_12b_86_the_answer_after_3000_events_is_right(read: Read) -> None:
+def test_lesson_12b_86_the_answer_after_3000_events_is_correct(read: Read) -> None:
     stream = lines(THREAD, *(said(f"line {n} " + "x" * 500) for n in range(3_000)), said("the last word"), DONE)
     events, summary, _ = read(stream, list(range(65_536, len(stream), 65_536)))
     assert summary.text == "the last word"
@@ -218,7 +218,7 @@ def test_lesson_12_every_cut_gives_the_same_answer(read: Read) -> None:
         assert read(stream, [cut])[:2] == whole[:2]
 
 
-def test_recorded_runs_read_the_same_however_they_are_cut(recorded: Open, cases: list[str], read: Read) -> None:
+def test_recorded_runs_give_the_same_summary_at_every_cut(recorded: Open, cases: list[str], read: Read) -> None:
     chance = random.Random(20261122)
     for case in cases:
         run = recorded(case)
@@ -233,15 +233,15 @@ def test_recorded_runs_read_the_same_however_they_are_cut(recorded: Open, cases:
     [b"not json\n", b"[1]\n", b"{\n", b'{"type":"item.completed"}\n', b"\xff\xfe\n", b'{"type":"error"'],
     ids=repr,
 )
-def test_bad_lines_are_passed_over(noise: bytes, read: Read) -> None:
+def test_invalid_lines_are_skipped(noise: bytes, read: Read) -> None:
     assert read(noise + b"\n" + answer("fine"))[1].text == "fine"
 
 
-def test_a_last_line_without_an_end_counts(read: Read) -> None:
+def test_a_last_line_without_a_line_break_is_read(read: Read) -> None:
     assert not read(answer("fine").rstrip())[1].failed
 
 
-def test_a_gap_loses_a_line_and_no_more(read: Read) -> None:
+def test_a_gap_loses_one_line(read: Read) -> None:
     reader = CodexReader()
     stream = answer("fine")
     list(reader.feed("stdout", b'{"type":"item.compl'))
@@ -263,7 +263,7 @@ ITEMS = st.sampled_from(["agent_message", "error", "command_execution", "file_ch
 
 
 @given(events=st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1), max_size=4), data=st.data())
-def test_no_event_however_strange_raises(events: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_no_event_makes_the_reader_raise(events: list[dict[str, Any]], data: st.DataObject) -> None:
     stream = b""
     for event in events:
         if isinstance(event.get("item"), dict):

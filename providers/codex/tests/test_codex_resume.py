@@ -36,13 +36,13 @@ def test_codex_chooses_the_id_of_a_new_conversation(known: Session | None) -> No
     assert (resume.fresh, resume.native_id) == (True, None)
 
 
-def test_a_known_conversation_goes_on() -> None:
+def test_a_known_conversation_is_resumed() -> None:
     resume = enter(session(ID))
     assert (resume.native_id, resume.fresh) == (ID, False)
 
 
 @pytest.mark.parametrize("native_id", ["my title", "--last", "gw-0123", "01a20495", ID.upper(), ID + "\n", " " + ID])
-def test_lesson_75_trap_3_a_name_that_is_no_id_never_reaches_the_program(native_id: str) -> None:
+def test_lesson_75_trap_3_an_invalid_id_never_reaches_the_program(native_id: str) -> None:
     with pytest.raises(SessionNotResumable):
         enter(session(native_id))
     assert not re.fullmatch(gateway_describe_provider().native_id_pattern, native_id)
@@ -59,11 +59,11 @@ def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("new_york")
 def test_a_record_is_named_after_the_local_time_of_its_id() -> None:
-    """Measured: this conversation's record, made in New York."""
+    """Measured: a conversation that was created in New York."""
     assert record_paths(ID, PurePath("/c"))[0] == f"/c/sessions/2026/11/22/rollout-2026-11-22T13-46-57-{ID}.jsonl"
 
 
-def test_an_id_of_no_time_has_no_record() -> None:
+def test_an_id_without_a_valid_time_has_no_record() -> None:
     assert record_paths("ffffffff-ffff-7fff-bfff-ffffffffffff", PurePath("/c")) == ()
 
 
@@ -72,16 +72,16 @@ def test_an_id_of_no_time_has_no_record() -> None:
     [({"CODEX_HOME": "/x", "HOME": "/h"}, "/x"), ({"HOME": "/h"}, "/h/.codex"), ({"CODEX_HOME": ""}, "/.codex")],
     ids=str,
 )
-def test_codex_has_a_folder_of_its_own(environ: dict[str, str], folder: str) -> None:
+def test_codex_home_is_the_folder_of_codex(environ: dict[str, str], folder: str) -> None:
     assert home(environ) == PurePath(folder)
 
 
 @pytest.mark.parametrize(("mode", "level"), LEVEL_OF.items())
-def test_a_sandbox_mode_spells_its_level(mode: str, level: Posture) -> None:
+def test_a_sandbox_mode_chooses_its_level(mode: str, level: Posture) -> None:
     assert posture_of(CodexOptions(sandboxMode=mode)) is level
 
 
-def test_full_auto_spells_workspace_write_and_its_absence_nothing() -> None:
+def test_full_auto_chooses_workspace_write_and_its_absence_no_level() -> None:
     assert posture_of(CodexOptions(fullAuto=True)) is Posture.WORKSPACE_WRITE
     assert posture_of(CodexOptions(fullAuto=True, sandboxMode="workspace-write")) is Posture.WORKSPACE_WRITE
     assert posture_of(CodexOptions(fullAuto=False)) is None
@@ -90,6 +90,6 @@ def test_full_auto_spells_workspace_write_and_its_absence_nothing() -> None:
 
 
 @pytest.mark.parametrize("mode", ["read-only", "danger-full-access"])
-def test_two_spellings_that_contradict_each_other_are_refused(mode: str) -> None:
+def test_contradicting_options_are_refused(mode: str) -> None:
     with pytest.raises(InvalidRequest, match="fullAuto"):
         posture_of(CodexOptions(fullAuto=True, sandboxMode=mode))

@@ -33,19 +33,19 @@ def totals(count: int, thread: str = THREAD) -> bytes:
     return b"".join(json.dumps(event).encode() + b"\n" for event in events)
 
 
-def test_a_fresh_conversations_totals_are_the_turns_own(recorded: Open) -> None:
+def test_the_totals_of_a_new_conversation_are_those_of_the_turn(recorded: Open) -> None:
     usage = recorded("json").summary.usage
     total = (usage.input_tokens or 0) + (usage.cache_read_tokens or 0) + (usage.cache_creation_tokens or 0)
     assert total == 13_467
     assert usage.output_tokens
 
 
-def test_reasoning_is_told_beside_the_output(recorded: Open) -> None:
+def test_reasoning_tokens_are_reported(recorded: Open) -> None:
     usage = recorded("think").summary.usage
     assert (usage.output_tokens, usage.reasoning_tokens) == (148, 64)
 
 
-def test_lesson_79_trap_1_a_resumed_turn_counts_itself_alone(read: Read, record: bytes) -> None:
+def test_lesson_79_trap_1_a_resumed_turn_counts_only_itself(read: Read, record: bytes) -> None:
     _, summary, _ = read(totals(27_164), artifacts={PATH: record}, started=LAST_TURN)
     assert summary.usage == Usage(
         input_tokens=0, output_tokens=12, cache_read_tokens=13_622, cache_creation_tokens=117, reasoning_tokens=2
@@ -66,13 +66,13 @@ def test_lesson_79_three_equal_turns_count_about_the_same(read: Read, record: by
     assert whole == [13_542, 13_622, 13_739]
 
 
-def test_a_turn_of_several_requests_is_their_sum_and_no_entry_counts_twice(read: Read, record: bytes) -> None:
+def test_a_turn_is_the_sum_of_its_requests_and_no_entry_counts_twice(read: Read, record: bytes) -> None:
     _, summary, _ = read(totals(40_903), artifacts={PATH: record + record, "/other": record}, started=SECOND_TURN)
     assert summary.usage.cache_read_tokens == 13_542 + 13_622
     assert summary.usage.output_tokens == 6 + 12
 
 
-def test_a_failed_turn_without_an_answer_has_unknown_usage_and_not_its_predecessors(read: Read, record: bytes) -> None:
+def test_a_failed_turn_without_an_answer_has_unknown_usage(read: Read, record: bytes) -> None:
     only_three_turns = b"".join(line for line in record.splitlines(True) if b"58.4" not in line and b"58.5" not in line)
     failed = b'{"type":"thread.started","thread_id":"%s"}\n{"type":"turn.failed","error":{"message":"x"}}\n'
     _, summary, _ = read(failed % THREAD.encode(), code=1, artifacts={PATH: only_three_turns}, started=FAILED_TURN)
@@ -84,17 +84,17 @@ def test_the_record_names_the_model_that_answered(read: Read, record: bytes) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"[]\n", b'{"type":"token_usage_record"}\n', b"\xff\n", b'"turn_context"\n'])
-def test_without_a_readable_record_a_resumed_turn_is_unknown_and_never_the_total(content: bytes, read: Read) -> None:
+def test_without_a_readable_record_the_usage_of_a_resumed_turn_is_unknown(content: bytes, read: Read) -> None:
     assert read(totals(99_999), artifacts={PATH: content})[1].usage == Usage()
 
 
-def test_another_conversations_entries_do_not_count(read: Read, record: bytes) -> None:
+def test_entries_of_another_conversation_do_not_count(read: Read, record: bytes) -> None:
     other = "01a20495-0000-7a81-ba34-b17f7b5b50e3"
     assert read(totals(1, other), artifacts={PATH: record}, started=SECOND_TURN)[1].usage == Usage()
 
 
 @pytest.mark.parametrize("case", ["ok-nousage", "exec-review-uncommitted"])
-def test_trap_2_zeros_of_a_service_that_told_nothing_are_unknown(case: str, recorded: Open) -> None:
+def test_trap_2_zeros_without_a_report_of_the_service_are_unknown(case: str, recorded: Open) -> None:
     assert recorded(case).summary.usage == Usage()
 
 

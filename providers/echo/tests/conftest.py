@@ -1,4 +1,4 @@
-"""A run of the real program, from the request to the summary, with a home of its own."""
+"""Run the real program from the request to the summary, in a temporary home."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ EXITED = RunEnd(reason=EndReason.EXITED, exit_code=0, ended_at=datetime(2026, 1,
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """What a finished program left."""
+    """The output and exit code of a finished program."""
 
     code: int
     stdout: bytes
@@ -71,7 +71,7 @@ class Echo:
         request: dict[str, Any] | None = None,
         **own: Any,
     ) -> Ran:
-        """Run one request to its end; `own` are the provider's options."""
+        """Run one request to its end; `own` are the options of the provider."""
         options = EchoOptions.model_validate(own)
         asked = Request(
             provider="echo", prompt=Prompt(text=prompt), options=options, working_dir=str(self.folder), **request or {}
@@ -92,13 +92,13 @@ class Echo:
         return Ran(code=done.returncode, stdout=done.stdout, stderr=stderr, finished=finished)
 
     def flags(self, invocation: Invocation) -> list[str]:
-        """Make the run's files, and say where they are."""
+        """Write the files of the run, and return the flags with their paths."""
         for name, content in invocation.files.items():
             (self.files / name).write_bytes(content)
         return [word.replace(RUN_FILES, str(self.files)) for word in invocation.argv[1:]]
 
     def run(self, *flags: str, stdin: bytes = b"x") -> "subprocess.CompletedProcess[bytes]":
-        """Run the program to its end."""
+        """Run the program until it exits."""
         argv = [self.program, *flags]
         return subprocess.run(
             argv, check=False, input=stdin, capture_output=True, env=self.env, cwd=self.folder, timeout=60
@@ -107,13 +107,13 @@ class Echo:
 
 @pytest.fixture
 def echo(tmp_path: Path) -> Echo:
-    """Give the program with a fresh home."""
+    """Return the program with a new home."""
     return Echo(tmp_path)
 
 
 @pytest.fixture
 def start(echo: Echo) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Start the program without waiting for its end; what still runs after the test is killed."""
+    """Start the program without waiting for it. After the test, running programs are killed."""
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(*flags: str) -> "subprocess.Popen[bytes]":
@@ -130,5 +130,5 @@ def start(echo: Echo) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
 
 @pytest.fixture(name="read_back")
 def read_back_fixture() -> Callable[..., Summary]:
-    """Give what the reader makes of an output."""
+    """Return the summary that the reader gives for an output."""
     return read_back

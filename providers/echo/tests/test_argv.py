@@ -1,4 +1,4 @@
-"""The command line: nothing that a caller writes is ever read as a flag."""
+"""The command line: no value of a caller is read as a flag."""
 
 import json
 from dataclasses import replace
@@ -24,13 +24,13 @@ def parsed(request: Request, posture: Posture = Posture.PROMPTED) -> Arguments:
     return Arguments(list(invocation.argv[1:]))
 
 
-def test_without_options_only_the_posture_is_said() -> None:
+def test_without_options_only_the_posture_is_passed() -> None:
     invocation = build_invocation(PLAIN, Posture.PLAN, Resume())
     assert invocation.argv == ("llm-gateway-echo", "--posture=plan")
     assert invocation.stdin == b"hello"
 
 
-def test_a_fresh_conversation_gets_the_id_that_was_chosen() -> None:
+def test_a_new_conversation_gets_the_chosen_id() -> None:
     assert f"--session-id={UUID}" in build_invocation(PLAIN, Posture.PLAN, Resume(native_id=UUID)).argv
 
 
@@ -90,7 +90,7 @@ def test_the_schema_stays_small() -> None:
     assert len(json.dumps(EchoOptions.model_json_schema())) < 1100
 
 
-def test_mcp_servers_travel_in_a_file_and_their_secrets_not_in_argv() -> None:
+def test_mcp_servers_go_into_a_file_and_their_secrets_not_into_argv() -> None:
     servers = (
         McpServer(name="local", command="serve", args=("--fast",), env={"KEY": "secret"}),
         McpServer(name="far", url="https://example.org/mcp"),
@@ -106,6 +106,6 @@ def test_mcp_servers_travel_in_a_file_and_their_secrets_not_in_argv() -> None:
     }
 
 
-def test_half_a_surrogate_pair_does_not_stop_a_request() -> None:
+def test_a_lone_surrogate_does_not_stop_a_request() -> None:
     invocation = build_invocation(replace(PLAIN, prompt=Prompt(text="\ud800")), Posture.PLAN, Resume())
     assert invocation.stdin == b"\xed\xa0\x80"

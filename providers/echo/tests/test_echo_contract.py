@@ -1,4 +1,4 @@
-"""The worked example keeps the contract of a provider."""
+"""The example provider passes the contract of a provider."""
 
 from __future__ import annotations
 

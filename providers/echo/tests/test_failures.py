@@ -1,4 +1,4 @@
-"""From what the program really prints to the closed set of codes."""
+"""Error codes for the real output of the program."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -28,7 +28,7 @@ def explained(failure: dict[str, Any], **run: Any) -> Failure:
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-def test_every_kind_has_a_code_of_the_closed_set(kind: str) -> None:
+def test_every_kind_has_a_known_code(kind: str) -> None:
     failure = explained({"kind": kind, "message": "own words"}, exit_code=0)
     assert failure.code in ERRORS
     assert failure.message
@@ -36,26 +36,26 @@ def test_every_kind_has_a_code_of_the_closed_set(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FAILURES if kind != "session_not_found"])
-def test_every_kind_says_what_to_do(kind: str) -> None:
+def test_every_kind_has_a_recovery(kind: str) -> None:
     assert explained({"kind": kind}, exit_code=0).recovery
 
 
-def test_a_kind_of_a_newer_version_is_a_failure_of_the_provider() -> None:
+def test_an_unknown_kind_is_provider_failed() -> None:
     assert explained({"kind": "meteor", "message": "boom"}).code == "provider_failed"
 
 
-def test_a_quota_says_when_it_is_filled_again() -> None:
+def test_a_quota_failure_has_a_reset_time() -> None:
     failure = explained({"kind": "quota", "message": "used up", "resetAt": "2026-01-02T03:04:05Z"})
     assert failure.reset_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     assert failure.reset_at.utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize("time", [None, "soon", "2026-01-02T03:04:05", 7])
-def test_a_time_that_is_none_is_not_guessed(time: object) -> None:
+def test_an_invalid_time_is_not_guessed(time: object) -> None:
     assert explained({"kind": "quota", "resetAt": time}).reset_at is None
 
 
-def test_lesson_19_exit_0_without_a_word_is_an_empty_answer() -> None:
+def test_lesson_19_exit_0_without_text_is_an_empty_answer() -> None:
     assert explained({}, exit_code=0).code == "empty_output"
 
 
@@ -63,9 +63,9 @@ def test_lesson_19_exit_0_without_a_result_is_unreadable() -> None:
     assert explained({"kind": "no_result"}, exit_code=0).code == "output_unreadable"
 
 
-def test_a_crash_is_left_to_its_last_words() -> None:
+def test_a_crash_is_explained_by_the_kernel() -> None:
     assert explain(finished({"kind": "no_result"}, exit_code=3, stderr="fatal: oh")) is None
 
 
-def test_a_bad_exit_after_a_good_answer_is_left_to_its_last_words() -> None:
+def test_a_bad_exit_after_an_answer_is_explained_by_the_kernel() -> None:
     assert explain(finished({}, exit_code=1, text="fine")) is None

@@ -1,4 +1,4 @@
-"""The reader, on outputs that the real program wrote, cut everywhere."""
+"""The reader with real output of the program, cut at every position."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def test_lesson_12_the_same_summary_wherever_the_bytes_are_cut(echo: Any, scenar
         assert reader.finish(EXITED) == expected
 
 
-def test_lesson_12_byte_by_byte_is_the_same_too(echo: Any, read_back: ReadBack) -> None:
+def test_lesson_12_the_same_summary_byte_by_byte(echo: Any, read_back: ReadBack) -> None:
     output = echo.ask(scenario="steps").stdout
     assert read_back(output, pieces=1) == read_back(output)
 
@@ -56,13 +56,13 @@ def test_no_value_in_an_event_makes_the_reader_raise(kind: str, value: object) -
     reader.finish(EXITED)
 
 
-def test_deep_nesting_is_only_unreadable() -> None:
+def test_deep_nesting_is_unreadable_but_does_not_raise() -> None:
     reader = EchoReader()
     reader.feed("stdout", b"[" * 100_000 + b"\n")
     assert reader.finish(EXITED).failure == {"kind": "unreadable"}
 
 
-def test_events_tell_what_happens() -> None:
+def test_events_describe_the_run() -> None:
     reader = EchoReader()
     told = reader.feed(
         "stdout",
@@ -78,12 +78,12 @@ def test_events_tell_what_happens() -> None:
     assert all(len(event.text) <= 200 for event in told)
 
 
-def test_the_result_wins_over_the_words_before_it(read_back: ReadBack) -> None:
+def test_the_result_replaces_the_text_before_it(read_back: ReadBack) -> None:
     summary = read_back(events({"type": "text", "text": "thinking"}, {"type": "result", "text": "answer"}))
     assert (summary.text, summary.failed) == ("answer", False)
 
 
-def test_an_error_that_was_got_over_is_no_failure(read_back: ReadBack) -> None:
+def test_a_recovered_error_is_not_a_failure(read_back: ReadBack) -> None:
     assert not read_back(events({"type": "error", "kind": "overloaded"}, {"type": "result", "text": "answer"})).failed
 
 
@@ -93,18 +93,18 @@ def test_lesson_19_an_error_event_fails_the_turn_whatever_the_exit_code(read_bac
     assert summary.failure["message"] == "who are you"
 
 
-def test_lesson_5_words_without_a_result_are_kept_and_failed(read_back: ReadBack) -> None:
+def test_lesson_5_without_a_result_the_text_is_kept_and_the_run_failed(read_back: ReadBack) -> None:
     summary = read_back(events({"type": "text", "text": "half "}, {"type": "text", "text": "an answer"}))
     assert (summary.text, summary.failed, summary.failure) == ("half an answer", True, {"kind": "no_result"})
 
 
-def test_of_too_many_words_without_a_result_the_last_are_kept(read_back: ReadBack) -> None:
+def test_of_very_long_text_without_a_result_the_end_is_kept(read_back: ReadBack) -> None:
     summary = read_back(events(*({"type": "text", "text": f"{number:08}" * 1024} for number in range(1000))))
     assert len(summary.text) <= MAX_PARTIAL
     assert summary.text.endswith("00000999")
 
 
-def test_a_last_line_without_an_end_counts(read_back: ReadBack) -> None:
+def test_a_last_line_without_a_line_break_is_read(read_back: ReadBack) -> None:
     assert read_back(events({"type": "result", "text": "answer"})[:-1]).text == "answer"
 
 
@@ -133,6 +133,6 @@ def test_usage_and_cost_are_those_of_the_turn(read_back: ReadBack) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, 10**400, "7", None])
-def test_numbers_that_are_none_are_unknown(read_back: ReadBack, value: object) -> None:
+def test_invalid_numbers_are_unknown(read_back: ReadBack, value: object) -> None:
     summary = read_back(events({"type": "usage", "inputTokens": value, "costUsd": value}))
     assert (summary.usage.input_tokens, summary.cost.basis) == (None, CostBasis.UNKNOWN)

@@ -1,4 +1,4 @@
-"""What the kernel gets to see: the hooks, and the decisions behind them that need no run."""
+"""The hooks, and the decisions that need no run."""
 
 import re
 import sys
@@ -71,46 +71,46 @@ def test_it_is_found_by_its_entry_point() -> None:
     assert found.load() is plugin
 
 
-def test_the_program_says_the_version_of_its_distribution() -> None:
+def test_the_program_prints_the_version_of_its_distribution() -> None:
     assert version(upgrade.DISTRIBUTION) == VERSION
     assert plugin.gateway_describe_provider().versions_seen == ("0.1.0", VERSION)
 
 
-def test_without_a_session_an_id_is_chosen_that_fits_the_pattern() -> None:
+def test_without_a_session_the_chosen_id_matches_the_pattern() -> None:
     resume = plugin.gateway_resume_session(REQUEST, None)
     assert resume.fresh
     assert resume.native_id
     assert re.fullmatch(plugin.gateway_describe_provider().native_id_pattern, resume.native_id)
 
 
-def test_a_session_without_a_native_id_begins_under_the_new_one() -> None:
+def test_a_session_without_a_native_id_gets_a_new_id() -> None:
     resume = enter(session(None), UUID)
     assert (resume.native_id, resume.fresh) == (UUID, True)
 
 
-def test_a_session_with_a_native_id_goes_on() -> None:
+def test_a_session_with_a_native_id_is_resumed() -> None:
     resume = enter(session(UUID), NativeSessionId("another"))
     assert (resume.native_id, resume.fresh) == (UUID, False)
 
 
-def test_models_come_with_their_source() -> None:
+def test_models_are_listed_with_their_source() -> None:
     models = plugin.gateway_list_models()
     assert [model.id for model in models if model.default] == ["echo-1"]
     assert all(model.source for model in models)
 
 
-def test_the_next_turn_reads_what_this_one_read_and_wrote() -> None:
+def test_the_next_turn_reads_what_this_turn_read_and_wrote() -> None:
     account = plugin.gateway_account_cache(record(Usage(cache_read_tokens=1_000_000, cache_creation_tokens=8)))
     assert account
     assert (account.read_tokens, account.written_tokens, account.ttl_s) == (1_000_000, 8, 300.0)
     assert account.held_tokens == 1_000_008
 
 
-def test_unknown_tokens_say_nothing_of_the_cache() -> None:
+def test_with_unknown_tokens_the_cache_account_is_none() -> None:
     assert plugin.gateway_account_cache(record(Usage())) is None
 
 
-def test_its_own_models_have_a_price_and_no_others() -> None:
+def test_only_its_own_models_have_a_price() -> None:
     usage = Usage(input_tokens=1_000, output_tokens=100, cache_read_tokens=10_000, cache_creation_tokens=2_000)
     by_hand = (1_000 * 1.00 + 100 * 5.00 + 10_000 * 0.10 + 2_000 * 1.25) / 1e6
     cost = plugin.gateway_price(usage, "echo", "echo-1")
@@ -120,14 +120,14 @@ def test_its_own_models_have_a_price_and_no_others() -> None:
     assert plugin.gateway_price(usage, "other", "echo-1") is None
 
 
-def test_the_upgrade_is_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_upgrade_is_for_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrade.importlib.util, "find_spec", lambda name: object())
     plan = upgrade.plan("0.2.0")
     assert plan
     assert plan.argv == (sys.executable, "-m", "pip", "install", "--upgrade", "llm-gateway-provider-echo==0.2.0")
 
 
-def test_without_pip_uv_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pip_the_upgrade_uses_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrade.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(upgrade, "find_executable", lambda name, environ: "/bin/uv")
     plan = upgrade.plan(None)
@@ -136,13 +136,13 @@ def test_without_pip_uv_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plan.argv[-1] == "llm-gateway-provider-echo"
 
 
-def test_without_either_there_is_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pip_and_uv_there_is_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrade.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(upgrade, "find_executable", lambda name, environ: None)
     assert upgrade.plan(None) is None
 
 
 @pytest.mark.parametrize("target", ["", " @ elsewhere", "--index-url=x", "1.0; rm"])
-def test_a_target_that_is_no_version_is_refused(target: str) -> None:
+def test_a_target_that_is_not_a_version_is_refused(target: str) -> None:
     with pytest.raises(InvalidRequest):
         upgrade.plan(target)

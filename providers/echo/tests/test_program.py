@@ -1,4 +1,4 @@
-"""The program itself, run as the gateway runs it."""
+"""The program, run as the gateway runs it."""
 
 import json
 import os
@@ -57,20 +57,20 @@ def next_event(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     ],
     ids=["word", "dash", "option", "slash", "at", "command", "lines", "controls", "unicode", "surrogate"],
 )
-def test_lesson_78_the_prompt_comes_back_as_it_is(echo: Any, prompt: str) -> None:
+def test_lesson_78_the_answer_contains_the_prompt_unchanged(echo: Any, prompt: str) -> None:
     ran = echo.ask(prompt)
     assert (ran.code, ran.summary.failed, ran.summary.text) == (0, False, f"echo: {prompt}")
 
 
 @pytest.mark.parametrize("letter", ["x", "\x01", "\n"], ids=["letters", "controls", "newlines"])
-def test_lesson_22_a_prompt_of_10_mb_comes_back_whole(echo: Any, letter: str) -> None:
+def test_lesson_22_the_answer_contains_a_prompt_of_10_mb(echo: Any, letter: str) -> None:
     prompt = letter * 10_000_000
     ran = echo.ask(prompt)
     assert not ran.summary.failed
     assert ran.summary.text == f"echo: {prompt}"
 
 
-def test_what_it_may_do_is_told_in_the_session_event(echo: Any) -> None:
+def test_the_session_event_lists_the_permissions(echo: Any) -> None:
     request = {
         "model": "echo-1-mini",
         "add_dirs": ("/a", "/b"),
@@ -97,13 +97,13 @@ def test_an_unknown_flag_is_refused(echo: Any) -> None:
 
 
 @pytest.mark.parametrize("flags", [["--version"], ["--help"]], ids=["version", "help"])
-def test_it_says_what_it_is(echo: Any, flags: list[str]) -> None:
+def test_it_prints_version_and_help(echo: Any, flags: list[str]) -> None:
     done = echo.run(*flags)
     assert done.returncode == 0
     assert b"llm-gateway-echo" in done.stdout
 
 
-def test_it_starts_with_little() -> None:
+def test_it_imports_few_modules() -> None:
     code = "import sys; old = set(sys.modules); import llm_gateway_provider_echo.agent; print(*set(sys.modules) - old)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
@@ -120,7 +120,7 @@ def test_lesson_88_the_chosen_id_is_known(echo: Any) -> None:
     assert ran.summary.native_id == ran.finished.resume.native_id
 
 
-def test_a_conversation_is_remembered(echo: Any) -> None:
+def test_a_conversation_is_stored(echo: Any) -> None:
     first = echo.ask("my name is Ada").summary.native_id
     echo.ask("I live in London", resume=first)
     again = echo.ask("who am I?", resume=first, scenario="recall")
@@ -129,7 +129,7 @@ def test_a_conversation_is_remembered(echo: Any) -> None:
     assert [facts(again.stdout)[0][name] for name in ("resumed", "turn")] == [True, 3]
 
 
-def test_lesson_79_usage_is_of_the_turn_and_the_cache_grows(echo: Any) -> None:
+def test_lesson_79_usage_counts_the_turn_and_the_cache_grows(echo: Any) -> None:
     first = echo.ask("x" * 400).summary
     second = echo.ask("x" * 400, resume=first.native_id).summary
     third = echo.ask("x" * 400, resume=first.native_id).summary
@@ -139,7 +139,7 @@ def test_lesson_79_usage_is_of_the_turn_and_the_cache_grows(echo: Any) -> None:
     assert third.cost.usd == pytest.approx(second.cost.usd, rel=0.1)
 
 
-def test_a_cache_that_is_too_old_is_written_anew(echo: Any) -> None:
+def test_an_expired_cache_is_written_again(echo: Any) -> None:
     first = echo.ask("x" * 400).summary
     (file,) = (echo.home / "sessions").iterdir()
     os.utime(file, (time.time() - 301, time.time() - 301))
@@ -148,7 +148,7 @@ def test_a_cache_that_is_too_old_is_written_anew(echo: Any) -> None:
     assert later.usage.cache_creation_tokens == 300
 
 
-def test_lesson_75_an_unknown_id_begins_nothing(echo: Any) -> None:
+def test_lesson_75_an_unknown_id_begins_no_conversation(echo: Any) -> None:
     ran = echo.ask(resume=UNKNOWN)
     failure = explain(ran.finished)
     assert ran.code == 1
@@ -164,25 +164,25 @@ def test_an_id_is_never_used_twice(echo: Any) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--resume=../../etc/passwd", "--resume=x", "--session-id=../x"])
-def test_an_id_is_no_path(echo: Any, flag: str) -> None:
+def test_an_id_cannot_be_a_path(echo: Any, flag: str) -> None:
     done = echo.run(flag)
     assert done.returncode in (1, 2)
     assert not echo.home.exists()
 
 
-def test_a_conversation_whose_first_turn_crashed_can_go_on(echo: Any) -> None:
+def test_a_conversation_whose_first_turn_crashed_can_be_resumed(echo: Any) -> None:
     first = echo.ask(scenario="crash").summary.native_id
     assert echo.ask("again", resume=first).summary.text == "echo: again"
 
 
-def test_lesson_47_files_are_for_their_owner_alone(echo: Any) -> None:
+def test_lesson_47_only_the_owner_can_read_the_files(echo: Any) -> None:
     echo.ask()
     (file,) = (echo.home / "sessions").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_without_its_own_variable_it_lives_in_the_state_folder(echo: Any) -> None:
+def test_without_its_variable_it_uses_the_state_folder(echo: Any) -> None:
     del echo.env["LLM_GATEWAY_ECHO_HOME"]
     echo.env["XDG_STATE_HOME"] = str(echo.folder / "state")
     echo.ask()
@@ -212,14 +212,14 @@ def test_lesson_19_every_failure_has_its_code(echo: Any, scenario: str, exit_cod
     assert (ran.code, failure.code) == (exit_code, code)
 
 
-def test_an_unknown_model_is_a_bad_model(echo: Any) -> None:
+def test_an_unknown_model_is_bad_model(echo: Any) -> None:
     failure = explain(echo.ask(request={"model": "echo-9"}).finished)
     assert failure
     assert failure.code == "bad_model"
     assert failure.provider_message == "model 'echo-9' does not exist; known: echo-1, echo-1-mini"
 
 
-def test_a_quota_tells_when(echo: Any) -> None:
+def test_a_quota_error_has_a_reset_time(echo: Any) -> None:
     failure = explain(echo.ask(scenario="quota", amount=60).finished)
     assert failure
     assert failure.reset_at
@@ -227,7 +227,7 @@ def test_a_quota_tells_when(echo: Any) -> None:
 
 
 @pytest.mark.parametrize(("scenario", "kept"), [("crash", ""), ("crash_after_text", "echo: hello")])
-def test_lesson_5_a_crash_keeps_what_was_said(echo: Any, scenario: str, kept: str) -> None:
+def test_lesson_5_a_crash_keeps_the_text(echo: Any, scenario: str, kept: str) -> None:
     ran = echo.ask(scenario=scenario)
     assert (ran.code, ran.summary.failed, ran.summary.text) == (3, True, kept)
     assert "died away" in ran.stderr
@@ -238,13 +238,13 @@ def test_lesson_12_multibyte_characters_survive_odd_writes(echo: Any) -> None:
     assert text == "€漢ก" * 102_400
 
 
-def test_lesson_86_the_answer_is_right_after_3000_events(echo: Any) -> None:
+def test_lesson_86_the_answer_is_correct_after_3000_events(echo: Any) -> None:
     ran = echo.ask("last", scenario="steps", amount=3000)
     assert ran.stdout.count(b"\n") == 2 * 3000 + 4
     assert ran.summary.text == "echo: last"
 
 
-def test_lesson_11b_ten_million_letters_in_one_line_come_back(echo: Any) -> None:
+def test_lesson_11b_ten_million_letters_in_one_line_are_read(echo: Any) -> None:
     text = echo.ask(scenario="long_line").summary.text
     assert (len(text), " " in text) == (10_000_000, False)
 
@@ -255,7 +255,7 @@ def test_lesson_10_a_flood_ends_with_a_short_answer(echo: Any) -> None:
     assert ran.summary.text == "flood: 20000000 bytes"
 
 
-def test_noise_on_stderr_is_no_failure(echo: Any) -> None:
+def test_noise_on_stderr_is_not_a_failure(echo: Any) -> None:
     ran = echo.ask(scenario="noisy", amount=5)
     assert (ran.summary.failed, ran.stderr.count("\n")) == (False, 5)
 
@@ -266,7 +266,7 @@ def test_lesson_45_it_shows_its_environment(echo: Any) -> None:
     assert shown["values"] == {name: echo.env[name] for name in ("PATH", "LLM_GATEWAY_ECHO_HOME")}
 
 
-def test_lesson_15_silent_says_nothing_before_its_end(start: Any) -> None:
+def test_lesson_15_silent_prints_nothing_before_its_end(start: Any) -> None:
     process = start("--scenario=silent", "--delay-ms=300")
     begun = time.monotonic()
     next_event(process)
@@ -276,7 +276,7 @@ def test_lesson_15_silent_says_nothing_before_its_end(start: Any) -> None:
 # ----------------------------------------------------------------------------------------------------------------- signals
 
 
-def test_lesson_1_last_words_after_sigterm(start: Any) -> None:
+def test_lesson_1_output_after_sigterm_is_read(start: Any) -> None:
     process = start("--scenario=hang", "--on-term=flush")
     assert next_event(process)["type"] == "session"
     process.terminate()
@@ -284,14 +284,14 @@ def test_lesson_1_last_words_after_sigterm(start: Any) -> None:
     assert process.wait(10) == 143
 
 
-def test_hang_obeys_sigterm(start: Any) -> None:
+def test_hang_ends_on_sigterm(start: Any) -> None:
     process = start("--scenario=hang")
     next_event(process)
     process.terminate()
     assert process.wait(10) == -signal.SIGTERM
 
 
-def test_hang_can_be_deaf(start: Any) -> None:
+def test_hang_can_ignore_sigterm(start: Any) -> None:
     process = start("--scenario=hang", "--on-term=ignore")
     next_event(process)
     process.terminate()
@@ -300,7 +300,7 @@ def test_hang_can_be_deaf(start: Any) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
-def test_lesson_73_a_detached_process_outlives_it_and_is_deaf(start: Any) -> None:
+def test_lesson_73_a_detached_process_outlives_it_and_ignores_sigterm(start: Any) -> None:
     process = start("--scenario=detach")
     reader, child, heard = EchoReader(), 0, 0
     while not (child and heard and process.poll() == 0):
@@ -313,4 +313,4 @@ def test_lesson_73_a_detached_process_outlives_it_and_is_deaf(start: Any) -> Non
     for _ in range(5):
         assert next_event(process)["text"].startswith("still here")
     os.kill(child, signal.SIGKILL)
-    process.stdout.read()  # up to the end, which comes when the last writer is gone
+    process.stdout.read()  # until the end of the output, when the last writer has exited

@@ -1,4 +1,4 @@
-"""Recorded runs of Gemini CLI 0.61.0: what it wrote, and how it ended."""
+"""Recorded runs of Gemini CLI 0.61.0: their output and their exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A recorded run, read again."""
+    """A recorded run and the summary that the reader gives."""
 
     stdout: bytes
     stderr: bytes
@@ -32,7 +32,7 @@ class Recorded:
     request: Request
 
     def finished(self) -> FinishedRun:
-        """As `gateway_explain_failure` gets it."""
+        """Return the run as `gateway_explain_failure` receives it."""
         return FinishedRun(
             request=self.request,
             posture=Posture.PROMPTED,
@@ -44,13 +44,13 @@ class Recorded:
 
 
 def ended(code: int) -> RunEnd:
-    """A run's own end; a negative code is a signal."""
+    """Return the end of a run; a negative code is a signal."""
     signal = -code if code < 0 else None
     return RunEnd(reason=EndReason.EXITED, exit_code=None if signal else code, signal=signal, ended_at=NOW)
 
 
 def read(stdout: bytes, stderr: bytes = b"", cuts: list[int] | None = None, code: int = 0, **asked: Any) -> Recorded:
-    """Feed a reader what a run wrote, stdout cut at these places."""
+    """Feed the output of a run to a reader, with stdout cut at these positions."""
     request = Request(provider="gemini", prompt=Prompt(text="hello"), working_dir="/", **asked)
     reader: OutputReader = gateway_open_reader(request)
     events = list(reader.feed("stderr", stderr))
@@ -62,7 +62,7 @@ def read(stdout: bytes, stderr: bytes = b"", cuts: list[int] | None = None, code
 
 @pytest.fixture
 def recorded() -> Callable[[str], Recorded]:
-    """Open a recorded run by its name."""
+    """Return a recorded run by its name."""
 
     def open_case(case: str) -> Recorded:
         out, err = SAMPLES / f"{case}.stdout", SAMPLES / f"{case}.stderr"
@@ -75,7 +75,7 @@ def recorded() -> Callable[[str], Recorded]:
 
 @pytest.fixture
 def cases() -> list[str]:
-    """Every recorded run."""
+    """Return every recorded run."""
     return list(EXITS)
 
 

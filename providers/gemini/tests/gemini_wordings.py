@@ -1,8 +1,8 @@
-"""What Gemini CLI, Antigravity and the services behind them print in the field, and the code that it means."""
+"""Messages that Gemini CLI, Antigravity and their services print, with their error codes."""
 
 from __future__ import annotations
 
-#: Behind "[API Error: ", with the exit code.
+#: The text after "[API Error: ", with the exit code.
 GEMINI: list[tuple[str, int, str]] = [
     (
         '{"error": {"code": 429, "message": "Resource exhausted. Please try again later. Please refer to https://cloud.google.com/vertex-ai/generative-ai/docs/error-code-429 for more details.", "status": "RESOURCE_EXHAUSTED"}}',
@@ -222,7 +222,7 @@ AGY: list[tuple[str, str]] = [
     ("NOT_FOUND (code 404): model gemini-x not found", "bad_model"),
     ("unexpected EOF", "unreachable"),
 ]
-#: On standard error alone, with the exit code.
+#: Only on standard error, with the exit code.
 GEMINI_STDERR: list[tuple[str, int, str]] = [
     (
         "Error authenticating: FetchError: request to https://oauth2.googleapis.com/token failed, reason: getaddrinfo ENOTFOUND oauth2.googleapis.com",

@@ -1,8 +1,7 @@
-"""An imitation of Antigravity's `agy`, for tests alone: it cannot be installed without an account, so nobody here has run it.
+"""An imitation of Antigravity's `agy`, for tests: without an account, the real program cannot be installed.
 
-It does what its documentation and public reports say of its JSON output, its conversations and its odd exits, no more. What it
-answers stands in the prompt: SAY:text, HISTORY, DENY:permission, QUOTA, LOGIN, LATE, FOREIGN. Started as a program it is on a PATH
-under the name `agy`.
+It follows the documentation and public reports of the JSON output, the conversations and the exit codes. The prompt contains the
+answer: SAY:text, HISTORY, DENY:permission, QUOTA, LOGIN, LATE, FOREIGN. Tests put it on PATH with the name `agy`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ SWITCHES = {"disable-slash-commands", "dangerously-skip-permissions", "sandbox",
 
 
 def flags(argv: list[str]) -> dict[str, str]:
-    """Read the command line as Go's flag package does: an unknown flag is the end."""
+    """Parse the command line as Go's flag package does: exit at an unknown flag."""
     given: dict[str, str] = {}
     for word in argv:
         name, _, value = word.lstrip("-").partition("=")
@@ -33,7 +32,7 @@ def flags(argv: list[str]) -> dict[str, str]:
 
 
 def say(event: str, **payload: Any) -> None:
-    """One line of the stream."""
+    """Print one line of the stream."""
     print(json.dumps({"event": event, event: payload}), flush=True)
 
 

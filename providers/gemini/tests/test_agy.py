@@ -1,4 +1,4 @@
-"""Antigravity, against an imitation of it (imitation_agy.py): the real one has not been run."""
+"""Antigravity, tested with an imitation (imitation_agy.py), not with the real program."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def made(text: str, posture: Posture, resume: Resume, **asked: Any) -> tuple[Req
 
 
 class Outcome:
-    """A run of the imitation that is over."""
+    """An ended run of the imitation."""
 
     def __init__(self, request: Request, resume: Resume, done: subprocess.CompletedProcess[bytes]) -> None:
         reader = gateway_open_reader(request)
@@ -61,7 +61,7 @@ class Outcome:
 
     @property
     def failure(self) -> Failure:
-        """Why it failed."""
+        """The failure of the run."""
         assert self.summary.failed or self.run.end.exit_code
         failure = gateway_explain_failure(self.run)
         assert failure
@@ -73,7 +73,7 @@ Ask = Callable[..., Outcome]
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
-    """Run the imitation as the gateway would run the real program."""
+    """Run the imitation as the gateway runs the real program."""
 
     def run(
         text: str, posture: Posture = Posture.PROMPTED, after: NativeSessionId | None = None, **asked: Any
@@ -91,7 +91,7 @@ def ask(tmp_path: Path) -> Ask:
     return run
 
 
-def test_the_prompt_goes_by_stdin_and_no_command_of_it_is_read() -> None:
+def test_the_prompt_goes_to_stdin_and_its_commands_are_not_read() -> None:
     _, invocation = made("--help", Posture.PROMPTED, Resume(), timeout_s=90.0)
     assert invocation.argv == (
         *("agy", "--input-format=stream-json", "--output-format=stream-json", "--disable-slash-commands"),
@@ -101,7 +101,7 @@ def test_the_prompt_goes_by_stdin_and_no_command_of_it_is_read() -> None:
     assert invocation.env["AGY_CLI_DISABLE_AUTO_UPDATE"] == "1"
 
 
-def test_no_flag_of_the_other_program_crosses_over() -> None:
+def test_no_flag_of_gemini_cli_is_passed_to_antigravity() -> None:
     _, invocation = made("x", Posture.BYPASS, Resume(native_id=UNKNOWN, fresh=False), model="m-high", effort="low")
     flags = {element.partition("=")[0] for element in invocation.argv[1:]}
     assert flags >= {"--dangerously-skip-permissions", "--conversation", "--model", "--effort"}
@@ -109,7 +109,7 @@ def test_no_flag_of_the_other_program_crosses_over() -> None:
 
 
 @pytest.mark.parametrize("asked", [{"effort": "--x"}, {"model": "-m"}, {"add_dirs": ("here",)}], ids=str)
-def test_what_antigravity_would_misread_is_refused(asked: dict[str, Any]) -> None:
+def test_values_that_antigravity_would_misread_are_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         made("x", Posture.PROMPTED, Resume(), **asked)
 
@@ -125,7 +125,7 @@ def test_an_answer_is_read_with_its_id_model_and_tokens(ask: Ask) -> None:
     )
 
 
-def test_lesson_79_a_later_turn_counts_its_own_tokens_and_not_the_conversations(ask: Ask) -> None:
+def test_lesson_79_a_later_turn_counts_only_its_own_tokens(ask: Ask) -> None:
     first = ask("SAY:one")
     second = ask("HISTORY", after=first.summary.native_id)
     assert second.summary.text == "SAY:one"
@@ -135,20 +135,20 @@ def test_lesson_79_a_later_turn_counts_its_own_tokens_and_not_the_conversations(
     )
 
 
-def test_tokens_that_no_step_told_are_unknown() -> None:
+def test_tokens_that_no_step_reports_are_unknown() -> None:
     reader = AgyReader()
     total = {"event": "result", "result": {"status": "SUCCESS", "response": "x", "usage": {"input_tokens": 9}}}
     list(reader.feed("stdout", json.dumps(total).encode()))
     assert reader.finish(RunEnd(reason=EndReason.EXITED, exit_code=0, ended_at=NOW)).usage == Usage()
 
 
-def test_lesson_75_another_conversation_than_the_asked_one_is_seen_by_its_id(ask: Ask) -> None:
+def test_lesson_75_another_conversation_is_detected_by_its_id(ask: Ask) -> None:
     outcome = ask("SAY:x", after=UNKNOWN)
     assert outcome.summary.native_id not in (None, UNKNOWN)
-    assert not outcome.summary.failed, "the gateway compares the ids of a turn that went well"
+    assert not outcome.summary.failed, "the gateway compares the ids after a successful turn"
 
 
-def test_a_denied_tool_is_no_empty_success(ask: Ask) -> None:
+def test_a_denied_tool_is_not_an_empty_success(ask: Ask) -> None:
     outcome = ask("DENY:command")
     assert outcome.run.end.exit_code == 0
     assert outcome.failure.code == "tool_denied"
@@ -158,25 +158,25 @@ def test_a_denied_tool_is_no_empty_success(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("prompt", "code"), [("QUOTA", "quota_exhausted"), ("LOGIN", "auth_required"), ("LATE", "timeout")]
 )
-def test_failures_are_told_by_words_and_not_by_the_exit_code(prompt: str, code: str, ask: Ask) -> None:
+def test_messages_decide_failures_and_not_the_exit_code(prompt: str, code: str, ask: Ask) -> None:
     assert ask(prompt).failure.code == code
 
 
-def test_a_quota_of_antigravity_tells_when_it_is_filled_again(ask: Ask) -> None:
+def test_a_quota_failure_of_antigravity_has_a_reset_time(ask: Ask) -> None:
     assert ask("QUOTA").failure.reset_at == NOW + timedelta(hours=2, minutes=39, seconds=52)
 
 
-def test_an_object_is_given_when_antigravity_was_given_a_schema(ask: Ask) -> None:
+def test_with_a_schema_antigravity_gives_a_structured_answer(ask: Ask) -> None:
     assert ask("SAY:3", output_schema={"type": "object"}).summary.structured == {"n": 3}
 
 
-def test_a_version_without_our_flags_is_named() -> None:
+def test_a_version_without_the_needed_flags_is_version_unsupported() -> None:
     request, _ = made("x", Posture.PROMPTED, Resume())
     done = subprocess.CompletedProcess([], 2, b"", b"flag provided but not defined: -input-format\nUsage of agy:")
     assert Outcome(request, Resume(), done).failure.code == "version_unsupported"
 
 
-def test_a_stream_of_antigravity_reads_the_same_at_every_cut() -> None:
+def test_a_stream_of_antigravity_gives_the_same_summary_at_every_cut() -> None:
     lines = [
         {"event": "init", "init": {"conversation_id": "c", "model": "m"}},
         {"event": "step_update", "step_update": {"step_type": "agent_response", "text_delta": "größer 日本語"}},
@@ -195,6 +195,6 @@ def test_a_stream_of_antigravity_reads_the_same_at_every_cut() -> None:
 
 
 @pytest.mark.parametrize("noise", [b"[]\n", b'{"event":"init","init":[]}\n', b'{"event":3}\n', b"\xff\n"], ids=repr)
-def test_strange_lines_of_antigravity_are_passed_over(noise: bytes) -> None:
+def test_invalid_lines_of_antigravity_are_skipped(noise: bytes) -> None:
     reader = AgyReader()
     assert list(reader.feed("stdout", noise)) == []

@@ -39,7 +39,7 @@ def rules_of(invocation: Invocation) -> list[dict[str, Any]]:
 
 
 def decision(invocation: Invocation, tool: str) -> str | None:
-    """What the rules say of a tool, as the program reads them: the highest priority wins."""
+    """Return the decision of the rules on a tool, as the program reads them: the highest priority applies."""
     matching = [
         rule
         for rule in rules_of(invocation)
@@ -60,41 +60,41 @@ def test_a_plain_request_is_the_base_call() -> None:
     assert invocation.stdin == b"hello"
 
 
-def test_a_resumed_request_names_its_conversation() -> None:
+def test_a_resumed_request_passes_the_conversation_id() -> None:
     argv = made(resume=AGAIN).argv
     assert f"--resume={ID}" in argv
     assert not [element for element in argv if element.startswith("--session-id")]
 
 
 @pytest.mark.parametrize("posture", LEVELS, **named)
-def test_trap_2_no_level_below_bypass_has_a_way_up(posture: Posture) -> None:
+def test_trap_2_no_level_below_bypass_can_switch_to_a_higher_mode(posture: Posture) -> None:
     denied = [decision(made(posture=posture), tool) for tool in ("enter_plan_mode", "exit_plan_mode")]
     assert denied == ([None, None] if posture is Posture.BYPASS else ["deny", "deny"])
 
 
 @pytest.mark.parametrize("posture", LEVELS, **named)
-def test_every_level_has_its_mode_and_only_plan_can_plan(posture: Posture) -> None:
+def test_every_level_has_its_mode_and_only_plan_has_plan_mode(posture: Posture) -> None:
     invocation = made(posture=posture)
     assert f"--approval-mode={MODE_OF[posture]}" in invocation.argv
     assert settings_of(invocation)["general"]["plan"]["enabled"] is (posture is Posture.PLAN)
 
 
-def test_the_users_own_rules_count_only_where_they_can_but_hold_back() -> None:
+def test_the_users_rules_apply_only_where_they_can_only_restrict() -> None:
     having = {posture for posture in LEVELS if "--policy=~/.gemini/policies" in made(posture=posture).argv}
     assert having == {Posture.BYPASS}
 
 
-def test_read_only_holds_nothing_but_what_looks() -> None:
+def test_read_only_allows_only_reading_tools() -> None:
     invocation = made(posture=Posture.READ_ONLY)
     assert decision(invocation, "read_file") == "allow"
     assert {decision(invocation, tool) for tool in ("write_file", "run_shell_command", "anything_new")} == {"deny"}
 
 
-def test_trap_1_conversations_are_kept_whatever_the_users_settings_say() -> None:
+def test_trap_1_conversations_are_kept_with_any_user_settings() -> None:
     assert settings_of(made())["general"]["sessionRetention"] == {"enabled": False}
 
 
-def test_traps_5_and_12_one_process_bounded_retries_no_update_no_telemetry() -> None:
+def test_traps_5_and_12_one_process_limited_retries_no_update_no_telemetry() -> None:
     invocation = made()
     general = settings_of(invocation)["general"]
     assert invocation.env["GEMINI_CLI_NO_RELAUNCH"] == "true"
@@ -103,31 +103,31 @@ def test_traps_5_and_12_one_process_bounded_retries_no_update_no_telemetry() -> 
     assert not settings_of(invocation)["privacy"]["usageStatisticsEnabled"]
 
 
-def test_a_reports_folder_is_the_runs_own_and_goes_with_it() -> None:
+def test_error_reports_go_into_the_folder_of_the_run() -> None:
     assert made().env["TMPDIR"] == RUN_FILES
 
 
-def test_traps_10_and_11_trust_is_given_by_the_flag_and_never_by_the_environment() -> None:
+def test_traps_10_and_11_the_flag_sets_trust_and_not_the_environment() -> None:
     invocation = made()
     assert "--skip-trust" in invocation.argv
     assert "GEMINI_CLI_TRUST_WORKSPACE" not in invocation.env
     assert settings_of(invocation)["advanced"]["ignoreLocalEnv"]
 
 
-def test_trap_18_a_default_model_saves_the_router_unless_the_user_has_one() -> None:
+def test_trap_18_a_default_model_replaces_the_router_unless_the_user_set_one() -> None:
     assert settings_of(made())["model"] == {"name": "flash"}
     assert "--model=pro" in made(model="pro").argv
 
 
 @pytest.mark.parametrize("text", ["-x", "--help me", "update", "-", "mcp list", "two\n\nparts", "größer 日本語"])
-def test_lesson_78_and_traps_13_14_words_go_by_stdin_as_they_are(text: str) -> None:
+def test_lesson_78_and_traps_13_14_the_prompt_goes_to_stdin_unchanged(text: str) -> None:
     invocation = made(text)
     assert invocation.stdin == text.encode()
     assert invocation.argv == made().argv
 
 
 @pytest.mark.parametrize("text", ["/cost", "/deploy now", "/"])
-def test_lesson_78_a_slash_is_no_command_after_a_line_break(text: str) -> None:
+def test_lesson_78_a_slash_after_a_line_break_is_not_a_command(text: str) -> None:
     assert made(text).stdin == b"\n" + text.encode()
 
 
@@ -146,9 +146,7 @@ def test_lesson_78_a_slash_is_no_command_after_a_line_break(text: str) -> None:
         ("end @here.txt.", "end \\@here.txt."),
     ],
 )
-def test_lesson_78_and_trap_17_a_files_name_is_kept_from_being_replaced_by_the_file(
-    text: str, sent: str, tmp_path: Path
-) -> None:
+def test_lesson_78_and_trap_17_a_file_name_is_not_replaced_by_the_file(text: str, sent: str, tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     for name in ("here.txt", "two words"):
         (tmp_path / name).write_text("secret")
@@ -157,12 +155,12 @@ def test_lesson_78_and_trap_17_a_files_name_is_kept_from_being_replaced_by_the_f
     assert not settings_of(invocation)["context"]["fileFiltering"]["enableRecursiveFileSearch"]
 
 
-def test_a_name_in_an_added_directory_is_a_files_name_too(tmp_path: Path) -> None:
+def test_file_names_in_added_directories_are_found(tmp_path: Path) -> None:
     (tmp_path / "x.md").touch()
     assert made("@x.md", add_dirs=(str(tmp_path),)).stdin == b"\\@x.md"
 
 
-def test_a_prompt_that_would_be_cut_is_refused() -> None:
+def test_a_prompt_that_would_be_truncated_is_refused() -> None:
     assert len(made("x" * 8 * 1024 * 1024).stdin or b"") == 8 * 1024 * 1024
     with pytest.raises(InputTooLarge):
         made("x" * 8 * 1024 * 1024 + "y")
@@ -186,7 +184,7 @@ SERVERS = (
 )
 
 
-def test_mcp_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
+def test_mcp_servers_go_into_a_file_and_their_secrets_not_into_argv() -> None:
     invocation = made(mcp_servers=SERVERS)
     assert settings_of(invocation)["mcpServers"] == {
         "ref-tools": {"command": "search-mcp", "args": ["--quick"], "env": {"KEY": "s3cret"}},
@@ -197,7 +195,7 @@ def test_mcp_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]
 
 
-def test_a_dollar_in_what_a_server_gets_is_no_variable_and_what_it_will_miss_is_told() -> None:
+def test_a_dollar_in_server_values_is_kept_and_missing_variables_are_reported() -> None:
     server = McpServer(name="x", command="run", args=("$HOME",), env={"KEY": "a$b", "PYTHONPATH": "lib"})
     invocation = made(mcp_servers=(server,))
     settings = settings_of(invocation)["mcpServers"]["x"]
@@ -210,7 +208,7 @@ def servers_allowed(invocation: Invocation) -> set[tuple[str, str]]:
     return {(rule["mcpName"], rule["toolName"]) for rule in rules_of(invocation) if "mcpName" in rule}
 
 
-def test_a_server_that_is_given_may_be_used_except_on_the_levels_that_only_look() -> None:
+def test_a_given_server_may_be_used_except_on_read_levels() -> None:
     assert servers_allowed(made(mcp_servers=SERVERS)) == {("ref-tools", "*"), ("far", "*")}
     assert servers_allowed(made(posture=Posture.READ_ONLY, mcp_servers=SERVERS)) == set()
     one = made(posture=Posture.READ_ONLY, mcp_servers=SERVERS, allowed_tools=("mcp_ref_tools_search", "mcp_far"))
@@ -226,19 +224,19 @@ def test_tools_are_allowed_and_denied_by_rules() -> None:
     assert decision(made(posture=Posture.BYPASS, disallowed_tools=("write_file",)), "write_file") == "deny"
 
 
-def test_a_shell_that_is_allowed_as_a_whole_may_redirect() -> None:
+def test_a_shell_allowed_without_a_pattern_may_redirect() -> None:
     (rule,) = [rule for rule in rules_of(made(allowed_tools=("run_shell_command",))) if rule["decision"] == "allow"]
     assert rule["allowRedirection"]
 
 
 @pytest.mark.parametrize("tool", ["write_file", "run_shell_command", "run_shell_command(ls)", "exit_plan_mode"])
 @pytest.mark.parametrize("posture", [Posture.READ_ONLY, Posture.PLAN], **named)
-def test_lesson_49_allowed_tools_do_not_widen_a_level_that_only_looks_at_gemini(tool: str, posture: Posture) -> None:
+def test_lesson_49_allowed_tools_do_not_widen_a_read_level_of_gemini(tool: str, posture: Posture) -> None:
     with pytest.raises(InvalidRequest, match="cannot widen"):
         made(posture=posture, allowed_tools=(tool,))
 
 
-def test_trap_2_a_tool_that_leads_up_cannot_be_allowed() -> None:
+def test_trap_2_a_mode_switching_tool_cannot_be_allowed() -> None:
     assert decision(made(allowed_tools=("exit_plan_mode",)), "exit_plan_mode") == "deny"
 
 
@@ -263,15 +261,13 @@ def test_trap_2_a_tool_that_leads_up_cannot_be_allowed() -> None:
     ],
     ids=str,
 )
-def test_what_gemini_cli_would_misread_or_ignore_is_refused(asked: dict[str, Any]) -> None:
+def test_values_that_gemini_cli_would_misread_or_ignore_are_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         made(**asked)
 
 
 @given(names=st.lists(st.text(max_size=30), max_size=3), prefix=st.text(max_size=20), posture=st.sampled_from(LEVELS))
-def test_trap_15_whatever_is_asked_the_rules_are_a_file_that_can_be_read(
-    names: list[str], prefix: str, posture: Posture
-) -> None:
+def test_trap_15_the_rules_file_can_be_parsed_for_any_request(names: list[str], prefix: str, posture: Posture) -> None:
     try:
         invocation = made(
             posture=posture, allowed_tools=(f"run_shell_command({prefix})",), disallowed_tools=tuple(names)
@@ -281,7 +277,7 @@ def test_trap_15_whatever_is_asked_the_rules_are_a_file_that_can_be_read(
     assert {rule["decision"] for rule in rules_of(invocation)} <= {"allow", "deny"}
 
 
-def test_lesson_45_a_run_of_gemini_sees_no_other_providers_key_and_no_editors_gemini() -> None:
+def test_lesson_45_a_run_of_gemini_sees_no_key_of_another_provider_and_no_editor_variables() -> None:
     info = gateway_describe_provider()
     strangers = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_CLI_IDE_SERVER_PORT", "GEMINI_CLI_TRUST_WORKSPACE"}
     for names in (info.env, *(one.env for one in info.variants.values())):
@@ -290,5 +286,5 @@ def test_lesson_45_a_run_of_gemini_sees_no_other_providers_key_and_no_editors_ge
     assert "GEMINI_API_KEY" not in info.variants["agy"].env
 
 
-def test_its_own_parameters_are_few() -> None:
+def test_it_has_few_options() -> None:
     assert len(json.dumps(GeminiOptions.model_json_schema(by_alias=True))) < 1_000

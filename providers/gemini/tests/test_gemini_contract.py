@@ -1,4 +1,4 @@
-"""Both programs keep the contract of a provider; Gemini CLI on recorded runs."""
+"""Both programs pass the contract of a provider; Gemini CLI with recorded runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDED_BADLY = {
 ENDED_WELL = ("stream-json", "stream-json-thinking", "tool-write-yolo", "escalate-default-policy-deny")
 KEYS = frozenset({"GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"})
 AGY_ID = "0a1b2c3d-0000-4000-8000-00000000abcd"
-#: Written after its documentation; nobody has recorded the real one.
+#: Written after the documentation, not recorded from the real program.
 AGY_ANSWER = [
     {"event": "init", "init": {"conversation_id": AGY_ID, "model": "gemini-3.8-flash-high"}},
     {"event": "result", "result": {"conversation_id": AGY_ID, "status": "SUCCESS", "response": "Hello!"}},

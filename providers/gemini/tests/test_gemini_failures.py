@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Open = Callable[[str], Recorded]
     Read = Callable[..., Recorded]
 
-#: Recorded runs that failed, and the code that names each. Not here: what went well.
+#: Recorded runs that failed, with their codes. Successful runs are not in this table.
 TABLE = {
     "auth401-stream-json": "auth_required",
     "bad-model-stream-json": "bad_model",
@@ -47,7 +47,7 @@ TABLE = {
     "untrusted": "provider_failed",
     "yolo-disableYolo-json": "provider_failed",
 }
-#: Failures without a rule: stderr's last words tell more.
+#: Failures without a rule: the last lines of stderr say more.
 UNNAMED = ("dirs-missing", "dashdash")
 
 
@@ -62,44 +62,44 @@ def test_traps_7_and_8_a_recorded_failure_of_gemini_has_its_code(case: str, code
 
 
 @pytest.mark.parametrize("case", UNNAMED)
-def test_a_failure_without_a_rule_shows_the_programs_own_words(case: str, recorded: Open) -> None:
+def test_a_failure_without_a_rule_shows_the_programs_message(case: str, recorded: Open) -> None:
     failure = gateway_explain_failure(recorded(case).finished())
     assert failure
     assert (failure.code, bool(failure.recovery)) == ("provider_failed", True)
     assert (failure.provider_message or "") in recorded(case).stderr.decode().replace("\n", " / ")
 
 
-def test_every_other_recorded_run_went_well(recorded: Open, cases: list[str]) -> None:
+def test_every_other_recorded_run_succeeded(recorded: Open, cases: list[str]) -> None:
     for case in set(cases) - set(TABLE) - set(UNNAMED):
         run = recorded(case)
         assert (run.summary.failed, run.end.exit_code) == (False, 0), case
 
 
-def test_a_quota_tells_when_it_is_filled_again(recorded: Open) -> None:
+def test_a_quota_failure_has_a_reset_time(recorded: Open) -> None:
     run = recorded("rate429-stream-json")
     failure = gateway_explain_failure(run.finished())
     assert failure
     assert failure.reset_at == run.end.ended_at + timedelta(seconds=60)
 
 
-def test_an_end_without_a_beginning_is_unreadable(read: Read) -> None:
+def test_exit_0_without_output_is_unreadable(read: Read) -> None:
     failure = gateway_explain_failure(read(b"").finished())
     assert failure
     assert failure.code == "output_unreadable"
 
 
-def test_a_repeated_attempt_does_not_name_the_end_of_a_run_that_was_ended(read: Read) -> None:
+def test_a_retried_attempt_is_not_the_cause_of_a_killed_run(read: Read) -> None:
     begun = b'{"type":"init","session_id":"x"}\n'
     failure = gateway_explain_failure(read(begun, b"Attempt 1 failed with status 503. UNAVAILABLE\n").finished())
     assert failure
     assert failure.code == "interrupted"
 
 
-def test_a_missing_login_tells_how_to_log_in(recorded: Open) -> None:
+def test_a_missing_login_has_a_recovery(recorded: Open) -> None:
     failure = gateway_explain_failure(recorded("missing-auth-stream-json").finished())
     assert failure
     assert "GEMINI_API_KEY" in (failure.recovery or "")
 
 
-def test_every_code_of_gemini_is_in_the_closed_set() -> None:
+def test_every_code_of_gemini_is_known() -> None:
     assert {rule.code for rule in (*failures.RULES, *agy_failures.RULES)} <= ERRORS.keys()

@@ -1,4 +1,4 @@
-"""What is known of a login of Gemini CLI without asking anybody."""
+"""Logins of Gemini CLI that are found without running it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def chosen(kind: str) -> dict[str, str]:
         ({"GEMINI_CLI_USE_COMPUTE_ADC": "true"}, {}, None),
     ],
 )
-def test_the_chosen_kind_of_login_decides_what_is_known_of_gemini(
+def test_the_login_method_decides_what_is_known_of_gemini(
     environ: dict[str, str], files: dict[str, str], known: bool | None, tmp_path: Path
 ) -> None:
     (tmp_path / ".gemini").mkdir()

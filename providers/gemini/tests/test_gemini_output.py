@@ -65,22 +65,22 @@ def test_a_recorded_answer_is_read(recorded: Open) -> None:
     assert run.summary.native_id == run.events[0].text
 
 
-def test_lesson_88_the_id_is_told_even_by_a_run_that_failed(recorded: Open) -> None:
+def test_lesson_88_a_failed_run_reports_its_id(recorded: Open) -> None:
     assert recorded("auth401-stream-json").summary.native_id == "d811d16d-0688-418b-bdc4-2123a3e1136f"
 
 
-def test_tokens_are_those_of_the_run_with_the_cached_part_apart(recorded: Open) -> None:
+def test_tokens_are_those_of_the_run_and_cached_tokens_are_separate(recorded: Open) -> None:
     assert recorded("resume-by-id-stream").summary.usage == Usage(
         input_tokens=48, output_tokens=28, cache_read_tokens=7778, reasoning_tokens=0
     )
 
 
-def test_trap_19_thoughts_are_what_the_total_holds_beside_the_rest(recorded: Open) -> None:
+def test_trap_19_thoughts_are_the_rest_of_the_total(recorded: Open) -> None:
     usage = recorded("stream-json-thinking").summary.usage
     assert (usage.output_tokens, usage.reasoning_tokens, usage.input_tokens) == (40, 37, 7780)
 
 
-def test_tokens_of_a_run_that_failed_are_unknown_and_not_zero(recorded: Open) -> None:
+def test_tokens_of_a_failed_run_are_unknown_and_not_zero(recorded: Open) -> None:
     assert recorded("auth401-stream-json").summary.usage == Usage()
 
 
@@ -88,38 +88,38 @@ def test_tokens_spent_before_a_limit_are_counted(recorded: Open) -> None:
     assert recorded("max-turns-stream-json").summary.usage.cache_read_tokens == 24_411
 
 
-def test_the_answer_is_what_was_said_after_the_last_tool(read: Read) -> None:
+def test_the_answer_is_the_text_after_the_last_tool(read: Read) -> None:
     run = read(INIT + said("I will ") + said("look.") + used("read_file") + said("It is ") + said("fine.") + ended())
     assert run.summary.text == "It is fine."
     assert [event.text for event in run.events if event.kind is EventKind.TOOL] == ["read_file a.txt"]
 
 
-def test_without_last_words_the_earlier_ones_are_the_answer(read: Read) -> None:
+def test_without_text_after_the_last_tool_the_earlier_text_is_the_answer(read: Read) -> None:
     assert read(INIT + said("Done so far.") + used("write_file") + ended()).summary.text == "Done so far."
 
 
-def test_words_before_a_failure_are_kept(recorded: Open) -> None:
+def test_text_before_a_failure_is_kept(recorded: Open) -> None:
     run = recorded("drop-stream-json")
     assert (run.summary.text, run.summary.failed) == ("one two ", True)
 
 
-def test_trap_16_a_run_whose_tools_were_denied_says_so(recorded: Open) -> None:
+def test_trap_16_denied_tools_are_a_notice(recorded: Open) -> None:
     run = recorded("tool-shell-auto_edit")
     assert [notice.code for notice in run.summary.notices][:1] == ["permission_denied"]
     assert run.summary.notices[0].details == {"tools": ["run_shell_command"]}
 
 
-def test_a_path_outside_is_a_denial_too(recorded: Open) -> None:
+def test_a_path_outside_is_a_denial(recorded: Open) -> None:
     assert recorded("dirs-write-outside-yolo").summary.notices[0].details == {"tools": ["write_file"]}
 
 
-def test_trap_15_rules_that_were_not_read_are_a_failure(recorded: Open) -> None:
+def test_trap_15_unread_rules_are_a_failure(recorded: Open) -> None:
     run = recorded("policy-broken")
     assert run.summary.failed
     assert run.summary.failure["category"] == "rules"
 
 
-def test_a_server_that_did_not_start_is_told(read: Read) -> None:
+def test_a_server_that_did_not_start_is_a_notice(read: Read) -> None:
     servers = (McpServer(name="search", command="x"),)
     run = read(INIT + said("x") + ended(), b"MCP issues detected. Run /mcp list for status.\n", mcp_servers=servers)
     assert [notice.details for notice in run.summary.notices if notice.code == "mcp_server_failed"] == [
@@ -127,12 +127,12 @@ def test_a_server_that_did_not_start_is_told(read: Read) -> None:
     ]
 
 
-def test_settings_that_were_not_read_are_told(read: Read) -> None:
+def test_unread_settings_are_a_notice(read: Read) -> None:
     assert "settings_not_in_force" in [n.code for n in read(INIT + said("x") + ended()).summary.notices]
     assert read(INIT + said("x") + ended(), IN_FORCE.encode() + b"\n").summary.notices == ()
 
 
-def test_a_retry_is_told_while_it_waits(recorded: Open) -> None:
+def test_a_retry_is_an_event(recorded: Open) -> None:
     run = recorded("overload-recover-stream-json")
     assert "attempt 1 failed (503)" in [event.text for event in run.events]
     assert (run.summary.run.retries, recorded("rate429-stream-json").summary.run.retries) == (1, 1)
@@ -140,34 +140,34 @@ def test_a_retry_is_told_while_it_waits(recorded: Open) -> None:
 
 
 @pytest.mark.parametrize("case", ["sigterm-norelaunch", "sigkill-group-in-tool"])
-def test_traps_3_and_4_a_run_without_a_result_has_failed_whatever_its_exit_code(case: str, recorded: Open) -> None:
+def test_traps_3_and_4_a_run_without_a_result_has_failed_with_any_exit_code(case: str, recorded: Open) -> None:
     run = recorded(case)
     assert run.summary.failed or run.end.exit_code != 0
     assert run.summary.native_id
 
 
-def test_a_prompt_beyond_the_window_is_no_empty_success(read: Read) -> None:
+def test_a_prompt_beyond_the_context_is_not_an_empty_success(read: Read) -> None:
     nothing = line(type="result", status="success", stats={"total_tokens": 0, "models": {}})
     assert read(INIT + nothing).summary.failure["category"] == "overflow"
 
 
-def test_a_loop_is_no_success(read: Read) -> None:
+def test_a_loop_is_a_failure(read: Read) -> None:
     stop = line(type="error", severity="warning", message="Loop detected, stopping execution")
     summary = read(INIT + said("again") + stop + ended()).summary
     assert (summary.failure["category"], summary.text) == ("loop", "again")
 
 
-def test_an_echo_of_the_prompt_is_no_answer(read: Read) -> None:
+def test_an_echo_of_the_prompt_is_not_the_answer(read: Read) -> None:
     assert read(INIT + line(type="message", role="user", content="mine") + said("x") + ended()).summary.text == "x"
 
 
-def test_the_model_that_did_the_work_is_told_and_not_the_one_that_chose_it(read: Read) -> None:
+def test_the_model_with_the_most_tokens_is_reported(read: Read) -> None:
     models = {"small": {"total_tokens": 5}, "large": {"total_tokens": 50}}
     stats = line(type="result", status="success", stats={**STATS, "models": models})
     assert read(INIT + said("x") + stats).summary.model == "large"
 
 
-def test_lesson_12b_86_the_answer_of_gemini_after_3000_events_is_right(read: Read) -> None:
+def test_lesson_12b_86_the_answer_of_gemini_after_3000_events_is_correct(read: Read) -> None:
     stream = INIT + b"".join(said(f"{n} ") + used("read_file", n) for n in range(3_000)) + said("the end") + ended()
     run = read(stream, cuts=list(range(65_536, len(stream), 65_536)))
     assert run.summary.text == "the end"
@@ -181,7 +181,7 @@ def test_lesson_11_a_stream_of_gemini_of_40_megabytes_is_read_in_linear_time(rea
     assert time.process_time() - begun < 10
 
 
-def test_lesson_12_every_cut_gives_the_same_words(read: Read) -> None:
+def test_lesson_12_every_cut_gives_the_same_text(read: Read) -> None:
     stream = INIT + said("größer 日本語 🎉") + ended()
     whole = read(stream)
     for cut in range(len(stream)):
@@ -189,7 +189,7 @@ def test_lesson_12_every_cut_gives_the_same_words(read: Read) -> None:
         assert (run.events, run.summary) == (whole.events, whole.summary)
 
 
-def test_recorded_runs_of_gemini_read_the_same_however_they_are_cut(
+def test_recorded_runs_of_gemini_give_the_same_summary_at_every_cut(
     recorded: Open, cases: list[str], read: Read
 ) -> None:
     chance = random.Random(20261122)
@@ -202,11 +202,11 @@ def test_recorded_runs_of_gemini_read_the_same_however_they_are_cut(
 
 
 @pytest.mark.parametrize("noise", [b"not json\n", b"[1]\n", b"{\n", b"\xff\xfe\n", b'{"type":"result"'], ids=repr)
-def test_bad_lines_of_gemini_are_passed_over(noise: bytes, read: Read) -> None:
+def test_invalid_lines_of_gemini_are_skipped(noise: bytes, read: Read) -> None:
     assert read(noise + b"\n" + INIT + said("fine") + ended()).summary.text == "fine"
 
 
-def test_after_a_gap_the_next_whole_line_counts() -> None:
+def test_after_a_gap_the_next_complete_line_is_read() -> None:
     reader = GeminiReader()
     list(reader.feed("stdout", INIT + b'{"type":"message","role":"assi'))
     reader.gap("stdout")
@@ -222,7 +222,7 @@ VALUES = st.recursive(
 
 
 @given(events=st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1), max_size=4), data=st.data())
-def test_no_event_of_gemini_however_strange_raises(events: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_no_event_of_gemini_makes_the_reader_raise(events: list[dict[str, Any]], data: st.DataObject) -> None:
     kinds = st.sampled_from(["init", "message", "tool_use", "tool_result", "error", "result"])
     stream = b"".join(line(**{**event, "type": data.draw(kinds)}) for event in events)
     reader = GeminiReader()

@@ -49,41 +49,41 @@ def session(native_id: str | None, working_dir: str = "/project") -> Session:
 
 
 @pytest.mark.parametrize("known", [None, session(None)], ids=["no session", "no native id yet"])
-def test_trap_20_a_new_conversation_begins_under_a_random_id(known: Session | None) -> None:
+def test_trap_20_a_new_conversation_gets_a_random_id(known: Session | None) -> None:
     first, second = enter(request(), known), enter(request(), known)
     assert first.fresh
     assert UUID(first.native_id).version == 4
     assert str(first.native_id)[:8] != str(second.native_id)[:8]
 
 
-def test_a_known_conversation_of_gemini_goes_on() -> None:
+def test_a_known_conversation_of_gemini_is_resumed() -> None:
     resume = enter(request(), session(ID))
     assert (resume.native_id, resume.fresh) == (ID, False)
 
 
 @pytest.mark.parametrize("native_id", ["latest", "1", "2f0d8a5e", "--yolo", "my-title"])
-def test_lesson_75_a_place_in_a_list_never_reaches_gemini_cli(native_id: str) -> None:
+def test_lesson_75_a_list_index_never_reaches_gemini_cli(native_id: str) -> None:
     with pytest.raises(SessionNotResumable):
         enter(request(), session(native_id))
 
 
-def test_a_conversation_of_another_directory_is_refused_by_name() -> None:
+def test_a_conversation_of_another_directory_is_refused() -> None:
     with pytest.raises(SessionNotResumable, match="/elsewhere"):
         enter(request(), session(ID, "/elsewhere"))
     assert enter(request(working_dir="/project/"), session(ID)).native_id == ID
 
 
-def test_antigravity_chooses_its_own_ids_and_goes_on_anywhere() -> None:
+def test_antigravity_chooses_its_ids_and_resumes_in_any_directory() -> None:
     assert enter(request("agy"), None).native_id is None
     assert enter(request("agy"), session(ID, "/elsewhere")).native_id == ID
 
 
 @pytest.mark.parametrize(("mode", "level"), LEVEL_OF.items())
-def test_an_approval_mode_spells_its_level(mode: str, level: Posture) -> None:
+def test_an_approval_mode_chooses_its_level(mode: str, level: Posture) -> None:
     assert posture_of(GeminiOptions.model_validate({"approvalMode": mode})) is level
 
 
-def test_a_request_names_its_program_or_the_settings_do() -> None:
+def test_the_request_or_the_settings_choose_the_program() -> None:
     assert variant_of(GeminiOptions()) is None
     assert variant_of(GeminiOptions(flavor="agy")) == "agy"
     assert variant_of(None) is None
@@ -91,7 +91,7 @@ def test_a_request_names_its_program_or_the_settings_do() -> None:
     assert variant_of(None) == "gemini"
 
 
-def test_two_programs_stand_under_one_name_antigravity_first() -> None:
+def test_the_provider_has_two_variants_antigravity_first() -> None:
     info = gateway_describe_provider()
     assert list(info.variants) == ["agy", "gemini"]
     assert {one.executable for one in info.variants.values()} == {"agy", "gemini"}
@@ -100,7 +100,7 @@ def test_two_programs_stand_under_one_name_antigravity_first() -> None:
     assert "mcpServers" not in info.variants["agy"].supports
 
 
-def test_models_are_told_with_the_place_where_each_was_read(tmp_path: Path) -> None:
+def test_models_are_listed_with_their_sources(tmp_path: Path) -> None:
     chats = tmp_path / ".gemini" / "tmp" / "work" / "chats"
     chats.mkdir(parents=True)
     (tmp_path / ".gemini" / "settings.json").write_text(json.dumps({"model": {"name": "pro"}}))
@@ -117,7 +117,7 @@ def test_models_are_told_with_the_place_where_each_was_read(tmp_path: Path) -> N
     assert found[3].source.endswith(".jsonl")
 
 
-def test_models_of_antigravity_come_from_its_own_list(tmp_path: Path) -> None:
+def test_models_of_antigravity_are_from_its_list(tmp_path: Path) -> None:
     catalogue = "Available models:\n* gemini-3.8-flash-high  Gemini 3.8 Flash (High)\n  gemini-3.1-pro-low\n"
     found = models.list_models({"GEMINI_CLI_HOME": str(tmp_path)}, "flash", catalogue)
     assert [model.id for model in found if model.source == "agy models"] == [
@@ -126,7 +126,7 @@ def test_models_of_antigravity_come_from_its_own_list(tmp_path: Path) -> None:
     ]
 
 
-def test_a_broken_settings_file_names_no_model(tmp_path: Path) -> None:
+def test_a_broken_settings_file_gives_no_model(tmp_path: Path) -> None:
     (tmp_path / ".gemini").mkdir()
     (tmp_path / ".gemini" / "settings.json").write_text("[]")
     assert [model.id for model in models.list_models({"HOME": str(tmp_path)}, "flash")] == ["flash"]
@@ -139,13 +139,13 @@ def test_a_broken_settings_file_names_no_model(tmp_path: Path) -> None:
         ("/srv/clis/node_modules/@google/gemini-cli/bundle/gemini.js", ("--prefix", "/srv/clis")),
     ],
 )
-def test_trap_14_an_upgrade_is_npms_and_never_a_word_to_the_program(program: str, argv: tuple[str, ...]) -> None:
+def test_trap_14_the_upgrade_runs_npm_and_not_the_program(program: str, argv: tuple[str, ...]) -> None:
     plan = upgrade.plan_gemini_cli(program, "0.61.0")
     assert plan
     assert plan.argv == ("npm", "install", *argv, "@google/gemini-cli@0.61.0")
 
 
-def test_other_installations_are_upgraded_their_own_way() -> None:
+def test_other_installations_have_their_own_upgrade_command() -> None:
     brewed = upgrade.plan_gemini_cli("/opt/homebrew/Cellar/gemini-cli/0.61.0/bin/gemini", None)
     assert brewed
     assert brewed.argv == ("brew", "upgrade", "gemini-cli")
@@ -154,12 +154,12 @@ def test_other_installations_are_upgraded_their_own_way() -> None:
 
 
 @pytest.mark.parametrize("target", ["1; rm -rf /", "--force", "0.61", "@evil/pkg"])
-def test_a_strange_version_is_refused(target: str) -> None:
+def test_an_invalid_version_is_refused(target: str) -> None:
     with pytest.raises(InvalidRequest):
         upgrade.plan_gemini_cli("/usr/lib/node_modules/@google/gemini-cli/x", target)
 
 
-def test_antigravity_can_only_go_to_its_newest_version() -> None:
+def test_antigravity_can_only_be_upgraded_to_its_newest_version() -> None:
     plan = upgrade.plan_agy("/home/me/.local/bin/agy", None)
     assert plan
     assert plan.argv == ("/home/me/.local/bin/agy", "update")

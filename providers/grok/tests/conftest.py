@@ -1,4 +1,4 @@
-"""Recorded runs of Grok 1.0.41: what it wrote, and how it ended."""
+"""Recorded runs of Grok 1.0.41: their output and their exit codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHOSEN = "2f0d8a5e-9c7b-4b56-8f0b-0d3f6f5c1a11"
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A recorded run, read again."""
+    """A recorded run and the summary that the reader gives."""
 
     stdout: bytes
     stderr: str
@@ -30,7 +30,7 @@ class Recorded:
     summary: Summary
 
     def finished(self) -> FinishedRun:
-        """As `gateway_explain_failure` gets it."""
+        """Return the run as `gateway_explain_failure` receives it."""
         return FinishedRun(
             request=Request(provider="grok", prompt=Prompt(text="hello"), working_dir="/"),
             posture=Posture.PROMPTED,
@@ -42,7 +42,7 @@ class Recorded:
 
 
 def read(stdout: bytes, cuts: list[int] | None = None, code: int = 0) -> tuple[list[Event], Summary, RunEnd]:
-    """Feed a reader the bytes, cut at these places."""
+    """Feed the bytes to a reader, cut at these positions."""
     end = RunEnd(
         reason=EndReason.EXITED,
         exit_code=None if code < 0 else code,
@@ -59,7 +59,7 @@ def read(stdout: bytes, cuts: list[int] | None = None, code: int = 0) -> tuple[l
 
 @pytest.fixture
 def recorded() -> Callable[[str], Recorded]:
-    """Open a recorded run by its name."""
+    """Return a recorded run by its name."""
 
     def open_case(case: str) -> Recorded:
         out, err = SAMPLES / f"{case}.stdout", SAMPLES / f"{case}.stderr"
@@ -73,7 +73,7 @@ def recorded() -> Callable[[str], Recorded]:
 
 @pytest.fixture
 def cases() -> list[str]:
-    """Every recorded run."""
+    """Return every recorded run."""
     return list(EXITS)
 
 

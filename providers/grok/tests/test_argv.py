@@ -45,7 +45,7 @@ SECRETS = {f"--deny={rule}" for rule in denied_secrets((), "/")}
 
 
 def rules(argv: tuple[str, ...], flag: str) -> set[str]:
-    """The rules of a kind, but for those that keep it out of places of keys and logins."""
+    """Return the rules of one flag, without the denials of keys and logins."""
     return {part.removeprefix(f"--{flag}=") for part in argv if part.startswith(f"--{flag}=") and part not in SECRETS}
 
 
@@ -57,7 +57,7 @@ def test_a_plain_request_of_grok_is_the_base_call() -> None:
     )
 
 
-def test_trap_6_a_fresh_session_has_an_id_of_ours_which_comes_back_as_an_artifact() -> None:
+def test_trap_6_a_new_session_has_an_id_of_the_gateway_and_an_artifact_with_it() -> None:
     assert f"--session-id={ID}" in argv_of()
     assert made().artifacts == (f"{RUN_FILES}/{ID}",)
     assert f"--resume={ID}" in argv_of(resume=AGAIN)
@@ -65,24 +65,24 @@ def test_trap_6_a_fresh_session_has_an_id_of_ours_which_comes_back_as_an_artifac
 
 
 @every_level
-def test_trap_3_the_mode_is_said_on_every_level(posture: Posture) -> None:
+def test_trap_3_every_level_sets_the_permission_mode(posture: Posture) -> None:
     assert len(rules(argv_of(posture), "permission-mode")) == 1
     assert set(LEVELS[posture]) <= set(argv_of(posture))
 
 
-def test_trap_2_no_level_relies_on_modes_that_grok_does_not_hold() -> None:
+def test_trap_2_no_level_uses_modes_that_restrict_nothing() -> None:
     modes = {mode for posture in LEVELS for mode in rules(argv_of(posture), "permission-mode")}
     assert modes == {"default", "bypassPermissions"}
 
 
 @pytest.mark.parametrize("posture", LOOKING, ids=lambda posture: posture.value)
-def test_trap_10_a_level_that_looks_has_few_tools_and_is_held_by_rules_too(posture: Posture) -> None:
+def test_trap_10_a_read_level_has_few_tools_and_denial_rules(posture: Posture) -> None:
     argv = argv_of(posture)
     assert "--tools=read_file,grep,list_dir" in argv
     assert rules(argv, "deny") == {"Edit", "Bash", "MCPTool"}
 
 
-def test_plan_is_also_said_in_words() -> None:
+def test_plan_adds_an_instruction() -> None:
     assert f"--rules={PLANNING}" in argv_of(Posture.PLAN, options=GrokOptions(rules="be brief"))
     assert f"--rules={PLANNING}" not in argv_of(Posture.READ_ONLY)
 
@@ -93,7 +93,7 @@ def test_accept_edits_allows_edits_inside_and_denies_the_shell() -> None:
     assert "Bash" in rules(argv, "deny")
 
 
-def test_accept_edits_denies_what_is_outside_unless_the_caller_allows_edits_by_name(tmp_path: Path) -> None:
+def test_accept_edits_denies_paths_outside_unless_the_caller_names_them(tmp_path: Path) -> None:
     given: dict[str, Any] = {"working_dir": str(tmp_path)}
     assert len(rules(argv_of(Posture.ACCEPT_EDITS, **given), "deny")) > 50
     named = argv_of(Posture.ACCEPT_EDITS, allowed_tools=("Edit(/elsewhere/**)",), **given)
@@ -101,12 +101,12 @@ def test_accept_edits_denies_what_is_outside_unless_the_caller_allows_edits_by_n
 
 
 @every_level
-def test_no_level_below_bypass_looks_into_places_of_keys_and_logins(posture: Posture) -> None:
+def test_no_level_below_bypass_may_read_keys_and_logins(posture: Posture) -> None:
     assert set(argv_of(posture)) >= SECRETS or posture is Posture.BYPASS
     assert len(SECRETS) > 100
 
 
-def test_a_place_of_keys_that_the_caller_allows_by_name_is_open_and_the_others_stay_closed() -> None:
+def test_only_the_secret_path_that_the_caller_names_is_not_denied() -> None:
     left = {part for part in argv_of(allowed_tools=("Read(~/.aws/**)",)) if part in SECRETS}
     assert "--deny=Read(~/.aws/**)" not in left
     assert {"--deny=Read(~/.ssh/**)", "--deny=Grep(~/.ssh)"} <= left
@@ -114,12 +114,12 @@ def test_a_place_of_keys_that_the_caller_allows_by_name_is_open_and_the_others_s
 
 
 @pytest.mark.parametrize("tool", ["Edit", "Write"])
-def test_lesson_103_a_bare_rule_for_editing_means_inside(tool: str, tmp_path: Path) -> None:
+def test_lesson_103_an_editing_rule_without_a_pattern_is_limited_to_the_directory(tool: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {"working_dir": str(tmp_path), "allowed_tools": (tool,)}
     for posture in (Posture.PROMPTED, Posture.ACCEPT_EDITS):
         argv = argv_of(posture, **given)
         assert rules(argv, "allow") == {"Edit(./**)"}
-        assert len(rules(argv, "deny")) > 50, "every way out is denied"
+        assert len(rules(argv, "deny")) > 50, "every path outside is denied"
 
 
 OPENED = [
@@ -143,17 +143,17 @@ def test_what_an_entry_of_allowed_tools_opens_in_grok(entry: str, access: Access
     assert opens(request) == [Opened(entry=entry, access=access, places=places)]
 
 
-def test_a_directory_is_named_by_its_real_path(tmp_path: Path) -> None:
+def test_a_directory_is_passed_as_its_real_path(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert f"--cwd={tmp_path.resolve()}/real" in argv_of(working_dir=str(tmp_path / "link"))
 
 
-def test_a_level_that_grok_cannot_hold_is_not_offered() -> None:
+def test_a_level_that_grok_cannot_enforce_is_not_declared() -> None:
     assert Posture.WORKSPACE_WRITE not in gateway_describe_provider().postures
 
 
-def test_a_rule_of_the_level_gives_way_to_what_the_caller_allows_by_name() -> None:
+def test_a_tool_that_the_caller_allows_is_not_denied_by_the_level() -> None:
     argv = argv_of(Posture.ACCEPT_EDITS, allowed_tools=("Bash(git *)",))
     assert "Bash(git *)" in rules(argv, "allow")
     assert rules(argv, "deny") == {"Bash(touch *)", "Bash(mkdir *)", "Edit(~*)", "Edit(~*/**)"}
@@ -163,12 +163,12 @@ def test_a_rule_of_the_level_gives_way_to_what_the_caller_allows_by_name() -> No
 
 @pytest.mark.parametrize("tool", ["Write", "Edit(./**)", "Bash(git status)", "Bash", "WebFetch"])
 @pytest.mark.parametrize("posture", LOOKING, ids=lambda posture: posture.value)
-def test_lesson_49_what_is_allowed_does_not_widen_a_level_that_looks(tool: str, posture: Posture) -> None:
+def test_lesson_49_allowed_tools_do_not_widen_a_read_level(tool: str, posture: Posture) -> None:
     with pytest.raises(InvalidRequest, match="cannot widen"):
         argv_of(posture, allowed_tools=(tool,))
 
 
-def test_trap_10_a_name_that_grok_would_pass_over_is_refused() -> None:
+def test_trap_10_a_tool_name_that_grok_would_ignore_is_refused() -> None:
     for name in ("run_terminal_command", "write", "bash", "Shell", "Agent(model:x) x", ""):
         with pytest.raises(InvalidRequest, match="not a tool"):
             argv_of(disallowed_tools=(name,))
@@ -187,14 +187,14 @@ def test_rules_travel_in_a_file_and_the_schema_in_argv_for_want_of_another_way()
         made(options=GrokOptions.model_construct(rules="half \ud800"))
 
 
-def test_disallowed_tools_become_rules_and_sub_agents_go_away() -> None:
+def test_disallowed_tools_become_rules_and_sub_agents_are_removed() -> None:
     argv = argv_of(Posture.BYPASS, disallowed_tools=("Bash(rm *)", "Agent", "mcp__search", "mcp__search__find"))
     assert rules(argv, "deny") == {"Bash(rm *)", "MCPTool(search__*)", "MCPTool(search__find)"}
     assert "--disallowed-tools=send_feedback,Agent" in argv
 
 
 @given(text=st.text(min_size=1, max_size=300))
-def test_lesson_78_any_prompt_of_grok_travels_by_standard_input(text: str) -> None:
+def test_lesson_78_any_prompt_of_grok_goes_to_standard_input(text: str) -> None:
     invocation = made(text)
     assert (invocation.stdin or b"").decode().replace("\u2060", "") == text.replace("\u2060", "")
     assert invocation.argv == argv_of()
@@ -203,20 +203,20 @@ def test_lesson_78_any_prompt_of_grok_travels_by_standard_input(text: str) -> No
 @pytest.mark.parametrize(
     "text", ["-p", "- a list", "--help", "update", "!ls", "see a@b.c", "/tmp/x is broken", "a\n/b"]
 )
-def test_lesson_78_words_that_mean_nothing_to_grok_arrive_as_they_are(text: str) -> None:
+def test_lesson_78_text_without_a_meaning_for_grok_is_unchanged(text: str) -> None:
     invocation = made(text)
     assert invocation.stdin == text.encode()
     assert not invocation.warnings
 
 
 @pytest.mark.parametrize("text", ["/context", "/compact now", "  \n/always-approve", "/local:commit"])
-def test_trap_8_a_command_is_guarded_and_that_is_told(text: str) -> None:
+def test_trap_8_a_command_gets_a_word_joiner_and_a_notice(text: str) -> None:
     invocation = made(text)
     assert invocation.stdin == text.replace("/", "/\u2060", 1).encode()
     assert [notice.code for notice in invocation.warnings] == ["prompt_guarded"]
 
 
-def test_lesson_78_a_file_that_is_mentioned_is_not_attached(tmp_path: Path) -> None:
+def test_lesson_78_a_mentioned_file_is_not_attached(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").touch()
     for before in ("", "see ", "(", "\u200b", "@"):
         for path in ("secret.txt", "./secret.txt", f"{tmp_path}/secret.txt", "secret.txt:1-3"):
@@ -224,7 +224,7 @@ def test_lesson_78_a_file_that_is_mentioned_is_not_attached(tmp_path: Path) -> N
             assert words.decode() == f"{before}@\u2060{path} please"
 
 
-def test_decorators_and_addresses_are_no_files(tmp_path: Path) -> None:
+def test_decorators_and_addresses_are_not_files(tmp_path: Path) -> None:
     (tmp_path / "property").touch()
     text = "@pytest.fixture\ndef f(): ...\nwrite to me@property or @nobody, @Override"
     assert made(text, working_dir=str(tmp_path)).stdin == text.encode()
@@ -235,18 +235,18 @@ def test_many_mentions_are_looked_up_in_bounded_time() -> None:
     assert len(made(text).stdin or b"") > len(text)
 
 
-def test_lesson_85_trap_4_retries_updates_and_telemetry_of_grok_are_bounded_by_environment() -> None:
+def test_lesson_85_trap_4_variables_limit_retries_updates_and_telemetry_of_grok() -> None:
     assert made().env == ENV
     assert ENV["GROK_MAX_RETRIES"] == "1"
     assert ENV["GROK_TURN_TRANSIENT_RETRY"] == "0"
 
 
-def test_trap_11_the_key_does_not_reach_the_agents_own_commands() -> None:
+def test_trap_11_the_key_does_not_reach_commands_of_the_agent() -> None:
     policy = json.loads(ENV["GROK_CONFIG"])["shell_environment_policy"]
     assert policy == {"exclude": ["XAI_API_KEY", "GROK_CODE_XAI_API_KEY"]}
 
 
-def test_lesson_45_a_run_of_grok_sees_no_other_providers_key_and_nothing_that_widens_it() -> None:
+def test_lesson_45_a_run_of_grok_sees_no_key_of_another_provider_and_no_permissions() -> None:
     names = gateway_describe_provider().env
     assert "XAI_API_KEY" in names
     assert not [name for name in names if name.endswith("*")]
@@ -278,7 +278,7 @@ def test_limits_become_flags_of_grok() -> None:
     ],
     ids=str,
 )
-def test_what_grok_would_misread_or_ignore_is_refused(asked: dict[str, Any]) -> None:
+def test_values_that_grok_would_misread_or_ignore_are_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         argv_of(**asked)
 
@@ -289,7 +289,7 @@ def test_what_grok_would_misread_or_ignore_is_refused(asked: dict[str, Any]) -> 
     words=st.none() | st.text(min_size=1, max_size=30),
     posture=st.sampled_from(list(LEVELS)),
 )
-def test_no_value_of_grok_is_ever_read_as_a_flag(
+def test_no_value_of_grok_is_read_as_a_flag(
     names: list[str], model: str | None, words: str | None, posture: Posture
 ) -> None:
     try:
@@ -301,7 +301,7 @@ def test_no_value_of_grok_is_ever_read_as_a_flag(
         assert element == "--verbatim" or (joined and flag.startswith("--"))
 
 
-def test_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
+def test_servers_go_into_a_file_and_their_secrets_not_into_argv() -> None:
     servers = (
         McpServer(name="search", command="search-mcp", args=("--quick",), env={"KEY": "s3cret"}),
         McpServer(name="far", url="https://example.com/mcp"),
@@ -317,7 +317,7 @@ def test_servers_go_by_file_and_their_secrets_are_in_no_argv() -> None:
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]
 
 
-def test_a_server_of_grok_that_is_given_may_be_used_except_on_the_levels_that_look() -> None:
+def test_a_given_server_of_grok_may_be_used_except_on_read_levels() -> None:
     given: dict[str, Any] = {"mcp_servers": (McpServer(name="search", command="x"),)}
     assert "MCPTool(search__*)" in rules(argv_of(**given), "allow")
     assert "MCPTool" in rules(argv_of(Posture.READ_ONLY, **given), "deny")
@@ -326,12 +326,12 @@ def test_a_server_of_grok_that_is_given_may_be_used_except_on_the_levels_that_lo
     assert "MCPTool" not in rules(named, "deny")
 
 
-def test_a_sandbox_is_said_on_every_turn() -> None:
+def test_a_sandbox_is_passed_on_every_turn() -> None:
     for resume in (FRESH, AGAIN):
         assert "--sandbox=workspace" in argv_of(Posture.BYPASS, options=GrokOptions(sandbox="workspace"), resume=resume)
 
 
-def test_the_parameters_of_grok_stay_small() -> None:
+def test_the_schema_of_the_options_of_grok_stays_small() -> None:
     assert len(json.dumps(GrokOptions.model_json_schema(by_alias=True))) < 1_000
 
 

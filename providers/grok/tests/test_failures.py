@@ -56,7 +56,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("case", "code"), TABLE.items())
-def test_a_recorded_failure_of_grok_is_named(case: str, code: str, recorded: Open) -> None:
+def test_a_recorded_failure_of_grok_has_its_code(case: str, code: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert failure.code == code
 
@@ -66,12 +66,12 @@ def test_every_recorded_failure_of_grok_is_in_the_table(recorded: Open, cases: l
     assert failed == TABLE.keys()
 
 
-def test_trap_12_a_429_has_no_number_in_its_words_and_is_known_all_the_same(recorded: Open) -> None:
+def test_trap_12_a_429_without_its_number_is_recognized(recorded: Open) -> None:
     failure = explain(recorded("http429-streaming").finished())
     assert failure.provider_message == "rate_limit_exceeded: Too many requests for this model. Please retry later."
 
 
-def test_lesson_19_a_turn_that_needed_approval_is_a_failure_although_it_exits_with_0(recorded: Open) -> None:
+def test_lesson_19_a_turn_that_needed_an_approval_failed_despite_exit_code_0(recorded: Open) -> None:
     case = recorded("perm-default-write")
     assert case.end.exit_code == 0
     failure = explain(case.finished())
@@ -79,22 +79,22 @@ def test_lesson_19_a_turn_that_needed_approval_is_a_failure_although_it_exits_wi
 
 
 @pytest.mark.parametrize("case", ["maxtokens", "refusal-streaming", "max-turns-2-streaming", "perm-sb-bad-read"])
-def test_a_known_failure_of_grok_says_what_to_do(case: str, recorded: Open) -> None:
+def test_a_known_failure_of_grok_has_a_recovery(case: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert failure.recovery
     assert failure.message != "Grok failed."
 
 
-def test_noise_on_stderr_names_no_failure_when_there_is_a_last_line(recorded: Open) -> None:
+def test_noise_on_stderr_does_not_decide_when_there_is_a_last_line(recorded: Open) -> None:
     failure = explain(replace(recorded("http429-streaming").finished(), stderr_tail="Not signed in"))
     assert failure.code == "quota_exhausted"
 
 
-def test_an_unknown_failure_of_grok_shows_its_own_words(recorded: Open) -> None:
+def test_an_unknown_failure_of_grok_shows_its_message(recorded: Open) -> None:
     failure = explain(replace(recorded("unknown-flag").finished(), stderr_tail="Segmentation fault"))
     assert (failure.code, failure.provider_message) == ("provider_failed", "Segmentation fault")
     assert failure.recovery
 
 
-def test_every_known_failure_is_of_the_closed_set() -> None:
+def test_every_rule_of_grok_has_a_known_code() -> None:
     assert {rule.code for rule in RULES} <= ERRORS.keys()

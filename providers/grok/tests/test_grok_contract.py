@@ -1,4 +1,4 @@
-"""Grok's plugin keeps the contract of a provider, on every recorded run."""
+"""Grok's plugin passes the contract of a provider with recorded runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a login of Grok without asking anybody."""
+"""Logins of Grok that are found without running it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from llm_gateway_provider_grok.login import logged_in
         ({}, {"config.toml": '[model.x]\nenv_key = "X"\n'}, None),
     ],
 )
-def test_a_key_or_a_stored_login_of_grok_is_one(
+def test_a_key_or_a_stored_file_is_a_login_of_grok(
     environ: dict[str, str], files: dict[str, str], known: bool | None, tmp_path: Path
 ) -> None:
     (tmp_path / ".grok").mkdir()
@@ -31,7 +31,7 @@ def test_a_key_or_a_stored_login_of_grok_is_one(
     assert logged_in({"HOME": str(tmp_path), **environ}) is known
 
 
-def test_a_login_of_grok_is_looked_for_where_the_environment_says(tmp_path: Path) -> None:
+def test_the_environment_sets_where_a_login_of_grok_is_searched(tmp_path: Path) -> None:
     (tmp_path / "auth.json").write_text('{"x": {}}')
     assert logged_in({"GROK_HOME": str(tmp_path)}) is True
     assert logged_in({"GROK_HOME": "/nowhere", "GROK_AUTH_PATH": str(tmp_path / "auth.json")}) is True

@@ -1,4 +1,4 @@
-"""What Grok and the service behind it print in the field, and the code that it means."""
+"""Messages that Grok and its service print, with their error codes."""
 
 from __future__ import annotations
 
@@ -118,11 +118,11 @@ def line(**event: object) -> bytes:
 
 
 @pytest.mark.parametrize(("words", "named"), WORDINGS)
-def test_what_a_service_says_through_grok_has_its_code(words: str, named: str) -> None:
+def test_messages_of_a_service_in_grok_have_their_code(words: str, named: str) -> None:
     assert outcome(BEGUN + line(type="error", message=words), "WARN mcp: session not found")[1].code == named
 
 
-def test_credit_is_no_login_and_does_not_come_back() -> None:
+def test_used_up_credit_is_not_a_login_failure_and_not_retryable() -> None:
     words = "API error (status 403 Forbidden): You have run out of credits or need a Grok subscription."
     failure = outcome(line(type="error", message=words))[1]
     assert (failure.code, failure.retryable) == ("quota_exhausted", False)
@@ -133,25 +133,25 @@ def test_credit_is_no_login_and_does_not_come_back() -> None:
 @pytest.mark.parametrize(
     "noise", ["ERROR mcp: 401 Unauthorized", "Error: no session found", "WARN error sending request for url"]
 )
-def test_a_killed_run_of_grok_is_interrupted_whatever_was_written(code: int, noise: str) -> None:
+def test_a_killed_run_of_grok_is_interrupted_with_any_output(code: int, noise: str) -> None:
     summary, failure = outcome(BEGUN + line(type="text", data="I began."), noise, code)
     assert (failure.code, summary.text) == ("interrupted", "I began.")
 
 
-def test_a_status_beside_the_words_counts() -> None:
+def test_a_separate_status_field_is_used() -> None:
     assert outcome(line(type="error", message="no", http_status=503))[1].code == "overloaded"
     assert outcome(line(type="error", error="no", code="rate_limit_exceeded"))[1].code == "quota_exhausted"
     assert outcome(line(type="error", message=None))[1].code == "provider_failed"
 
 
-def test_a_session_rule_holds_only_before_a_conversation_began() -> None:
+def test_a_session_rule_applies_only_before_the_conversation_began() -> None:
     words = "Error: No session found for current directory."
     assert outcome(b"", words)[1].code == "session_not_found"
     assert outcome(BEGUN, words)[1].code != "session_not_found"
 
 
 @pytest.mark.parametrize("stop", ["end_turn", "EndTurn", "endTurn", None])
-def test_a_turn_that_was_finished_is_an_answer_whatever_stands_around_its_end(stop: str | None) -> None:
+def test_a_finished_turn_is_an_answer_with_any_output_around_its_end(stop: str | None) -> None:
     error = line(type="error", message="turn summary failed: status 503")
     said, end = line(type="text", data="fine"), line(type="end", stopReason=stop, sessionId="s")
     for stream in (said + end, said + error + end, said + end + error):
@@ -168,7 +168,7 @@ def test_a_turn_that_was_finished_is_an_answer_whatever_stands_around_its_end(st
         ("of_the_future", 0, "provider_failed"),
     ],
 )
-def test_a_turn_that_was_stopped_says_why_and_keeps_its_words(stop: str, code: int, named: str) -> None:
+def test_a_stopped_turn_has_a_reason_and_keeps_its_text(stop: str, code: int, named: str) -> None:
     summary, failure = outcome(
         line(type="text", data="half") + line(type="end", stopReason=stop, sessionId="s"), code=code
     )
@@ -176,7 +176,7 @@ def test_a_turn_that_was_stopped_says_why_and_keeps_its_words(stop: str, code: i
 
 
 @pytest.mark.parametrize("frame", ["\ufeff{}\r\n", "\x1b[2K\x1b[0m{}\n", "Session found locally\n{}\nWARN {{}}\n"])
-def test_what_stands_around_the_events_of_grok_loses_nothing(frame: str) -> None:
+def test_output_around_the_events_of_grok_hides_nothing(frame: str) -> None:
     events = [
         {"type": "text", "data": "fine"},
         {"type": "new"},
@@ -187,7 +187,7 @@ def test_what_stands_around_the_events_of_grok_loses_nothing(frame: str) -> None
 
 
 @pytest.mark.parametrize("wrong", [-5, 2**64 - 1, "7", True, 1e400])
-def test_a_count_of_grok_that_cannot_be_true_is_unknown(wrong: object) -> None:
+def test_an_impossible_count_of_grok_is_unknown(wrong: object) -> None:
     usage = {"input_tokens": wrong, "output_tokens": 4}
     whole = line(type="end", stopReason="end_turn", usage=usage, total_cost_usd=wrong)
     added = line(type="usage", usage=usage) + line(type="usage", usage={"input_tokens": 9, "output_tokens": 1})

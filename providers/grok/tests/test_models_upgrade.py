@@ -18,7 +18,7 @@ Available models:
 """
 
 
-def test_models_of_grok_come_with_their_sources() -> None:
+def test_models_of_grok_are_listed_with_their_sources() -> None:
     found = {m.id: (m.source, m.default) for m in list_models({"GROK_DEFAULT_MODEL": "mine"}, CATALOGUE)}
     assert found == {
         "mine": ("GROK_DEFAULT_MODEL", True),
@@ -27,7 +27,7 @@ def test_models_of_grok_come_with_their_sources() -> None:
     }
 
 
-def test_nothing_of_grok_is_remembered(tmp_path: Path) -> None:
+def test_no_model_of_grok_is_built_in(tmp_path: Path) -> None:
     assert list_models({}, "") == []
     assert list_models({}, "some * other\n words") == []
     assert read_catalogue(None, {}) == read_catalogue(str(tmp_path / "gone"), {}) == ""
@@ -50,7 +50,7 @@ def test_nothing_of_grok_is_remembered(tmp_path: Path) -> None:
     ],
     ids=["npm global", "npm local", "native"],
 )
-def test_the_upgrade_of_grok_is_that_of_this_installation(
+def test_the_upgrade_command_fits_the_installation_of_grok(
     tmp_path: Path, lies_at: str, argv: tuple[str, ...], method: str
 ) -> None:
     program = tmp_path / lies_at
@@ -73,13 +73,13 @@ def test_a_channel_is_a_flag_of_grok(tmp_path: Path) -> None:
         assert made.argv == (program, "update", *rest)
 
 
-def test_another_program_of_this_name_is_left_alone(tmp_path: Path) -> None:
+def test_another_program_of_this_name_has_no_plan(tmp_path: Path) -> None:
     assert plan(str(tmp_path / "node_modules/@vibe-kit/grok-cli/bin/grok"), None) is None
     assert plan(str(tmp_path / "grok"), None) is None
     assert plan(None, None) is None
 
 
 @pytest.mark.parametrize("target", ["; rm -rf /", "1.0", "../x", "other-package@1.0.0", ""])
-def test_lesson_53_only_a_version_of_grok_can_be_asked_for(target: str) -> None:
+def test_lesson_53_only_a_version_of_grok_is_accepted_as_target(target: str) -> None:
     with pytest.raises(InvalidRequest):
         plan("/usr/lib/node_modules/@xai-official/grok/bin/grok", target)

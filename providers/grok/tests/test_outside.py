@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from llm_gateway_provider_grok.outside import LONGEST, patterns_outside
 
-#: Grok's patterns, as its manual has them: `*` and `?` stay within a name, `**` stands for any names.
+#: Grok's patterns, as its manual has them: `*` and `?` match within a name, `**` matches any number of names.
 GLOB = {"/**": "/.+", "*": "[^/]*", "?": "[^/]"}
 NAMES = st.text(st.sampled_from("ab.- {ü"), min_size=1, max_size=3).filter(lambda name: name not in (".", ".."))
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda names: "/" + "/".join(names))
@@ -32,21 +32,21 @@ def is_inside(directory: str, path: str) -> bool:
 
 
 @given(directory=DIRECTORIES, path=PATHS)
-def test_every_path_is_inside_or_denied_but_for_the_way_itself(directory: str, path: str) -> None:
+def test_every_path_is_inside_or_denied_except_the_parents(directory: str, path: str) -> None:
     on_the_way = f"{directory}/".startswith(f"{path}/")
     assert denied(directory, path) == (not is_inside(directory, path) and not on_the_way)
 
 
 @given(directory=PATHS, name=PATHS)
-def test_nothing_inside_is_denied_whatever_the_letters(directory: str, name: str) -> None:
+def test_no_path_inside_is_denied_with_any_characters(directory: str, name: str) -> None:
     assert not denied(directory, directory + name)
 
 
 @pytest.mark.parametrize("path", ["~/x", "~", "~other/a/b"])
-def test_the_home_is_outside_by_its_short_name(path: str) -> None:
+def test_the_tilde_form_of_the_home_is_outside(path: str) -> None:
     assert denied("/home/me/project", path)
 
 
-def test_the_rules_of_a_usual_path_are_few_and_of_an_endless_one_none() -> None:
+def test_a_usual_path_has_few_rules_and_a_very_long_one_none() -> None:
     assert len(list(patterns_outside("/home/somebody/projects/website"))) < 150
     assert list(patterns_outside("/" + "x" * LONGEST)) == []

@@ -26,14 +26,14 @@ def session(native_id: str | None) -> Session:
 
 
 @pytest.mark.parametrize("known", [None, session(None)], ids=["no session", "no native id yet"])
-def test_a_new_conversation_of_grok_begins_under_an_id_of_ours(known: Session | None) -> None:
+def test_a_new_conversation_of_grok_gets_an_id_from_the_gateway(known: Session | None) -> None:
     first, second = enter(known), enter(known)
     assert first.fresh
     assert UUID(first.native_id).version == 4
     assert first.native_id != second.native_id
 
 
-def test_a_known_conversation_of_grok_goes_on() -> None:
+def test_a_known_conversation_of_grok_is_resumed() -> None:
     native_id = "01a202a8-1ba1-7821-abdf-b1794c2285f9"
     resume = enter(session(native_id))
     assert (resume.native_id, resume.fresh) == (native_id, False)
@@ -47,11 +47,11 @@ def test_lesson_75_a_title_never_reaches_grok(native_id: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "level"), LEVEL_OF.items())
-def test_a_permission_mode_of_grok_spells_its_level(mode: str, level: Posture) -> None:
+def test_a_permission_mode_of_grok_chooses_its_level(mode: str, level: Posture) -> None:
     assert posture_of(GrokOptions(permissionMode=mode)) is level
 
 
-def test_always_approve_spells_bypass_and_nothing_lower() -> None:
+def test_always_approve_chooses_bypass_and_contradicts_lower_levels() -> None:
     assert posture_of(GrokOptions(alwaysApprove=True)) is Posture.BYPASS
     assert posture_of(GrokOptions(alwaysApprove=True, permissionMode="bypassPermissions")) is Posture.BYPASS
     assert posture_of(GrokOptions(alwaysApprove=False)) is posture_of(GrokOptions()) is None

@@ -1,6 +1,6 @@
-"""Recorded runs of Mistral Vibe 3.0.3: what it wrote and left behind, and how it ended.
+"""Recorded runs of Mistral Vibe 3.0.3: their output, their files and their exit codes.
 
-Of the exports' configuration only the models and their prices were kept, of the journals what tells of calls, without the prompts.
+Of the configuration in the exports only models and prices were kept; of the journals only the calls, without prompts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEFT = {"export.json": EXPORT, "meta.json": META, "journal.jsonl": JOURNAL}
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A recorded run, read again."""
+    """A recorded run and the summary that the reader gives."""
 
     stdout: bytes
     stderr: bytes
@@ -36,7 +36,7 @@ class Recorded:
     summary: Summary
 
     def finished(self) -> FinishedRun:
-        """As `gateway_explain_failure` gets it."""
+        """Return the run as `gateway_explain_failure` receives it."""
         return FinishedRun(
             request=request(),
             posture=Posture.PROMPTED,
@@ -48,7 +48,7 @@ class Recorded:
 
 
 def request(**asked: Any) -> Request:
-    """What was asked."""
+    """Return the request of the run."""
     return Request(provider="mistral", prompt=Prompt(text="hello"), working_dir="/", **asked)
 
 
@@ -60,7 +60,7 @@ def read(
     artifacts: dict[str, bytes] | None = None,
     **asked: Any,
 ) -> tuple[list[Event], Summary, RunEnd]:
-    """Feed a reader the bytes, cut at these places."""
+    """Feed the bytes to a reader, cut at these positions."""
     signal = -code if code < 0 else None
     end = RunEnd(
         reason=EndReason.EXITED,
@@ -79,7 +79,7 @@ def read(
 
 @pytest.fixture
 def recorded() -> Callable[..., Recorded]:
-    """Open a recorded run by its name."""
+    """Return a recorded run by its name."""
 
     def open_case(case: str, **asked: Any) -> Recorded:
         def content(kind: str) -> bytes:
@@ -96,7 +96,7 @@ def recorded() -> Callable[..., Recorded]:
 
 @pytest.fixture
 def cases() -> list[str]:
-    """Every recorded run."""
+    """Return every recorded run."""
     return list(EXITS)
 
 

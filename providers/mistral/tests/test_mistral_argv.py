@@ -41,16 +41,16 @@ def named(posture: Posture) -> str:
     return posture.value
 
 
-def test_a_plain_request_of_vibe() -> None:
+def test_a_plain_request_of_vibe_is_the_base_call() -> None:
     assert argv_of() == ("vibe", "--output=streaming", f"--output-dir={RUN_FILES}/out", "--agent=ask", "-p")
 
 
-def test_a_resumed_request_of_vibe_names_its_conversation() -> None:
+def test_a_resumed_request_of_vibe_passes_the_conversation_id() -> None:
     assert argv_of(resume=AGAIN)[-2:] == (f"--resume={ID}", "-p")
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
-def test_lesson_78_trap_7_any_prompt_travels_by_stdin(text: str) -> None:
+def test_lesson_78_trap_7_any_prompt_goes_to_stdin(text: str) -> None:
     made = build(request(text), Posture.PROMPTED, FRESH)
     assert (made.stdin, made.argv) == (text.encode(), argv_of())
 
@@ -70,7 +70,7 @@ def test_lesson_78_an_image_from_outside_of_the_working_directory_is_refused(tmp
 
 
 @pytest.mark.parametrize("posture", LEVELS, ids=named)
-def test_traps_8_and_9_every_level_begins_with_the_agent_of_the_least_rights(posture: Posture) -> None:
+def test_traps_8_and_9_every_level_starts_the_agent_with_the_fewest_rights(posture: Posture) -> None:
     argv = argv_of(posture)
     assert "--agent=ask" in argv
     assert ("--auto-approve" in argv) == (posture is Posture.BYPASS)
@@ -78,7 +78,7 @@ def test_traps_8_and_9_every_level_begins_with_the_agent_of_the_least_rights(pos
 
 
 @pytest.mark.parametrize("posture", BELOW_BYPASS, ids=named)
-def test_trap_the_users_own_configuration_widens_no_level(posture: Posture) -> None:
+def test_trap_the_users_configuration_widens_no_level(posture: Posture) -> None:
     env = env_of(posture)
     assert env["VIBE_BYPASS_TOOL_PERMISSIONS"] == "false"
     assert env["VIBE_OUTSIDE_WORKDIR"] == "deny"
@@ -90,7 +90,7 @@ def test_trap_the_users_own_configuration_widens_no_level(posture: Posture) -> N
     }
 
 
-def test_read_only_lets_nothing_be_used_that_does_not_look() -> None:
+def test_read_only_allows_only_reading_tools() -> None:
     asked = [word for word in argv_of(Posture.READ_ONLY) if word.startswith("--enabled-tools")]
     assert asked == ["--enabled-tools=read_file", "--enabled-tools=grep", "--enabled-tools=todo"]
     assert "--enabled-tools=read_file" in argv_of(Posture.READ_ONLY, allowed_tools=("read_file",))
@@ -98,7 +98,7 @@ def test_read_only_lets_nothing_be_used_that_does_not_look() -> None:
         argv_of(Posture.READ_ONLY, allowed_tools=("bash",))
 
 
-def test_lesson_85_and_trap_6_retries_are_bounded_and_nothing_else_is_called() -> None:
+def test_lesson_85_and_trap_6_retries_are_limited_and_no_other_service_is_called() -> None:
     env = env_of()
     assert int(env["VIBE_API_RETRY_MAX_ELAPSED_TIME"]) <= 20
     for name in ("TELEMETRY", "UPDATE_CHECKS", "AUTO_UPDATE", "CONNECTORS", "SUBAGENTS", "OTEL", "MCP"):
@@ -106,7 +106,7 @@ def test_lesson_85_and_trap_6_retries_are_bounded_and_nothing_else_is_called() -
     assert env["VIBE_DISABLED_SKILLS"] == '["*"]'
 
 
-def test_traps_11_and_12_what_vibe_has_dropped_or_ignores_is_not_said() -> None:
+def test_traps_11_and_12_flags_that_vibe_removed_or_ignores_are_not_passed() -> None:
     assert Posture.PLAN not in LEVELS
     for posture in LEVELS:
         said = " ".join([*argv_of(posture), *env_of(posture), *env_of(posture).values()]).lower()
@@ -114,7 +114,7 @@ def test_traps_11_and_12_what_vibe_has_dropped_or_ignores_is_not_said() -> None:
         assert "system_prompt_id" not in said
 
 
-def test_limits_of_vibe() -> None:
+def test_limits_become_flags_of_vibe() -> None:
     argv = argv_of(max_turns=3, max_budget_usd=0.5)
     assert {"--max-turns=3", "--max-price=0.5"} <= set(argv)
     for wrong in ({"max_turns": 0}, {"max_budget_usd": 0.0}, {"max_budget_usd": float("nan")}):
@@ -122,7 +122,7 @@ def test_limits_of_vibe() -> None:
             argv_of(**wrong)
 
 
-def test_tools_can_be_narrowed_and_a_misspelt_one_is_refused() -> None:
+def test_tools_can_be_restricted_and_a_misspelt_one_is_refused() -> None:
     argv = argv_of(allowed_tools=("read_file", "edit"), disallowed_tools=("bash", "tiny_*"), mcp_servers=(TINY,))
     assert [word for word in argv if "tools=" in word] == [
         "--enabled-tools=read_file",
@@ -136,7 +136,7 @@ def test_tools_can_be_narrowed_and_a_misspelt_one_is_refused() -> None:
                 argv_of(**{kind: (wrong,)})
 
 
-def test_a_model_goes_by_environment_and_is_checked() -> None:
+def test_a_model_is_validated_and_passed_in_the_environment() -> None:
     assert env_of(model="mistral-medium-3.5")["VIBE_ACTIVE_MODEL"] == "mistral-medium-3.5"
     assert "VIBE_ACTIVE_MODEL" not in env_of()
     for wrong in ("--help", "a b", "", "x" * 300):
@@ -144,7 +144,7 @@ def test_a_model_goes_by_environment_and_is_checked() -> None:
             env_of(model=wrong)
 
 
-def test_trap_9_added_directories_are_reached_without_being_trusted(tmp_path: Path) -> None:
+def test_trap_9_added_directories_are_accessible_but_not_trusted(tmp_path: Path) -> None:
     reached = f"vibe-path:directory_recursive:{tmp_path}"
     low = permissions(Posture.PROMPTED, add_dirs=(str(tmp_path),))
     high = permissions(Posture.ACCEPT_EDITS, add_dirs=(str(tmp_path),))
@@ -157,7 +157,7 @@ def test_trap_9_added_directories_are_reached_without_being_trusted(tmp_path: Pa
         argv_of(add_dirs=("relative",))
 
 
-def test_mcp_servers_go_by_environment_and_no_secret_by_argv() -> None:
+def test_mcp_servers_are_passed_in_the_environment_and_no_secret_in_argv() -> None:
     made = build(request(mcp_servers=(TINY, McpServer(name="far", url="https://x/mcp"))), Posture.PROMPTED, FRESH)
     assert json.loads(made.env["VIBE_MCP_SERVERS"]) == [
         {"name": "tiny", "transport": "stdio", "command": "tiny-mcp", "args": ["-v"], "env": {"KEY": "s3cret"}},
@@ -168,7 +168,7 @@ def test_mcp_servers_go_by_environment_and_no_secret_by_argv() -> None:
     assert [notice.details for notice in made.warnings] == [{"servers": ["tiny", "far"]}]
 
 
-def test_tools_of_a_given_server_may_be_used_when_they_are_named() -> None:
+def test_named_tools_of_a_given_server_may_be_used() -> None:
     options = MistralOptions.model_validate({"mcpTools": ["tiny_whoami"]})
     made = build(request(mcp_servers=(TINY,), options=options), Posture.READ_ONLY, FRESH)
     assert json.loads(made.env["VIBE_TOOLS"])["tiny_whoami"] == {"permission": "always"}
@@ -185,7 +185,7 @@ def test_a_server_whose_name_vibe_would_change_is_refused(name: str) -> None:
         argv_of(mcp_servers=(McpServer(name=name, command="x"),))
 
 
-def test_lesson_45_and_trap_of_vibes_settings_only_named_ones_are_let_in() -> None:
+def test_lesson_45_and_trap_a_run_sees_only_named_variables_of_vibe() -> None:
     info = gateway_describe_provider()
     assert not [name for name in info.env if "*" in name]
     assert "VIBE_BYPASS_TOOL_PERMISSIONS" not in info.env

@@ -1,4 +1,4 @@
-"""Mistral Vibe's plugin keeps the contract of a provider, on recorded runs."""
+"""Mistral Vibe's plugin passes the contract of a provider with recorded runs."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ class TestMistral(ProviderContract):
     values = {"allowedTools": ("read_file",), "disallowedTools": ("bash",)}
 
     def session(self, native_id: str | None, **changes: Any) -> Session:
-        """One that the gateway began: others are refused."""
+        """Return a session that the gateway began: others are refused."""
         return super().session(native_id, **{"settings": {"posture": "prompted"}, **changes})

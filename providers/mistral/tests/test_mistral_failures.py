@@ -44,12 +44,12 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("case", "code"), TABLE.items())
-def test_a_recorded_failure_of_vibe_is_named(case: str, code: str, recorded: Open) -> None:
+def test_a_recorded_failure_of_vibe_has_its_code(case: str, code: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert failure.code == code
 
 
-def test_an_alias_that_is_not_known_is_a_bad_model(recorded: Open) -> None:
+def test_an_unknown_alias_is_bad_model(recorded: Open) -> None:
     failure = explain(recorded("bad-model-alias", model="nonsense").finished())
     assert failure.code == "bad_model"
 
@@ -59,27 +59,27 @@ def test_every_recorded_failure_of_vibe_is_in_the_table(recorded: Open, cases: l
     assert failed == TABLE.keys()
 
 
-def test_lesson_85_vibes_own_words_are_kept(recorded: Open) -> None:
+def test_lesson_85_the_message_of_vibe_is_kept(recorded: Open) -> None:
     failure = explain(recorded("err-429").finished())
     assert "Requests rate limit exceeded" in (failure.provider_message or "")
 
 
 @pytest.mark.parametrize("case", sorted(TABLE))
-def test_a_known_failure_of_vibe_says_what_to_do(case: str, recorded: Open) -> None:
+def test_a_known_failure_of_vibe_has_a_recovery(case: str, recorded: Open) -> None:
     failure = explain(recorded(case).finished())
     assert failure.recovery
 
 
-def test_noise_on_stderr_names_no_failure_when_the_export_tells(recorded: Open) -> None:
+def test_noise_on_stderr_does_not_decide_when_there_is_an_export(recorded: Open) -> None:
     run = replace(recorded("err-429").finished(), stderr_tail="Session not found: x")
     failure = explain(run)
     assert failure.code == "quota_exhausted"
 
 
-def test_an_unknown_failure_of_vibe_shows_its_own_words(recorded: Open) -> None:
+def test_an_unknown_failure_of_vibe_shows_its_message(recorded: Open) -> None:
     failure = explain(replace(recorded("bad-flag").finished(), stderr_tail="Segmentation fault"))
     assert (failure.code, failure.provider_message) == ("provider_failed", "Segmentation fault")
 
 
-def test_every_rule_for_vibe_names_a_code_of_the_closed_set() -> None:
+def test_every_rule_of_vibe_has_a_known_code() -> None:
     assert {rule.code for rule in RULES} <= ERRORS.keys()

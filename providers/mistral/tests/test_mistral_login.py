@@ -1,4 +1,4 @@
-"""What is known of Vibe's key without opening the keyring."""
+"""Keys of Vibe that are found without opening the keyring."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OTHER = [{"name": "other", "api_key_env_var": "OTHER_KEY"}]
         ({"MISTRAL_API_KEY": "k"}, {"config.toml": "broken ="}, None),
     ],
 )
-def test_a_key_in_the_environment_or_in_vibes_own_file_is_a_login(
+def test_a_key_in_the_environment_or_in_vibes_file_is_a_login(
     environ: dict[str, str], files: dict[str, str], known: bool | None, tmp_path: Path
 ) -> None:
     for name, words in files.items():

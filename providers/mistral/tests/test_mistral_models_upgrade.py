@@ -21,7 +21,7 @@ provider = "mistral"
 """
 
 
-def test_aliases_come_with_their_sources(tmp_path: Path) -> None:
+def test_aliases_are_listed_with_their_sources(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(CONFIG)
     used = tmp_path / "logs" / "session" / "unified" / "s-1"
     used.mkdir(parents=True)
@@ -32,7 +32,7 @@ def test_aliases_come_with_their_sources(tmp_path: Path) -> None:
         "own": ("VIBE_ACTIVE_MODEL", True, ""),
         "devstral": ("config.toml", False, "devstral-latest"),
         "only-a-name": ("config.toml", False, "only-a-name"),
-        "medium": ("unified", False, "has answered here, as m-latest"),
+        "medium": ("unified", False, "was used on this machine, as m-latest"),
     }
 
 
@@ -41,12 +41,12 @@ def test_one_alias_is_the_default(tmp_path: Path) -> None:
     assert [model.id for model in list_models({"VIBE_HOME": str(tmp_path)}) if model.default] == ["devstral"]
 
 
-def test_no_model_of_vibe_is_remembered(tmp_path: Path) -> None:
+def test_no_model_of_vibe_is_built_in(tmp_path: Path) -> None:
     assert list_models({"HOME": str(tmp_path)}) == []
 
 
 @pytest.mark.parametrize("content", ["", "models = 3", "[[models]]\nalias = 3", "not toml", "models = [1]"])
-def test_a_broken_config_names_nothing(tmp_path: Path, content: str) -> None:
+def test_a_broken_config_gives_no_models(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.toml").write_text(content)
     used = tmp_path / "logs" / "session" / "unified" / "s-1"
     used.mkdir(parents=True)
@@ -81,7 +81,7 @@ def program(folder: Path, *parts: str) -> str:
     ],
     ids=["uv", "pipx", "brew"],
 )
-def test_the_upgrade_is_that_of_this_vibe(
+def test_the_upgrade_command_fits_the_installation_of_vibe(
     tmp_path: Path, lies_in: tuple[str, ...], newest: tuple[str, ...], exact: tuple[str, ...] | None, method: str
 ) -> None:
     real = program(tmp_path, *lies_in)
@@ -93,19 +93,19 @@ def test_the_upgrade_is_that_of_this_vibe(
     assert {one and one.method for one in made} == {method}
 
 
-def test_in_an_environment_its_own_python_upgrades_vibe(tmp_path: Path) -> None:
+def test_in_an_environment_its_python_upgrades_vibe(tmp_path: Path) -> None:
     found = program(tmp_path, "env")
     made = plan(found, "latest")
     assert made
     assert made.argv == (str(Path(found).with_name("python")), "-m", "pip", "install", "-U", "mistral-vibe")
 
 
-def test_an_unknown_way_of_installing_vibe_has_no_plan(tmp_path: Path) -> None:
+def test_an_unknown_installation_of_vibe_has_no_plan(tmp_path: Path) -> None:
     assert plan(None, None) is None
     assert plan(str(tmp_path / "vibe"), None) is None
 
 
 @pytest.mark.parametrize("target", ["3", "--pre", "other==1", "3.0.3; rm", ""])
-def test_lesson_53_only_a_version_of_vibe_is_installed(target: str) -> None:
+def test_lesson_53_only_a_version_of_vibe_is_accepted_as_target(target: str) -> None:
     with pytest.raises(InvalidRequest):
         plan("/x/vibe", target)

@@ -57,13 +57,13 @@ def left(journal: bytes = b"", alias: str = "m", **export: Any) -> dict[str, byt
     return {EXPORT: json.dumps(export).encode(), META: json.dumps(meta).encode(), JOURNAL: journal}
 
 
-def test_lesson_88_the_id_is_told_by_the_first_line(recorded: Open) -> None:
+def test_lesson_88_the_first_line_reports_the_id(recorded: Open) -> None:
     case = recorded("streaming")
     assert case.events[0].kind is EventKind.SESSION
     assert case.events[0].text == case.summary.native_id == "1f7b41fd-33a4-ab1d-41c4-e05ef2162cdd"
 
 
-def test_a_plain_answer_and_what_it_cost(recorded: Open) -> None:
+def test_a_plain_answer_has_a_cost(recorded: Open) -> None:
     summary = recorded("history").summary
     assert (summary.text, summary.model, summary.failed) == ("SAY:größer", "mistral-vibe-cli-latest", False)
     assert (summary.usage.input_tokens, summary.usage.cache_read_tokens, summary.usage.output_tokens) == (24, 8443, 8)
@@ -71,19 +71,19 @@ def test_a_plain_answer_and_what_it_cost(recorded: Open) -> None:
     assert summary.cost.basis is CostBasis.REPORTED
 
 
-def test_the_answer_is_what_was_said_last(recorded: Open) -> None:
+def test_the_answer_is_the_last_message(recorded: Open) -> None:
     case = recorded("mcp-call")
     assert next(e.text for e in case.events if e.kind is EventKind.TEXT) == "calling"
     assert case.summary.text == 'TOOLRESULT[ok]: "the secret has 4 letters"'
 
 
-def test_trap_a_discarded_answer_is_none(recorded: Open) -> None:
+def test_trap_a_discarded_answer_is_not_the_answer(recorded: Open) -> None:
     case = recorded("err-length")
     assert case.summary.text.startswith("OK: Your previous response was discarded")
     assert len([e for e in case.events if e.kind is EventKind.TEXT]) == 1
 
 
-def test_lesson_5_an_answer_that_was_broken_off_is_kept_when_the_run_failed(recorded: Open, read: Read) -> None:
+def test_lesson_5_an_incomplete_answer_is_kept_when_the_run_failed(recorded: Open, read: Read) -> None:
     assert recorded("err-cut").summary.text == "OK:"
     interrupted = read(asked() + said("one") + said("half", "discarded", cause="interrupt"), code=3)[1]
     assert interrupted.text == "one\n\nhalf"
@@ -98,7 +98,7 @@ def test_tools_are_shown_on_one_line(recorded: Open) -> None:
 @pytest.mark.parametrize(
     ("case", "tool"), [("tool-ask-shell", "file_system.bash"), ("tool-ask-write", "file_system.write_file")]
 )
-def test_trap_4_a_denied_tool_ends_in_exit_0_and_is_a_notice(case: str, tool: str, recorded: Open) -> None:
+def test_trap_4_a_denied_tool_is_a_notice_despite_exit_code_0(case: str, tool: str, recorded: Open) -> None:
     run = recorded(case)
     assert run.end.exit_code == 0
     assert not run.summary.failed
@@ -112,39 +112,39 @@ def test_a_server_that_did_not_start_is_a_notice(recorded: Open) -> None:
     assert notice.details == {"servers": {"broken": "mcp_transport_failed."}}
 
 
-def test_lesson_83_a_project_whose_settings_were_left_out_is_told(recorded: Open) -> None:
+def test_lesson_83_skipped_project_settings_are_a_notice(recorded: Open) -> None:
     notices = recorded("untrusted-dir").summary.notices
     assert "is not trusted" in next(n.message for n in notices if n.code == "provider_warning")
 
 
-def test_lesson_78_a_file_that_an_at_sign_attached_is_told(read: Read) -> None:
+def test_lesson_78_an_attached_file_is_a_notice(read: Read) -> None:
     content = [{"type": "text", "text": "see @a"}, {"type": "resource", "resource": {"uri": "near:a"}}]
     stream = line(type="message", role="user", content=content) + said("seen")
     (notice,) = read(stream)[1].notices
     assert (notice.code, notice.details) == ("files_attached", {"files": ["near:a"]})
 
 
-def test_trap_5_an_unknown_alias_ends_in_exit_0_and_is_a_failure(recorded: Open) -> None:
+def test_trap_5_an_unknown_alias_is_a_failure_despite_exit_code_0(recorded: Open) -> None:
     run = recorded("bad-model-alias", model="nonsense")
     assert run.end.exit_code == 0
     assert run.summary.failed
     assert run.summary.notices == ()
 
 
-def test_an_alias_of_the_users_own_that_is_out_of_date_is_a_warning(recorded: Open) -> None:
+def test_an_outdated_alias_in_the_users_configuration_is_a_warning(recorded: Open) -> None:
     summary = recorded("bad-model-alias").summary
     assert not summary.failed
     assert [notice.code for notice in summary.notices] == ["provider_warning"]
 
 
-def test_another_model_than_the_one_asked_for_is_told(read: Read) -> None:
+def test_another_model_than_the_requested_one_is_a_notice(read: Read) -> None:
     kept = read(asked() + said("x"), artifacts=left(alias="old"), model="new")[1]
     taken = read(asked() + said("x"), artifacts=left(alias="new"), model="new")[1]
     assert [notice.code for notice in kept.notices] == ["other_model"]
     assert taken.notices == ()
 
 
-def test_lesson_79_trap_1_calls_that_used_run_typescript_are_counted(read: Read) -> None:
+def test_lesson_79_trap_1_calls_with_run_typescript_are_counted(read: Read) -> None:
     prices = {"m": {"input_price": 1.0, "output_price": 2.0, "cached_input_price": 0.1}}
     counted = {"usage": {"input_tokens": 8748, "output_tokens": 5, "cached_input_tokens": 8500}, "cost_usd": 0.001108}
     artifacts = left(begun("turn-1") + call(8513) + call(8748, cached=8500), **counted, config={"models": prices})
@@ -160,7 +160,7 @@ def test_lesson_79_earlier_turns_in_the_journal_are_not_counted(read: Read) -> N
     assert read(asked() + said("x"), artifacts=left(journal))[1].usage.input_tokens == 10
 
 
-def test_a_journal_without_the_turns_beginning_gives_way_to_the_export_and_it_is_told(read: Read) -> None:
+def test_without_the_beginning_of_the_turn_the_export_is_used_with_a_notice(read: Read) -> None:
     usage = {"input_tokens": 30, "output_tokens": 1, "cached_input_tokens": 20}
     summary = read(asked() + said("x"), artifacts=left(call(10), usage=usage))[1]
     assert (summary.usage.input_tokens, summary.usage.cache_read_tokens) == (10, 20)
@@ -168,7 +168,7 @@ def test_a_journal_without_the_turns_beginning_gives_way_to_the_export_and_it_is
     assert [notice.code for notice in summary.notices] == ["usage_incomplete"]
 
 
-def test_what_is_not_known_is_not_zero(recorded: Open, read: Read) -> None:
+def test_unknown_numbers_are_not_zero(recorded: Open, read: Read) -> None:
     for case in ("sigterm-model", "err-429", "missing-auth", "sigkill-tool"):
         summary = recorded(case).summary
         assert (summary.usage.input_tokens, summary.cost.basis) == (None, CostBasis.UNKNOWN), case
@@ -178,7 +178,7 @@ def test_what_is_not_known_is_not_zero(recorded: Open, read: Read) -> None:
     assert "budget_not_enforced" in [notice.code for notice in summary.notices]
 
 
-def test_a_cost_that_does_not_follow_from_known_prices_is_not_guessed(read: Read) -> None:
+def test_a_cost_that_differs_from_known_prices_is_not_guessed(read: Read) -> None:
     counted = {"usage": {"input_tokens": 10, "output_tokens": 5}, "cost_usd": 0.5}
     artifacts = left(begun("turn-1") + call(10) + call(10), **counted, config={"models": {"m": {"input_price": 1.0}}})
     assert read(asked() + said("x"), artifacts=artifacts)[1].cost.basis is CostBasis.UNKNOWN
@@ -188,7 +188,7 @@ def test_lesson_19_exit_0_without_entries_is_a_failure(read: Read) -> None:
     assert read(b"something else\n")[1].failed
 
 
-def test_lesson_19_an_empty_answer_is_empty(read: Read) -> None:
+def test_lesson_19_an_empty_answer_gives_an_empty_text(read: Read) -> None:
     assert read(asked())[1].text == ""
 
 
@@ -207,7 +207,9 @@ def test_lesson_12_every_cut_gives_the_same_answer(read: Read) -> None:
         assert read(stream, [cut])[:2] == whole[:2]
 
 
-def test_recorded_runs_read_the_same_at_every_odd_size(recorded: Open, cases: list[str], read: Read) -> None:
+def test_recorded_runs_give_the_same_summary_in_pieces_of_any_size(
+    recorded: Open, cases: list[str], read: Read
+) -> None:
     chance = random.Random(20261122)
     for case in cases:
         run = recorded(case)
@@ -218,15 +220,15 @@ def test_recorded_runs_read_the_same_at_every_odd_size(recorded: Open, cases: li
 
 
 @pytest.mark.parametrize("noise", [b"not json\n", b"[1]\n", b"{\n", b'{"type":"message"}\n', b"\xff\xfe\n"], ids=repr)
-def test_bad_lines_are_passed_over(noise: bytes, read: Read) -> None:
+def test_invalid_lines_are_skipped(noise: bytes, read: Read) -> None:
     assert read(asked() + noise + said("fine"))[1].text == "fine"
 
 
-def test_a_last_line_without_an_end_counts(read: Read) -> None:
+def test_a_last_line_without_a_line_break_is_read(read: Read) -> None:
     assert read(asked() + said("fine").rstrip())[1].text == "fine"
 
 
-def test_a_gap_costs_a_line_and_no_more() -> None:
+def test_a_gap_loses_one_line() -> None:
     reader = MistralReader(Request(provider="mistral", prompt=Prompt(text="x"), working_dir="/"))
     list(reader.feed("stdout", asked() + b'{"half'))
     reader.gap("stdout")
@@ -245,7 +247,7 @@ ENTRIES = st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1), 
 
 
 @given(entries=ENTRIES, export=ENTRIES, data=st.data())
-def test_no_entry_and_no_export_however_strange_raises(
+def test_no_entry_and_no_export_makes_the_reader_raise(
     entries: list[dict[str, Any]], export: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     kinds = st.sampled_from(["message", "effect", "callback", "checkpoint", "reasoning"])

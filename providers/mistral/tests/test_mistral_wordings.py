@@ -1,4 +1,4 @@
-"""What Vibe and the service behind it print in the field, and the code that it means."""
+"""Messages that Vibe and its service print, with their error codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm_gateway_provider_mistral.output import MistralReader
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=timezone.utc)
 BEGUN = b'{"sessionId":"s","turnId":"t","type":"message","role":"user"}\n'
-#: The message of the export's error.
+#: The message of the error in the export.
 WORDINGS: list[tuple[str, str]] = [
     (
         'API error occurred: Status 429. Body: {"object": "error", "message": "Service tier capacity exceeded for this model.", "type": "service_tier_capacity_exceeded", "code": "3505"}',
@@ -122,7 +122,7 @@ def said(text: str) -> bytes:
 
 
 @pytest.mark.parametrize(("words", "named"), WORDINGS)
-def test_what_a_service_says_through_vibe_has_its_code(words: str, named: str) -> None:
+def test_messages_of_a_service_in_vibe_have_their_code(words: str, named: str) -> None:
     with_export = outcome(BEGUN, failed(words), "MCP server 'docs' failed to connect: 401 Unauthorized")[1]
     alone = outcome(BEGUN, None, f"Compacting conversation history...\nError: {words}")[1]
     assert [with_export.code, alone.code] == [named, named]
@@ -131,7 +131,7 @@ def test_what_a_service_says_through_vibe_has_its_code(words: str, named: str) -
 @pytest.mark.parametrize(
     "word", ["incomplete", "connection", "timed out", "refused", "session not found", "stream ended"]
 )
-def test_a_word_in_a_request_that_was_bad_is_no_other_failure(word: str) -> None:
+def test_a_word_in_the_error_of_a_bad_request_is_not_another_failure(word: str) -> None:
     body = json.dumps(
         {"object": "error", "message": f"Tool call arguments are {word}", "type": "invalid_request_error"}
     )
@@ -140,45 +140,45 @@ def test_a_word_in_a_request_that_was_bad_is_no_other_failure(word: str) -> None
 
 
 @pytest.mark.parametrize("code", [129, 130, 134, 137, 139, 143])
-def test_a_killed_run_of_vibe_is_interrupted_whatever_was_written(code: int) -> None:
+def test_a_killed_run_of_vibe_is_interrupted_with_any_output(code: int) -> None:
     noise = "MCP server 'docs' failed to connect: All connection attempts failed\nError: Session not found: x\n"
     summary, failure = outcome(BEGUN + said("I began."), None, noise, code)
     assert (failure.code, summary.text) == ("interrupted", "I began.")
 
 
 @pytest.mark.parametrize("how", ["turn_limit", "price_limit", "token_limit", "terminated", "deadline"])
-def test_a_stopped_run_says_so_with_and_without_its_export(how: str) -> None:
+def test_a_stopped_run_is_recognized_with_and_without_its_export(how: str) -> None:
     named = "interrupted" if how in ("terminated", "deadline") else "provider_failed"
     assert outcome(BEGUN, {"outcome": how, "error": None}, code=3)[1].code == named
     assert outcome(BEGUN, None, f"Stopped: {how}\n", code=3)[1].code == named
 
 
-def test_a_session_rule_of_vibe_holds_only_before_a_conversation_began() -> None:
+def test_a_session_rule_of_vibe_applies_only_before_the_conversation_began() -> None:
     words = "Session not found: x"
     assert outcome(b"", failed(words, None), code=1)[1].code == "session_not_found"
     assert outcome(BEGUN, failed(words, None), code=1)[1].code != "session_not_found"
 
 
 @pytest.mark.parametrize("outcome_word", ["finished", "of_the_future", None])
-def test_an_answer_that_came_with_exit_code_0_stands(outcome_word: str | None) -> None:
+def test_an_answer_with_exit_code_0_is_a_success(outcome_word: str | None) -> None:
     summary, _ = outcome(BEGUN + said("fine"), {"outcome": outcome_word, "error": None}, code=0)
     assert (summary.text, summary.failed) == ("fine", False)
 
 
-def test_an_export_that_tells_an_error_is_believed_more_than_the_exit_code() -> None:
+def test_an_error_in_the_export_overrides_the_exit_code() -> None:
     summary, failure = outcome(BEGUN + said("half"), failed("API error occurred: Status 503."), code=0)
     assert (summary.text, summary.failed, failure.code) == ("half", True, "overloaded")
 
 
 @pytest.mark.parametrize("frame", ["\ufeff{}\r\n", "\x1b[2K\x1b[0m{}\n", "Reading keys\n{}\nINFO {{}}\n"])
-def test_what_stands_around_the_entries_of_vibe_loses_nothing(frame: str) -> None:
+def test_output_around_the_entries_of_vibe_hides_nothing(frame: str) -> None:
     lines = [*(BEGUN + said("fine")).decode().splitlines(), '{"type":"of_the_future","content":null}']
     summary, _ = outcome("".join(frame.format(entry) for entry in lines).encode(), code=0)
     assert (summary.text, summary.native_id) == ("fine", "s")
 
 
 @pytest.mark.parametrize("wrong", [-5, 2**64 - 1, "7", True, 1e400])
-def test_a_count_of_vibe_that_cannot_be_true_makes_the_usage_unknown(wrong: object) -> None:
+def test_an_impossible_count_of_vibe_makes_the_usage_unknown(wrong: object) -> None:
     export = {"outcome": "finished", "usage": {"input_tokens": wrong, "output_tokens": 4}, "cost_usd": wrong}
     summary, _ = outcome(BEGUN + said("fine"), export, code=0)
     assert (summary.usage.input_tokens, summary.usage.output_tokens, summary.cost.usd) == (None, None, None)

@@ -26,7 +26,7 @@ from llm_gateway import (
 from llm_gateway.errors import ERRORS
 from llm_gateway_provider_kit.failures import COMMON_FAILURES, FailureRule, Sign, explain, failure_facts, http_status
 
-#: The folder's name is no package name.
+#: The folder's name cannot be imported as a package.
 wordings = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("wordings.py"))))
 NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 LOST = FailureRule(
@@ -59,12 +59,12 @@ def told(run: FinishedRun, *rules: FailureRule) -> Failure:
 
 
 @pytest.mark.parametrize(("code", "words"), EVERY_WORDING)
-def test_lesson_92_what_is_really_said_has_its_code(code: str, words: str) -> None:
+def test_lesson_92_recorded_messages_have_their_code(code: str, words: str) -> None:
     assert told(ended(words)).code == code
 
 
 @pytest.mark.parametrize(("code", "words"), EVERY_WORDING)
-def test_the_same_words_on_standard_error_mean_the_same_when_the_output_has_no_end(code: str, words: str) -> None:
+def test_a_message_on_standard_error_has_the_same_code_when_the_output_is_incomplete(code: str, words: str) -> None:
     assert told(ended(stderr=f"Loaded cached credentials.\nError: {words}\n")).code == code
 
 
@@ -76,29 +76,29 @@ def test_lesson_89_a_killed_run_is_interrupted_whatever_standard_error_says(code
 
 
 @pytest.mark.parametrize(("code", "words"), EVERY_WORDING)
-def test_lesson_92_every_failure_says_what_to_do(code: str, words: str) -> None:
+def test_lesson_92_every_failure_has_a_recovery(code: str, words: str) -> None:
     for run in (ended(words), ended(stderr=words), ended(stderr=words, code=137), ended(words, code=0)):
         assert told(run).recovery
 
 
 @pytest.mark.parametrize("words", wordings.CREDIT)
-def test_used_up_credit_is_not_told_to_wait(words: str) -> None:
+def test_used_up_credit_does_not_advise_to_wait(words: str) -> None:
     failure = told(ended(words))
     assert failure.retryable is False
     assert "credit" in (failure.recovery or "")
 
 
 @pytest.mark.parametrize("words", wordings.SAFETY)
-def test_a_safety_stop_suggests_other_words(words: str) -> None:
+def test_a_safety_stop_advises_to_rephrase(words: str) -> None:
     assert "differently" in (told(ended(words)).recovery or "")
 
 
 @pytest.mark.parametrize("words", wordings.TRANSCRIPT)
-def test_a_spoilt_transcript_suggests_a_new_conversation(words: str) -> None:
+def test_a_damaged_transcript_advises_a_new_conversation(words: str) -> None:
     assert "new conversation" in (told(ended(words)).recovery or "")
 
 
-def test_an_unreachable_service_suggests_proxy_and_certificates() -> None:
+def test_an_unreachable_service_advises_to_check_proxy_and_certificates() -> None:
     for words in wordings.UNREACHABLE:
         failure = told(ended(words))
         assert "prox" in (failure.recovery or "")
@@ -149,7 +149,7 @@ def test_a_status_is_found_in_every_form(form: str) -> None:
         "v4.0.1",
     ],
 )
-def test_a_number_that_is_no_status_is_none(words: str) -> None:
+def test_other_numbers_are_not_a_status(words: str) -> None:
     assert http_status(words) is None
 
 
@@ -159,19 +159,19 @@ def test_the_last_status_of_a_log_counts_and_the_first_of_a_message() -> None:
     assert told(ended(stderr=words)).code == "auth_required"
 
 
-def test_lesson_93_no_word_counts_against_a_status_of_the_services_own_fault() -> None:
+def test_lesson_93_no_text_overrides_a_server_error_status() -> None:
     for words in (*wordings.LOGIN, *wordings.UNREACHABLE, *wordings.MODEL):
         assert told(ended(f"all is lost: {words}", status=503)).code == "overloaded"
 
 
-def test_what_the_reader_notes_is_believed_before_the_words() -> None:
+def test_the_facts_of_the_reader_take_precedence_over_messages() -> None:
     assert told(ended("no words", status=429)).code == "quota_exhausted"
     assert told(ended("no words", kinds=["contextWindowExceeded"])).code == "input_too_large"
     assert told(ended("no words", kinds=["RATE_LIMIT_ERROR"])).code == "quota_exhausted"
     assert told(ended("no words", status=True, kinds=7, reset_at="soon")).code == "provider_failed"
 
 
-def test_lesson_89_noise_of_mcp_servers_is_no_failure_of_the_program() -> None:
+def test_lesson_89_noise_of_mcp_servers_is_not_a_failure_of_the_program() -> None:
     noise = (
         "MCP server 'docs' failed to connect: 401 Unauthorized, session not found\n"
         "2026-11-29T10:00:01Z ERROR rmcp::transport::worker: connection refused\n"
@@ -181,20 +181,20 @@ def test_lesson_89_noise_of_mcp_servers_is_no_failure_of_the_program() -> None:
     assert told(ended(stderr=f"{noise}Error: status 401\n"), LOST).code == "auth_required"
 
 
-def test_standard_error_counts_only_when_the_output_has_no_end_of_its_own() -> None:
+def test_standard_error_is_used_only_when_the_output_is_incomplete() -> None:
     assert told(ended("The moon is in the way.", stderr="401 Unauthorized")).code == "provider_failed"
     assert told(ended(ended=True, failed=True, stderr="401 Unauthorized")).code == "provider_failed"
     assert told(ended(stderr="401 Unauthorized", code=0)).code == "output_unreadable"
 
 
-def test_lesson_89_a_conversation_that_was_begun_in_this_run_is_not_unknown() -> None:
+def test_lesson_89_a_conversation_started_in_this_run_is_not_unknown() -> None:
     assert told(ended(stderr="session not found"), LOST).code == "session_not_found"
     assert told(ended(stderr="session not found", native_id="n"), LOST).code == "provider_failed"
     assert told(ended(stderr="session not found", started=True), LOST).code == "provider_failed"
     assert told(ended(stderr="session not found", native_id="n", started=False), LOST).code == "session_not_found"
 
 
-def test_a_run_that_was_killed_after_it_told_its_failure_keeps_that() -> None:
+def test_a_killed_run_keeps_the_failure_that_it_reported() -> None:
     assert told(ended("status 401", code=137)).code == "auth_required"
 
 
@@ -209,30 +209,30 @@ def test_a_waiting_time_does_not_make_a_login_retryable() -> None:
     assert (failure.reset_at, failure.retryable) == (None, None)
 
 
-def test_an_unknown_failure_of_a_passing_status_is_retryable() -> None:
+def test_an_unknown_failure_with_a_temporary_status_is_retryable() -> None:
     facts = ended("the moon", status=425)
     assert ERRORS[told(facts).code].retryable or told(facts).retryable
 
 
-def test_the_first_rule_that_holds_names_the_failure() -> None:
+def test_the_first_matching_rule_decides() -> None:
     first = FailureRule(code="bad_model", message="One.", signs=(Sign(exits=(7,)), Sign(words="moon", status=(None,))))
     assert told(ended("the moon", code=1), first).message == "One."
     assert told(ended("the sun", code=7), first).message == "One."
     assert told(ended("the moon: status 400", code=1), first).code == "provider_failed"
 
 
-def test_a_sign_may_ask_for_a_waiting_time() -> None:
+def test_a_sign_can_require_a_waiting_time() -> None:
     assert told(ended("used all available credits")).retryable is False
     dated = told(ended("used all available credits, try again in 2 days"))
     assert (dated.code, dated.retryable) == ("quota_exhausted", True)
 
 
-def test_every_shared_rule_names_a_code_of_the_closed_set() -> None:
+def test_every_shared_rule_has_a_known_code() -> None:
     assert {rule.code for rule in COMMON_FAILURES} <= ERRORS.keys()
 
 
 @given(words=st.text(max_size=300), stderr=st.text(max_size=300), code=st.integers(0, 255))
-def test_any_words_have_a_code_and_a_way_on(words: str, stderr: str, code: int) -> None:
+def test_any_message_has_a_code_and_a_recovery(words: str, stderr: str, code: int) -> None:
     failure = told(ended(words, stderr=stderr, code=code), LOST)
     assert failure.code in ERRORS
     assert failure.message
@@ -242,7 +242,7 @@ def test_any_words_have_a_code_and_a_way_on(words: str, stderr: str, code: int) 
 @pytest.mark.parametrize(
     "piece", ["a", "stream ", "4", "retry after ", "reset", "model x ", "\x1b[", "(", "| 1", "organization "]
 )
-def test_lesson_87_a_very_long_message_is_judged_in_linear_time(piece: str) -> None:
+def test_lesson_87_a_very_long_message_is_explained_in_linear_time(piece: str) -> None:
     run = ended((piece * 1_000_000)[:1_000_000])
     begun = time.thread_time()
     told(replace(run, stderr_tail=(piece * 8192)[:8192]))

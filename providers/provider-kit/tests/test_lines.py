@@ -43,13 +43,13 @@ def read(data: bytes, cuts: list[int] | None = None) -> list[object]:
     ],
     ids=lambda data: repr(data[:30]),
 )
-def test_what_stands_around_the_events_loses_none_of_them(data: bytes) -> None:
+def test_output_around_the_events_hides_none_of_them(data: bytes) -> None:
     assert read(data) == EVENTS
     for cut in range(len(data)):
         assert read(data, [cut]) == EVENTS
 
 
-def test_after_a_gap_the_whole_lines_are_read() -> None:
+def test_after_a_gap_complete_lines_are_read() -> None:
     lines = JsonLines()
     found = list(lines.feed(b'{"a": 1}\n{"b":'))
     lines.gap()
@@ -58,7 +58,7 @@ def test_after_a_gap_the_whole_lines_are_read() -> None:
 
 
 @given(data=st.binary(max_size=400), cuts=st.lists(st.integers(0, 400), max_size=4))
-def test_any_bytes_are_taken_and_only_objects_come(data: bytes, cuts: list[int]) -> None:
+def test_any_bytes_give_only_objects(data: bytes, cuts: list[int]) -> None:
     found = read(data, [min(cut, len(data)) for cut in cuts])
     assert all(isinstance(event, dict) for event in found)
     assert found == read(data)
@@ -76,17 +76,17 @@ def test_a_very_long_line_takes_linear_time(line: bytes) -> None:
 @pytest.mark.parametrize(
     "value", [-1, -0.5, float("nan"), float("inf"), "12", None, True, 2**32 - 1, 2**63, 10**30, [], {}]
 )
-def test_a_count_that_cannot_be_true_is_unknown(value: object) -> None:
+def test_an_impossible_count_is_unknown(value: object) -> None:
     assert token_count(value) is None
     assert value == 2**32 - 1 or value == 2**63 or plausible_usd(value) is None
 
 
 @pytest.mark.parametrize("value", [0, 1, 4.0, 155_000, 10**9])
-def test_a_count_that_can_be_true_is_taken(value: float) -> None:
+def test_a_possible_count_is_returned(value: float) -> None:
     assert token_count(value) == value
 
 
-def test_anything_else_is_an_empty_value() -> None:
+def test_a_value_of_another_type_is_an_empty_value() -> None:
     for value in (None, 3, [1], {"a": 1}, "x"):
         assert as_text(value) == (value if isinstance(value, str) else "")
         assert as_dict(value) == (value if isinstance(value, dict) else {})
@@ -94,7 +94,7 @@ def test_anything_else_is_an_empty_value() -> None:
     assert as_dicts(None) == []
 
 
-def test_irrelevant_lines_are_passed_over_and_what_stands_behind_one_is_not_lost() -> None:
+def test_irrelevant_lines_are_skipped_but_an_object_after_one_is_read() -> None:
     lines = JsonLines(re.compile(rb'\{"type":"user"'))
     data = (
         b'{"type":"user","a":1}\n{"type":"user","text":"}{\\""}\n{"type":"user"}{"type":"result"}\n{"type": "user"}\n'
@@ -103,12 +103,12 @@ def test_irrelevant_lines_are_passed_over_and_what_stands_behind_one_is_not_lost
 
 
 @pytest.mark.parametrize("before", [b"", b"words before "])
-def test_a_hostile_line_of_millions_of_values_costs_other_threads_nothing_and_is_left_out(before: bytes) -> None:
+def test_a_line_of_millions_of_values_is_skipped_and_does_not_block_other_threads(before: bytes) -> None:
     line = before + b'{"type":"result","a":[' + b"[]," * 1_000_000 + b"0]}"
     assert list(objects_of(line)) == []
 
 
 @pytest.mark.parametrize("before", [b"", b"words before "])
-def test_a_long_answer_comes_back_whole(before: bytes) -> None:
+def test_a_long_answer_is_complete(before: bytes) -> None:
     text = "words and more words " * 20_000
     assert list(objects_of(before + json.dumps({"text": text}).encode())) == [{"text": text}]

@@ -13,7 +13,7 @@ UTC = timezone.utc
 NOW = datetime(2026, 11, 29, 20, 0, 30, tzinfo=UTC)  # a Sunday
 BERLIN = ZoneInfo("Europe/Berlin")  # 21:00:30 there
 MINUTE = timedelta(minutes=1)
-#: Half hours, three quarters, the far ends of the calendar, daylight saving of half an hour, of the south, and of two hours.
+#: Zones with offsets of half and quarter hours, the extreme offsets, and daylight saving of 30 and 120 minutes and in the south.
 NAMES = (
     *("UTC", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Kiritimati", "Pacific/Niue", "Australia/Lord_Howe"),
     *(
@@ -134,7 +134,7 @@ def test_lesson_90_a_span_in_any_form_is_found(words: str, seconds: float) -> No
         *("retry 3 times", "reset 5 of your limits", "available in 3 regions", "resets 3pm (UTC+99)"),
     ],
 )
-def test_nothing_sensible_is_nothing(words: str) -> None:
+def test_text_without_a_time_gives_none(words: str) -> None:
     assert reset_time(words, NOW, BERLIN) is None
 
 
@@ -149,26 +149,26 @@ def test_a_reset_in_the_current_minute_is_now_and_not_tomorrow() -> None:
     assert reset_time("resets 9pm", NOW + MINUTE, BERLIN) == utc(2026, 11, 30, 20)
 
 
-def test_a_date_that_has_passed_is_next_years() -> None:
+def test_a_date_in_the_past_is_in_the_next_year() -> None:
     assert reset_time("resets Nov 28 at 9am (UTC)", NOW, BERLIN) == utc(2027, 11, 28, 9)
     assert reset_time("resets Jan 1 at 12am (UTC)", utc(2026, 12, 31, 23, 59), BERLIN) == utc(2027, 1, 1)
     assert reset_time("resets Feb 29 at 9am (UTC)", utc(2027, 3, 1), BERLIN) == utc(2028, 2, 29, 9)
 
 
-def test_a_time_that_the_clock_skips_is_behind_the_gap() -> None:
+def test_a_skipped_local_time_is_after_the_gap() -> None:
     before = utc(2026, 3, 29, 0, 30)  # at 01:00 UTC the clock in Berlin goes from 2 to 3
     assert reset_time("resets 2:30am (Europe/Berlin)", before, UTC) == utc(2026, 3, 29, 1, 30)
 
 
-def test_of_a_time_that_the_clock_shows_twice_the_next_one_counts() -> None:
+def test_of_a_repeated_local_time_the_next_one_is_used() -> None:
     first, second = utc(2026, 10, 25, 0, 30), utc(2026, 10, 25, 1, 30)  # 2:30 in Berlin, both
     assert reset_time("resets 2:30am (Europe/Berlin)", first - MINUTE, UTC) == first
     assert reset_time("resets 2:30am (Europe/Berlin)", first + 2 * MINUTE, UTC) == second
     assert reset_time("resets 2:30am (Europe/Berlin)", second + 2 * MINUTE, UTC) == utc(2026, 10, 26, 1, 30)
 
 
-def spoken(moment: datetime, form: str) -> str:
-    """This local time in one of the forms that programs use."""
+def formatted(moment: datetime, form: str) -> str:
+    """Return a local time in one of the formats that programs print."""
     hour, half = moment.hour % 12 or 12, "am" if moment.hour < 12 else "pm"
     clock = f"{hour}{half}" if moment.minute == 0 else f"{hour}:{moment.minute:02}{half}"
     return form.format(
@@ -185,7 +185,7 @@ def test_the_next_time_of_day_is_found_in_every_zone_and_season(
     assume(_plain(there))
     local: tzinfo = UTC if named else zone
     for form in ("resets {clock}", "resets at {upper}", "try again at {hhmm}"):
-        words = f"{spoken(there, form)} ({zone.key})" if named else spoken(there, form)
+        words = f"{formatted(there, form)} ({zone.key})" if named else formatted(there, form)
         assert reset_time(words, now, local) == there.astimezone(UTC), words
 
 
@@ -199,7 +199,7 @@ def test_a_date_is_found_over_the_years_end(now: datetime, ahead: int, zone: Zon
         "try again at {month} {day}th, {year} {upper}",
         "resets {day} {month} {year} {hhmm}",
     ):
-        words = f"{spoken(there, form)} ({zone.key})"
+        words = f"{formatted(there, form)} ({zone.key})"
         assert reset_time(words, now, UTC) == there.astimezone(UTC), words
 
 
@@ -225,7 +225,7 @@ def test_a_span_is_the_same_in_every_form(now: datetime, days: int, hours: int, 
 
 
 @given(text=st.text(max_size=200), now=moments, zone=zones)
-def test_any_words_are_taken_and_a_moment_is_aware_and_plausible(text: str, now: datetime, zone: ZoneInfo) -> None:
+def test_any_text_gives_none_or_an_aware_and_plausible_time(text: str, now: datetime, zone: ZoneInfo) -> None:
     for words in (text, f"resets {text}", f"try again in {text}"):
         found = reset_time(words, now, zone)
         assert found is None or (found.tzinfo is UTC and now - MINUTE <= found <= now + timedelta(days=400))
@@ -234,7 +234,7 @@ def test_any_words_are_taken_and_a_moment_is_aware_and_plausible(text: str, now:
 @pytest.mark.parametrize(
     "piece", ["resets ", "retry after ", "1h", "9", "resets 3pm (", "| 1", "in in in ", "resets_", "  ", "Jan 1 "]
 )
-def test_very_long_words_are_read_in_linear_time(piece: str) -> None:
+def test_very_long_text_is_read_in_linear_time(piece: str) -> None:
     words = f"resets {piece * 200_000}"
     begun = time.thread_time()
     reset_time(words, NOW, BERLIN)
@@ -242,7 +242,7 @@ def test_very_long_words_are_read_in_linear_time(piece: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Europe/Berlin", "Australia/Lord_Howe", "America/Los_Angeles", "UTC"])
-def test_the_machines_zone_knows_its_daylight_saving(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_zone_has_daylight_saving_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", name)
     time.tzset()
     try:
@@ -256,5 +256,5 @@ def test_the_machines_zone_knows_its_daylight_saving(name: str, monkeypatch: pyt
 
 
 def _plain(moment: datetime) -> bool:
-    """A local time that the clock shows once."""
+    """Whether a local time exists once, not skipped or repeated."""
     return moment.utcoffset() == moment.replace(fold=1 - moment.fold).utcoffset()

@@ -1,6 +1,6 @@
-"""What services, networks and agents' programs really say when a run fails, and the code that it means.
+"""Messages that services, networks and CLIs print when a run fails, by error code.
 
-Words from the services' documentation and from public reports; ids and addresses are made up.
+They are from the services' documentation and from public reports; ids and addresses are invented.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 from llm_gateway import CacheAccount, CostBasis, Record, RunFacts
 from llm_gateway_store_sqlite.database import migrations, statements
 from llm_gateway_store_sqlite.store import SqliteStore
-from llm_gateway_testing.contract.store_samples import a_job, a_record, at, ended, let_in
+from llm_gateway_testing.contract.store_samples import a_job, a_record, admit_job, at, ended
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/records.md").read_text("utf-8")
 QUESTIONS = re.findall(r"```sql\n(.*?)```", PAGE, re.S)
@@ -26,7 +26,7 @@ def filled(path: Path) -> Record:
     async def main() -> Record:
         store = SqliteStore(str(path))
         await store.aopen()
-        job = await let_in(store, a_job())
+        job = await admit_job(store, a_job())
         record = replace(
             a_record(job, model="m-1", resumed=True, prompt_bytes=90, prefix_bytes=80, error_code="timeout"),
             run=RunFacts(cli_version="1.2", retries=2, first_event_s=0.5),
@@ -35,7 +35,7 @@ def filled(path: Path) -> Record:
             outcome="failed",
         )
         await store.finish_job(ended(job), owner=job.owner, record=record)
-        await let_in(store, a_job(created_at=at(9)))
+        await admit_job(store, a_job(created_at=at(9)))
         await store.aclose()
         return record
 

@@ -173,14 +173,14 @@ async def test_a_result_comes_in_every_form(home: Home, script: Script) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"range": "HEAD", "uncommitted": True}, "exclude each other"),
-        ({"range": "--output=/tmp/x"}, "no range"),
+        ({"range": "HEAD", "uncommitted": True}, "uncommitted"),
+        ({"range": "--output=/tmp/x"}, "--output"),
         ({"range": "nowhere"}, "git"),
         ({"files": ["../home/config.toml"]}, "outside"),
         ({"files": ["none.py"]}, "no file"),
         ({"range": "HEAD..HEAD"}, "nothing to review"),
         ({"quorum": 3}, "cannot be reached"),
-        ({"providers": ["-x"]}, "neither"),
+        ({"providers": ["-x"]}, "provider:model"),
         ({"workingDir": "/nowhere"}, "no directory"),
     ],
     ids=str,

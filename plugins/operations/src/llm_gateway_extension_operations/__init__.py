@@ -1,1 +1,1 @@
-"""What callers can do beside asking a provider: jobs, sessions, approvals, programs, health."""
+"""The operations in addition to provider requests: jobs, sessions, approvals, programs, health."""

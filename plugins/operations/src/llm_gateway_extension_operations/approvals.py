@@ -1,4 +1,4 @@
-"""What the policies said."""
+"""List the verdicts of the policies."""
 
 from __future__ import annotations
 

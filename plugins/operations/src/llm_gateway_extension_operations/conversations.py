@@ -1,4 +1,4 @@
-"""Finding a caller's session, and how sessions and their turns are shown."""
+"""Find a caller's session, and convert sessions and turns to their wire form."""
 
 from __future__ import annotations
 
@@ -31,38 +31,39 @@ _UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 async def own_session(
     gateway: Gateway, session_id: str, context: CallContext, *, provider: str | None = None
 ) -> Session:
-    """A session of this caller's, by either id. Raises SessionNotFound: another's, or another provider's, is none."""
+    """Return a session of this caller by either id. Raises SessionNotFound, also for another caller's or provider's session."""
     found = None
     if session_id.startswith("gw-"):
         found = await gateway.store.get_session(SessionId(session_id))
     else:
-        for name in gateway.providers if provider is None else (provider,):
-            native = NativeSessionId(session_id)
+        native = NativeSessionId(session_id)
+        names = list(gateway.providers) if provider is None else [provider]
+        for name in names:
             found = found or await gateway.store.find_session(name, native, context.principal)
     if found is None or found.principal != context.principal or (provider and found.provider != provider):
-        of = f"{provider} has" if provider else "there is"
-        raise SessionNotFound(f"{of} no session {session_id}", recovery="session_list shows yours.")
+        subject = f"{provider} has" if provider else "there is"
+        raise SessionNotFound(f"{subject} no session {session_id}", recovery="session_list shows yours.")
     return found
 
 
 async def in_use(gateway: Gateway, session: Session) -> Job | None:
-    """A turn of it that has not ended."""
+    """Return an unfinished job of the session; None: there is none."""
     running = await gateway.store.list_jobs(session_id=session.id, states=_UNFINISHED, limit=1)
     return running[0] if running else None
 
 
 async def is_active(gateway: Gateway, session: Session) -> bool:
-    """Whether requests in its directory continue it."""
+    """Return whether requests in the session's directory continue it."""
     resolved = await to_thread.run_sync(os.path.realpath, session.working_dir)
-    for place in dict.fromkeys((resolved, session.working_dir)):
-        active = await gateway.store.active_session(session.provider, place, session.principal)
+    for directory in dict.fromkeys((resolved, session.working_dir)):
+        active = await gateway.store.active_session(session.provider, directory, session.principal)
         if active is not None:
             return active.id == session.id
     return False
 
 
 def session_view(gateway: Gateway, session: Session, *, active: bool) -> dict[str, Any]:
-    """A session as lists show it. Resumable is what the CLI has told an id of, and can continue."""
+    """Return a session as lists show it. It is resumable if its native id is known and the provider can resume."""
     return wire_object(
         gateway_session_id=session.id,
         session_id=session.native_id,
@@ -80,25 +81,25 @@ def session_view(gateway: Gateway, session: Session, *, active: bool) -> dict[st
 
 
 def cache_state(records: Sequence[Record], now: datetime) -> dict[str, Any] | None:
-    """What these turns (newest first) read from the provider's cache, and how long it will be kept; None: nothing is known."""
-    told = [record for record in records if record.ended_at and record.usage.cache_read_tokens is not None]
-    if not told:
+    """Return what these turns (newest first) read from the cache, and how long it is kept. None: unknown."""
+    counted = [record for record in records if record.ended_at and record.usage.cache_read_tokens is not None]
+    if not counted:
         return None
-    newest = told[0]
+    newest = counted[0]
     age_s = (now - (newest.ended_at or now)).total_seconds()
     ttl_s = newest.cache.ttl_s
     return wire_object(
-        requests=len(told),
-        hits=sum(bool(record.usage.cache_read_tokens) for record in told),
-        read_tokens=sum(record.usage.cache_read_tokens or 0 for record in told),
-        written_tokens=sum(record.usage.cache_creation_tokens or 0 for record in told),
+        requests=len(counted),
+        hits=sum(bool(record.usage.cache_read_tokens) for record in counted),
+        read_tokens=sum(record.usage.cache_read_tokens or 0 for record in counted),
+        written_tokens=sum(record.usage.cache_creation_tokens or 0 for record in counted),
         last_request_at=stamp(newest.started_at),
         ttl_remaining_ms=None if ttl_s is None else max(0, round((ttl_s - age_s) * 1000)),
     )
 
 
 def turn_view(job: Job) -> dict[str, Any]:
-    """A turn: its job, and what it took."""
+    """Return a turn: its job, usage and cost."""
     if job.reply is None:
         return job_view(job)
     usage = wire_object(**asdict(job.reply.usage))

@@ -1,4 +1,4 @@
-"""How the gateway is: runs, limits, store, plugins."""
+"""The health of the gateway: runs, limits, store, plugins."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from anyio import to_thread
 from llm_gateway import CallContext, Gateway, Job, JobState, Wire, find_program, job_view, operation, stamp, wire_object
 from llm_gateway.errors import StoreUnavailable
 
-#: How long all running jobs together are looked at.
-_LOOK_S = 0.1
+#: Seconds for inspecting the processes of all running jobs together.
+_INSPECT_S = 0.1
 
 
 class HealthParams(Wire):
@@ -41,13 +41,13 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
     except StoreUnavailable as error:
         unfinished, store = [], {"error": error.message}
     if context.remote or context.principal != CallContext().principal:
-        store.pop("jobs", None)  # how much others have is theirs to know
+        store.pop("jobs", None)  # counts of other principals are private
     running = [job for job in unfinished if job.state is JobState.RUNNING]
     limits = gateway.settings.limits
     return Health(
         version=gateway.version,
         gateway=gateway.supervisor.owner,
-        running=await to_thread.run_sync(_seen, gateway, running),
+        running=await to_thread.run_sync(_with_processes, gateway, running),
         queued=[job_view(job) for job in unfinished if job.state is JobState.QUEUED],
         limits={"running": limits.running, "perProvider": limits.per_provider, "queued": limits.queued},
         store=store,
@@ -58,25 +58,25 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
 
 def _installed(gateway: Gateway) -> dict[str, bool]:
     found = {}
-    for name, whole in sorted(gateway.providers.items()):
+    for name, provider in sorted(gateway.providers.items()):
         override = gateway.settings.provider(name).executable
-        found[name] = any(find_program(info, override, gateway.environ) for info in whole.programs.values())
+        found[name] = any(find_program(info, override, gateway.environ) for info in provider.programs.values())
     return found
 
 
-def _seen(gateway: Gateway, jobs: list[Job]) -> list[dict[str, Any]]:
-    """Jobs with what their processes use: as many as can be looked at in `_LOOK_S`, the others as lists show them."""
-    until, seen = time.monotonic() + _LOOK_S, []
+def _with_processes(gateway: Gateway, jobs: list[Job]) -> list[dict[str, Any]]:
+    """Return jobs with the resources of their processes; jobs that are not reached within `_INSPECT_S` come without them."""
+    deadline, views = time.monotonic() + _INSPECT_S, []
     for job in jobs:
-        facts = _processes(gateway, job) if time.monotonic() < until else {}
-        seen.append({**job_view(job), **facts})
-    return seen
+        facts = _processes(gateway, job) if time.monotonic() < deadline else {}
+        views.append({**job_view(job), **facts})
+    return views
 
 
 def _processes(gateway: Gateway, job: Job) -> dict[str, Any]:
     try:
         view = gateway.engine.view(job.id)
-    except OSError:  # of a home that cannot be read now
+    except OSError:  # the home cannot be read at the moment
         return {}
     return wire_object(
         alive=view.alive,

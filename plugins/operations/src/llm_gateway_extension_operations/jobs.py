@@ -1,4 +1,4 @@
-"""What can be done with jobs: status, result, wait, cancel, list."""
+"""The operations on jobs: status, result, wait, cancel, list."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _JobIdText = Annotated[str, Field(max_length=200)]
 _RAW_DEFAULT_BYTES = 64 * 1024
 _RAW_MAX_BYTES = 1024 * 1024
 _CANCEL_WAIT_S = 20.0
-#: How long somebody who looks waits for a run that is over to be concluded; a tenth of it where much is to be read.
+#: How long a status call waits until an ended run is concluded; a tenth of it if the run has much output.
 _CONCLUDED_S = 0.5
 _LITTLE_BYTES = 1_000_000
 
@@ -82,7 +82,7 @@ class JobStatus(Wire):
     stdout_bytes: int = 0
     stderr_bytes: int = 0
     unread_bytes: int = Field(
-        0, description="printed, and not yet looked at for `doing`: a look reads for 0.1 s at most"
+        0, description="printed, and not yet looked at for `doing`: a progress reads for 0.1 s at most"
     )
     queue_place: int | None = None
     silence_is_normal: bool
@@ -125,17 +125,17 @@ class WaitResult(Wire):
 
 
 async def own_job(gateway: Gateway, job_id: str, context: CallContext) -> Job:
-    """A job of this caller's. Raises InvalidRequest: another's job is not told apart from none."""
+    """Return a job of this caller. Raises InvalidRequest, with the same message for another caller's job as for an unknown one."""
     job = await gateway.store.get_job(JobId(job_id))
     if job is None or job.principal != context.principal:
         raise InvalidRequest(f"there is no job {job_id}", recovery="llm_job_list shows yours.")
     return job
 
 
-async def _as_it_stands(gateway: Gateway, job_id: str, context: CallContext) -> tuple[Job, RunView | None]:
-    """A job, looked after if its gateway is gone, and how its run looks from outside while it runs.
+async def _current_state(gateway: Gateway, job_id: str, context: CallContext) -> tuple[Job, RunView | None]:
+    """Return a job, and the view of its run while it runs. If its gateway is gone, the job is taken over.
 
-    A run that is over is concluded at any moment. If there is little to read until then, that is waited for.
+    An ended run is concluded soon after. If it has little output, wait for that.
     """
     job = await own_job(gateway, job_id, context)
     if job.state.ended:
@@ -151,37 +151,37 @@ async def _as_it_stands(gateway: Gateway, job_id: str, context: CallContext) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    """What has been read of a running job's output."""
+class _Progress:
+    """The output of a running job as far as it was read."""
 
     latest: Event | None = None
     text: str = ""
     unread: int = 0
 
 
-async def _look(gateway: Gateway, job: Job, view: RunView) -> _Look:
-    """Read the output of a running job on for a moment."""
+async def _read_progress(gateway: Gateway, job: Job, view: RunView) -> _Progress:
+    """Read more output of a running job, for a short time."""
     printed = view.stdout_bytes + view.stderr_bytes
     try:
         live = await gateway.supervisor.live(job)
-    except GatewayError:  # its job files are damaged: how it ends is told when it ends
-        return _Look(unread=printed)
+    except GatewayError:  # its job files are damaged: the failure is reported when the job ends
+        return _Progress(unread=printed)
     await to_thread.run_sync(live.advance)
-    return _Look(latest=live.latest, text=live.partial_text, unread=max(0, printed - live.read_bytes))
+    return _Progress(latest=live.latest, text=live.partial_text, unread=max(0, printed - live.read_bytes))
 
 
 async def status(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
     """How a job stands and what it is doing. To wait, use llm_job_wait."""
-    job, view = await _as_it_stands(gateway, params.job_id, context)
+    job, view = await _current_state(gateway, params.job_id, context)
     facts: dict[str, Any] = {"last_activity_at": stamp(job.ended_at)}
     if not job.state.ended:
         facts["next"] = f'llm_job_wait {{"jobIds": ["{job.id}"]}}; poll no faster than every 60 s'
     if view is not None:
-        look = await _look(gateway, job, view)
-        facts["doing"] = look.latest.text[:200] if look.latest else _doing(view)
+        progress = await _read_progress(gateway, job, view)
+        facts["doing"] = progress.latest.text[:200] if progress.latest else _doing(view)
         facts["last_activity_at"] = stamp(view.last_output_at or view.started_at)
         facts.update(stdout_bytes=view.stdout_bytes, stderr_bytes=view.stderr_bytes)
-        facts["unread_bytes"] = look.unread
+        facts["unread_bytes"] = progress.unread
     elif job.state is JobState.QUEUED:
         waiting = [other.id for other in await gateway.store.unfinished() if other.state is JobState.QUEUED]
         facts["queue_place"] = waiting.index(job.id) + 1 if job.id in waiting else None
@@ -204,18 +204,18 @@ def _doing(view: RunView) -> str:
 
 async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ResultPage:
     """The reply of a job; of a running one what there is, marked partial. Kept for 30 days."""
-    job, view = await _as_it_stands(gateway, params.job_id, context)
+    job, view = await _current_state(gateway, params.job_id, context)
     if params.raw is not None:
         page = await _raw_page(gateway, job, params.raw, params.offset, params.max_chars or _RAW_DEFAULT_BYTES)
         head = {"status": job.state.value, "job_id": job.id, "provider": job.provider}
         return ResultPage(**head, partial=page.partial, page=page.model_dump(by_alias=True, exclude_none=True))
     page_chars = params.max_chars or MAX_INLINE_CHARS
-    told = dict(await answer(gateway, job, offset=params.offset, max_chars=page_chars))
+    fields = dict(await answer(gateway, job, offset=params.offset, max_chars=page_chars))
     if not job.state.ended:
-        look = await _look(gateway, job, view) if view else _Look()
-        words = look.text[params.offset : params.offset + page_chars]
-        told |= {"status": job.state.value, "text": words, "unread_bytes": look.unread}
-    return ResultPage(**told)
+        progress = await _read_progress(gateway, job, view) if view else _Progress()
+        text = progress.text[params.offset : params.offset + page_chars]
+        fields |= {"status": job.state.value, "text": text, "unread_bytes": progress.unread}
+    return ResultPage(**fields)
 
 
 async def _raw_page(gateway: Gateway, job: Job, stream: str, offset: int, size: int) -> RawPage:
@@ -238,7 +238,7 @@ async def _raw_page(gateway: Gateway, job: Job, stream: str, offset: int, size: 
 
 
 def _as_text(data: bytes) -> tuple[str | None, str | None]:
-    """The bytes as text without a cut character at their end, or as base64."""
+    """Return the bytes as text, without an incomplete character at the end, or as base64."""
     for cut in range(4):
         try:
             text = data[: len(data) - cut].decode()
@@ -258,12 +258,12 @@ async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> Wa
     after = [await own_job(gateway, job_id, context) for job_id in ids]
     pending = [job.id for job in after if not job.state.ended]
     ready = [job.id for job in after if job.state.ended]
-    told = f"llm_job_result for {', '.join(ready)}. " if ready else ""
-    return WaitResult(
-        jobs=[job_view(job) for job in after],
-        pending=pending,
-        next=told + (f"Wait again for {', '.join(pending)}." if pending else "") or None,
-    )
+    steps = []
+    if ready:
+        steps.append(f"llm_job_result for {', '.join(ready)}. ")
+    if pending:
+        steps.append(f"Wait again for {', '.join(pending)}.")
+    return WaitResult(jobs=[job_view(job) for job in after], pending=pending, next="".join(steps) or None)
 
 
 async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
@@ -285,7 +285,7 @@ async def list_jobs(gateway: Gateway, params: ListParams, context: CallContext) 
 
 
 def result_text(page: ResultPage) -> str:
-    """The words of a reply, or of a raw page."""
+    """Return the text of a reply, or of a raw page."""
     if page.page is not None:
         return str(page.page.get("text", page.page.get("base64", "")))
     return reply_text(page)

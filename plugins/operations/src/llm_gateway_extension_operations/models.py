@@ -1,4 +1,4 @@
-"""Which models the providers' own files and commands name."""
+"""List the models that the providers' files and commands name."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from llm_gateway import (
 )
 from llm_gateway_extension_operations.providers import chosen_providers
 
-#: A plugin may ask its program, which may hang.
-_PATIENCE_S = 20.0
+#: A plugin may run its program, which may hang.
+_TIMEOUT_S = 20.0
 
 
 class ModelParams(Wire):
@@ -40,29 +40,29 @@ class ModelList(Wire):
 
 async def list_models(gateway: Gateway, params: ModelParams, context: CallContext) -> ModelList:
     """Models that each CLI's own files or commands name, with the source. Best leave model out."""
-    asked = chosen_providers(gateway, params.provider)
+    chosen = chosen_providers(gateway, params.provider)
     found: dict[str, dict[str, Any]] = {}
 
-    async def look(info: ProviderInfo) -> None:
+    async def collect(info: ProviderInfo) -> None:
         found[info.name] = {"provider": info.name, **await _models(gateway, info)}
 
     async with anyio.create_task_group() as tasks:
-        for info in asked:
-            tasks.start_soon(look, info)
-    return ModelList(providers=[found[info.name] for info in asked])
+        for info in chosen:
+            tasks.start_soon(collect, info)
+    return ModelList(providers=[found[info.name] for info in chosen])
 
 
-def _ask(gateway: Gateway, info: ProviderInfo) -> Sequence[ModelInfo]:
+def _models_of_plugin(gateway: Gateway, info: ProviderInfo) -> Sequence[ModelInfo]:
     return gateway.host.list_models(info.name, program_of(info, gateway.settings, gateway.environ))
 
 
 async def _models(gateway: Gateway, info: ProviderInfo) -> dict[str, Any]:
     try:
-        with anyio.fail_after(_PATIENCE_S):
-            models = await to_thread.run_sync(_ask, gateway, info, abandon_on_cancel=True)
+        with anyio.fail_after(_TIMEOUT_S):
+            models = await to_thread.run_sync(_models_of_plugin, gateway, info, abandon_on_cancel=True)
     except TimeoutError:
-        return {"models": [], "problem": f"no answer in {_PATIENCE_S:.0f} s"}
-    except GatewayError as error:  # one provider's trouble is not the others'
+        return {"models": [], "problem": f"no answer in {_TIMEOUT_S:.0f} s"}
+    except GatewayError as error:  # a failure of one provider must not affect the others
         return {"models": [], "problem": error.message}
     shown = [
         wire_object(id=model.id, source=model.source, default=model.default or None, title=model.title or None)

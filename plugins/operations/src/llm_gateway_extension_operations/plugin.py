@@ -1,4 +1,4 @@
-"""The entry point: operations, resources and a warning, brought as any plugin would bring its own."""
+"""The hooks: operations, resources and a warning about untested versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llm_gateway_extension_operations.versions import VERSION_OPERATIONS
 
 @hookimpl
 def gateway_operations() -> list[Operation]:
-    """Bring them."""
+    """Return the operations."""
     return [
         *JOB_OPERATIONS,
         *SESSION_OPERATIONS,
@@ -29,11 +29,11 @@ def gateway_operations() -> list[Operation]:
 
 @hookimpl
 def gateway_resources() -> list[Resource]:
-    """Bring them."""
+    """Return the resources."""
     return [*JOB_RESOURCES, *SESSION_RESOURCES, *MODEL_RESOURCES]
 
 
 @hookimpl
 def gateway_annotate(gateway: Gateway, record: Record, request: Request | None) -> Annotations | None:
-    """Warn of a CLI that nobody has seen to work."""
+    """Warn of a CLI version that was not tested."""
     return version_check.annotate(gateway, record, request)

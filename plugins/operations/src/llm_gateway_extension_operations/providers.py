@@ -1,4 +1,4 @@
-"""Which providers a caller means."""
+"""Find the providers that a caller names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from llm_gateway.errors import InvalidRequest
 
 
 def known_provider(gateway: Gateway, name: str) -> ProviderInfo:
-    """The provider of this name. Raises InvalidRequest with the nearest name."""
+    """Return the provider with this name. Raises InvalidRequest with the most similar name."""
     if name in gateway.providers:
         return gateway.providers[name]
-    from difflib import get_close_matches  # for this mistake alone
+    from difflib import get_close_matches  # needed only for this error
 
     near = get_close_matches(name, list(gateway.providers), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
@@ -20,5 +20,5 @@ def known_provider(gateway: Gateway, name: str) -> ProviderInfo:
 
 
 def chosen_providers(gateway: Gateway, name: str | None) -> list[ProviderInfo]:
-    """The one of this name, or all."""
+    """Return the provider with this name, or all without a name."""
     return list(gateway.providers.values()) if name is None else [known_provider(gateway, name)]

@@ -1,4 +1,4 @@
-"""Conversations: made, looked at, made active, forgotten. What a caller does not own is not told apart from what is not there."""
+"""The operations on sessions: create, list, get, activate, delete. Sessions of other callers are reported as unknown."""
 
 from __future__ import annotations
 
@@ -116,7 +116,10 @@ async def create(gateway: Gateway, params: CreateParams, context: CallContext) -
     """Make a session; the first request with its gatewaySessionId begins the conversation."""
     info = known_provider(gateway, params.provider)
     if "sessionId" not in info.supports:
-        raise InvalidRequest(f"{info.name} keeps no conversations")
+        raise InvalidRequest(
+            f"{info.name} cannot resume conversations, so it has no sessions",
+            recovery="Send requests without a session.",
+        )
     now = datetime.now(timezone.utc)
     session = Session(
         id=new_session_id(),
@@ -138,7 +141,9 @@ async def list_sessions(gateway: Gateway, params: ListParams, context: CallConte
     if params.provider is not None:
         known_provider(gateway, params.provider)
     found = await gateway.store.list_sessions(principal=context.principal, provider=params.provider, limit=params.limit)
-    return SessionList(sessions=[session_view(gateway, one, active=await is_active(gateway, one)) for one in found])
+    return SessionList(
+        sessions=[session_view(gateway, session, active=await is_active(gateway, session)) for session in found]
+    )
 
 
 async def get(gateway: Gateway, params: GetParams, context: CallContext) -> SessionDetails:
@@ -159,22 +164,23 @@ async def set_active(gateway: Gateway, params: ActiveParams, context: CallContex
     session = None
     if params.session_id is not None:
         session = await own_session(gateway, params.session_id, context, provider=info.name)
-    own_place = session.working_dir if session and params.working_dir is None else None
-    if own_place is not None:
-        place = Directory(path=await to_thread.run_sync(os.path.realpath, own_place), spelled=own_place)
+    if session is not None and params.working_dir is None:
+        resolved = await to_thread.run_sync(os.path.realpath, session.working_dir)
+        directory = Directory(path=resolved, spelled=session.working_dir)
     else:
-        place = await working_directory(params.working_dir, context, gateway.environ)
-    if place.spelled != place.path:  # an older home may have one under the name of a link
-        await gateway.store.set_active(info.name, place.spelled, context.principal, None)
-    await gateway.store.set_active(info.name, place.path, context.principal, session.id if session else None)
+        directory = await working_directory(params.working_dir, context, gateway.environ)
+    if directory.spelled != directory.path:  # an older home may have an entry for an unresolved path
+        await gateway.store.set_active(info.name, directory.spelled, context.principal, None)
+    await gateway.store.set_active(info.name, directory.path, context.principal, session.id if session else None)
     view = session_view(gateway, session, active=True) if session else None
-    return ActiveResult(provider=info.name, working_dir=place.path, session=view)
+    return ActiveResult(provider=info.name, working_dir=directory.path, session=view)
 
 
 async def delete(gateway: Gateway, params: SessionParams, context: CallContext) -> Forgotten:
     """Forget a session; refused while a turn of it runs. The CLI's own files stay."""
     session = await own_session(gateway, params.session_id, context)
-    if job := await in_use(gateway, session):
+    job = await in_use(gateway, session)
+    if job is not None:
         raise SessionBusy(
             f"{session.id} cannot be forgotten while {job.id} is {job.state.value}",
             recovery="Wait for it (llm_job_wait), or end it (llm_job_cancel).",

@@ -1,4 +1,4 @@
-"""Bringing a CLI to a version: by the command that its provider's plugin names for this installation, and by no other."""
+"""Upgrade a CLI with the command that its provider's plugin plans for this installation, and with no other."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from llm_gateway.errors import InvalidRequest
 from llm_gateway.programs import find_executable
 from llm_gateway_extension_operations.providers import known_provider
 
-#: How long the call waits before it answers `running`; asking again waits on.
+#: How long a call waits before it returns `running`; another call waits again.
 _WAIT_S = 45.0
 _LIMIT_S = 900.0
-#: What the common installers are told by their environment, beside what every run may see.
+#: Variables of the common installers, in addition to those that every run may see.
 _INSTALLERS = ("npm_config_*", "NPM_CONFIG_*", "NVM_*", "UV_*", "PIP_*", "PIPX_*", "HOMEBREW_*", "VOLTA_*", "PNPM_HOME")
 
 
@@ -61,7 +61,7 @@ class UpgradeResult(Wire):
 
 @dataclass(slots=True, kw_only=True)
 class _Upgrade:
-    """One that was begun; handed out once when it is over."""
+    """A started upgrade. Its result is returned once."""
 
     plan: UpgradePlan
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -69,7 +69,7 @@ class _Upgrade:
     output: str = ""
 
 
-_begun: WeakKeyDictionary[Gateway, dict[str, _Upgrade]] = WeakKeyDictionary()
+_started: WeakKeyDictionary[Gateway, dict[str, _Upgrade]] = WeakKeyDictionary()
 
 
 async def upgrade(gateway: Gateway, params: UpgradeParams, context: CallContext) -> UpgradeResult:
@@ -77,25 +77,24 @@ async def upgrade(gateway: Gateway, params: UpgradeParams, context: CallContext)
     if context.remote:
         raise InvalidRequest("cli_upgrade is for callers on the gateway's own machine")
     info = known_provider(gateway, params.provider)
-    ours = _begun.setdefault(gateway, {})
+    upgrades = _started.setdefault(gateway, {})
     if params.dry_run:
         plan = await _plan(gateway, info, params.target)
         return await _result(gateway, info, plan, "planned", next="Call again with dryRun: false to run it.")
-    going = ours.get(info.name)
-    if going is None:
-        going = _Upgrade(plan=await _plan(gateway, info, params.target))
-        if (other := ours.setdefault(info.name, going)) is not going:  # somebody was quicker
-            going = other
-        else:
-            gateway.tasks.start_soon(_run, gateway, info, going)
+    current = upgrades.get(info.name)
+    if current is None:
+        planned = _Upgrade(plan=await _plan(gateway, info, params.target))
+        current = upgrades.setdefault(info.name, planned)  # during the await, another call may have started one
+        if current is planned:
+            gateway.tasks.start_soon(_run, gateway, info, current)
     with anyio.move_on_after(_WAIT_S):
-        await going.over.wait()
-    if not going.over.is_set():
-        return await _result(gateway, info, going.plan, "running", next="Call again to wait on.")
-    ours.pop(info.name, None)
-    status = "completed" if going.exit_code == 0 else "failed"
+        await current.over.wait()
+    if not current.over.is_set():
+        return await _result(gateway, info, current.plan, "running", next="Call again to wait on.")
+    upgrades.pop(info.name, None)
+    status = "completed" if current.exit_code == 0 else "failed"
     return await _result(
-        gateway, info, going.plan, status, exit_code=going.exit_code, output=going.output.strip() or None
+        gateway, info, current.plan, status, exit_code=current.exit_code, output=current.output.strip() or None
     )
 
 
@@ -104,41 +103,43 @@ async def _plan(gateway: Gateway, info: ProviderInfo, target: str | None) -> Upg
     plan = await to_thread.run_sync(gateway.host.upgrade_plan, info.name, target, program)
     if plan is None:
         raise InvalidRequest(
-            f"how this installation of {info.title} is upgraded cannot be told from here",
-            recovery=f"Install it anew: {info.install}" if info.install else None,
+            f"the gateway does not know how this installation of {info.title} can be upgraded",
+            recovery=f"Install it again: {info.install}" if info.install else None,
         )
     return plan
 
 
-async def _run(gateway: Gateway, info: ProviderInfo, going: _Upgrade) -> None:
-    """Run the plan's command to its end; what a caller said is nowhere in it but for the version that the plugin let pass."""
+async def _run(gateway: Gateway, info: ProviderInfo, current: _Upgrade) -> None:
+    """Run the planned command to its end. Of the caller's input, it contains only the version that the plugin accepted."""
     env = run_environment(
         gateway.environ, allowed=_INSTALLERS, passed=(), fixed={}, added={}, depth=gateway.settings.depth + 1
     )
-    program = find_executable(going.plan.argv[0], env)
+    program = find_executable(current.plan.argv[0], env)
     try:
         if program is None:
-            going.output = f"{going.plan.argv[0]} was not found on the gateway's PATH"
+            current.output = f"{current.plan.argv[0]} was not found on the gateway's PATH"
         else:
-            argv = [program, *going.plan.argv[1:]]
+            argv = [program, *current.plan.argv[1:]]
             env["PATH"] = await to_thread.run_sync(path_for, program, env.get("PATH"))
-            going.exit_code, going.output = await run_briefly(argv, env, timeout_s=_LIMIT_S)
-    except Exception as error:  # the gateway must not end for it
-        why = f"no end after {_LIMIT_S:.0f} s" if isinstance(error, TimeoutError) else str(error)
-        going.output = f"{shlex.join(going.plan.argv)}: {why}"
+            current.exit_code, current.output = await run_briefly(argv, env, timeout_s=_LIMIT_S)
+    except Exception as error:  # an error here must not stop the gateway
+        why = f"it did not end within {_LIMIT_S:.0f} s" if isinstance(error, TimeoutError) else str(error)
+        current.output = f"{shlex.join(current.plan.argv)}: {why}"
     finally:
-        going.over.set()
+        current.over.set()
 
 
 async def _result(gateway: Gateway, info: ProviderInfo, plan: UpgradePlan, status: str, **more: Any) -> UpgradeResult:
-    seen = {} if status == "running" else await look_at_provider(info, gateway.settings, gateway.environ, anew=True)
+    installed: dict[str, Any] = {}
+    if status != "running":
+        installed = await look_at_provider(info, gateway.settings, gateway.environ, anew=True)
     return UpgradeResult(
         provider=info.name,
         status=status,
         command=list(plan.argv),
         method=plan.method,
         note=plan.note or None,
-        version=seen.get("version"),
+        version=installed.get("version"),
         **more,
     )
 

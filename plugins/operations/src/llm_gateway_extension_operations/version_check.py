@@ -1,7 +1,7 @@
-"""A CLI that is newer than what was seen to work is used all the same, and the answer says so.
+"""Warn in the answer if a CLI is newer than the tested versions. It is still used.
 
-Nobody waits for it: the program is asked in the background when its first run begins, and what it said is remembered in the home,
-by the executable's path, size and time.
+No call waits for the check: when the first run of a program begins, its version is read in the background. The result is stored in
+the home by the executable's path, size and time.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from llm_gateway.files import read_regular, write_atomic
 
 log = logging.getLogger(__name__)
 
-#: A program that only starts another one stays as it is when that one is upgraded.
+#: Stored versions expire, because a launcher does not change when the program that it starts is upgraded.
 _KEPT_S = 24 * 3600.0
 _MOST_BYTES = 1 << 20
-_known: dict[str, str] = {}  #: identity of an executable -> its version; empty: it tells none
-_asked: set[str] = set()  #: identities that are being asked just now
+_known: dict[str, str] = {}  #: identity of an executable -> its version; "": it reports none
+_running: set[str] = set()  #: identities of executables whose version is being read
 
 
 def annotate(gateway: Gateway, record: Record, request: Request | None) -> Annotations | None:
-    """Have the program asked when a run begins; when it has ended keep its version, and warn."""
-    whole = gateway.providers[record.provider]
-    info = whole.of(request.variant) if request else whole
+    """Start reading the version when a run begins; when it has ended, add the version to its record and warn."""
+    provider = gateway.providers[record.provider]
+    info = provider.of(request.variant) if request else provider
     if info.versions_seen is None or info.variants:
         return None
     version = record.run.cli_version or _version(gateway, info)
     if record.ended_at is None:
         if version is None:
-            from_thread.run_sync(gateway.tasks.start_soon, _ask, gateway, info)
+            from_thread.run_sync(gateway.tasks.start_soon, _read_version, gateway, info)
         return None
     kept = {"cli_version": version} if version else {}
     if not version or in_range(version, info.versions_seen) != "newer":
@@ -48,42 +48,42 @@ def annotate(gateway: Gateway, record: Record, request: Request | None) -> Annot
 
 
 def _version(gateway: Gateway, info: ProviderInfo) -> str | None:
-    """What is known of the program that is installed just now; None: it must be asked."""
+    """Return the known version of the installed program; None: unknown, it must be read."""
     program = find_program(info, gateway.settings.provider(info.name).executable, gateway.environ)
     if program is None:
         return ""
     if program.identity not in _known:
-        _known.update(_remembered(gateway.settings.home))
+        _known.update(_read_stored(gateway.settings.home))
     return _known.get(program.identity)
 
 
-async def _ask(gateway: Gateway, info: ProviderInfo) -> None:
+async def _read_version(gateway: Gateway, info: ProviderInfo) -> None:
     program = find_program(info, gateway.settings.provider(info.name).executable, gateway.environ)
-    if program is None or program.identity in _asked:
+    if program is None or program.identity in _running:
         return
-    _asked.add(program.identity)
+    _running.add(program.identity)
     try:
         _known[program.identity] = await version_of(info, program, gateway.settings, gateway.environ, anew=True)
-        await to_thread.run_sync(_remember, gateway.settings.home, program.identity)
-    except Exception as error:  # the gateway must not end for it
+        await to_thread.run_sync(_store, gateway.settings.home, program.identity)
+    except Exception as error:  # an error here must not stop the gateway
         _known[program.identity] = ""
-        log.warning("%s did not tell its version: %s", info.title, str(error) or "no answer")
+        log.warning("could not read the version of %s: %s", info.title, str(error) or "no answer")
     finally:
-        _asked.discard(program.identity)
+        _running.discard(program.identity)
 
 
-def _remembered(home: Path) -> dict[str, str]:
+def _read_stored(home: Path) -> dict[str, str]:
     try:
         if time.time() - (home / "versions.json").stat().st_mtime > _KEPT_S:
             return {}
-        told = json.loads(read_regular(home / "versions.json", most_bytes=_MOST_BYTES))
-        return {str(identity): str(version) for identity, version in told.items()}
+        stored = json.loads(read_regular(home / "versions.json", most_bytes=_MOST_BYTES))
+        return {str(identity): str(version) for identity, version in stored.items()}
     except (OSError, ValueError, AttributeError, RecursionError):
         return {}
 
 
-def _remember(home: Path, identity: str) -> None:
-    """Add to what is written down; another build of the same program takes the place of the one before."""
-    place = identity.rsplit(":", 2)[0]
-    kept = {one: said for one, said in _remembered(home).items() if one.rsplit(":", 2)[0] != place}
+def _store(home: Path, identity: str) -> None:
+    """Add a version to the stored ones. It replaces the entry of an earlier build at the same path."""
+    path = identity.rsplit(":", 2)[0]
+    kept = {other: version for other, version in _read_stored(home).items() if other.rsplit(":", 2)[0] != path}
     write_atomic(home / "versions.json", json.dumps({**kept, identity: _known[identity]}).encode())

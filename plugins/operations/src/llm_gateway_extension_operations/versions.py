@@ -1,4 +1,4 @@
-"""What is installed of each provider: path, version, login."""
+"""List the installed program of each provider: path, version, login."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio
 from llm_gateway import CallContext, Gateway, ProviderInfo, Wire, look_at_provider, operation
 from llm_gateway_extension_operations.providers import chosen_providers
 
-#: Where things lie on this machine is nobody's business elsewhere.
+#: Fields with paths of this machine, which remote callers do not receive.
 _LOCAL = ("path", "problem")
 
 
@@ -27,17 +27,17 @@ class VersionList(Wire):
 
 async def versions(gateway: Gateway, params: VersionParams, context: CallContext) -> VersionList:
     """Which CLIs are installed, which version, logged in or not, and whether that version was seen to work."""
-    asked = chosen_providers(gateway, params.provider)
+    chosen = chosen_providers(gateway, params.provider)
     found: dict[str, dict[str, Any]] = {}
 
-    async def look(info: ProviderInfo) -> None:
+    async def collect(info: ProviderInfo) -> None:
         found[info.name] = await look_at_provider(info, gateway.settings, gateway.environ)
 
     async with anyio.create_task_group() as tasks:
-        for info in asked:
-            tasks.start_soon(look, info)
+        for info in chosen:
+            tasks.start_soon(collect, info)
     hidden = _LOCAL if context.remote else ()
-    shown = [{name: value for name, value in found[info.name].items() if name not in hidden} for info in asked]
+    shown = [{name: value for name, value in found[info.name].items() if name not in hidden} for info in chosen]
     return VersionList(providers=shown)
 
 

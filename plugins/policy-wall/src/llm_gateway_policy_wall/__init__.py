@@ -1,1 +1,1 @@
-"""Every run inside bubblewrap: what it may see, write and reach is decided outside of it."""
+"""Runs every agent inside bubblewrap, which limits the files it can read and write and the hosts it can reach."""

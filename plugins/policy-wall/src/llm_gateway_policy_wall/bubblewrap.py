@@ -1,4 +1,4 @@
-"""Whether a wall can be built on this machine: asks bubblewrap itself, once for each build of it."""
+"""Check whether a wall can be built on this machine, by running bubblewrap once for each build of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from llm_gateway.programs import find_executable
 
-_ASK_S = 5.0
-#: All that a wall needs of the system, around a program that does nothing.
-_ASKED = (
+_TIMEOUT_S = 5.0
+#: The options that a wall needs from the system, for a test run with a program that does nothing.
+_TEST_OPTIONS = (
     *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL"),
     *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--die-with-parent", "--"),  # noqa: S108
 )
@@ -21,16 +21,16 @@ _NAMESPACES = (
     "The kernel or a container refuses unprivileged user namespaces: allow them (kernel.unprivileged_userns_clone, "
     "user.max_user_namespaces, an AppArmor profile for bwrap), or set [wall] required = false."
 )
-_asked: dict[tuple[str, int, int], str] = {}
+_results: dict[tuple[str, int, int], str] = {}
 
 
 def find(configured: Path | None, environ: Mapping[str, str]) -> str | None:
-    """The path of `bwrap`; None: it is not installed. Blocking: a few stat calls."""
+    """Return the path of `bwrap`; None: it is not installed. Blocking: a few stat calls."""
     return find_executable(os.path.expanduser(configured) if configured else "bwrap", environ)
 
 
 def trouble(configured: Path | None, environ: Mapping[str, str]) -> str:
-    """Why no wall can be built here, with what to do; "" if one can. Blocking: the first time some ten milliseconds."""
+    """Return why no wall can be built, and what to do; "" if one can. Blocking: about 10 ms at the first call."""
     if not sys.platform.startswith("linux"):
         return "Bubblewrap needs Linux. Set [wall] required = false to run without a wall here."
     program = find(configured, environ)
@@ -39,36 +39,36 @@ def trouble(configured: Path | None, environ: Mapping[str, str]) -> str:
         return f"`bwrap` was not found {where}. {_INSTALL}"
     facts = os.stat(program)
     key = (os.path.realpath(program), facts.st_size, facts.st_mtime_ns)
-    if key not in _asked:
-        _asked[key] = _ask(program, environ)
-    return _asked[key]
+    if key not in _results:
+        _results[key] = _test(program, environ)
+    return _results[key]
 
 
 def version(program: str) -> str:
-    """What `bwrap --version` says; "" if it says nothing."""
+    """Return the output of `bwrap --version`; "" if it prints nothing."""
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=_ASK_S, check=False)
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()
 
 
-def _ask(program: str, environ: Mapping[str, str]) -> str:
+def _test(program: str, environ: Mapping[str, str]) -> str:
     true = find_executable("true", environ) or "/bin/true"
     try:
         done = subprocess.run(
-            [program, *_ASKED, true],
+            [program, *_TEST_OPTIONS, true],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_ASK_S,
+            timeout=_TIMEOUT_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"`{program}` gave no answer in {_ASK_S:.0f} s."
+        return f"`{program}` did not end within {_TIMEOUT_S:.0f} s."
     except OSError as error:
         return f"`{program}` did not start: {error.strerror}. {_INSTALL}"
     if done.returncode:
-        said = " ".join(done.stderr.split())[-300:] or f"exit code {done.returncode}"
-        return f"`{program}` cannot build a wall: {said}. {_NAMESPACES}"
+        reason = " ".join(done.stderr.split())[-300:] or f"exit code {done.returncode}"
+        return f"`{program}` cannot build a wall: {reason}. {_NAMESPACES}"
     return ""

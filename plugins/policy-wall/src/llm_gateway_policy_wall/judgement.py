@@ -1,4 +1,4 @@
-"""Which requests a wall cannot hold. Pure but for the resolving of links."""
+"""Decide which requests a wall cannot protect. Pure, except that it resolves links."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from llm_gateway_policy_wall.settings import WallSettings, homes
 
 
 def judge(request: Request, settings: WallSettings, environ: Mapping[str, str], trouble: str) -> Verdict | None:
-    """Deny what cannot be walled; None: no opinion.
+    """Deny requests that cannot run behind a wall. None: no verdict.
 
-    :param trouble: why no wall can be built on this machine; "" if one can.
+    :param trouble: why no wall can be built on this machine; "" if one can be built.
     """
     if trouble and settings.required:
         return _denied(f"No wall can be built for this run, and [wall] required is set: {trouble}")
     for name, path in (("workingDir", request.working_dir), *(("addDirs", path) for path in request.add_dirs)):
-        if reason := _exposed(path, settings.secrets, environ):
+        reason = _exposed(path, settings.secrets, environ)
+        if reason:
             return _denied(f"{name}: {reason}")
     return None
 
 
 def _exposed(path: str, secrets: Iterable[str], environ: Mapping[str, str]) -> str:
-    """Why a directory may not be opened to a run; "" if it may."""
-    real, own = _real(path), homes(environ)
-    if any(_inside(home, real) for home in own):
-        return "the home directory lies in it, so a wall would hide nothing; name the project's own directory"
-    kept = {
-        _real(secret.replace("~", home, 1) if secret.startswith("~/") else secret) for secret in secrets for home in own
-    }
+    """Return why a directory may not be opened to a run; "" if it may."""
+    real = _real(path)
+    user_homes = homes(environ)
+    if any(_inside(home, real) for home in user_homes):
+        return "the directory contains the home directory, so a wall would hide nothing; pass the project's directory"
+    secret_paths: set[str] = set()
+    for secret in secrets:
+        for home in user_homes:
+            secret_paths.add(_real(secret.replace("~", home, 1) if secret.startswith("~/") else secret))
     if environ.get("LLM_GATEWAY_HOME"):
-        kept.add(_real(home_directory(environ)))
-    if any(_inside(real, secret) or _inside(secret, real) for secret in kept):
-        return "it holds secrets, or lies where they are ([wall] secrets); name another directory"
+        secret_paths.add(_real(home_directory(environ)))
+    if any(_inside(real, secret) or _inside(secret, real) for secret in secret_paths):
+        return "the directory contains secrets or is inside of a secret path ([wall] secrets); pass another directory"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The hooks: refuse what cannot be walled, put the wall around what is executed, tell `doctor`."""
+"""The hooks: deny requests that cannot have a wall, wrap commands with the launcher, report to `doctor`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from llm_gateway_policy_wall.judgement import judge
 from llm_gateway_policy_wall.settings import WallRule, WallSettings
 
 LAUNCHER = Path(__file__).with_name("outside") / "launcher.py"
-#: Up to here a run looks and changes nothing in its directories.
-_LOOKS = Posture.PLAN
+#: Up to this level a run only reads its directories.
+_READS = Posture.PLAN
 
 
-class _Set:
-    """What the operator set."""
+class _Configured:
+    """The operator's settings."""
 
     settings = WallSettings()
 
@@ -46,16 +46,16 @@ def gateway_settings() -> Mapping[str, type[BaseModel]]:
 
 @hookimpl
 def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Keep what was set."""
-    own = settings["wall"]
-    assert isinstance(own, WallSettings)
-    _Set.settings = own
+    """Store the operator's settings."""
+    configured = settings["wall"]
+    assert isinstance(configured, WallSettings)
+    _Configured.settings = configured
 
 
 @hookimpl
 def gateway_approve(proposal: Proposal) -> Verdict | None:
-    """See judgement.py. A run that a rule leaves without a wall is not judged."""
-    settings = _Set.settings
+    """See judgement.py. If a rule disables the wall for a run, there is no verdict."""
+    settings = _Configured.settings
     if not settings.rule(proposal.request.provider, proposal.posture).enabled:
         return None
     return judge(proposal.request, settings, os.environ, _trouble())
@@ -65,26 +65,29 @@ def gateway_approve(proposal: Proposal) -> Verdict | None:
 def gateway_build_argv(
     request: Request, posture: Posture, providers: Mapping[str, ProviderInfo]
 ) -> Generator[None, Invocation, Invocation]:
-    """Put the launcher before the command; it builds the wall where the run happens."""
-    made = yield
-    settings = _Set.settings
+    """Put the launcher before the command. It builds the wall on the machine of the run."""
+    invocation = yield
+    settings = _Configured.settings
     rule = settings.rule(request.provider, posture)
     if not rule.enabled:
-        return made
-    if not settings.required and (why := _trouble()):
+        return invocation
+    why = "" if settings.required else _trouble()
+    if why:
         notice = Notice(code="no_wall", message=f"This run has no wall around it. {why}")
-        return replace(made, warnings=(*made.warnings, notice))
-    plan = _plan(request, posture, providers, rule, made)
+        return replace(invocation, warnings=(*invocation.warnings, notice))
+    plan = _plan(request, posture, providers, rule, invocation)
     return replace(
-        made, argv=(sys.executable, "-I", "-S", str(LAUNCHER), RUN_FILES, json.dumps(plan), "--", *made.argv)
+        invocation,
+        argv=(sys.executable, "-I", "-S", str(LAUNCHER), RUN_FILES, json.dumps(plan), "--", *invocation.argv),
     )
 
 
 @hookimpl
 def gateway_diagnose() -> Sequence[Diagnosis]:
-    """Whether a wall can be built here."""
-    settings = _Set.settings
-    if why := _trouble():
+    """Report whether a wall can be built on this machine."""
+    settings = _Configured.settings
+    why = _trouble()
+    if why:
         return [Diagnosis(name="wall", ok=not settings.required, message=why)]
     program = bubblewrap.find(settings.bubblewrap, os.environ) or ""
     about = f"{bubblewrap.version(program) or 'bubblewrap'} {program}, network {settings.network}"
@@ -92,20 +95,21 @@ def gateway_diagnose() -> Sequence[Diagnosis]:
 
 
 def _trouble() -> str:
-    return bubblewrap.trouble(_Set.settings.bubblewrap, os.environ)
+    return bubblewrap.trouble(_Configured.settings.bubblewrap, os.environ)
 
 
 def _plan(
-    request: Request, posture: Posture, providers: Mapping[str, ProviderInfo], rule: WallRule, made: Invocation
+    request: Request, posture: Posture, providers: Mapping[str, ProviderInfo], rule: WallRule, invocation: Invocation
 ) -> dict[str, object]:
-    """What the launcher is told. Nothing of it is secret: it stands on a command line."""
+    """Return the plan for the launcher. It must not contain secrets, because it is an argument of a command."""
     info = providers[request.provider].of(request.variant)
-    folders = [name for one in providers.values() for two in one.programs.values() for name in two.project_folders]
-    settings = _Set.settings
+    programs = [program for provider in providers.values() for program in provider.programs.values()]
+    folders = [name for program in programs for name in program.project_folders]
+    settings = _Configured.settings
     return {
         "bwrap": str(settings.bubblewrap or "bwrap"),
         "work": [request.working_dir, *request.add_dirs],
-        "writes": posture > _LOOKS,
+        "writes": posture > _READS,
         "protected": sorted({*settings.protected, *folders}),
         "visible": rule.visible,
         "writable": rule.writable,
@@ -113,6 +117,6 @@ def _plan(
         "own_settings": info.own_settings,
         "network": rule.network,
         "hosts": [*info.hosts, *rule.hosts],
-        "addresses": made.hosts,
+        "addresses": invocation.hosts,
         "url_env": info.url_env,
     }

@@ -1,4 +1,4 @@
-"""`[wall]`: what a run may see, write and reach; rules change it for a provider or a posture."""
+"""`[wall]`: the paths that a run may read and write and the hosts it may reach; rules change them by provider or posture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from llm_gateway import Posture
 
 Network = Literal["on", "off", "model-only"]
-#: `name`, `name:port` or a pattern with `*`. Port 443 where none is said.
+#: `name`, `name:port` or a pattern with `*`. The default port is 443.
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*._-]+(:[0-9]{1,5})?$")]
 
 _PROTECTED = (".git", ".claude", ".codex", ".gemini", ".grok", ".vibe")
@@ -93,7 +93,7 @@ class WallSettings(BaseModel):
         return names
 
     def rule(self, provider: str, posture: Posture) -> WallRule:
-        """What holds for one run: the section with all rules that fit laid over it. Pure."""
+        """Return the values for one run: the section with all matching rules applied. Pure."""
         fitting = [rule for rule in self.rules if rule.provider in (None, provider) and rule.posture in (None, posture)]
         enabled, network = True, self.network
         for rule in fitting:
@@ -109,7 +109,7 @@ class WallSettings(BaseModel):
 
 
 def homes(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The user's home as the environment says, and as the system does, with every link resolved."""
+    """Return the user's home according to the environment and to the system, with links resolved."""
     import pwd
 
     found = [environ.get("HOME") or "/nonexistent"]

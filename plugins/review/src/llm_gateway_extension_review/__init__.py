@@ -1,1 +1,1 @@
-"""Reviews by several agents at once, a loop until they approve, and questions to many: durable, whoever dies meanwhile."""
+"""Reviews by several agents, a loop until they approve, and questions to several agents. All survive the end of a gateway."""

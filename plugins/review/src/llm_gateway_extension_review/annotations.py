@@ -1,4 +1,4 @@
-"""A result for machines that show findings beside the code: GitHub's workflow commands, and SARIF 2.1.0."""
+"""Convert a result to formats for tools that show findings in the code: GitHub's workflow commands, and SARIF 2.1.0."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ Result = Mapping[str, Any]
 
 
 def github(result: Result) -> str:
-    """Workflow commands, one a finding, and one that says the verdict."""
+    """Return workflow commands: one for each finding, and one for the verdict."""
     lines = []
-    for one in result.get("findings", ()):
-        known = {"file": one.get("file"), "line": one.get("line"), "title": f"{one['severity']}: {one['title']}"}
-        places = ",".join(f"{name}={_property(str(value))}" for name, value in known.items() if value)
-        words = [one.get("detail"), one.get("suggestion"), f"said by {', '.join(one['saidBy'])}"]
-        lines.append(f"::{_LEVELS[one['severity']]} {places}::{_message(chr(10).join(filter(None, words)))}")
+    for finding in result.get("findings", ()):
+        known = {
+            "file": finding.get("file"),
+            "line": finding.get("line"),
+            "title": f"{finding['severity']}: {finding['title']}",
+        }
+        properties = ",".join(f"{name}={_property(str(value))}" for name, value in known.items() if value)
+        texts = [finding.get("detail"), finding.get("suggestion"), f"said by {', '.join(finding['saidBy'])}"]
+        lines.append(f"::{_LEVELS[finding['severity']]} {properties}::{_message(chr(10).join(filter(None, texts)))}")
     lines += [
         f"::warning title={_property(reviewer['reviewer'])}::{_message(reviewer.get('problem') or reviewer['status'])}"
         for reviewer in result["reviewers"]
@@ -32,15 +36,15 @@ def github(result: Result) -> str:
     lines += [f"::warning title=not reviewed::{_message(note)}" for note in result.get("notes", ())]
     kind = "notice" if result.get("verdict") in ("APPROVED", "APPROVED_WITH_CONDITIONS") else "error"
     quorum = result.get("quorum") or {}
-    told = f"{quorum.get('approvals', 0)} of {quorum.get('of', 0)} approve, {quorum.get('needed', 0)} needed"
-    lines.append(f"::{kind} title={_property(result.get('verdict') or result['status'])}::{_message(told)}")
+    summary = f"{quorum.get('approvals', 0)} of {quorum.get('of', 0)} approve, {quorum.get('needed', 0)} needed"
+    lines.append(f"::{kind} title={_property(result.get('verdict') or result['status'])}::{_message(summary)}")
     return "\n".join(lines)
 
 
 def sarif(result: Result) -> str:
-    """One run of SARIF; a rule for each cause."""
+    """Return a SARIF document with finding run and a rule for each cause."""
     findings = result.get("findings", [])
-    rules = {_rule(one): one for one in reversed(findings)}
+    rules = {_rule(finding): finding for finding in reversed(findings)}
     run: dict[str, Any] = {
         "tool": {
             "driver": {
@@ -48,10 +52,10 @@ def sarif(result: Result) -> str:
                 "rules": [
                     {
                         "id": rule,
-                        "shortDescription": {"text": one.get("cause") or "finding"},
-                        "properties": {"security-severity": _SCORES[one["severity"]]},
+                        "shortDescription": {"text": finding.get("cause") or "finding"},
+                        "properties": {"security-severity": _SCORES[finding["severity"]]},
                     }
-                    for rule, one in sorted(rules.items())
+                    for rule, finding in sorted(rules.items())
                 ],
             }
         },
@@ -62,37 +66,39 @@ def sarif(result: Result) -> str:
             "reviewId": result["reviewId"],
             "notes": list(result.get("notes", ())),
         },
-        "results": [_sarif_result(one) for one in findings],
+        "results": [_sarif_result(finding) for finding in findings],
     }
     document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def _sarif_result(one: Mapping[str, Any]) -> dict[str, Any]:
-    words = [one["title"], one.get("detail"), one.get("suggestion")]
-    told: dict[str, Any] = {
-        "ruleId": _rule(one),
-        "level": _SARIF_LEVELS[_LEVELS[one["severity"]]],
-        "message": {"text": "\n\n".join(filter(None, words))},
-        "properties": {"severity": one["severity"], "saidBy": one["saidBy"]},
+def _sarif_result(finding: Mapping[str, Any]) -> dict[str, Any]:
+    texts = [finding["title"], finding.get("detail"), finding.get("suggestion")]
+    sarif_result: dict[str, Any] = {
+        "ruleId": _rule(finding),
+        "level": _SARIF_LEVELS[_LEVELS[finding["severity"]]],
+        "message": {"text": "\n\n".join(filter(None, texts))},
+        "properties": {"severity": finding["severity"], "saidBy": finding["saidBy"]},
     }
-    if one.get("file"):
-        place: dict[str, Any] = {"artifactLocation": {"uri": quote(one["file"]), "uriBaseId": "%SRCROOT%"}}
-        if one.get("line"):
-            place["region"] = {"startLine": one["line"]}
-        told["locations"] = [{"physicalLocation": place}]
-    same = "\0".join((one.get("file", ""), _rule(one), one["title"]))
-    told["partialFingerprints"] = {"finding/v1": hashlib.sha256(same.encode("utf-8", "replace")).hexdigest()[:32]}
-    return told
+    if finding.get("file"):
+        location: dict[str, Any] = {"artifactLocation": {"uri": quote(finding["file"]), "uriBaseId": "%SRCROOT%"}}
+        if finding.get("line"):
+            location["region"] = {"startLine": finding["line"]}
+        sarif_result["locations"] = [{"physicalLocation": location}]
+    same = "\0".join((finding.get("file", ""), _rule(finding), finding["title"]))
+    sarif_result["partialFingerprints"] = {
+        "finding/v1": hashlib.sha256(same.encode("utf-8", "replace")).hexdigest()[:32]
+    }
+    return sarif_result
 
 
-def _rule(one: Mapping[str, Any]) -> str:
-    return "-".join(re.findall(r"[a-z0-9]+", one.get("cause", "").casefold())) or "finding"
+def _rule(finding: Mapping[str, Any]) -> str:
+    return "-".join(re.findall(r"[a-z0-9]+", finding.get("cause", "").casefold())) or "finding"
 
 
-def _message(words: str) -> str:
-    return words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(words: str) -> str:
-    return _message(words).replace(":", "%3A").replace(",", "%2C")
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")

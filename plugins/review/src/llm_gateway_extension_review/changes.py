@@ -1,8 +1,8 @@
-"""What differs, found by content alone: neither the index's flags and times nor an attribute says what has changed.
+"""Find changed files by their content only, not by the flags and times of the index or by attributes.
 
-A repository can tell git to overlook a file: by a flag in the index, by times that were set back, by a filter, by an ignore rule
-that nobody sees. So the files of the working tree are compared with those of the commit by their hashes. What cannot be compared,
-or is left out on purpose, is named.
+A repository can make git skip a file: by a flag in the index, by changed times, by a filter, or by an ignore rule that is not
+committed. So the files of the working tree are compared with those of the commit by their hashes. Files that cannot be compared,
+or are left out on purpose, are listed by name.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from llm_gateway_extension_review.decoding import name_of, quoted
 from llm_gateway_extension_review.history import Entry, History, open_history
 from llm_gateway_extension_review.worktree import FILE, LATE, MOST_IN_MEMORY, SUBMODULE, Found, WorkingTree
 
-_COMPARE_S = 60.0  #: for all files
-_TOGETHER = 64 << 20  #: of all contents of a repository that are held
+_COMPARE_S = 60.0  #: seconds for comparing all files
+_TOGETHER = 64 << 20  #: bytes of contents of a repository in memory
 _MOST_NEW_FILES = 500
-_MOST_NEW_BYTES, _ENOUGH = 16 << 20, 8 << 10  #: of new files together; and of each, once that many are read
-_MOST_DEPTH = 5  #: of submodules in submodules
+_MOST_NEW_BYTES, _ENOUGH = 16 << 20, 8 << 10  #: bytes of all new files; bytes of each further file after that
+_MOST_DEPTH = 5  #: levels of nested submodules
 _NAMED = 5
-#: What Git LFS puts into a commit in place of a large file.
+#: The pointer that Git LFS commits in place of a large file.
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n")
 AS_STAGED = "as staged"
 
@@ -33,8 +33,8 @@ class Side:
     """A file before or after."""
 
     mode: str
-    data: bytes | None = None  #: None: it cannot be shown
-    why: str = ""  #: why it is not, or not wholly, shown
+    data: bytes | None = None  #: None: the content cannot be shown
+    why: str = ""  #: why the content is not or not completely shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +44,24 @@ class Change:
     name: bytes
     old: Side | None
     new: Side | None
-    label: str = ""  #: which version this is, where it is not the one of the working tree
+    label: str = ""  #: the version, if it is not that of the working tree
 
 
 @dataclass(slots=True, kw_only=True)
 class Changes:
-    """All that differs, and what nobody has looked at."""
+    """All changes, and the names of files that were not compared."""
 
     changed: list[Change] = field(default_factory=list)
     new: list[tuple[bytes, Side]] = field(default_factory=list)
-    unseen: list[tuple[bytes, str]] = field(default_factory=list)  #: name, and why it is not shown
-    aside: list[str] = field(default_factory=list)  #: what is left out by its nature, and is no change by itself
+    unseen: list[tuple[bytes, str]] = field(default_factory=list)  #: name of a file, and why it is not shown
+    aside: list[str] = field(
+        default_factory=list
+    )  #: descriptions of files that are never compared, such as files that are not checked out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Versions:
-    """One file in the commit, in the index and in the working tree."""
+    """The versions of a file in the commit, in the index and in the working tree."""
 
     path: bytes
     old: Entry | None
@@ -72,14 +74,14 @@ class _Versions:
 
     @property
     def staged_apart(self) -> bool:
-        """Whether the index has a version that is neither of the two others."""
+        """Whether the version in the index differs from both other versions."""
         if self.staged is None or self.staged.mode == SUBMODULE or _is(self.staged, self.now):
             return False
         return self.old is None or (self.staged.mode, self.staged.oid) != (self.old.mode, self.old.oid)
 
 
 def between_commits(history: History, base: str, head: str) -> Changes:
-    """What differs between two commits."""
+    """Return the changes between two commits."""
     found = Changes()
     listed = list(history.between(base, head))
     contents = _Contents(history, [entry for _, old, new in listed for entry in (old, new)])
@@ -91,9 +93,9 @@ def between_commits(history: History, base: str, head: str) -> Changes:
 
 
 def in_working_tree(history: History, base: str, room: int) -> Changes:
-    """What differs between a commit and the working tree, new files and the insides of submodules among it.
+    """Return the changes between a commit and the working tree, including new files and the content of submodules.
 
-    :param room: bytes of a new file that are worth reading.
+    :param room: the number of bytes of a new file to read.
     """
     return _Comparison(history, base, room=room, until=time.monotonic() + _COMPARE_S).made()
 
@@ -126,7 +128,7 @@ class _Comparison:
         return SUBMODULE in {entry.mode for entry in (self._tree.get(path), self._index.get(path)) if entry}
 
     def _versions(self) -> Iterable[_Versions]:
-        """Every file of which not all three versions are the same."""
+        """Yield every file whose three versions are not all equal."""
         sparse = 0
         for path in sorted(set(self._tree) | set(self._index)):
             old, staged = self._tree.get(path), self._index.get(path)
@@ -146,7 +148,7 @@ class _Comparison:
             self._found.aside.append(f"{sparse} files that are not checked out (sparse checkout)")
 
     def _add(self, contents: _Contents, one: _Versions) -> None:
-        """Add one file: as it is now, and as it is staged where that is something else again."""
+        """Add one file as it is now, and also its staged version if that differs from both others."""
         before, after = contents.side(one.old), _side_of(one.now)
         exists = before is not None or after is not None
         if one.changed and exists and not self._stands_for(before, one):
@@ -156,7 +158,7 @@ class _Comparison:
             self._found.changed.append(Change(name=one.path, old=after, new=staged, label=AS_STAGED))
 
     def _stands_for(self, before: Side | None, one: _Versions) -> bool:
-        """Whether what the commit has is a pointer of Git LFS to exactly this file."""
+        """Return whether the commit contains a Git LFS pointer to exactly this file."""
         if before is None or before.data is None or one.now.kind != "file" or before.mode != one.now.mode:
             return False
         pointer = _POINTER.fullmatch(before.data)
@@ -165,13 +167,13 @@ class _Comparison:
         return self._files.sha256(one.path) == pointer[1].decode()
 
     def _submodule(self, path: bytes) -> None:
-        """Add what has changed inside of a submodule since the commit that the outer repository names."""
+        """Add the changes inside of a submodule since the commit that the outer repository names."""
         old, staged = self._tree.get(path), self._index.get(path)
         if (old and old.oid) != (staged and staged.oid):
             self._found.changed.append(Change(name=path, old=_pointer(old), new=_pointer(staged)))
         inside = self._files.names_in(path, _NAMED)
         if not inside:
-            return  # it is not checked out
+            return  # the submodule is not checked out
         if self._files.look(path + b"/.git", 0, hashed=False).kind == "absent":
             why = f"a submodule without a repository; it holds {_some(inside)}"
         elif self._depth >= _MOST_DEPTH:
@@ -184,7 +186,7 @@ class _Comparison:
             self._found.unseen.append((path, why))
 
     def _look_inside(self, path: bytes, base: str) -> str:
-        """Add the changes of one submodule; otherwise, why they cannot be known."""
+        """Add the changes of one submodule, or a note why they are unknown."""
         top = self._history.top
         try:
             with open_history(f"{top}/{name_of(path)}") as history:
@@ -217,7 +219,7 @@ class _Comparison:
         self._silently_ignored()
 
     def _silently_ignored(self) -> None:
-        """Name what is ignored by a rule that no reviewer can see: one in .git/info/exclude, or in an ignored .gitignore."""
+        """List files that an uncommitted rule ignores, in .git/info/exclude or in an ignored .gitignore."""
         rules = [name for name in self._history.ignored() if name.rpartition(b"/")[2] == b".gitignore"]
         hidden = {*self._history.excluded(), *(name.removesuffix(b".gitignore") or name for name in rules)}
         tops = sorted(name for name in hidden if not _is_below(name, hidden))
@@ -226,7 +228,7 @@ class _Comparison:
 
 
 def beginning_of(now: Found) -> Side:
-    """A whole new file, or as much of it as was read."""
+    """Return a new file, or as much of it as was read."""
     if not now.readable:
         return Side(mode=FILE, why=now.kind)
     why = "" if now.whole else f"only the first {len(now.data):,} of {now.size:,} bytes are shown"
@@ -248,7 +250,7 @@ def _is(entry: Entry | None, now: Found) -> bool:
 
 
 def _pointer(entry: Entry | None) -> Side | None:
-    """A submodule in a comparison: which commit it is at."""
+    """Return a submodule as a side of a comparison: its commit."""
     return None if entry is None else Side(mode=FILE, data=f"Subproject commit {entry.oid}\n".encode())
 
 
@@ -263,14 +265,14 @@ def _some(names: list[bytes]) -> str:
 
 
 class _Contents:
-    """The contents of those entries that are needed."""
+    """The contents of the needed entries."""
 
     def __init__(self, history: History, entries: Iterable[Entry | None]) -> None:
         oids = [entry.oid for entry in entries if entry and entry.mode != SUBMODULE]
         self._known = history.contents(oids, each=MOST_IN_MEMORY, together=_TOGETHER)
 
     def side(self, entry: Entry | None) -> Side | None:
-        """A file as git has it."""
+        """Return a file as git stores it."""
         if entry is None:
             return None
         if entry.mode == SUBMODULE:

@@ -1,4 +1,4 @@
-"""`llm-gateway review`: for a person who watches, a git hook, and CI. The exit code is the verdict."""
+"""`llm-gateway review`: for terminals, git hooks and CI. The exit code is the verdict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, WITH_CONDITI
 
 APPROVES, REFUSES, UNDECIDED = 0, 1, 3
 _REFRESH_S = 0.2
-LIST = "list"  #: in the place of a range; a branch of this name is refs/heads/list
+LIST = "list"  #: in the position of a range; a branch with this name can be passed as refs/heads/list
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -59,11 +59,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
-    """The operation's arguments, as they would come over the wire. Raises InvalidRequest."""
+    """Return the arguments of the operation in their wire form. Raises InvalidRequest."""
     if not given.reviewers:
-        raise InvalidRequest("--with: name who reviews, such as --with codex,gemini")
+        raise InvalidRequest("--with: name the reviewers, such as --with codex,gemini")
     if not given.fix_with and (given.rounds is not None or given.posture):
-        raise InvalidRequest("--rounds and --posture belong to --fix-with")
+        raise InvalidRequest("--rounds and --posture can only be used with --fix-with")
     known = {
         "providers": [reviewer.strip() for reviewer in given.reviewers.split(",") if reviewer.strip()],
         "range": given.range,
@@ -86,7 +86,7 @@ def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
 
 
 async def work(gateway: Gateway, given: argparse.Namespace) -> int:
-    """Review, show, and answer the exit code."""
+    """Review, print the result, and return the exit code."""
     from llm_gateway_extension_review.operations import ReviewParams, UntilParams, begin_review, tell
     from llm_gateway_extension_review.reviews import reviews_of
 
@@ -94,9 +94,9 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
     if given.range == LIST and not given.reviewers:
         return await _list(gateway, given, quiet)
     if given.limit is not None:
-        raise InvalidRequest("--limit belongs to: llm-gateway review list")
+        raise InvalidRequest("--limit can only be used with: llm-gateway review list")
     if given.cancel and not given.id:
-        raise InvalidRequest("--cancel: name the review, --id rv-…")
+        raise InvalidRequest("--cancel: name the review with --id rv-…")
     if given.id:
         reviews = reviews_of(gateway)
         run = await (reviews.cancel if given.cancel else reviews.known)(given.id, quiet)
@@ -122,7 +122,7 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
 
 
 def exit_code(run: Run, *, strict: bool) -> int:
-    """0: approved. 1: not. 3: too few have said anything that counts."""
+    """Return 0: approved, 1: not approved, or 3: too few reviewers gave a valid verdict."""
     if run.status != "completed":
         return UNDECIDED if run.verdict == NO_QUORUM else REFUSES
     if run.verdict == APPROVED or (run.verdict == WITH_CONDITIONS and not strict):
@@ -131,12 +131,12 @@ def exit_code(run: Run, *, strict: bool) -> int:
 
 
 async def _list(gateway: Gateway, given: argparse.Namespace, context: CallContext) -> int:
-    """Show the caller's reviews."""
+    """Print the caller's reviews."""
     from llm_gateway_extension_review.listing import table, terminal_width
     from llm_gateway_extension_review.operations import ListParams, list_reviews
 
     if given.format not in ("text", "json"):
-        raise InvalidRequest(f"--format {given.format}: a list is text or json")
+        raise InvalidRequest(f"--format {given.format}: a list can be text or json")
     limit = {} if given.limit is None else {"limit": given.limit}
     found = await list_reviews(gateway, check(ListParams, limit), context)
     if given.format == "json":
@@ -149,7 +149,7 @@ async def _list(gateway: Gateway, given: argparse.Namespace, context: CallContex
 
 
 async def _watch(gateway: Gateway, run: Run) -> Run:
-    """Wait for the end, and tell a person or a log what happens meanwhile."""
+    """Wait for the end, and print the progress."""
     from rich.live import Live
 
     from llm_gateway_extension_review.reviews import reviews_of
@@ -176,17 +176,17 @@ async def _watch(gateway: Gateway, run: Run) -> Run:
     return done
 
 
-def _milliseconds(words: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", words)
+def _milliseconds(text: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not found:
-        raise InvalidRequest(f"--timeout: {words} is no time; write 90, 90s, 10m or 2h")
+        raise InvalidRequest(f"--timeout: {text} is not a time; write 90, 90s, 10m or 2h")
     return max(1, round(float(found[1]) * _UNITS[found[2]] * 1000))
 
 
 def _print(words: str, form: str) -> None:
     if form in ("json", "sarif"):
         words = escaped_json(words)
-    elif form == "github":  # its commands are its own; what agents said is encoded in them
+    elif form == "github":  # workflow commands must stay unchanged; texts of agents are already encoded in them
         words = without_controls(words) if sys.stdout.isatty() else words
     else:
         words = for_stream(words, sys.stdout)

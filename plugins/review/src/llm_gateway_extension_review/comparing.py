@@ -1,8 +1,8 @@
-"""Comparing files in an empty repository of our own.
+"""Compare files in a new, empty repository.
 
-Git compares well, but a repository tells it how: attributes hide a file or name a program, in the working tree, in `.git/info`
-and in the user's own files. So what is compared is put into a repository where nothing applies: numbered files of plain text, and
-no working tree. The names are written into the result here, quoted, so that none can pretend to be a line of it.
+A repository can change how git compares: attributes in the working tree, in `.git/info` and in the user's files can hide a file or
+run a program. So the files are copied into a repository where no attribute applies: numbered files of plain text, no working tree.
+The real names are then written into the result, quoted, so that a name cannot look like a line of the result.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _NUMBER = re.compile(r"\b([ab]/)?(\d{6})\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """What is shown of one file."""
+    """The shown changes of one file."""
 
     name: bytes
     text: str
-    unseen: str = ""  #: why its content is not, or not wholly, shown
-    quiet: str = ""  #: what has changed, where it is nothing in the text
+    unseen: str = ""  #: why the content is not or not completely shown
+    quiet: str = ""  #: the change, if the text itself is unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class _Pair:
 
 
 def compare(changes: Sequence[Change]) -> list[Section]:
-    """What is shown of each of these. Raises GitError."""
+    """Return the shown changes of each of these files. Raises GitError."""
     sections, pairs = list[Section](), list[_Pair]()
     for change in changes:
         pair = _pair(change)
@@ -66,7 +66,7 @@ def compare(changes: Sequence[Change]) -> list[Section]:
 
 
 def _gathered(sections: Sequence[Section]) -> list[Section]:
-    """Many files in which nothing but modes or line ends has changed become one section: a file system can do that to all."""
+    """Combine many files with only changed modes or line ends into one section: a file system can change these in all files."""
     kept = list[Section]()
     alike: dict[str, list[Section]] = {}
     for section in sections:
@@ -108,7 +108,7 @@ def _text(side: Side | None) -> str | None:
 
 
 def _line_ends(old: str, new: str) -> str:
-    """Whether all lines end in another way now; empty: they do not."""
+    """Return the change of all line ends; "" if there is none."""
     all_crlf = [text.count("\r\n") == text.count("\n") > 0 for text in (old, new)]
     none_crlf = ["\n" in text and "\r\n" not in text for text in (old, new)]
     if none_crlf[0] and all_crlf[1]:
@@ -134,7 +134,7 @@ def _differences(pairs: Sequence[_Pair]) -> list[Section]:
             numbers, section = _section(pairs, text)
             seen |= numbers
             sections.append(section)
-    if cut and sections:  # the last one may be half
+    if cut and sections:  # the last one may be incomplete
         sections[-1] = Section(
             name=sections[-1].name, text=sections[-1].text, unseen="cut: the differences are too long"
         )
@@ -147,7 +147,7 @@ def _differences(pairs: Sequence[_Pair]) -> list[Section]:
 
 
 def _stream(pairs: Sequence[_Pair]) -> bytes:
-    """Two commits for `git fast-import`: all files before, and all after."""
+    """Return two commits for `git fast-import`: all files before, and all files after."""
     stream = bytearray(b"feature done\n")
     for reference, after in ((b"old", False), (b"new", True)):
         stream += b"commit refs/heads/%s\ncommitter review <> 0 +0000\ndata 0\n" % reference
@@ -161,7 +161,7 @@ def _stream(pairs: Sequence[_Pair]) -> bytes:
 
 
 def _section(pairs: Sequence[_Pair], text: str) -> tuple[set[int], Section]:
-    """One file's part of git's answer, with the real names in its head. No line of content is in the head."""
+    """Return one file's part of git's output, with the real names in its head. The head contains no line of content."""
     start = text.find("\n@@ ")
     head, body = (text, "") if start < 0 else (text[: start + 1], text[start + 1 :])
     numbers = list[int]()

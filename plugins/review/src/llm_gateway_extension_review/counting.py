@@ -1,4 +1,4 @@
-"""From what each reviewer said to what all of them say."""
+"""Combine the verdicts and positions of all reviewers."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, NOT_APPROVED
 
 
 def verdict_of(turns: Sequence[Turn], quorum: int) -> str:
-    """Count: who said nothing that counts has not approved.
+    """Return the verdict of all. A reviewer without a valid verdict does not approve.
 
-    So many approvals as the quorum make one; it is without conditions when so many have set none. A no that the quorum outvotes
-    stays in the answer as what it is.
+    The result is an approval if the number of approvals reaches the quorum; it has no conditions if the approvals without
+    conditions alone reach it. Outvoted refusals stay in the answer.
     """
-    said = [turn.verdict for turn in turns]
-    approvals = sum(verdict in (APPROVED, WITH_CONDITIONS) for verdict in said)
+    verdicts = [turn.verdict for turn in turns]
+    approvals = sum(verdict in (APPROVED, WITH_CONDITIONS) for verdict in verdicts)
     if approvals >= quorum:
-        return APPROVED if said.count(APPROVED) >= quorum else WITH_CONDITIONS
-    return NOT_APPROVED if NOT_APPROVED in said else NO_QUORUM
+        return APPROVED if verdicts.count(APPROVED) >= quorum else WITH_CONDITIONS
+    return NOT_APPROVED if NOT_APPROVED in verdicts else NO_QUORUM
 
 
 def quorum_of(run: Run) -> dict[str, int]:
-    """The quorum, stated."""
+    """Return the needed and the given approvals of the last round."""
     last = run.of_round(run.round)
     approvals = sum(turn.verdict in (APPROVED, WITH_CONDITIONS) for turn in last)
     return {"needed": run.quorum, "approvals": approvals, "of": len(run.reviewers)}
 
 
 def agreement(run: Run) -> dict[str, Any]:
-    """Who stands together, by the positions as they were said. The largest group wins if it makes the quorum."""
+    """Group reviewers by the text of their positions. The largest group decides if it reaches the quorum."""
     groups: dict[str, list[Turn]] = {}
     for turn in run.of_round(1, "ask"):
         if turn.position:
@@ -51,20 +51,20 @@ def agreement(run: Run) -> dict[str, Any]:
     }
 
 
-def judged(run: Run, said: dict[str, Any]) -> dict[str, Any] | None:
-    """What a judge said of the numbered answers; None: it cannot be read. The quorum is counted here, not by the judge."""
-    heard = [turn.reviewer for turn in run.of_round(1, "ask") if turn.status == "completed"]
-    agree, conclusion = said.get("agree"), said.get("conclusion")
-    points, dissent = said.get("agreement", []), said.get("dissent", [])
+def judged(run: Run, judgement: dict[str, Any]) -> dict[str, Any] | None:
+    """Read a judge's answer about the numbered answers; None: it is invalid. The quorum is counted here, not by the judge."""
+    answered = [turn.reviewer for turn in run.of_round(1, "ask") if turn.status == "completed"]
+    agree, conclusion = judgement.get("agree"), judgement.get("conclusion")
+    points, dissent = judgement.get("agreement", []), judgement.get("dissent", [])
     lists = isinstance(agree, list) and isinstance(points, list) and isinstance(dissent, list)
     if not lists or not isinstance(conclusion, str) or not conclusion.strip():
         return None
-    numbers = {number for number in agree or () if type(number) is int and 1 <= number <= len(heard)}
-    agreeing = [reviewer for number, reviewer in enumerate(heard, 1) if number in numbers]
-    told = {
-        one["answer"]: str(one.get("says") or "")
-        for one in dissent
-        if isinstance(one, dict) and type(one.get("answer")) is int
+    numbers = {number for number in agree or () if type(number) is int and 1 <= number <= len(answered)}
+    agreeing = [reviewer for number, reviewer in enumerate(answered, 1) if number in numbers]
+    objections = {
+        item["answer"]: str(item.get("says") or "")
+        for item in dissent
+        if isinstance(item, dict) and type(item.get("answer")) is int
     }
     return {
         "reached": len(agreeing) >= run.quorum,
@@ -72,8 +72,8 @@ def judged(run: Run, said: dict[str, Any]) -> dict[str, Any] | None:
         "agreeing": agreeing,
         "agreement": [str(point) for point in points],
         "dissent": [
-            {"reviewer": reviewer, "says": told.get(number, "")}
-            for number, reviewer in enumerate(heard, 1)
+            {"reviewer": reviewer, "says": objections.get(number, "")}
+            for number, reviewer in enumerate(answered, 1)
             if number not in numbers
         ],
     }

@@ -1,11 +1,11 @@
-"""Bytes of a repository as text that shows all of them: contents in whatever encoding, and names that cannot pretend to be more."""
+"""Show bytes of a repository as text without losing any: contents in any common encoding, and names as safe quoted text."""
 
 from __future__ import annotations
 
 import codecs
 import re
 
-#: Longest first: the mark of UTF-32 begins with that of UTF-16.
+#: Longest first: the byte order mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -13,16 +13,16 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CONTROLS = re.compile(r"[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f]")
-#: More control characters than this share, and it is no text. Compressed data has a tenth.
+#: Content with a larger share of control characters is not text. In compressed data about a tenth are control characters.
 _MOST_CONTROLS = 0.05
 _SHORT = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
 
 def shown(data: bytes) -> str | None:
-    """Content as text; None: it is none.
+    """Return content as text; None: it is not text.
 
-    UTF-16 and UTF-32 are decoded where a byte order mark says so. A byte that is not UTF-8, and a control character, is written
-    as `\\xNN`: one such byte must not hide a file.
+    UTF-16 and UTF-32 are decoded if there is a byte order mark. A byte that is not UTF-8, and a control character, is written
+    as `\\xNN`: one such byte cannot hide a file.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -37,11 +37,11 @@ def _visible(data: bytes, encoding: str) -> str | None:
         return None
     text = data.decode(encoding, "backslashreplace")
     text = text.encode("utf-8", "backslashreplace").decode()
-    return _CONTROLS.sub(lambda one: f"\\x{ord(one[0]):02x}", text) if found else text
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text) if found else text
 
 
 def quoted(name: bytes) -> str:
-    """A name on one line, as git writes it: in quotes and with escapes if anything in it could be misread.
+    """Return a name on one line as git writes it: with quotes and escapes if a character in it could be misread.
 
     Newlines, control characters, quotes, invisible characters and those that turn the direction of writing are escaped.
     """
@@ -57,10 +57,10 @@ def quoted(name: bytes) -> str:
 
 
 def bytes_of(name: str) -> bytes:
-    """A name as the file system has it."""
+    """Return a name as the file system stores it."""
     return name.encode("utf-8", "surrogateescape")
 
 
 def name_of(name: bytes) -> str:
-    """A name as Python has it."""
+    """Return a name as Python represents it."""
     return name.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""What a review is about, collected once for all of its reviewers. Every function blocks: call it in a thread."""
+"""Collect the material of a review, once for all of its reviewers. Every function blocks: call it in a thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llm_gateway_extension_review.report import NOT_SHOWN
 from llm_gateway_extension_review.state import Scope
 from llm_gateway_extension_review.worktree import EXECUTABLE, FILE, LINK, WorkingTree
 
-MOST_BYTES = 400_000  #: about 100,000 tokens, for every reviewer
+MOST_BYTES = 400_000  #: about 100,000 tokens for every reviewer
 NOTHING = "there is nothing to review: no difference was found"
 _MOST_NAMED = 50
 _FORGED = re.compile(r"^(?:===|diff --git)", re.M)
@@ -25,21 +25,21 @@ _FORGED = re.compile(r"^(?:===|diff --git)", re.M)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """The material, and whether all of it is there."""
+    """The material, and whether it is complete."""
 
     text: str
     cut: bool = False
-    notes: tuple[str, ...] = ()  #: what is not in the text, for whoever reads the verdict
+    notes: tuple[str, ...] = ()  #: what is missing in the text, for readers of the verdict
 
 
 def settle(directory: str, range_: str | None, uncommitted: bool, files: tuple[str, ...], text: str | None) -> Scope:
-    """Say what is to be reviewed, with the commits pinned. Raises InvalidRequest, also where several things are named.
+    """Return the scope of the review with resolved commits. The default are the uncommitted changes.
 
-    Nothing named: the uncommitted changes.
+    Raises InvalidRequest, also if several scopes are named.
     """
     named = [bool(range_), uncommitted, bool(files), text is not None]
     if sum(named) > 1:
-        raise InvalidRequest("range, uncommitted, files and text exclude each other")
+        raise InvalidRequest("pass only one of range, uncommitted, files and text")
     if range_:
         with open_history(directory) as history:
             base, head = history.ends_of(range_)
@@ -52,12 +52,12 @@ def settle(directory: str, range_: str | None, uncommitted: bool, files: tuple[s
 
 
 def collect(directory: str, scope: Scope, text: str, *, again: bool) -> Evidence:
-    """Collect it as it is now.
+    """Collect the current material.
 
     :param text: of the scope `text`.
-    :param again: somebody has worked on it: a range is compared with the working tree, where his work is.
+    :param again: the implementer has changed files: compare a range with the working tree, which holds these changes.
 
-    Raises InvalidRequest where there is nothing, or git fails.
+    Raises InvalidRequest if there is no material or git fails.
     """
     if scope.kind == "text":
         found = Evidence(text=text)
@@ -75,7 +75,7 @@ def collect(directory: str, scope: Scope, text: str, *, again: bool) -> Evidence
 
 
 def _inside(directory: str, files: tuple[str, ...]) -> tuple[str, ...]:
-    """These files, if they are in the directory. Raises InvalidRequest."""
+    """Return these files if they are in the directory. Raises InvalidRequest."""
     inside = Path(directory).resolve()
     for name in files:
         path = (inside / name).resolve()
@@ -120,7 +120,7 @@ def _files(directory: str, names: Iterable[str]) -> Evidence:
 
 
 def _normal(path: bytes) -> bytes:
-    """A relative path without `.` and `..`: those that lead out were refused."""
+    """Return a relative path without `.` and `..`; paths to outside were refused before."""
     kept = list[bytes]()
     for part in path.split(b"/"):
         if part == b"..":
@@ -131,7 +131,7 @@ def _normal(path: bytes) -> bytes:
 
 
 def _new_section(new: tuple[bytes, Side]) -> Section:
-    """A whole file. Where a line of it looks like a heading of ours, all of its lines are marked as content."""
+    """Return the section of a new file. If one of its lines looks like a heading, all of its lines are marked as content."""
     name, side = new
     text = None if side.data is None else shown(side.data)
     if text is None:
@@ -149,12 +149,12 @@ def _new_section(new: tuple[bytes, Side]) -> Section:
 
 
 def _fitted(sections: Sequence[Section], found: Changes) -> Evidence:
-    """As much as there is room for. The short sections come first: a long file cannot push the others out."""
+    """Return as much as fits. Short sections are taken first, so that a long file does not replace them."""
     reserve = min(20_000, MOST_BYTES // 4)
     room, kept, unseen = MOST_BYTES - reserve, dict[int, str](), [*found.unseen]
     sizes = [len(section.text.encode()) + 1 for section in sections]
     cut = False
-    for number in sorted(range(len(sections)), key=lambda one: sizes[one]):
+    for number in sorted(range(len(sections)), key=lambda index: sizes[index]):
         section = sections[number]
         if sizes[number] <= room:
             kept[number] = section.text

@@ -1,4 +1,4 @@
-"""Findings of several reviewers: those that mean the same become one, which keeps who said it."""
+"""Merge the findings of several reviewers. A merged finding names all reviewers who reported it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from llm_gateway_extension_review.state import Finding, Turn
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
-#: An approval does not go together with an open finding of these.
+#: Findings with these severities prevent an approval.
 BLOCKING = SEVERITIES[:2]
-#: Two who mean the same place differ by a few lines at most.
+#: The largest difference of line numbers of the same finding.
 _NEAR_LINES = 3
-#: Of the words of both, so many must be the same.
+#: The share of common words that makes two findings the same.
 _ALIKE = 0.4
 _IDLE = frozenset(
     ("a", "an", "and", "are", "be", "by", "for", "in", "is", "it", "of", "on", "or", "that", "the", "this", "to")
@@ -24,27 +24,27 @@ _IDLE = frozenset(
 
 @dataclass(kw_only=True)
 class Merged:
-    """One fault, and everybody who found it."""
+    """One finding, and the reviewers who reported it."""
 
-    finding: Finding  #: in the words of whoever said it first, with the worst severity that anybody gave it
+    finding: Finding  #: with the text of its first reviewer and the worst severity of all
     reviewers: list[str] = field(default_factory=list)
-    others: list[dict[str, Any]] = field(default_factory=list)  #: what the others said of it
+    others: list[dict[str, Any]] = field(default_factory=list)  #: different texts of the other reviewers
 
     def to_wire(self) -> dict[str, Any]:
-        """As answers show it."""
-        one = self.finding
-        known = {"file": one.file, "line": one.line, "cause": one.cause, "detail": one.detail}
-        known |= {"suggestion": one.suggestion, "alsoSaid": self.others}
+        """Return the finding in its wire form."""
+        finding = self.finding
+        known = {"file": finding.file, "line": finding.line, "cause": finding.cause, "detail": finding.detail}
+        known |= {"suggestion": finding.suggestion, "alsoSaid": self.others}
         return {
-            "severity": one.severity,
-            "title": one.title,
+            "severity": finding.severity,
+            "title": finding.title,
             **{name: value for name, value in known.items() if value},
             "saidBy": self.reviewers,
         }
 
 
 def merge(turns: Iterable[Turn]) -> list[Merged]:
-    """All findings of these turns, the worst first; those of one place and one cause together."""
+    """Return all findings of these turns, the worst first. Findings with the same location and cause are merged."""
     merged: list[Merged] = []
     for turn in turns:
         for finding in turn.findings:
@@ -55,30 +55,30 @@ def merge(turns: Iterable[Turn]) -> list[Merged]:
             if turn.reviewer not in same.reviewers:
                 same.reviewers.append(turn.reviewer)
             if (finding.title, finding.detail) != (same.finding.title, same.finding.detail):
-                words = {"reviewer": turn.reviewer, "title": finding.title, "detail": finding.detail}
-                same.others.append({name: value for name, value in words.items() if value})
+                text = {"reviewer": turn.reviewer, "title": finding.title, "detail": finding.detail}
+                same.others.append({name: value for name, value in text.items() if value})
             same.finding = _worse(same.finding, finding)
-    return sorted(merged, key=lambda one: (_rank(one.finding), one.finding.file, one.finding.line))
+    return sorted(merged, key=lambda item: (_rank(item.finding), item.finding.file, item.finding.line))
 
 
 def blocking(findings: Sequence[Finding]) -> bool:
-    """Whether one of these stands against an approval."""
+    """Return whether one of these findings prevents an approval."""
     return any(finding.severity in BLOCKING for finding in findings)
 
 
 def place(finding: Finding) -> str:
-    """`file:line`, as far as it is known."""
+    """Return `file:line`, or the known part of it."""
     return f"{finding.file}:{finding.line}" if finding.file and finding.line else finding.file
 
 
-def _same(one: Finding, other: Finding) -> bool:
-    if posixpath.normpath(one.file or ".") != posixpath.normpath(other.file or "."):
+def _same(first: Finding, second: Finding) -> bool:
+    if posixpath.normpath(first.file or ".") != posixpath.normpath(second.file or "."):
         return False
-    if one.line and other.line and abs(one.line - other.line) > _NEAR_LINES:
+    if first.line and second.line and abs(first.line - second.line) > _NEAR_LINES:
         return False
-    if one.cause and other.cause and _words(one.cause) == _words(other.cause):
+    if first.cause and second.cause and _words(first.cause) == _words(second.cause):
         return True
-    mine, yours = _words(one.cause, one.title), _words(other.cause, other.title)
+    mine, yours = _words(first.cause, first.title), _words(second.cause, second.title)
     return len(mine & yours) >= _ALIKE * len(mine | yours) and bool(mine & yours)
 
 
@@ -91,10 +91,10 @@ def _rank(finding: Finding) -> int:
     return SEVERITIES.index(finding.severity)
 
 
-def _worse(one: Finding, other: Finding) -> Finding:
+def _worse(first: Finding, second: Finding) -> Finding:
     return replace(
-        one,
-        severity=min(one, other, key=_rank).severity,
-        line=one.line or other.line,
-        suggestion=one.suggestion or other.suggestion,
+        first,
+        severity=min(first, second, key=_rank).severity,
+        line=first.line or second.line,
+        suggestion=first.suggestion or second.suggestion,
     )

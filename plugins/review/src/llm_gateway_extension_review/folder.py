@@ -1,7 +1,7 @@
-"""Where runs are kept: `<home>/reviews/<id>/`. Every function blocks: call it in a thread.
+"""The storage of runs: `<home>/reviews/<id>/`. Every function blocks: call it in a thread.
 
-While a run is not over there is a file `<home>/reviews/.open/<id>`. Whoever drives the run holds a lock on it for as long as he
-lives: nobody has to guess whether a run is driven.
+While a run has not ended, there is a file `<home>/reviews/.open/<id>`. The gateway that executes the run holds a lock on this file
+until the gateway ends, so others can check whether the run is being executed.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from llm_gateway_extension_review.state import Run
 
 _ID = re.compile(r"rv-[0-9a-f]{16}")
 _OPEN = ".open"
-_MOST_BYTES = 256 << 20  #: of one file of a run
+_MOST_BYTES = 256 << 20  #: size of one file of a run
 
 
 class Folder:
-    """All runs of a home."""
+    """The stored runs of a home."""
 
     def __init__(self, home: Path) -> None:
         self._root = home / "reviews"
 
     def save(self, run: Run) -> None:
-        """Keep what is known of a run."""
+        """Store the state of a run."""
         self._lay(self._root / run.id, "state.json", to_json(run))
 
     def load(self, run_id: str) -> Run | None:
-        """What is known of a run; None: there is none, or not any more."""
+        """Return the state of a run; None: it does not exist."""
         if not _ID.fullmatch(run_id):
             return None
         try:
@@ -42,29 +42,29 @@ class Folder:
             return None
 
     def write(self, run_id: str, name: str, text: str) -> None:
-        """Keep a text of a run."""
+        """Store a text of a run."""
         self._lay(self._root / run_id, name, text.encode("utf-8", "surrogatepass"))
 
     def read(self, run_id: str, name: str) -> str | None:
-        """A text of a run; None: it is not there."""
+        """Return a text of a run; None: it does not exist."""
         try:
             return read_regular(self._root / run_id / name, most_bytes=_MOST_BYTES).decode("utf-8", "surrogatepass")
         except (OSError, ValueError):
             return None
 
     def newest(self, principal: str, limit: int) -> list[Run]:
-        """The runs of a principal that were begun last, newest first. Reads no more of them than it must."""
+        """Return the newest runs of a principal, newest first. Reads as few of them as possible."""
         found = list[Run]()
         for changed, run_id in sorted(self._changed(), reverse=True):
             if len(found) >= limit and changed < found[-1].created_at.timestamp():
-                break  # what has not changed since then was not begun since then
+                break  # a run that has not changed since then did not begin since then
             run = self.load(run_id)
             if run is not None and run.principal == principal:
                 found = sorted([*found, run], key=lambda one: (one.created_at, one.id), reverse=True)[:limit]
         return found
 
     def _changed(self) -> list[tuple[float, str]]:
-        """When each run was last written to."""
+        """Return the last modification time of each run."""
         found = list[tuple[float, str]]()
         with suppress(OSError):
             for name in os.listdir(self._root):
@@ -74,20 +74,20 @@ class Folder:
         return found
 
     def begin(self, run: Run, texts: dict[str, str]) -> int | None:
-        """Keep a new run, and drive it: the held lock. None: another gateway was quicker to see it."""
+        """Store a new run and lock it. Return the lock; None: another gateway locked it first."""
         for name, text in texts.items():
             self.write(run.id, name, text)
         self.save(run)
         return self.hold(run.id, new=True)
 
     def unfinished(self) -> list[str]:
-        """The runs that are not over."""
+        """Return the runs that have not ended."""
         with suppress(OSError):
             return sorted(name for name in os.listdir(self._root / _OPEN) if _ID.fullmatch(name))
         return []
 
     def hold(self, run_id: str, *, new: bool = False) -> int | None:
-        """Become the one who drives a run; None: somebody does, or it is over."""
+        """Lock a run. Return the lock; None: another gateway holds it, or the run has ended."""
         path = self._root / _OPEN / run_id
         if new:
             self._folder(path.parent)
@@ -105,13 +105,13 @@ class Folder:
         return None
 
     def let_go(self, run_id: str, held: int, *, over: bool) -> None:
-        """Drive it no more; `over`: nobody needs to."""
+        """Release the lock of a run. `over`: the run has ended."""
         if over:
             (self._root / _OPEN / run_id).unlink(missing_ok=True)
         os.close(held)
 
     def prune(self, before: float) -> None:
-        """Remove runs that were over before this moment."""
+        """Remove runs that ended before this time."""
         with suppress(OSError):
             for path in list(self._root.iterdir()):
                 old = _ID.fullmatch(path.name) and path.stat(follow_symlinks=False).st_mtime < before
@@ -123,7 +123,7 @@ class Folder:
             place.mkdir(mode=0o700, exist_ok=True)
 
     def _lay(self, folder: Path, name: str, data: bytes) -> None:
-        """Whole or not at all, also where the power fails. One process writes to a run's folder: who drives it."""
+        """Write atomically, also if the power fails. Only the process that executes a run writes to its folder."""
         self._folder(folder)
         draft = folder / f".{name}"
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:

@@ -1,4 +1,4 @@
-"""What git knows of a repository: commits, trees, the index, contents. Asked through the one git module, so nothing of it is run."""
+"""Read commits, trees, the index and contents of a repository with the git module, which runs nothing of the repository."""
 
 from __future__ import annotations
 
@@ -21,46 +21,48 @@ class Entry:
 
     mode: str
     oid: str
-    sparse: bool = False  #: in the index: git was told not to have it in the working tree
+    sparse: bool = False  #: the index marks it as not checked out (skip-worktree)
 
 
 class History:
-    """A repository while it is open. Every method blocks, and raises GitError."""
+    """An open repository. Every method blocks and raises GitError."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self.top = repository.top
 
     def ends_of(self, range_: str) -> tuple[str, str]:
-        """The commits that a range begins and ends at; a single one is compared with the working tree, and ends nowhere."""
+        """Return the first and last commit of a range. A single commit has no last one: it is compared with the working tree."""
         if range_.startswith("-") or any(letter.isspace() for letter in range_):
-            raise InvalidRequest(f"{range_!r} is no range of commits")
+            raise InvalidRequest(f"{range_!r} is not a range of commits")
         commits = self._words("rev-parse", "--revs-only", range_, "--").split()
         bases = [commit[1:] for commit in commits if commit.startswith("^")]
         heads = [commit for commit in commits if not commit.startswith("^")]
         if not heads or len(bases) > 1:
-            raise InvalidRequest(f"{range_!r} names no commits here", recovery="Pass what git diff takes: main...HEAD")
+            raise InvalidRequest(
+                f"{range_!r} names no commits of this repository", recovery="Pass what git diff takes: main...HEAD"
+            )
         return (bases[0], heads[0]) if bases else (heads[0], "")
 
     def head(self) -> str:
-        """The present commit; of a repository without any, the empty tree."""
+        """Return the current commit; the empty tree in a repository without commits."""
         found = self._words("rev-parse", "--verify", "--quiet", "HEAD", codes=(0, 1)).strip()
         return found or self._words("hash-object", "-t", "tree", "/dev/null").strip()
 
     def tree(self, commit: str) -> dict[bytes, Entry]:
-        """All files of a commit."""
+        """Return all files of a commit."""
         listed = self._list("ls-tree", "-r", "-z", "--full-tree", commit)
         return {path: Entry(mode=_mode(words[0]), oid=words[2]) for words, path in listed}
 
     def index(self) -> dict[bytes, Entry]:
-        """All files of the index. Of a file with a conflict, one of its versions."""
+        """Return all files of the index. For a file with a conflict, return one of its versions."""
         found = {}
         for words, path in self._list("ls-files", "--stage", "-t", "-z"):
             found[path] = Entry(mode=_mode(words[1]), oid=words[2], sparse=words[0] == "S")
         return found
 
     def between(self, base: str, head: str) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
-        """What differs between two commits: the path, before, and after."""
+        """Return the differences between two commits: path, entry before, and entry after."""
         data = self._repository.run(
             ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-commit-id", "--full-index", base, head],
             most_bytes=_MOST_LISTED,
@@ -71,15 +73,15 @@ class History:
             yield path, _entry(old_mode, old), _entry(new_mode, new)
 
     def new_files(self) -> list[bytes]:
-        """What is in the working tree, not in the index, and not ignored. A name that ends in `/` is a repository of its own."""
+        """Return files of the working tree that are neither in the index nor ignored. A name with a final `/` is a repository."""
         return self._others("--exclude-standard")
 
     def ignored(self) -> list[bytes]:
-        """What is ignored. Of a directory that a rule names only its own name, with `/` at its end."""
+        """Return ignored files. For a directory that a rule names, return only its name with a final `/`."""
         return self._others("--exclude-standard", "--ignored", "--directory")
 
     def excluded(self) -> list[bytes]:
-        """As `ignored`, but only by the rules in `.git/info/exclude`."""
+        """Return files that the rules in `.git/info/exclude` ignore."""
         rules = f"{self._repository.place.common_dir}/info/exclude"
         return self._others(f"--exclude-from={rules}", "--ignored", "--directory") if os.path.isfile(rules) else []
 
@@ -88,7 +90,7 @@ class History:
         return [name for name in data.split(b"\0") if name]
 
     def contents(self, oids: Iterable[str], *, each: int, together: int) -> dict[str, bytes]:
-        """The contents of objects, the small ones first. Those that are missing, too large or too much are left out."""
+        """Return the contents of objects, small ones first. Missing objects, and those above the limits, are left out."""
         asked = sorted(set(oids))
         if not asked:
             return {}
@@ -122,7 +124,7 @@ class History:
 
 @contextmanager
 def open_history(directory: str) -> Iterator[History]:
-    """Open the repository of a directory. Raises InvalidRequest for whatever git cannot do there."""
+    """Open the repository of a directory. Raises InvalidRequest if git fails."""
     try:
         with open_repository(directory) as repository:
             repository.use_file_settings_of_user()

@@ -1,4 +1,4 @@
-"""The reviews of a caller, in short: which, when, of what, how it stands and what came of it."""
+"""List the reviews of a caller: id, time, subject, status and verdict."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ReviewList(Wire):
 
 
 def rows_of(folder: Folder, principal: str, limit: int) -> list[ReviewRow]:
-    """The newest reviews of a principal. Blocking."""
+    """Return the newest reviews of a principal. Blocking."""
     return [_row(run, folder.read(run.id, "text.txt") or "") for run in folder.newest(principal, limit)]
 
 
@@ -57,9 +57,9 @@ def _row(run: Run, text: str) -> ReviewRow:
 
 
 def subject_of(run: Run, text: str) -> str:
-    """What a run is about, on one line.
+    """Return the subject of a run on one line.
 
-    :param text: the question, or the text that is reviewed.
+    :param text: the question, or the reviewed text.
     """
     asked = run.kind in (ASK_MANY, CONSENSUS) or (run.scope is not None and run.scope.kind == "text")
     words = one_line(text[: 4 * _LONGEST_SUBJECT]) if asked else one_line(scope_words(run.scope))
@@ -67,9 +67,9 @@ def subject_of(run: Run, text: str) -> str:
 
 
 def table(rows: Sequence[ReviewRow], width: int | None) -> list[str]:
-    """The lines of a table for a person.
+    """Return the lines of a table.
 
-    :param width: columns of the terminal: the subject is shortened to fit. None: as wide as it is.
+    :param width: columns of the terminal; the subject is shortened to fit. None: no limit.
     """
     from rich.cells import cell_len, set_cell_size
 
@@ -87,7 +87,7 @@ def table(rows: Sequence[ReviewRow], width: int | None) -> list[str]:
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal that stdout is; None: it is none."""
+    """Return the columns of the terminal; None: stdout is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

@@ -1,4 +1,4 @@
-"""What callers can do: begin a run, wait for it, fetch its result."""
+"""The operations: begin a run, wait for it, fetch its result."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ async def list_reviews(gateway: Gateway, params: ListParams, context: CallContex
 
 
 async def begin_review(gateway: Gateway, params: ReviewParams, context: CallContext) -> Run:
-    """Collect the evidence and have the review begun. Raises InvalidRequest."""
+    """Collect the evidence and begin the review. Raises InvalidRequest."""
     reviewers = _reviewers(gateway, params.providers)
     directory = (await working_directory(params.working_dir, context, gateway.environ)).path
     text = params.text or ""
@@ -192,7 +192,7 @@ async def begin_review(gateway: Gateway, params: ReviewParams, context: CallCont
 
 
 async def begin_question(gateway: Gateway, params: ManyParams, context: CallContext) -> Run:
-    """Have the question asked. Raises InvalidRequest."""
+    """Begin the question. Raises InvalidRequest."""
     if not params.prompt.strip():
         raise InvalidRequest("prompt is empty")
     reviewers = _reviewers(gateway, params.providers)
@@ -202,7 +202,7 @@ async def begin_question(gateway: Gateway, params: ManyParams, context: CallCont
     run = replace(run, posture=params.posture)
     if agreed:
         if agreed.judge and agreed.choices:
-            raise InvalidRequest("choices are counted: they need no judge")
+            raise InvalidRequest("choices are counted without a judge: pass either choices or judge")
         judge = _reviewers(gateway, [agreed.judge], needed=True)[0] if agreed.judge else None
         run = replace(
             run,
@@ -215,7 +215,7 @@ async def begin_question(gateway: Gateway, params: ManyParams, context: CallCont
 
 
 async def tell(gateway: Gateway, run: Run, form: Format) -> ReviewResult:
-    """The answer, with the words that it needs."""
+    """Return the result with the texts that it needs."""
     folder = reviews_of(gateway).folder
 
     def words() -> dict[str, str]:
@@ -230,14 +230,14 @@ async def tell(gateway: Gateway, run: Run, form: Format) -> ReviewResult:
 
 
 async def _doing(gateway: Gateway, turn: Turn) -> str:
-    """The newest thing that an agent at work has told."""
+    """Return the latest event of a running agent."""
     job = await gateway.store.get_job(JobId(turn.job_id)) if turn.job_id else None
     if job is None or job.state is not JobState.RUNNING:
         return job.state.value if job else ""
     try:
         live = await gateway.supervisor.live(job)
         await to_thread.run_sync(live.advance)
-    except GatewayError:  # its job files are not there yet, or not any more
+    except GatewayError:  # its job files do not exist yet, or no longer
         return ""
     return live.latest.text[:200] if live.latest else ""
 
@@ -257,7 +257,7 @@ def _run(
     directory: str,
 ) -> Run:
     if not gateway.defers:
-        raise InvalidRequest("the plugin operations is not loaded: without it nothing goes on in the background")
+        raise InvalidRequest("the plugin operations is not loaded, and background jobs need it: install or enable it")
     return Run(
         id=f"rv-{secrets.token_hex(8)}",
         kind=kind,
@@ -273,11 +273,14 @@ def _run(
 
 
 def _reviewers(gateway: Gateway, named: Sequence[str], *, needed: bool = False) -> tuple[Reviewer, ...]:
-    """One reviewer for each name. Who is not here fails on his own reviewer; nobody here at all, or who is `needed`: InvalidRequest."""
+    """Return one reviewer for each name. A provider that is not installed fails only its reviewer.
+
+    Raises InvalidRequest if no provider is installed, or one that is `needed` is not.
+    """
     reviewers, seen = [], Counter[str]()
     for name in named:
         if not re.match(_REVIEWER, name):
-            raise InvalidRequest(f"{name!r} is neither a provider nor provider:model")
+            raise InvalidRequest(f"{name!r} is not a provider and not provider:model")
         provider, _, model = name.partition(":")
         seen[provider] += 1
         number = f"-{seen[provider]}" if seen[provider] > 1 else ""
@@ -300,7 +303,7 @@ def _words(found: ReviewResult) -> str:
 
 
 def _words_and_id(found: ReviewResult) -> str:
-    """For a client whose model is shown only text: it must be able to ask for the same review again."""
+    """Return the text with the id of the run, for clients whose model sees only text and needs the id for further calls."""
     words = _words(found)
     return words if not found.review_id or found.review_id in words else f"{words}\n\nreviewId: {found.review_id}"
 

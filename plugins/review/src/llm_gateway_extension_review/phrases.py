@@ -1,7 +1,7 @@
-"""What one line says of the verdict. Strict where it would approve, generous where it would not.
+"""Read the verdict in one line: strict for approvals, tolerant for refusals.
 
-A line approves only in a form that leaves no doubt. It refuses in any common form. Every other line that speaks of the verdict is
-UNCLEAR, and an unclear line that comes last leaves the review undecided.
+A line is an approval only in an unambiguous form, and a refusal in any common form. Every other line about the verdict is UNCLEAR,
+and if the last line about it is unclear, the review is undecided.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from llm_gateway_extension_review.state import APPROVED, NOT_APPROVED, WITH_CONDITIONS
 
-UNCLEAR = "UNCLEAR"  #: it speaks of the verdict, and cannot be read
-_LONGEST = 1_500  #: of a line that is taken apart
+UNCLEAR = "UNCLEAR"  #: the line is about the verdict, but not readable
+_LONGEST = 1_500  #: characters of a line that is parsed
 
 _LABEL = re.compile(
     r"^(?:(?:THE|MY|OUR|THIS|(?P<last>FINAL|OVERALL)|REVIEW|REVIEWER S|REVISED|UPDATED|NEW|CORRECTED|SUMMARY)\W+)*"
@@ -25,7 +25,7 @@ _NOT_APPROVED = re.compile(
     r"^(?:(?:NOT|NOT\W+YET|NEVER|CANNOT BE|CAN NOT BE|CAN T BE|STILL NOT|NO LONGER|MUST NOT BE|SHOULD NOT BE)\W*APPROVED"
     r"|(?:NON|UN|DIS)\W?APPROVED|NO APPROVAL|NOT APPROVING)\b"
 )
-#: Refusals in other words. They also begin ordinary sentences.
+#: Other forms of a refusal. They can also begin ordinary sentences.
 _REFUSED = re.compile(
     r"^(?:CHANGES? (?:ARE )?(?:REQUESTED|REQUIRED|NEEDED)|(?:REQUEST|REQUESTS|REQUESTED|REQUESTING|REQUIRES|NEEDS) CHANGES?"
     r"|NEEDS WORK|DISAPPROVE|NACK|REJECT|REJECTED|DENIED|DECLINED|DO NOT MERGE)\b"
@@ -34,7 +34,7 @@ _CONDITIONS = re.compile(
     r"^(?:APPROVED WITH (?:\w+ )?CONDITIONS?|CONDITIONALLY APPROVED|CONDITIONAL APPROVAL|APPROVED CONDITIONALLY)\b"
 )
 _YES = re.compile(r"^APPROVED\b")
-#: Another word on the verdict: two of them on one line contradict each other.
+#: A second verdict on the same line contradicts the first one.
 _SECOND = re.compile(
     r"APPROV|\bREJECT\w*|\bVERDICT|\bWITHDR\w*|\bRETRACT\w*|\bREVOK\w*|\bRESCIND\w*|CHANGES? REQ|\bREQUEST\w* CHANGE"
 )
@@ -43,7 +43,7 @@ _RESERVATION = re.compile(
     r"|\b(?:BUT|UNLESS|PROVIDED|PROVIDING|EXCEPT|HOWEVER|PENDING|SUBJECT TO|CONDITION\w*|ONLY (?:IF|WHEN|ONCE|AFTER))\b"
 )
 _NO_CONDITIONS = re.compile(r"\b(?:WITHOUT|NO)(?: ANY| FURTHER)? (?:CONDITIONS?|RESERVATIONS?)\b")
-#: After the word comes a mark that ends it, or one of these.
+#: The word must be followed by punctuation that ends it, or by one of these.
 _REASON = re.compile(
     r"^(?:\W*$|\s*[^\w\s]|\s+(?:BECAUSE|SINCE|OVERALL|AS IS|AS IT IS|FOR MERG\w+|WITHOUT|NO CONDITIONS))"
 )
@@ -61,15 +61,15 @@ _UNQUOTED_DIFF = re.compile(r"^\s*(?:\+|-\S|-$)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a line says."""
+    """The verdict that a line states."""
 
-    verdict: str  #: one of the three, or UNCLEAR
-    mention: bool = False  #: it is a sentence in which a word on the verdict occurs
+    verdict: str  #: one of the three verdicts, or UNCLEAR
+    mention: bool = False  #: the line is a sentence that only contains a verdict
 
 
 def read_line(line: str) -> Said | None:
-    """Read one line of an answer; None: it does not speak of the verdict."""
-    if len(line) > _LONGEST:  # no verdict is that long; an annotation on one may be
+    """Read one line of an answer; None: it is not about the verdict."""
+    if len(line) > _LONGEST:  # no verdict is that long, but a comment on one may be
         return Said(verdict=UNCLEAR, mention=True) if _MENTION.search(line.upper()) else None
     struck = _STRUCK.sub(" ", line)
     shown = _plain(line)
@@ -101,29 +101,29 @@ def _read_words(words: str, *, doubtful: bool) -> Said | None:
 
 
 def _offers_choice(rest: str) -> bool:
-    """Whether a refusal goes on with an approval, as in NOT_APPROVED / APPROVED."""
+    """Return whether an approval follows a refusal, as in NOT_APPROVED / APPROVED."""
     return re.match(r"\W*(?:(?:OR|AND|NOW|BUT)\W+)?APPROVED\b", rest) is not None
 
 
 def _goes_with(verdict: str, rest: str) -> bool:
-    """Whether what follows an approval on its line leaves it an approval."""
+    """Return whether the rest of the line after an approval does not contradict it."""
     rest = _NO_CONDITIONS.sub("WITHOUT", rest)
     if not _REASON.match(rest) or _SECOND.search(rest):
         return False
-    if verdict == WITH_CONDITIONS:  # its reasons are conditions: `if` and `but` are at home in them
+    if verdict == WITH_CONDITIONS:  # its reasons are conditions, which contain `if` and `but`
         return re.match(r"\W*(?:NOT|NEVER|FALSE|NO\W*$)\b", rest) is None
     return _RESERVATION.search(rest) is None
 
 
 def _plain(line: str) -> str:
-    """One line without entities, invisible characters and odd spaces; full-width characters as ASCII."""
+    """Return a line without entities, invisible characters and unusual spaces; full-width characters become ASCII."""
     text = unicodedata.normalize("NFKC", html.unescape(line))
     text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf" or letter in "\u202e\u202d")
     return re.sub(r"\s+", " ", text)
 
 
 def _words(line: str) -> str:
-    """Upper-case words with the marks between them; without Markdown, tags and the bullet of a list."""
+    """Return the words in upper case with punctuation, without Markdown, tags and list bullets."""
     text = re.sub(r"</?[A-Za-z][^<>]*>", " ", line)
     text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     text = re.sub(r"[*_`\\#]+|\[X\]", " ", text.upper())

@@ -1,4 +1,4 @@
-"""The entry point: operations, a command, and a look at every start for runs that nobody drives."""
+"""The hooks: operations, a command, and the recovery of runs that no gateway executes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from llm_gateway_extension_review.reviews import reviews_of
 
 @hookimpl
 def gateway_operations() -> list[Operation]:
-    """Bring them."""
+    """Return the operations."""
     return OPERATIONS
 
 
 @hookimpl
 def gateway_commands() -> list[Command]:
-    """Bring `llm-gateway review`."""
+    """Return the command `llm-gateway review`."""
     return [COMMAND]
 
 
 @hookimpl(wrapper=True)
 def gateway_open_transport(name: str) -> Generator[None, Transport | None, Transport | None]:
-    """Have whatever serves callers go on first with what a killed gateway has left."""
+    """Wrap the transport: before it serves, resume runs of ended gateways."""
     transport = yield
     return None if transport is None else GoingOn(transport)
 
 
 class GoingOn:
-    """A transport whose gateway looks after runs."""
+    """A transport whose gateway resumes runs of ended gateways."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -40,6 +40,6 @@ class GoingOn:
         return getattr(self._transport, name)
 
     async def serve(self, gateway: Gateway) -> None:
-        """Look after runs, and serve."""
+        """Resume runs in the background, and serve."""
         reviews_of(gateway)
         await self._transport.serve(gateway)

@@ -1,4 +1,4 @@
-"""The position that an answer takes: its last POSITION line decides. One that cannot be read leaves the answer without a position."""
+"""Read the position of an answer. Its last POSITION line decides; if that line is unreadable, the answer has no position."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_gateway_extension_review.scanning import Line, scan
 
 NONE = "the answer has no line that begins with POSITION:"
 _LONGEST = 500
-_MOST_READ = 1_000  #: of a line
+_MOST_READ = 1_000  #: characters of a line that are read
 _LABEL = re.compile(
     r"(?:(?:the|my|our|final|overall|revised|updated|new|corrected)\s+){0,5}position\b"
     r"(?P<rest>[*_`~\s\"')\]]{0,20}(?:(?P<mark>[:=–—|-]|is\b|remains\b)(?P<value>.*))?)",
@@ -22,9 +22,9 @@ _EDGES = " \t*_`~\"'“”‘’|#>"
 
 
 def read_position(text: str, mark: str, choices: Sequence[str]) -> tuple[str | None, str | None]:
-    """The position and None, or None and what is wrong.
+    """Return the position and None, or None and the problem.
 
-    A quoted line takes no position. Where the last one is quoted and says something else, the answer has contradicted itself.
+    A quoted line is not a position. If the last POSITION line is a quotation with another position, the answer is contradictory.
     """
     lines = [part for part in scan(text, mark) if isinstance(part, Line)]
     own, problem = None, NONE
@@ -54,7 +54,7 @@ def _settled(value: str, choices: Sequence[str]) -> tuple[str | None, str]:
 
 
 def _chosen(value: str, choices: Iterable[str]) -> str | None:
-    """The choice that a value names: alone, or first and followed by a reason that names no other choice."""
+    """Return the choice in a value: alone, or first, followed by a reason that names no other choice."""
     said = _folded(value)
     alone = [choice for choice in choices if _folded(choice) == said]
     if alone:
@@ -71,7 +71,7 @@ def _chosen(value: str, choices: Iterable[str]) -> str | None:
 
 
 def _next(lines: Iterable[Line]) -> str:
-    """The next own line that says something: where the label is a heading."""
+    """Return the next line that is neither quoted nor empty, for a label that is a heading."""
     for line in lines:
         if line.text.strip():
             return "" if line.quoted else _plain(line.text[:_MOST_READ]).strip(_EDGES + "-")
@@ -79,7 +79,7 @@ def _next(lines: Iterable[Line]) -> str:
 
 
 def _unmarked(line: str) -> str:
-    """A line without what stands before its first word: Markdown, the bullet or number of a list."""
+    """Return a line without Markdown, list bullets and numbers at its beginning."""
     text = _START.sub("", _plain(line[:_MOST_READ]))
     return _START.sub("", _NUMBER.sub("", text))
 

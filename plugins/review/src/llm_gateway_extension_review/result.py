@@ -1,4 +1,4 @@
-"""What callers are answered: a run as it stands."""
+"""The result of a run in its wire form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ReviewResult(Wire):
 
     review_id: str
     kind: str
-    status: str  #: completed, escalate, failed, canceled; `deferred` while it goes on
+    status: str  #: completed, escalate, failed, canceled; `deferred` while it runs
     verdict: str | None = None
     quorum: dict[str, int] | None = None
     round: int
@@ -42,10 +42,10 @@ class ReviewResult(Wire):
 
 
 def result_of(run: Run, answers: dict[str, str], doing: dict[str, str], form: Format = "text") -> ReviewResult:
-    """The answer.
+    """Return the result.
 
-    :param answers: the words of reviewers, by their names: all of a question's, of a review's those that came to no findings.
-    :param doing: what those who are at work do just now.
+    :param answers: the texts of reviewers by name: all for a question; for a review, those without readable findings.
+    :param doing: the latest events of running reviewers.
     """
     looking = run.kind in (REVIEW, UNTIL_APPROVED)
     turns = latest(run)
@@ -79,7 +79,7 @@ def result_of(run: Run, answers: dict[str, str], doing: dict[str, str], form: Fo
 
 
 def latest(run: Run) -> list[Turn]:
-    """The last turn of every reviewer that was asked."""
+    """Return the last turn of every reviewer that has one."""
     role = LOOK if run.kind in (REVIEW, UNTIL_APPROVED) else ASK
     last = {turn.reviewer: turn for turn in run.turns if turn.role == role}
     return [last[reviewer.name] for reviewer in run.reviewers if reviewer.name in last]

@@ -1,4 +1,4 @@
-"""One reviewer's turn: an ordinary job, started once whoever dies meanwhile, and what its answer comes to."""
+"""The turn of a reviewer: an ordinary job that is started exactly once, even if the gateway is killed, and its answer."""
 
 from __future__ import annotations
 
@@ -17,34 +17,36 @@ from llm_gateway.errors import (
 )
 from llm_gateway_extension_review.state import Reviewer, Run, Turn
 
-_LOOK_BACK = 500  #: jobs of the provider among which a lost one is looked for: it was started seconds before a crash
-_NOBODY = (
-    "A review goes on without its caller, so it asks no person: let the policy allow this, "
-    "or ask this provider alone, where somebody can answer."
+_LOOK_BACK = (
+    500  #: number of the provider's newest jobs to search for a lost one, which was started seconds before a crash
+)
+_UNATTENDED = (
+    "A review runs in the background, so it cannot ask a person for approval: change the policy to allow this, "
+    "or send the request to this provider directly, where a person can answer."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a reviewer is asked."""
+    """The prompt and the options of a turn."""
 
-    rules: str  #: the stable beginning
+    rules: str  #: the stable beginning of the prompt
     task: str
     posture: str
-    anew: str | None = None  #: the task where the conversation cannot go on; None: it is a first turn
+    anew: str | None = None  #: the task if the conversation cannot be resumed; None: it is a first turn
     session_id: str | None = None
-    servers: bool = False  #: give it the MCP servers that the settings name
-    reuse: bool = False  #: the same question may be answered by the same job
+    servers: bool = False  #: pass the MCP servers of the settings to the run
+    reuse: bool = False  #: an identical question may use the same job
 
 
 async def find_lost(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn) -> str | None:
-    """The job of a turn whose gateway was killed before it could write down the job's id."""
+    """Find the job of a turn whose gateway was killed before it stored the job's id."""
     jobs = await gateway.store.list_jobs(principal=run.principal, provider=reviewer.provider, limit=_LOOK_BACK)
     return next((job.id for job in jobs if job.correlation_id == turn.correlation_id), None)
 
 
 async def start(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, question: Question) -> Turn:
-    """Start the job of a turn; where that is refused, the turn has failed, and no other one."""
+    """Start the job of a turn. If it is refused, only this turn fails."""
     try:
         if f"{reviewer.provider}_request_async" not in gateway.operations:
             raise NotInstalled(f"no provider {reviewer.provider} is installed")
@@ -57,7 +59,7 @@ async def start(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, ques
     except StoreUnavailable:
         raise
     except ApprovalNeeded as error:
-        return replace(turn, status="failed", error_code=error.code, problem=f"{error.message} {_NOBODY}")
+        return replace(turn, status="failed", error_code=error.code, problem=f"{error.message} {_UNATTENDED}")
     except GatewayError as error:
         problem = " ".join(filter(None, (error.message, error.recovery)))
         return replace(turn, status="failed", error_code=error.code, problem=problem)
@@ -65,7 +67,7 @@ async def start(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, ques
 
 
 async def finish(gateway: Gateway, turn: Turn) -> tuple[Turn, str]:
-    """Wait for the end of a turn's job: the turn as it ended, and the words of the answer."""
+    """Wait for the end of a turn's job. Return the ended turn and the text of the answer."""
     assert turn.job_id
     await gateway.supervisor.wait([JobId(turn.job_id)], until_all=True, timeout_s=None)
     job = await gateway.store.get_job(JobId(turn.job_id))
@@ -88,7 +90,7 @@ async def finish(gateway: Gateway, turn: Turn) -> tuple[Turn, str]:
 
 
 async def cancel(gateway: Gateway, turn: Turn) -> None:
-    """End a turn's job, if it goes on."""
+    """Cancel a turn's job if it has not ended."""
     job = await gateway.store.get_job(JobId(turn.job_id)) if turn.job_id else None
     if job is not None and not job.state.ended:
         await gateway.supervisor.cancel(job)
@@ -119,7 +121,7 @@ async def _submit(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, qu
 
 
 async def _whole(gateway: Gateway, result: RequestResult) -> str:
-    """The answer to its end: where the verdict stands."""
+    """Return the complete answer: the verdict is at its end."""
     text, job_id = result.text, JobId(result.job_id)
     while result.next_offset is not None:
         job = await gateway.store.get_job(job_id)

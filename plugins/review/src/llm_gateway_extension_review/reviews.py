@@ -1,4 +1,4 @@
-"""All runs of a home, as one gateway sees them: it drives its own, and those that nobody drives any more."""
+"""The runs of a home in one gateway. It executes its own runs, and takes over runs whose gateway has ended."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ from llm_gateway_extension_review.state import Run, Turn
 
 log = logging.getLogger("llm_gateway_extension_review")
 
-#: How often a gateway looks for runs whose gateway died. Nobody rings for them.
+#: How often a gateway searches for runs whose gateway has ended. No notification reports them.
 _LOOK_ROUND_S = 5.0
-#: How often who waits for another gateway's run reads how it stands.
+#: How often the state of another gateway's run is read while a call waits for it.
 _LOOK_AGAIN_S = 0.3
 _CANCEL_WAIT_S = 20.0
-_SHOWN = 2_000  #: letters of what a reviewer says, of which the last line is told
+_SHOWN = 2_000  #: the last characters of a reviewer's text; its last line is shown as progress
 _PRUNE_EVERY_S = 6 * 3600.0
 
 
 class Reviews:
-    """One per gateway."""
+    """The runs that one gateway executes. There is one object for each gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.folder = Folder(gateway.settings.home)
         self._gateway = gateway
-        self._driven: dict[str, Run] = {}  #: as they stand now
-        self._stirred: dict[str, anyio.Event] = {}
+        self._driven: dict[str, Run] = {}  #: run id -> current state
+        self._change_events: dict[str, anyio.Event] = {}
         gateway.tasks.start_soon(self._look_round)
 
     async def begin(self, run: Run, texts: dict[str, str]) -> None:
-        """Keep a run and its texts, and drive it from now on, whoever waits for it."""
+        """Store a run and its texts, and execute it in the background."""
         with anyio.CancelScope(shield=True):
             try:
                 held = await to_thread.run_sync(self.folder.begin, run, texts)
             except OSError as error:
-                raise StoreUnavailable(f"the review cannot be kept: {error}") from None
+                raise StoreUnavailable(f"the review cannot be stored: {error}") from None
             if held is not None:
                 self._drive(run, held)
 
     async def known(self, run_id: str, context: CallContext) -> Run:
-        """A run of this caller's, as it stands. Raises InvalidRequest: another's is not told apart from none."""
+        """Return a run of this caller. Raises InvalidRequest, with the same message for another caller's run as for an unknown one."""
         run = self._driven.get(run_id) or await to_thread.run_sync(self.folder.load, run_id)
         if run is None or run.principal != context.principal:
             raise InvalidRequest(f"there is no review {run_id}", recovery="Pass the reviewId of an answer, as it was.")
         return run
 
     async def follow(self, run_id: str, context: CallContext, timeout_s: float | None) -> Run:
-        """Wait for the end of a run, or until the time is over; meanwhile tell what the reviewers do."""
+        """Wait for the end of a run or the timeout, and report the progress of the reviewers."""
         run = await self.known(run_id, context)
         with anyio.move_on_after(timeout_s):
             async with anyio.create_task_group() as tasks:
@@ -64,25 +64,25 @@ class Reviews:
                     for turn in run.turns if context.progress else ():
                         if turn.status == "running" and turn.job_id and turn.job_id not in watched:
                             watched.add(turn.job_id)
-                            tasks.start_soon(self._tell, turn, context)
-                    await self._stir(run_id)
+                            tasks.start_soon(self._report_turn, turn, context)
+                    await self._wait_for_change(run_id)
                     run = await self.known(run_id, context)
                 tasks.cancel_scope.cancel()
         return await self.known(run_id, context)
 
     async def cancel(self, run_id: str, context: CallContext) -> Run:
-        """End a run and all that it has started, whoever drives it; wait a little for its end."""
+        """Cancel a run and its jobs, also if another gateway executes it; wait a short time for its end."""
         if not (await self.known(run_id, context)).ended:
             try:
                 await to_thread.run_sync(self.folder.write, run_id, CANCEL, "")
             except OSError as error:
                 raise StoreUnavailable(f"the review cannot be canceled: {error}") from None
-            for turn in (await self.known(run_id, context)).turns:  # who starts a job from now on sees the file
+            for turn in (await self.known(run_id, context)).turns:  # jobs that are started later see this file
                 await reviewers.cancel(self._gateway, turn)
         return await self.follow(run_id, context, _CANCEL_WAIT_S)
 
     async def take_up(self) -> None:
-        """Drive every run that nobody drives."""
+        """Execute every run that no gateway executes."""
         for run_id in await to_thread.run_sync(self.folder.unfinished):
             if run_id not in self._driven:
                 await self._take(run_id)
@@ -96,7 +96,7 @@ class Reviews:
             if run is None or run.ended:
                 await to_thread.run_sync(partial(self.folder.let_go, run_id, held, over=True))
             else:
-                log.info("going on with %s", run_id)
+                log.info("resuming %s", run_id)
                 self._drive(run, held)
 
     def _drive(self, run: Run, held: int) -> None:
@@ -110,26 +110,27 @@ class Reviews:
         finally:
             self._driven.pop(run.id, None)
             self.folder.let_go(run.id, held, over=over)
-            self._wake(run.id)
+            self._notify(run.id)
 
     def _note(self, run: Run) -> None:
         self._driven[run.id] = run
-        self._wake(run.id)
+        self._notify(run.id)
 
-    def _wake(self, run_id: str) -> None:
-        if (event := self._stirred.pop(run_id, None)) is not None:
+    def _notify(self, run_id: str) -> None:
+        event = self._change_events.pop(run_id, None)
+        if event is not None:
             event.set()
 
-    async def _stir(self, run_id: str) -> None:
-        """Wait until a run is worth another look."""
+    async def _wait_for_change(self, run_id: str) -> None:
+        """Wait until a run may have changed."""
         if run_id in self._driven:
-            await self._stirred.setdefault(run_id, anyio.Event()).wait()
+            await self._change_events.setdefault(run_id, anyio.Event()).wait()
             return
         await self._take(run_id)
-        if run_id not in self._driven:  # another gateway drives it, and says nothing
+        if run_id not in self._driven:  # another gateway executes it and sends no notification
             await anyio.sleep(_LOOK_AGAIN_S)
 
-    async def _tell(self, turn: Turn, context: CallContext) -> None:
+    async def _report_turn(self, turn: Turn, context: CallContext) -> None:
         assert context.progress
         assert turn.job_id
         await context.progress(f"{turn.reviewer}: begins ({turn.role}, round {turn.round})")
@@ -139,15 +140,15 @@ class Reviews:
         if job.state is JobState.QUEUED:
             await context.progress(f"{turn.reviewer}: waiting for a place")
         try:
-            said, writes = "", False
+            text, writes = "", False
             async for event in self._gateway.supervisor.watch(job):
                 if event.kind is EventKind.SESSION or not event.text.strip():
                     continue
-                said = (said + event.text)[-_SHOWN:] if event.kind is EventKind.TEXT else ""
-                writes = bool(said) and (writes or "```json" in said)
-                words = "writes its findings" if writes else (said or event.text).strip().splitlines()[-1]
-                await context.progress(f"{turn.reviewer}: {words[:200]}")
-        except (GatewayError, OSError):  # who cannot be told what goes on is still told how it ended
+                text = (text + event.text)[-_SHOWN:] if event.kind is EventKind.TEXT else ""
+                writes = bool(text) and (writes or "```json" in text)
+                status = "writes its findings" if writes else (text or event.text).strip().splitlines()[-1]
+                await context.progress(f"{turn.reviewer}: {status[:200]}")
+        except (GatewayError, OSError):  # without progress, the end is still reported
             pass
 
     async def _look_round(self) -> None:
@@ -161,18 +162,18 @@ class Reviews:
                         kept_s = self._gateway.settings.jobs.retention_days * 86_400
                         await to_thread.run_sync(self.folder.prune, time.time() - kept_s)
                 except OSError as error:
-                    log.warning("could not look after reviews: %s", error)
+                    log.warning("could not resume reviews: %s", error)
                 await anyio.sleep(_LOOK_ROUND_S)
         finally:
             _OF_GATEWAY.pop(self._gateway, None)
 
 
-#: Of the open gateways of this process.
+#: The runs of each open gateway of this process.
 _OF_GATEWAY: dict[Gateway, Reviews] = {}
 
 
 def reviews_of(gateway: Gateway) -> Reviews:
-    """The runs, as this gateway sees them; looking after them begins with the first call."""
+    """Return the runs of this gateway. The first call starts resuming runs of ended gateways."""
     if gateway not in _OF_GATEWAY:
         _OF_GATEWAY[gateway] = Reviews(gateway)
     return _OF_GATEWAY[gateway]

@@ -1,4 +1,4 @@
-"""Drives a run to its end, round by round. Every step first looks whether it was done: a run goes on where a killed gateway left it."""
+"""Executes a run round by round. Every step first checks whether it is already done, so a run can be resumed after a crash."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ from llm_gateway_extension_review.verdicts import read_review
 
 log = logging.getLogger("llm_gateway_extension_review")
 
-CANCEL = "cancel"  #: the file that says that a run is to end
+CANCEL = "cancel"  #: name of the file that requests the end of a run
 CANCELED = "it was canceled"
-#: What passes by itself: the provider has no room, its service cannot be reached, or there is no place in the queue.
+#: Temporary failures: the provider is saturated, its service is unreachable, or the queue is full.
 _PASSING = frozenset(("overloaded", "unreachable", "saturated", "session_busy"))
 _AGAIN_AFTER_S = 15.0
 _ATTEMPTS = 2
@@ -51,7 +51,7 @@ CUT = "evidence_cut: the material was too long; reviewers were told to read the 
 
 
 class Drive:
-    """One run, driven by this gateway."""
+    """Executes one run in this gateway."""
 
     def __init__(self, gateway: Gateway, folder: Folder, run: Run, changed: Callable[[Run], None]) -> None:
         self.run = run
@@ -61,11 +61,11 @@ class Drive:
         self._writing = anyio.Lock()
 
     async def __call__(self) -> bool:
-        """Drive it; whether it is over. False: the store or the disk failed, somebody must try again."""
+        """Execute the run; return whether it has ended. False: the store or the disk failed, and it must be tried again."""
         try:
             await self._to_the_end()
         except (StoreUnavailable, OSError) as error:
-            log.warning("%s could not go on: %s", self.run.id, error)
+            log.warning("%s could not continue: %s", self.run.id, error)
             return False
         return True
 
@@ -79,7 +79,7 @@ class Drive:
             raise
         except GatewayError as error:
             await self._end("failed", problem=error.message)
-        except Exception as error:  # a run that fails must not end the gateway
+        except Exception as error:  # a failing run must not stop the gateway
             log.exception("%s failed", self.run.id)
             await self._end("failed", problem=f"{type(error).__name__}: {error}")
 
@@ -88,7 +88,7 @@ class Drive:
     async def _review(self) -> None:
         looping = self.run.kind == UNTIL_APPROVED
         for number in range(1, self.run.max_rounds + 1):
-            await self._look(number)
+            await self._review_round(number)
             turns = self.run.of_round(number)
             verdict = verdict_of(turns, self.run.quorum)
             if looping and any(turn.status == "canceled" for turn in turns):
@@ -104,9 +104,10 @@ class Drive:
                     return await self._end(status, verdict, f"the implementer's turn did not end well: {fix.problem}")
         return None
 
-    async def _look(self, number: int) -> None:
-        """Have every reviewer look, and read what each says."""
-        if all((turn := self.run.turn(number, LOOK, reviewer.name)) and turn.ended for reviewer in self.run.reviewers):
+    async def _review_round(self, number: int) -> None:
+        """Let every reviewer review, and read the answers."""
+        turns = [self.run.turn(number, LOOK, reviewer.name) for reviewer in self.run.reviewers]
+        if all(turn is not None and turn.ended for turn in turns):
             return
         fixed = any(turn.status == "completed" for turn in self.run.of_round(number - 1, FIX))
         evidence, cut = await self._evidence(number)
@@ -135,7 +136,7 @@ class Drive:
         await self._turns(number, LOOK, asked, carried)
 
     async def _evidence(self, number: int) -> tuple[str, bool]:
-        """The material of a round: the same for all its reviewers, also after a crash."""
+        """Return the material of a round. It is the same for all reviewers, also after a crash."""
         run, name = self.run, f"evidence-{number}.txt"
         assert run.scope
         text = await to_thread.run_sync(self._folder.read, run.id, name)
@@ -153,12 +154,12 @@ class Drive:
         return text, CUT in self.run.notes
 
     async def _fix(self, number: int) -> Turn:
-        """Have the implementer work on what was found, in one conversation over all rounds."""
+        """Let the implementer work on the findings, in one conversation over all rounds."""
         run = self.run
         assert run.implementer
         looked = run.of_round(number)
         plain = [turn for turn in looked if turn.verdict == NOT_APPROVED and not turn.findings]
-        doubts = [(turn.reviewer, (await self._said(turn))[-20_000:]) for turn in plain]
+        doubts = [(turn.reviewer, (await self._answer_text(turn))[-20_000:]) for turn in plain]
         task = words.fix_task(run, number, merge(looked), doubts)
         earlier = [turn for turn in run.turns if turn.role == FIX and turn.round < number and turn.session_id]
         question = Question(
@@ -182,44 +183,43 @@ class Drive:
         rules = words.answer_rules(run.choices) if run.kind == CONSENSUS and not run.judge else ""
         question = Question(rules=rules, task=asked, posture=run.posture, servers=True)
         reusable = replace(question, reuse=run.kind != CONSENSUS)
-        # An agent that is asked twice must answer twice: a request that may be reused would join the other one's run.
+        # If an agent is asked twice, it must answer twice: a reusable request would join the run of the first one.
         times = Counter((reviewer.provider, reviewer.model) for reviewer in run.reviewers)
         asked_once = [times[reviewer.provider, reviewer.model] == 1 for reviewer in run.reviewers]
         questions = [reusable if once else question for once in asked_once]
         await self._turns(1, ASK, list(zip(run.reviewers, questions, strict=True)))
         if run.kind == CONSENSUS:
-            said = await self._judge(asked) if run.judge else agreement(self.run)
-            self.run = replace(self.run, consensus=said)
+            consensus = await self._judge(asked) if run.judge else agreement(self.run)
+            self.run = replace(self.run, consensus=consensus)
         await self._end("completed")
 
     async def _judge(self, asked: str) -> dict[str, object]:
         run = self.run
         assert run.judge
-        heard = [turn for turn in run.of_round(1, ASK) if turn.status == "completed"]
+        answered = [turn for turn in run.of_round(1, ASK) if turn.status == "completed"]
         nothing: dict[str, object] = {"reached": False, "position": None, "agreeing": [], "dissent": []}
-        if not heard:
-            return {**nothing, "problem": "nobody has answered"}
-        answers = [await self._said(turn) for turn in heard]
+        if not answered:
+            return {**nothing, "problem": "no agent has answered"}
+        answers = [await self._answer_text(turn) for turn in answered]
         task = words.judge_task(run, asked, answers)
         question = Question(rules=words.JUDGE_RULES, task=task, posture="read_only")
         await self._turns(2, JUDGE, [(run.judge, question)])
         turn = self.run.turn(2, JUDGE, run.judge.name)
-        said = await self._said(turn) if turn else ""
-        parts = [part for part in scan(said, run.mark) if isinstance(part, Block) and not part.evidence]
+        text = await self._answer_text(turn) if turn else ""
+        parts = [part for part in scan(text, run.mark) if isinstance(part, Block) and not part.evidence]
         blocks = [part for part in parts if part.kind.startswith("json") or not part.kind]
-        last = (
-            json_of(blocks[-1]) if blocks else None
-        )  # an earlier one is never used: the judge may have changed its mind
-        told = judged(self.run, last) if isinstance(last, dict) else None
-        why = turn.problem if turn and turn.problem else "the judge's answer is not in the form that was asked for"
-        return told or {**nothing, "problem": why}
+        # Only the last block is used: the judge may have changed its judgement.
+        last = json_of(blocks[-1]) if blocks else None
+        judgement = judged(self.run, last) if isinstance(last, dict) else None
+        why = turn.problem if turn and turn.problem else "the judge's answer is not in the requested form"
+        return judgement or {**nothing, "problem": why}
 
     # ------------------------------------------------------------------------------------------------------------- turns
 
     async def _turns(
         self, number: int, role: str, asked: list[tuple[Reviewer, Question]], carried: list[Turn] | None = None
     ) -> None:
-        """Let these reviewers take their turns, all at once, each as far as it has not yet."""
+        """Execute the unfinished turns of these reviewers concurrently."""
         known = {reviewer.name: self.run.turn(number, role, reviewer.name) for reviewer, _ in asked}
         begun = [
             Turn(
@@ -232,19 +232,19 @@ class Drive:
             if known[reviewer.name] is None
         ]
         await self._keep(*begun, *(carried or ()))
-        troubles: list[Exception] = []
+        errors: list[Exception] = []
 
-        async def one(reviewer: Reviewer, question: Question) -> None:
+        async def execute(reviewer: Reviewer, question: Question) -> None:
             try:
                 await self._turn(number, role, reviewer, question, known[reviewer.name] is not None)
-            except Exception as error:  # the others go on to their ends
-                troubles.append(error)
+            except Exception as error:  # the other turns continue
+                errors.append(error)
 
         async with anyio.create_task_group() as tasks:
             for reviewer, question in asked:
-                tasks.start_soon(one, reviewer, question)
-        if troubles:
-            raise troubles[0]
+                tasks.start_soon(execute, reviewer, question)
+        if errors:
+            raise errors[0]
 
     async def _turn(self, number: int, role: str, reviewer: Reviewer, question: Question, begun_before: bool) -> None:
         turn = self.run.turn(number, role, reviewer.name)
@@ -252,11 +252,11 @@ class Drive:
         if turn.ended:
             return
         turn, text = await self._attempt(reviewer, turn, question, begun_before)
-        while self._passes(turn, question):
+        while self._is_retryable(turn, question):
             again = f"{turn.correlation_id}:{turn.attempt + 1}"
             turn = replace(turn, status="starting", job_id=None, attempt=turn.attempt + 1, correlation_id=again)
             turn = replace(turn, error_code=None, problem=None)
-            await self._keep(turn)  # before the job: a killed gateway's successor knows which one to look for
+            await self._keep(turn)  # before the job starts, so that another gateway can find the job after a crash
             await anyio.sleep(_AGAIN_AFTER_S)
             turn, text = await self._attempt(reviewer, turn, question, begun_before=False)
         if text:
@@ -266,7 +266,7 @@ class Drive:
     async def _attempt(
         self, reviewer: Reviewer, turn: Turn, question: Question, begun_before: bool
     ) -> tuple[Turn, str]:
-        """Have the job of a turn done, the one that is there or a new one."""
+        """Execute the job of a turn: the existing one, or a new one."""
         if turn.job_id is None and begun_before:
             lost = await reviewers.find_lost(self._gateway, self.run, reviewer, turn)
             turn = replace(turn, job_id=lost, status="running") if lost else turn
@@ -277,13 +277,13 @@ class Drive:
             if turn.ended:
                 return turn, ""
             await self._keep(turn)
-        if await self._canceled():  # who canceled may not have seen this job
+        if await self._canceled():  # the cancel may have missed this job
             await reviewers.cancel(self._gateway, turn)
         return await reviewers.finish(self._gateway, turn)
 
     @staticmethod
-    def _passes(turn: Turn, question: Question) -> bool:
-        """Whether it is worth asking again: only who changes nothing is, for half of a change may have been made."""
+    def _is_retryable(turn: Turn, question: Question) -> bool:
+        """Return whether to retry. Only reading turns are retried, because a writing turn may have made a part of its changes."""
         reads = question.posture in ("read_only", "plan")
         return reads and turn.status == "failed" and turn.error_code in _PASSING and turn.attempt < _ATTEMPTS
 
@@ -291,12 +291,12 @@ class Drive:
         return await to_thread.run_sync(self._folder.read, self.run.id, CANCEL) is not None
 
     def _read(self, turn: Turn, text: str) -> Turn:
-        """What the answer of a turn comes to."""
+        """Return the turn with the values in its answer."""
         if turn.status != "completed":
             return turn
         if turn.role == LOOK:
-            said = read_review(text, self.run.mark)
-            return replace(turn, verdict=said.verdict, findings=said.findings, problem=said.problem)
+            judgement = read_review(text, self.run.mark)
+            return replace(turn, verdict=judgement.verdict, findings=judgement.findings, problem=judgement.problem)
         if not text.strip():
             return replace(turn, status="failed", error_code="empty_output", problem="the answer is empty")
         if turn.role == ASK and self.run.kind == CONSENSUS and not self.run.judge:
@@ -307,7 +307,7 @@ class Drive:
         position, problem = read_position(text, self.run.mark, self.run.choices)
         return replace(turn, position=position, problem=problem)
 
-    async def _said(self, turn: Turn) -> str:
+    async def _answer_text(self, turn: Turn) -> str:
         return await to_thread.run_sync(self._folder.read, self.run.id, answer_name(turn)) or ""
 
     async def _keep(self, *turns: Turn) -> None:
@@ -328,5 +328,5 @@ class Drive:
 
 
 def answer_name(turn: Turn) -> str:
-    """The file that keeps the words of a turn."""
+    """Return the name of the file with the answer of a turn."""
     return f"answer-{turn.round}-{turn.role}-{turn.reviewer}.md"

@@ -1,8 +1,7 @@
-"""The parts of an agent's answer: its own lines, lines that it quotes, and its fenced blocks.
+"""Split an agent's answer into its own lines, quoted lines, and fenced blocks.
 
-A reviewer repeats parts of the material that it judges, and whoever wrote the material chose the words. So every reader of an
-answer must know which lines are quotations: lines in a fenced block, behind `>`, indented like code, or between the two lines
-that carry the run's mark.
+A reviewer quotes parts of the material, whose author chose their text. So every reader of an answer must know which lines are
+quotations: lines in a fenced block, after `>`, indented like code, or between the two lines with the run's mark.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-#: A fence may stand in a list item. In a block quote every line is a quotation anyway.
+#: A fence may be in a list item. In a block quote every line is a quotation anyway.
 _FENCE = re.compile(r"^(?P<indent>\s*(?:(?:[-*+]|\d{1,9}[.)])\s+)*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$", re.S)
 _CODE_INDENT = re.compile(r"^(?: {4}| {0,3}\t)")
 
@@ -32,13 +31,13 @@ class Block:
     kind: str  #: the first word after the opening fence, in lower case
     text: str
     closed: bool
-    evidence: bool  #: it stands between the lines with the run's mark: the reviewer repeats the material
+    evidence: bool  #: it is between the lines with the run's mark, so it is repeated material
 
 
 def scan(text: str, mark: str) -> Iterator[Line | Block]:
-    """Take an answer apart, in order. The lines of the evidence marks and of fences themselves are left out.
+    """Yield the parts of an answer in order, without the lines of marks and fences.
 
-    Only a line feed ends a line: other separators would let a quoted line continue as a line of the reviewer's own.
+    Only a line feed ends a line: with other separators, a part of a quoted line would count as a line of the reviewer.
     """
     fence, indent, kind, content = "", 0, "", list[str]()
     evidence = False
@@ -67,7 +66,7 @@ def scan(text: str, mark: str) -> Iterator[Line | Block]:
 
 
 def _in_evidence(line: str, before: bool) -> bool:
-    """Whether the evidence goes on after a line with the mark. A mere mention of the mark changes nothing."""
+    """Return whether evidence follows a line with the mark. A line that only mentions the mark changes nothing."""
     if "BEGINS" in line:
         return True
     return before and "ENDS" not in line

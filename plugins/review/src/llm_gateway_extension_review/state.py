@@ -1,4 +1,4 @@
-"""What is known of a run: who sits on it, what they were asked in which round, and what came of it. Kept in the home."""
+"""The stored state of a run: its reviewers, their turns in each round, and the result."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Any
 
 REVIEW, UNTIL_APPROVED, ASK_MANY, CONSENSUS = "review", "review_until_approved", "ask_many", "consensus"
-#: What a turn is for.
+#: The roles of a turn.
 LOOK, FIX, ASK, JUDGE = "review", "fix", "ask", "judge"
 APPROVED, WITH_CONDITIONS, NOT_APPROVED = "APPROVED", "APPROVED_WITH_CONDITIONS", "NOT_APPROVED"
-#: Too few approvals, and nobody who said no: a silent reviewer is never agreement.
+#: Too few approvals and no refusal: a missing verdict is never an approval.
 NO_QUORUM = "NO_QUORUM"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reviewer:
-    """Somebody who is asked."""
+    """A reviewer of a run."""
 
     name: str  #: unique in its run
     provider: str
@@ -26,13 +26,13 @@ class Reviewer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a reviewer has found."""
+    """A finding of a reviewer."""
 
     severity: str  #: critical, high, medium, low or info
     title: str
     file: str = ""
-    line: int = 0  #: 0: the whole file, or none
-    cause: str = ""  #: a few words, the same for the same kind of fault
+    line: int = 0  #: 0: the complete file, or no file
+    cause: str = ""  #: a short text, the same for the same kind of fault
     detail: str = ""
     suggestion: str = ""
 
@@ -44,35 +44,35 @@ class Turn:
     round: int
     role: str
     reviewer: str
-    correlation_id: str = ""  #: names run, round and reviewer: by it the job is found again
+    correlation_id: str = ""  #: contains run, round and reviewer; the job can be found by it
     job_id: str | None = None
-    status: str = "starting"  #: then `running`, then how the job ended
-    session_id: str | None = None  #: ours, when the conversation can go on
-    verdict: str | None = None  #: None: this reviewer has said nothing that counts
-    problem: str | None = None  #: why it does not count
+    status: str = "starting"  #: then `running`, then the final state of the job
+    session_id: str | None = None  #: the gateway's session id, if the conversation can be resumed
+    verdict: str | None = None  #: None: this reviewer gave no valid verdict
+    problem: str | None = None  #: why the turn does not count
     findings: tuple[Finding, ...] = ()
     position: str | None = None
     error_code: str | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
     cost_usd: float | None = None
     duration_ms: int | None = None
-    attempt: int = 1  #: a reader whose provider had no room is asked once more
-    carried: bool = False  #: nothing has changed since this reviewer's last look: its word stands
+    attempt: int = 1  #: a reading turn is retried once after a temporary failure
+    carried: bool = False  #: the verdict of the previous round, because nothing has changed since
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the turn has ended."""
         return self.status not in ("starting", "running")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What is reviewed."""
+    """The scope of a review."""
 
     kind: str  #: range, uncommitted, files or text
-    range: str = ""  #: as the caller said it
-    base: str = ""  #: the commit that it begins at
-    head: str = ""  #: the commit that it ends at; empty: the working tree
+    range: str = ""  #: as the caller passed it
+    base: str = ""  #: the first commit
+    head: str = ""  #: the last commit; empty: the working tree
     files: tuple[str, ...] = ()
 
 
@@ -91,10 +91,10 @@ class Run:
     problem: str | None = None
     reviewers: tuple[Reviewer, ...]
     quorum: int
-    mark: str  #: nobody who wrote the evidence can know it
+    mark: str  #: a random text that the authors of the material cannot know
     scope: Scope | None = None
     instructions: str = ""
-    posture: str = "read_only"  #: of those who look or answer
+    posture: str = "read_only"  #: of reviewers and answering agents
     implementer: Reviewer | None = None
     fix_posture: str = "accept_edits"
     judge: Reviewer | None = None
@@ -104,27 +104,27 @@ class Run:
     turns: tuple[Turn, ...] = ()
     verdict: str | None = None
     consensus: Mapping[str, Any] | None = None
-    notes: tuple[str, ...] = ()  #: what a reader of the result must know, such as evidence that was cut
+    notes: tuple[str, ...] = ()  #: notes for readers of the result, such as truncated material
 
     @property
     def ended(self) -> bool:
-        """Whether it is over."""
+        """Whether the run has ended."""
         return self.status != "running"
 
     @property
     def round(self) -> int:
-        """The last round that was begun."""
+        """The last started round."""
         return max((turn.round for turn in self.turns), default=0)
 
     def turn(self, number: int, role: str, reviewer: str) -> Turn | None:
-        """A reviewer's part in a round."""
+        """Return the turn of a reviewer in a round."""
         return next((t for t in self.turns if (t.round, t.role, t.reviewer) == (number, role, reviewer)), None)
 
     def of_round(self, number: int, role: str = LOOK) -> list[Turn]:
-        """Everybody's part in a round."""
+        """Return all turns of a round."""
         return [turn for turn in self.turns if (turn.round, turn.role) == (number, role)]
 
     def with_turns(self, *changed: Turn) -> Run:
-        """The run with these turns instead of those of the same place."""
+        """Return the run with these turns in place of those with the same round, role and reviewer."""
         turns = {(turn.round, turn.role, turn.reviewer): turn for turn in (*self.turns, *changed)}
         return replace(self, turns=tuple(turns.values()))

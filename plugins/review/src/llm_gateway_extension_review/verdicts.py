@@ -1,8 +1,7 @@
-"""What a review says: its last line on the verdict decides, and its findings.
+"""Read a review: the last line about the verdict decides; the findings are read from its blocks.
 
-A quotation (a fenced block, a `>` line, an indented line, what is between two lines with the run's mark) never approves, because
-its words may be those of the material. A quotation that refuses counts. So nothing that comes after an approval can be overlooked:
-a later line on the verdict that refuses or cannot be read takes the approval back.
+A quotation (a fenced block, a `>` line, an indented line, lines between two lines with the run's mark) never approves, because its
+text may come from the material. A quotation that refuses counts. A later line that refuses or is unreadable revokes an approval.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ _ENDS_IN_NOT = re.compile(r"\b(?:not|never|no longer|cannot be|n['’]t(?: be)?)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What a reviewer's answer comes to."""
+    """The verdict and the findings of an answer."""
 
-    verdict: str | None = None  #: None: it does not count
+    verdict: str | None = None  #: None: the answer does not count
     findings: tuple[Finding, ...] = ()
-    problem: str | None = None  #: what is wrong with the form
+    problem: str | None = None  #: the problem of the form
 
 
 def read_review(text: str, mark: str) -> Judgement:
     """Read a review.
 
-    An approval counts only with readable blocks of findings (an empty list will do), and not as one without conditions where it
-    has a critical or high finding. Doubts count in any form that names them.
+    An approval counts only with readable blocks of findings (an empty list is enough). With a critical or high finding, it becomes
+    an approval with conditions. Findings count in any readable form.
     """
     if not text.strip():
         return Judgement(problem="the answer is empty")
@@ -58,14 +57,14 @@ def read_review(text: str, mark: str) -> Judgement:
 
 
 def _last_word(parts: Iterable[Line | Block]) -> tuple[str | None, str | None]:
-    """The verdict of the last part that speaks of it, or why there is none."""
+    """Return the verdict of the last part that is about it, or the reason why there is none."""
     last: str | None = None
     shown, before = "", ""
     for part in parts:
         found = _said_by(part)
         if found is None:
             pass
-        elif found.verdict in _APPROVALS and _ENDS_IN_NOT.search(before):  # a line was broken after "not"
+        elif found.verdict in _APPROVALS and _ENDS_IN_NOT.search(before):  # there was a line break after "not"
             last, shown = UNCLEAR, f"{before} {_shown(part)}"
         else:
             last, shown = found.verdict, _shown(part)
@@ -79,7 +78,7 @@ def _last_word(parts: Iterable[Line | Block]) -> tuple[str | None, str | None]:
 
 
 def _said_by(part: Line | Block) -> Said | None:
-    """What a part says of the verdict, as far as it may."""
+    """Return the verdict that a part may state."""
     if isinstance(part, Block):
         said = None if part.evidence else json_of(part)
         value = said.get("verdict") if isinstance(said, dict) else None

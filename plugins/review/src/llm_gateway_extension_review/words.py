@@ -1,4 +1,4 @@
-"""What agents are told. The rules are the same bytes for every reviewer and round: the stable beginning of each prompt."""
+"""The prompts for agents. The rules are identical for every reviewer and round: the stable beginning of each prompt."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ something new is wrong; report only what is open now."""
 
 
 def fenced(text: str, mark: str) -> str:
-    """Text as data, between lines that it cannot contain; without what no prompt may contain."""
+    """Return text as data between lines that it cannot contain, without characters that a prompt may not contain."""
     data = text.replace(mark, "[mark]").replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     return f"=== EVIDENCE BEGINS {mark}\n{data}\n=== EVIDENCE ENDS {mark}"
 
 
 def scope_words(scope: Scope | None) -> str:
-    """What is reviewed, in a few words."""
+    """Return a short description of the scope."""
     if scope is None:
         return ""
     if scope.kind == "range":
@@ -79,7 +79,7 @@ def scope_words(scope: Scope | None) -> str:
 
 
 def review_task(run: Run, number: int, evidence: str, *, cut: bool, before: Sequence[Merged]) -> str:
-    """What a reviewer is asked in a round."""
+    """Return the task of a reviewer in a round."""
     parts = [f"Review {scope_words(run.scope)}."]
     if number > 1:
         parts = [f"This is round {number} of at most {run.max_rounds}. {_AGAIN}"]
@@ -100,7 +100,7 @@ def review_task(run: Run, number: int, evidence: str, *, cut: bool, before: Sequ
 
 
 def fix_task(run: Run, number: int, merged: Sequence[Merged], doubts: Sequence[tuple[str, str]]) -> str:
-    """What the implementer is asked after a round."""
+    """Return the task of the implementer after a round."""
     parts = [f"Round {number} of the review of {scope_words(run.scope)} is over. These findings are open:"]
     parts.append(fenced(finding_lines(merged) or "(none in the form of a list)", run.mark))
     for reviewer, words in doubts:
@@ -109,7 +109,7 @@ def fix_task(run: Run, number: int, merged: Sequence[Merged], doubts: Sequence[t
 
 
 def finding_lines(merged: Sequence[Merged]) -> str:
-    """Findings as a plain list."""
+    """Return findings as a plain list."""
     lines = []
     for number, one in enumerate(merged, 1):
         found = one.finding
@@ -120,13 +120,13 @@ def finding_lines(merged: Sequence[Merged]) -> str:
 
 
 def answer_rules(choices: Sequence[str]) -> str:
-    """The rules of a question whose answers are counted."""
+    """Return the rules of a question whose answers are counted."""
     named = f", exactly one of these: {' | '.join(choices)}" if choices else ""
     return ANSWER_RULES.format(choices=named)
 
 
 def judge_task(run: Run, question: str, answers: Sequence[str]) -> str:
-    """What a judge is asked; nobody is named to him."""
+    """Return the task of the judge. The answers are anonymous."""
     parts = ["The question was:", fenced(question, run.mark)]
     for number, words in enumerate(answers, 1):
         parts += [f"Answer {number}:", fenced(words, run.mark)]

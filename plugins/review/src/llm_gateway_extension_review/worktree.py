@@ -14,7 +14,7 @@ from types import TracebackType
 from llm_gateway.files import open_regular
 
 FILE, EXECUTABLE, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
-MOST_IN_MEMORY = 8 << 20  #: of one file; larger ones are compared, and not shown
+MOST_IN_MEMORY = 8 << 20  #: bytes of one file; larger files are compared but not shown
 LATE = "it could not be compared in time"
 _PIECE = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -23,30 +23,30 @@ _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What is at a path."""
+    """The file at a path."""
 
-    kind: str  #: file, link, directory, absent, or why it cannot be read
-    mode: str = ""  #: as in a tree of git; of a file or link
+    kind: str  #: file, link, directory, absent, or the reason why it cannot be read
+    mode: str = ""  #: the mode of a file or link as in a tree of git
     size: int = 0
-    oid: str = ""  #: the name that git has for this content; empty where nobody asked
-    data: bytes = b""  #: the beginning, as much as was asked for
+    oid: str = ""  #: git's object name of the content; empty if it was not requested
+    data: bytes = b""  #: the beginning of the content, up to the requested size
 
     @property
     def readable(self) -> bool:
-        """Whether it has content."""
+        """Whether the content could be read."""
         return self.kind in ("file", "link")
 
     @property
     def whole(self) -> bool:
-        """Whether `data` is all of the content."""
+        """Whether `data` is the complete content."""
         return len(self.data) == self.size
 
 
 class WorkingTree:
-    """A directory whose files are looked at. Blocking. Use it as a context manager, and in the order of paths."""
+    """Reads the files of a directory. Blocking. Use it as a context manager, and read paths in order."""
 
     def __init__(self, top: str, *, algorithm: str = "sha1", until: float | None = None) -> None:
-        """Name the directory.
+        """Set the directory.
 
         :param algorithm: that of the object names of the repository: sha1 or sha256.
         :param until: `time.monotonic()` after which no file is hashed any more.
@@ -65,7 +65,7 @@ class WorkingTree:
         self._close()
 
     def look(self, path: bytes, most_bytes: int = MOST_IN_MEMORY, *, hashed: bool = True) -> Found:
-        """What is at this path, relative to the top.
+        """Return the file at a path relative to the directory.
 
         :param most_bytes: of its content that are kept.
         :param hashed: whether its object name is wanted: then all of it is read.
@@ -86,7 +86,7 @@ class WorkingTree:
             return Found(kind="absent" if error.errno in _ABSENT else error.strerror or "not readable")
 
     def names_in(self, path: bytes, limit: int) -> list[bytes]:
-        """Some names in a directory, sorted; none where it cannot be read."""
+        """Return some sorted names in a directory; none if it cannot be read."""
         try:
             descriptor = self._enter(path)
             with os.scandir(descriptor) as entries:
@@ -95,7 +95,7 @@ class WorkingTree:
             return []
 
     def sha256(self, path: bytes) -> str | None:
-        """The SHA-256 of a file's content."""
+        """Return the SHA-256 of a file's content."""
         folder, _, name = path.rpartition(b"/")
         try:
             digest = hashlib.sha256()
@@ -127,7 +127,7 @@ class WorkingTree:
         return hashlib.new(self._algorithm, b"blob %d\0" % len(data) + data).hexdigest()
 
     def _enter(self, folder: bytes) -> int:
-        """A descriptor of a directory, reached through directories alone. Raises OSError."""
+        """Return a descriptor of a directory, opened without following links. Raises OSError."""
         if self._open and self._open[0] == folder:
             return self._open[1]
         self._close()

@@ -1,4 +1,7 @@
-"""What the author of a plugin tests it with. Names are loaded when they are first used: pytest imports this at its start."""
+"""Contract suites, fixtures and imitated programs for the tests of a plugin.
+
+pytest imports this package when it starts, so each name is loaded only when it is first used.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ if TYPE_CHECKING:
     from llm_gateway_testing.contract.store import StoreContract
     from llm_gateway_testing.contract.store_machine import TwinStores
     from llm_gateway_testing.contract.transport import Caller, Told, TransportContract
+    from llm_gateway_testing.gateway_factory import GatewayFactory
     from llm_gateway_testing.programs import Program, ProgramBuilder
-    from llm_gateway_testing.worlds import GatewayFactory
 
-_HOMES = {
+_MODULES = {
     "Caller": "contract.transport",
     "EngineContract": "contract.engine",
-    "GatewayFactory": "worlds",
+    "GatewayFactory": "gateway_factory",
     "PolicyContract": "contract.policy",
     "Program": "programs",
     "ProgramBuilder": "programs",
@@ -47,6 +50,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"llm_gateway_testing.{_HOMES[name]}"), name)
+    return getattr(import_module(f"llm_gateway_testing.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What pytest finds: three fixtures, none of which does anything unasked."""
+"""The pytest plugin: three fixtures. None of them does anything unless a test requests it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 pytest.register_assert_rewrite("llm_gateway_testing.contract")
 
-from llm_gateway_testing.leaks import nothing_left_behind  # noqa: E402 - behind what pytest must know first
+from llm_gateway_testing.leaks import nothing_left_behind  # noqa: E402 - pytest must register the rewrite first
 
 if TYPE_CHECKING:
     from llm_gateway_testing import GatewayFactory, ProgramBuilder
@@ -20,15 +20,15 @@ __all__ = ["gateway_factory", "make_program", "nothing_left_behind"]
 
 @pytest.fixture
 def gateway_factory(tmp_path: Path) -> GatewayFactory:
-    """Open whole gateways in homes of the test's own: see `GatewayFactory`."""
-    from llm_gateway_testing.worlds import GatewayFactory
+    """Open complete gateways with a home for this test only: see `GatewayFactory`."""
+    from llm_gateway_testing.gateway_factory import GatewayFactory
 
     return GatewayFactory(tmp_path)
 
 
 @pytest.fixture
 def make_program(tmp_path: Path) -> Callable[..., object] | ProgramBuilder:
-    """Write small programs that pretend to be a CLI: see `ProgramBuilder`."""
+    """Write small programs that imitate a CLI: see `ProgramBuilder`."""
     from llm_gateway_testing.programs import ProgramBuilder
 
     return ProgramBuilder(tmp_path / "programs")

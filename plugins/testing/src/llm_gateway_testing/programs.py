@@ -1,11 +1,11 @@
-"""Programs that pretend to be a coding agent: small, real executables that say what a test wants them to say.
+"""Programs that imitate a coding agent: small, real executables that print the lines a test gives them.
 
 def test_my_provider(make_program):
     program = make_program("mine", 'print this line', {"type": "result"}, exit_code=3)
     ... PATH=str(program.folder) ...
     assert program.runs()[0].argv == ["--flag"]
 
-With `waits=True` a program stops before its last line until the test calls `go()`: an event, not a length of time.
+With `waits=True` a program stops before its last line until the test calls `go()`, so no test needs to sleep.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ plan = json.loads({plan!r})
 here = {here!r}
 for name in plan["ignores"]:
     signal.signal(getattr(signal, name), signal.SIG_IGN)
-words = "" if plan["deaf"] else sys.stdin.buffer.read().decode("utf-8", "replace")
-seen = {{"argv": sys.argv[1:], "stdin": words, "cwd": os.getcwd(), "env": dict(os.environ), "pid": os.getpid()}}
+stdin = "" if plan["deaf"] else sys.stdin.buffer.read().decode("utf-8", "replace")
+seen = {{"argv": sys.argv[1:], "stdin": stdin, "cwd": os.getcwd(), "env": dict(os.environ), "pid": os.getpid()}}
 with open(os.path.join(here, plan["name"] + ".runs"), "a") as log:
     log.write(json.dumps(seen) + "\\n")
 if plan["detaches"] and os.fork() == 0:
@@ -37,8 +37,8 @@ print(plan["stderr"], end="", file=sys.stderr, flush=True)
 for line in first:
     print(line, flush=True)
 if plan["waits"]:
-    with open(os.path.join(here, plan["name"] + ".waiting"), "w") as bell:
-        bell.write("x")
+    with open(os.path.join(here, plan["name"] + ".waiting"), "w") as pipe:
+        pipe.write("x")
     open(os.path.join(here, plan["name"] + ".go")).read()
 if plan["lines"]:
     print(last, flush=True)
@@ -51,7 +51,7 @@ os._exit(plan["exit_code"])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One time that the program was run."""
+    """One run of the program."""
 
     argv: list[str]
     stdin: str
@@ -62,31 +62,34 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """An executable in a folder of its own making."""
+    """An executable that `ProgramBuilder` wrote."""
 
     path: Path
 
     @property
     def folder(self) -> Path:
-        """Put it on PATH."""
+        """The folder of the program. Put it on PATH."""
         return self.path.parent
 
     def runs(self) -> list[Run]:
-        """Every run that has begun so far."""
+        """Return every run that has started so far."""
         log = self.path.with_name(f"{self.path.name}.runs")
         return [Run(**json.loads(line)) for line in log.read_text().splitlines()] if log.exists() else []
 
     def await_waiting(self, seconds: float = 30.0) -> None:
-        """Block until a program made with `waits` has said all but its last line. Call it in a thread from async code."""
-        bell = os.open(self.path.with_name(f"{self.path.name}.waiting"), os.O_RDONLY | os.O_NONBLOCK)
+        """Block until a program made with `waits` has printed all lines except the last. In async code, call it in a thread.
+
+        Raises TimeoutError after `seconds`.
+        """
+        pipe = os.open(self.path.with_name(f"{self.path.name}.waiting"), os.O_RDONLY | os.O_NONBLOCK)
         try:
-            if not select.select([bell], [], [], seconds)[0]:
-                raise TimeoutError(f"{self.path.name} did not come so far in {seconds} s")
+            if not select.select([pipe], [], [], seconds)[0]:
+                raise TimeoutError(f"{self.path.name} did not reach its last line in {seconds} s")
         finally:
-            os.close(bell)
+            os.close(pipe)
 
     def go(self) -> None:
-        """Let it say its last line. Blocks until it waits."""
+        """Let the program print its last line. Blocks until the program waits."""
         with self.path.with_name(f"{self.path.name}.go").open("w") as gate:
             gate.write("go")
 
@@ -109,13 +112,13 @@ class ProgramBuilder:
         detaches: bool = False,
         ignores: tuple[str, ...] = (),
     ) -> Program:
-        """Write a program that prints these lines (a dict: as JSON), each flushed, and exits.
+        """Write a program that prints these lines (a dict as JSON), flushes each, and exits.
 
-        :param waits: stop before the last line until the test says `go()`.
-        :param hangs: never end by itself.
+        :param waits: stop before the last line until the test calls `go()`.
+        :param hangs: do not exit after the last line.
         :param deaf: do not read stdin (the default reads it to its end first).
-        :param detaches: leave a process behind, in a session of its own, that ignores SIGTERM.
-        :param ignores: signals that it ignores, such as "SIGTERM".
+        :param detaches: leave a process in a new session that ignores SIGTERM.
+        :param ignores: names of signals to ignore, such as "SIGTERM".
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         plan = {

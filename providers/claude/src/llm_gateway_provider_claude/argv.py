@@ -1,7 +1,7 @@
-"""A request as a command. Pure.
+"""Build the command of a request. Pure.
 
-Every value stands in the same element as its flag (`--flag=value`): several of Claude Code's flags take any number of values
-and would swallow what follows, and no value can be read as a flag that way. What is secret or long goes by file.
+Every value is in the same argument as its flag (`--flag=value`). So no value can be read as a flag, and flags that take any
+number of values cannot take the next argument. Secret and long values go into files.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ EFFORTS = ("low", "medium", "high", "xhigh", "max")
 BASE = (
     *("-p", "--output-format", "stream-json", "--verbose", *INPUT_FLAGS),
     "--permission-prompts=none",
-    # A project's hooks, helpers and servers would run unasked: headless, Claude Code trusts every directory.
+    # Headless, Claude Code trusts every directory and would run the project's hooks, helpers and servers.
     *("--strict-mcp-config", "--setting-sources", ""),
 )
 ENV = {
-    # By itself it tries ten times, which takes minutes; the caller decides better.
+    # The default is ten retries, which take minutes. The caller can decide better whether to retry.
     "CLAUDE_CODE_MAX_RETRIES": "2",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
 }
 
-#: Without `failIfUnavailable` a missing sandbox is a warning and everything runs outside of it.
+#: Without `failIfUnavailable`, a missing sandbox is only a warning, and commands run without a sandbox.
 _SANDBOX = {
     "sandbox": {
         "enabled": True,
@@ -43,7 +43,7 @@ _SANDBOX = {
         "allowUnsandboxedCommands": False,
     }
 }
-#: Else a remote judge may allow edits and shell while planning.
+#: Otherwise a remote classifier may allow edits and shell commands in plan mode.
 _PLAIN_PLAN = {"useAutoModeDuringPlan": False}
 
 
@@ -59,13 +59,13 @@ LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.WORKSPACE_WRITE: ("--permission-mode=acceptEdits", _settings(_SANDBOX)),
     Posture.BYPASS: ("--permission-mode=bypassPermissions",),
 }
-#: Claude Code lets an allowed tool pass in every mode; on these levels a caller may only allow what looks.
-_LOOKING = {
+#: Claude Code permits an allowed tool in every mode, so on these levels a caller may allow only tools that read.
+_READING = {
     Posture.READ_ONLY: frozenset({"Read", "Glob", "Grep"}),
     Posture.PLAN: frozenset({"Read", "Glob", "Grep", "WebFetch", "WebSearch"}),
 }
 
-_USUAL = ClaudeSettings()
+_DEFAULT = ClaudeSettings()
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
 _TOOL = re.compile(r"([A-Za-z][A-Za-z0-9_*-]{0,199})(\([^()\x00-\x1f\x7f]{1,1000}\))?")
 _SERVER = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -76,16 +76,16 @@ def build(
     posture: Posture,
     resume: Resume,
     *,
-    settings: ClaudeSettings = _USUAL,
+    settings: ClaudeSettings = _DEFAULT,
     root: bool | None = None,
 ) -> Invocation:
-    """Say what is to be executed. Raises InvalidRequest for what Claude Code would misread or quietly ignore."""
+    """Return the command. Raises InvalidRequest for values that Claude Code would misread or silently ignore."""
     options = request.options if isinstance(request.options, ClaudeOptions) else ClaudeOptions()
     root = os.geteuid() == 0 if root is None else root
     env, files, notices = dict(ENV), {}, []
     argv = [EXECUTABLE, *BASE, f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}", *LEVELS[posture]]
     if request.idle_timeout_s is not None:
-        argv.append("--include-partial-messages")  # else a long answer is silent until its end
+        argv.append("--include-partial-messages")  # otherwise a long answer prints nothing until its end
     argv += _limits(request, options)
     argv += _tools(request, posture)
 
@@ -95,12 +95,12 @@ def build(
     if options.append_system_prompt:
         files["system.md"] = options.append_system_prompt.encode()
         argv.append(f"--append-system-prompt-file={RUN_FILES}/system.md")
-        if not resume.fresh:  # else the first turn's words are used again, and these are silently dropped
+        if not resume.fresh:  # otherwise the text of the first turn is used again, and this one is silently dropped
             argv.append("--system-prompt-snapshot=off")
     if posture is Posture.BYPASS and root:
-        env["IS_SANDBOX"] = "1"  # bypass is refused to root without it
+        env["IS_SANDBOX"] = "1"  # without it, Claude Code refuses bypass for root
 
-    # Said on every turn: the service refuses a mark that lives longer than one before it, and marks stay in a conversation.
+    # Set on every turn: marks stay in a conversation, and the service refuses a mark with a longer TTL than an earlier one.
     env["CLAUDE_CODE_PROMPT_CACHE_TTL"] = options.cache_ttl or settings.ttl
     ttl = None
     if request.prompt.cache_control and request.prompt.prefix:
@@ -115,7 +115,7 @@ def build(
 
 _MARKED_ONCE = (
     "Claude Code can hold one cache mark per conversation, on its first message; this turn was sent without one "
-    "(earlier turns are read from the cache all the same)."
+    "(earlier turns are still read from the cache)."
 )
 _NO_MARKS = "[providers.claude] emit_cache_control is off: cacheControl was left out"
 
@@ -143,19 +143,19 @@ def _limits(request: Request, options: ClaudeOptions) -> Iterator[str]:
 
 
 def _tools(request: Request, posture: Posture) -> Iterator[str]:
-    looking = _LOOKING.get(posture)
+    reading = _READING.get(posture)
     for name in request.allowed_tools:
         bare = _tool(name)
         _check(
-            looking is None or bare in looking or bare.startswith("mcp__"),
+            reading is None or bare in reading or bare.startswith("mcp__"),
             f"allowedTools cannot widen the posture {posture.value}: {name}",
         )
         for rule in rules_of(name, request):
             yield f"--allowedTools={rule}"
     for server in request.mcp_servers:
-        # To give a server to a run is to let the run use it: headless, there is nobody to ask for each call. On the
-        # levels that only look, its tools must be allowed by name.
-        if looking is None:
+        # A run may use the servers that it is given: headless, no user can approve each call. On the levels that only
+        # read, the caller must allow the tools of a server by name.
+        if reading is None:
             yield f"--allowedTools=mcp__{_server(server)}"
     for name in request.disallowed_tools:
         _tool(name)
@@ -174,7 +174,7 @@ def _mcp_config(servers: Iterable[McpServer]) -> bytes:
 
 
 def _model(name: str) -> str:
-    _check(_MODEL.fullmatch(name), f"not a model's name: {name[:80]!r}")
+    _check(_MODEL.fullmatch(name), f"not a model name: {name[:80]!r}")
     return name
 
 
@@ -186,10 +186,12 @@ def _tool(name: str) -> str:
 
 
 def _server(server: McpServer) -> str:
-    _check(_SERVER.fullmatch(server.name), f"Claude Code cannot hold an MCP server of this name: {server.name[:80]!r}")
+    _check(
+        _SERVER.fullmatch(server.name), f"Claude Code does not accept this name of an MCP server: {server.name[:80]!r}"
+    )
     return server.name
 
 
-def _check(right: object, message: str) -> None:
-    if not right:
+def _check(valid: object, message: str) -> None:
+    if not valid:
         raise error_for("invalid_request", message)

@@ -1,8 +1,8 @@
-"""Claude's prompt cache: what the operator sets, and what a turn's numbers mean. The rules are pure.
+"""Claude's prompt cache: the operator's settings, and the meaning of a turn's token counts. The rules are pure.
 
-The service keeps the beginning of a request (tools, system prompt, conversation) for five minutes, or an hour, from its last
-use. Claude Code marks the end of what is to be kept by itself; the next turn of a conversation reads all that this one read
-and wrote.
+The service keeps the beginning of a request (tools, system prompt, conversation) for five minutes or an hour after its last
+use. Claude Code itself marks the end of the text to keep. The next turn of a conversation reads everything that this turn
+read and wrote.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from llm_gateway import CacheAccount, Record
 
 
 class ClaudeSettings(BaseModel):
-    """`[providers.claude]`, beside the keys that every provider has."""
+    """`[providers.claude]`, in addition to the keys of every provider."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,23 +32,21 @@ class ClaudeSettings(BaseModel):
 
     @property
     def ttl(self) -> str:
-        """As Claude Code spells it."""
+        """The time to live in Claude Code's notation."""
         return "1h" if self.anthropic_ttl_seconds == 3600 else "5m"
 
 
 def account(record: Record, earlier: Sequence[Record], settings: ClaudeSettings) -> CacheAccount | None:
-    """Say what the tokens mean. A turn may be several requests; `held_tokens` is never more than what is really held."""
+    """Return what the cache holds after this turn. A turn may be several requests; `held_tokens` is a lower bound."""
     usage, requests = record.usage, record.run.requests
     read, written = usage.cache_read_tokens, usage.cache_creation_tokens
     if read is None or written is None:
         return None
-    before = next(
-        (one.cache for one in earlier if record.resumed and one.session_id == record.session_id), CacheAccount()
-    )
+    before = _account_before(record, earlier)
     if requests:
-        # Each request reads what the first one read and at most what was written since.
+        # Each request reads what the first request read, and at most everything written since.
         first_read = max(0, (read - (requests - 1) * written) // requests)
-    else:  # sub-agents spoke, whose requests have beginnings of their own
+    else:  # unknown: sub-agents sent requests with other beginnings
         first_read = min(read, before.held_tokens or 0)
     return CacheAccount(
         read_tokens=read,
@@ -56,3 +54,12 @@ def account(record: Record, earlier: Sequence[Record], settings: ClaudeSettings)
         ttl_s=record.run.cache_ttl_s or before.ttl_s or float(settings.anthropic_ttl_seconds),
         held_tokens=first_read + written if read or written else None,
     )
+
+
+def _account_before(record: Record, earlier: Sequence[Record]) -> CacheAccount:
+    """The account of the previous turn of the same session; an empty one if there is none."""
+    if record.resumed:
+        for turn in earlier:
+            if turn.session_id == record.session_id:
+                return turn.cache
+    return CacheAccount()

@@ -1,4 +1,4 @@
-"""Claude Code's own failures, as rules. What services and networks say is in the provider kit's shared rules."""
+"""Failure rules for messages of Claude Code itself. The provider kit has the shared rules for services and networks."""
 
 from __future__ import annotations
 
@@ -101,5 +101,5 @@ RULES = (
 
 
 def explain(run: FinishedRun) -> Failure:
-    """Name the cause."""
+    """Return the cause of a failed run."""
     return failures.explain(run, RULES, program="Claude Code")

@@ -1,6 +1,6 @@
-"""The windows of a subscription's limit, as Claude Code tells them in `rate_limit_event`s.
+"""The windows of a subscription's limit, as Claude Code reports them in `rate_limit_event`s.
 
-An event comes on good runs, too. Its `rate_limit_info` holds a `status` (allowed, allowed_warning, rejected), `resetsAt` (epoch
+Successful runs print such events, too. Their `rate_limit_info` holds a `status` (allowed, allowed_warning, rejected), `resetsAt` (epoch
 seconds) and `rateLimitType`; some versions put several windows into one event.
 """
 
@@ -16,21 +16,21 @@ _MOST_WINDOWS = 50
 
 
 class LimitWindows:
-    """What is known of each window, as it was told last."""
+    """The last reported state of each window."""
 
     def __init__(self) -> None:
-        self._resets: dict[str, float | None] = {}  # window -> epoch seconds while it is used up; None: it is not
+        self._resets: dict[str, float | None] = {}  # window -> epoch seconds of its reset; None: it is not used up
 
     def take(self, info: Any) -> None:
-        """Take one event's `rate_limit_info`, whatever it is."""
+        """Process the `rate_limit_info` of one event. The value may have any type."""
         for name, window in _windows(info):
-            if len(self._resets) < _MOST_WINDOWS or name in self._resets:
-                self._resets[name] = (
-                    _epoch(window.get("resetsAt", window.get("resets_at"))) if _used_up(window) else None
-                )
+            if len(self._resets) >= _MOST_WINDOWS and name not in self._resets:
+                continue
+            resets_at = window.get("resetsAt", window.get("resets_at"))
+            self._resets[name] = _epoch(resets_at) if _used_up(window) else None
 
     def reset_at(self) -> datetime | None:
-        """When the last of the used-up windows is filled again; None: none is used up, or it is not told."""
+        """The time when the last used-up window is reset. None: no window is used up, or its reset is unknown."""
         known = [moment for moment in self._resets.values() if moment is not None]
         return datetime.fromtimestamp(max(known), timezone.utc) if known else None
 
@@ -41,9 +41,10 @@ def _windows(info: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     if "status" in info or "utilization" in info:
         yield str(info.get("rateLimitType")), info
     for name, value in info.items():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, dict):
-                yield str(each.get("rateLimitType", name)), each
+        candidates = value if isinstance(value, list) else [value]
+        for window in candidates:
+            if isinstance(window, dict):
+                yield str(window.get("rateLimitType", name)), window
 
 
 def _used_up(window: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Which models Claude Code's own environment, files and help name. Nothing is remembered here."""
+"""List the models that Claude Code's environment, files and help name. No list is built in."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from llm_gateway import ModelInfo, probe_environment, user_home
 from llm_gateway.files import read_regular
+from llm_gateway_provider_kit.lines import as_dict
 
 _MOST_BYTES = 16 << 20
 
@@ -20,7 +21,7 @@ _ALIASES = ("OPUS", "SONNET", "HAIKU")
 
 
 def list_models(environ: Mapping[str, str], help_text: str) -> list[ModelInfo]:
-    """Collect names, each with the place where it was read; the first place that names a model keeps it."""
+    """Collect model names with their source. If several sources name a model, the first one is kept."""
     found: dict[str, ModelInfo] = {}
     for model in [*_from_environment(environ), *_from_files(environ), *_from_help(help_text)]:
         found.setdefault(model.id, model)
@@ -28,7 +29,7 @@ def list_models(environ: Mapping[str, str], help_text: str) -> list[ModelInfo]:
 
 
 def read_help(program: str | None) -> str:
-    """What `claude --help` prints; empty when it cannot be asked."""
+    """Return the output of `claude --help`; "" if it cannot be run."""
     if program is None:
         return ""
     env = probe_environment(program, os.environ, ["CLAUDE_CONFIG_DIR"])
@@ -43,25 +44,29 @@ def read_help(program: str | None) -> str:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
-    if model := environ.get("ANTHROPIC_MODEL"):
-        yield ModelInfo(id=model, source="ANTHROPIC_MODEL", default=True)
+    default = environ.get("ANTHROPIC_MODEL")
+    if default:
+        yield ModelInfo(id=default, source="ANTHROPIC_MODEL", default=True)
     for alias in _ALIASES:
-        if model := environ.get(name := f"ANTHROPIC_DEFAULT_{alias}_MODEL"):
-            yield ModelInfo(id=model, source=name, title=f"what the alias {alias.lower()} means")
+        variable = f"ANTHROPIC_DEFAULT_{alias}_MODEL"
+        model = environ.get(variable)
+        if model:
+            yield ModelInfo(id=model, source=variable, title=f"model of the alias {alias.lower()}")
 
 
 def _from_files(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
     folder = environ.get("CLAUDE_CONFIG_DIR")
     home = Path(user_home(environ, "/"))
     settings = (Path(folder) if folder else home / ".claude") / "settings.json"
-    if isinstance(model := _json(settings).get("model"), str) and model:
-        yield ModelInfo(id=model, source=str(settings), title="default at the keyboard; runs do not read this file")
+    default = _json(settings).get("model")
+    if isinstance(default, str) and default:
+        yield ModelInfo(
+            id=default, source=str(settings), title="default of interactive use; runs do not read this file"
+        )
     state = (Path(folder) if folder else home) / ".claude.json"
-    projects = _json(state).get("projects")
-    for project in projects.values() if isinstance(projects, dict) else ():
-        used = project.get("lastModelUsage") if isinstance(project, dict) else None
-        for model in used if isinstance(used, dict) else ():
-            yield ModelInfo(id=model, source=str(state), title="has answered here")
+    for project in as_dict(_json(state).get("projects")).values():
+        for model in as_dict(as_dict(project).get("lastModelUsage")):
+            yield ModelInfo(id=model, source=str(state), title="was used on this machine")
 
 
 def _from_help(text: str) -> Iterator[ModelInfo]:
@@ -75,4 +80,4 @@ def _json(path: Path) -> dict[str, Any]:
         value = json.loads(read_regular(path, most_bytes=_MOST_BYTES, follow=True))
     except (OSError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
+    return as_dict(value)

@@ -1,7 +1,7 @@
-"""Claude Code's stream-json, read piece by piece.
+"""Read Claude Code's stream-json incrementally.
 
-One run can give several results (a background task that ends begins another turn), and several lines for one answer of the
-model. What counts: the texts of all results, and the tokens that each result adds to the one before.
+One run can print several results (when a background task ends, another turn begins), and several lines for one answer of the
+model. The answer is the text of all results; the usage is the sum of the tokens that each result adds.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from llm_gateway_provider_claude.usage import TurnUsage
 from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_dicts, as_text
 
 _SHOWN_CHARS = 200
-#: What tools answered, and pieces of tool calls and thoughts: most of what a working agent prints, and nothing that is read here.
+#: Output of tools, and pieces of tool calls and thoughts: most lines of a run, and the reader needs none of them.
 _IRRELEVANT = re.compile(
     rb'\{"type":"(?:user"|stream_event","event":\{"type":"content_block_delta","index":\d{1,9},"delta":\{"type":"(?!text_delta"))'
 )
-#: Fields of a result that name the kind of its failure.
+#: Fields of a result that hold the kind of its failure.
 _KINDS = ("subtype", "terminal_reason", "api_error_type", "api_error", "stop_reason")
-#: Begins an entry of `errors` that is meant for Claude Code's own developers.
+#: Prefix of entries in `errors` that are meant for the developers of Claude Code.
 _INTERNAL = "[ede_diagnostic]"
 
 
 class ClaudeReader:
-    """Reads one run's output."""
+    """Reads the output of one run."""
 
     def __init__(self) -> None:
         self._lines = JsonLines(_IRRELEVANT)
-        self._started = False  # a conversation was begun or continued
+        self._started = False  # the conversation was started or resumed
         self._limits = LimitWindows()
         self._native_id: str | None = None
-        self._model: str | None = None  # as the run began
-        self._answering: str | None = None  # as it answered
-        self._said: list[tuple[str, list[str]]] = []  # since the last result: a message's id, and its texts
-        self._pieces: list[str] = []  # of a message that is not complete yet
+        self._model: str | None = None  # at the start of the run
+        self._answer_model: str | None = None  # of the last answer
+        self._messages: list[tuple[str, list[str]]] = []  # since the last result: id of a message, and its texts
+        self._pieces: list[str] = []  # of an incomplete message
         self._texts: list[str] = []  # of the results
         self._results = 0
         self._last: dict[str, Any] = {}  # the last result
         self._error = ""  # the category of the last failed answer
         self._structured: Any = None
         self._denied: dict[str, str] = {}  # tool use id -> tool
-        self._dead_servers: dict[str, str] = {}
+        self._failed_servers: dict[str, str] = {}
         self._usage = TurnUsage()
         self._version: str | None = None
         self._retries = 0
         self._first_s: float | None = None
-        self._answers: set[str] = set()  # ids of the model's messages: one a request
+        self._answers: set[str] = set()  # ids of the model's messages, one for each request
         self._sub_agents = False
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
-        """Take the next bytes; give what they tell."""
+        """Process the next bytes; return the events in them."""
         events: list[Event] = []
         if stream == "stdout":
             for event in self._lines.feed(data):
@@ -61,35 +61,35 @@ class ClaudeReader:
         return events
 
     def gap(self, stream: str) -> None:
-        """Bytes are missing."""
+        """Note that bytes are missing."""
         if stream == "stdout":
             self._lines.gap()
 
     def finish(self, end: RunEnd) -> Summary:
-        """Sum it up."""
+        """Return the summary of the run."""
         for event in self._lines.rest():
             for _ in self._event(event):
                 pass
         failed = _failed(self._last) or (not self._results and end.exit_code == 0)
         texts = self._texts
-        if failed or not self._results:  # what it said before it failed is kept; the failure's words are no answer
+        if failed or not self._results:  # keep the text before the failure, but not the text of the failure itself
             failure = as_text(self._last.get("result"))
-            said = ["".join(blocks) for _, blocks in self._said]
-            texts = [*texts, *(text for text in said if text != failure), "".join(self._pieces)]
+            messages = ["".join(blocks) for _, blocks in self._messages]
+            texts = [*texts, *(text for text in messages if text != failure), "".join(self._pieces)]
         notices = []
         if self._denied:
             tools = sorted(set(self._denied.values()))
             message = f"Claude Code was not allowed to use {', '.join(tools)}"
             notices.append(Notice(code="permission_denied", message=message, details={"tools": tools}))
-        if self._dead_servers:
-            message = f"these MCP servers did not start: {', '.join(sorted(self._dead_servers))}"
+        if self._failed_servers:
+            message = f"these MCP servers did not start: {', '.join(sorted(self._failed_servers))}"
             notices.append(
-                Notice(code="mcp_server_failed", message=message, details={"servers": dict(self._dead_servers)})
+                Notice(code="mcp_server_failed", message=message, details={"servers": dict(self._failed_servers)})
             )
         return Summary(
             text="\n\n".join(text for text in texts if text),
             native_id=NativeSessionId(self._native_id) if self._native_id else None,
-            model=self._answering or self._model,
+            model=self._answer_model or self._model,
             usage=self._usage.tokens(),
             cost=self._usage.cost(),
             run=RunFacts(
@@ -127,7 +127,7 @@ class ClaudeReader:
             self._version = as_text(event.get("claude_code_version")) or self._version
             for server in as_dicts(event.get("mcp_servers")):
                 if server.get("status") not in ("connected", "pending"):
-                    self._dead_servers[str(server.get("name"))] = str(server.get("status"))
+                    self._failed_servers[str(server.get("name"))] = str(server.get("status"))
             yield from self._learn_session(event)
         elif subtype == "api_retry":
             self._retries += 1
@@ -143,9 +143,9 @@ class ClaudeReader:
             yield Event(kind=EventKind.STATUS, text=f"not allowed: {event.get('tool_name')}")
 
     def _assistant(self, event: dict[str, Any]) -> Iterator[Event]:
-        own = event.get("parent_tool_use_id") is None  # else a sub-agent speaks
+        main_agent = event.get("parent_tool_use_id") is None  # otherwise the message is from a sub-agent
         if event.get("error") or event.get("is_api_error_message"):
-            if own:
+            if main_agent:
                 self._error = as_text(event.get("error")) or "unknown"
             return
         message = event.get("message")
@@ -153,28 +153,28 @@ class ClaudeReader:
             return
         self._started = True
         self._answers.add(as_text(message.get("id")))
-        self._sub_agents = self._sub_agents or not own
+        self._sub_agents = self._sub_agents or not main_agent
         model = as_text(message.get("model"))
-        if own and model and not model.startswith("<"):
-            self._answering, self._error = model, ""
+        if main_agent and model and not model.startswith("<"):
+            self._answer_model, self._error = model, ""
         for block in as_dicts(message.get("content")):
             text = as_text(block.get("text"))
-            if block.get("type") == "text" and text and own:
-                self._say(as_text(message.get("id")), text)
+            if block.get("type") == "text" and text and main_agent:
+                self._add_text(as_text(message.get("id")), text)
                 yield Event(kind=EventKind.TEXT, text=text)
             elif block.get("type") == "tool_use":
                 yield Event(kind=EventKind.TOOL, text=_described(block))
 
-    def _say(self, message_id: str, text: str) -> None:
-        """Keep a block of text. Several blocks of one message are one text."""
+    def _add_text(self, message_id: str, text: str) -> None:
+        """Store a block of text. Several blocks of one message form one text."""
         self._pieces.clear()
-        if message_id and self._said and self._said[-1][0] == message_id:
-            self._said[-1][1].append(text)
+        if message_id and self._messages and self._messages[-1][0] == message_id:
+            self._messages[-1][1].append(text)
         else:
-            self._said.append((message_id, [text]))
+            self._messages.append((message_id, [text]))
 
     def _partial(self, event: dict[str, Any]) -> None:
-        """A piece of a message that comes whole later, unless the run ends before."""
+        """Store a piece of a message. The complete message follows, unless the run ends before."""
         delta = as_dict(as_dict(event.get("event")).get("delta"))
         if event.get("parent_tool_use_id") is None and delta.get("type") == "text_delta":
             self._pieces.append(as_text(delta.get("text")))
@@ -187,21 +187,21 @@ class ClaudeReader:
             self._first_s = first_ms / 1000
         if not _failed(event):
             text = self._answer(as_text(event.get("result")))
-            # A later result that says the same (a background task ended) adds nothing.
+            # After a background task has ended, a later result can repeat the text.
             if text and text not in self._texts[-1:]:
                 self._texts.append(text)
-            self._said.clear()
-        if event.get("structured_output") is not None:  # a later turn that says nothing of it takes nothing away
+            self._messages.clear()
+        if event.get("structured_output") is not None:  # a later result without the field keeps the earlier value
             self._structured = event["structured_output"]
         for denial in as_dicts(event.get("permission_denials")):
             self._denied[str(denial.get("tool_use_id"))] = str(denial.get("tool_name"))
         self._usage.add(event)
 
-    def _answer(self, told: str) -> str:
-        """A result's text; where it holds none, or a fragment of the last message, what that message said."""
-        last = "".join(self._said[-1][1]) if self._said else ""
-        fragment = len(told) < len(last.rstrip()) and told in last
-        return last if fragment or not told.strip() else told
+    def _answer(self, text: str) -> str:
+        """Return the text of a result. If it is empty or only a part of the last message, return that message."""
+        last = "".join(self._messages[-1][1]) if self._messages else ""
+        fragment = len(text) < len(last.rstrip()) and text in last
+        return last if fragment or not text.strip() else text
 
     def _learn_session(self, event: dict[str, Any]) -> Iterator[Event]:
         native_id = as_text(event.get("session_id"))
@@ -213,10 +213,10 @@ class ClaudeReader:
         last = self._last
         listed = last.get("errors")
         errors = listed if isinstance(listed, list) else []
-        words = [as_text(last.get("result")), *(str(error) for error in errors if error)]
-        told = [word for word in words if word and not word.startswith(_INTERNAL)]
+        texts = [as_text(last.get("result")), *(str(error) for error in errors if error)]
+        messages = [text for text in texts if text and not text.startswith(_INTERNAL)]
         kinds = [self._error, *(as_text(last.get(name)) for name in _KINDS)]
-        message, status = " / ".join(told), last.get("api_error_status")
+        message, status = " / ".join(messages), last.get("api_error_status")
         limited = self._error == "rate_limit" or status == 429 or "limit" in message.lower()
         return {
             "message": message,
@@ -233,7 +233,7 @@ def _failed(result: dict[str, Any]) -> bool:
 
 
 def _described(block: dict[str, Any]) -> str:
-    given = block.get("input")
-    hints = ("command", "file_path", "pattern", "path", "url", "query", "description")
-    hint = next((str(given[name]) for name in hints if given.get(name)), "") if isinstance(given, dict) else ""
+    arguments = as_dict(block.get("input"))
+    names = ("command", "file_path", "pattern", "path", "url", "query", "description")
+    hint = next((str(arguments[name]) for name in names if arguments.get(name)), "")
     return " ".join(f"{block.get('name')} {hint}".split())[:_SHOWN_CHARS]

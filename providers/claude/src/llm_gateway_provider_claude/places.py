@@ -1,8 +1,8 @@
-"""Which files the entries of allowedTools open in Claude Code, and how a tool without a pattern is held in its directory. Pure.
+"""Which files the entries of allowedTools open in Claude Code, and how a tool without a pattern is limited to its directory. Pure.
 
-Measured with 2.1.330: a bare `Read`, `Glob` or `Grep` looks anywhere on the disk, a bare `Write` writes anywhere. A pattern of
-`Read`, `Glob`, `Grep` and `Edit` is obeyed; one of `Write` is passed over, and the rule for it is `Edit(…)`, which means every
-tool that edits files.
+Measured with 2.1.330: `Read`, `Glob` or `Grep` without a pattern reads any file of the machine; `Write` without a pattern
+writes any file. Claude Code obeys a pattern of `Read`, `Glob`, `Grep` and `Edit`, but ignores one of `Write`. The rule for
+`Write` is `Edit(…)`, which applies to every tool that edits files.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ LOOKING = frozenset({"Read", "Glob", "Grep", "LS", "NotebookRead"})
 EDITING = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
 SHELLS = frozenset({"Bash", "PowerShell"})
 _ANY_COMMAND = (None, "", "*", ":*", "**")
-#: Where login, settings and conversations lie.
+#: Where login, settings and conversations are stored.
 PRIVATE = ("$CLAUDE_CONFIG_DIR", "~/.claude", "~/.claude.json")
 
 
 def opens(request: Request) -> list[Opened]:
-    """What each entry opens, as `rules_of` hands it on."""
+    """Return what each entry opens, as `rules_of` passes it on."""
     return [_opened(entry, request.working_dir) for entry in request.allowed_tools]
 
 
 def rules_of(entry: str, request: Request) -> Iterator[str]:
-    """An entry as Claude Code's own rules: a bare tool for files means inside the working and the added directories."""
+    """Convert an entry to Claude Code's rules. A file tool without a pattern is limited to the working and added directories."""
     name, pattern = split_entry(entry)
     if name not in LOOKING | EDITING:
         yield entry
@@ -36,7 +36,9 @@ def rules_of(entry: str, request: Request) -> Iterator[str]:
         yield f"{tool}({pattern})"
         return
     yield f"{tool}(./**)"
-    for path in request.add_dirs if tool == "Edit" else ():  # to look there is allowed by --add-dir
+    if tool != "Edit":  # --add-dir already allows reading
+        return
+    for path in request.add_dirs:
         if not set(path) & set("()*?[]{}!"):
             yield f"{tool}(/{path}/**)"  # `//` begins an absolute path
 
@@ -51,13 +53,13 @@ def _opened(entry: str, base: str) -> Opened:
     if not named:
         return Opened(entry=entry, access=Access.OTHER)
     access = Access.EDIT if any(tool in EDITING for tool in named) else Access.LOOK
-    if name not in named:  # a wildcard, or a spelling that `rules_of` does not hold in the directory
+    if name not in named:  # a wildcard, or a spelling that `rules_of` does not limit to the directory
         return Opened(entry=entry, access=access, places=EVERYWHERE)
     return Opened(entry=entry, access=access, places=tuple(_places(pattern, base)) if pattern else ())
 
 
 def _places(pattern: str, base: str) -> Iterator[str]:
-    """Where a pattern leads. With one `/` Claude Code begins at its settings; the root of the disk is considered too."""
+    """Return the paths of a pattern. A single leading `/` is relative to Claude Code's settings; the file system root is added."""
     yield place_of(pattern, base)
     if pattern.startswith("/") and not pattern.startswith("//"):
         yield place_of(pattern.lstrip("/"), base)

@@ -30,7 +30,7 @@ from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions, posture_of
 from llm_gateway_provider_claude.output import ClaudeReader
 
-#: Not `CLAUDE_CODE_*`: a gateway that was itself started by Claude Code would hand its parent's session to the run.
+#: Not `CLAUDE_CODE_*`: if Claude Code started the gateway, the run would receive the session of its parent.
 ENV = (
     "ANTHROPIC_*",
     "API_TIMEOUT_MS",
@@ -46,7 +46,7 @@ ENV = (
     "DISABLE_PROMPT_CACHING",
 )
 
-#: Its folder holds its global file only where the variable names it; by itself that lies beside the folder.
+#: If the variable is set, the folder also holds the global file; otherwise that file is next to the folder.
 _HOME = "${CLAUDE_CONFIG_DIR:-~/.claude}"
 _SETTINGS = ("settings.json", "CLAUDE.md", "agents", "commands", "hooks", "output-styles", "plugins", "rules", "skills")
 
@@ -58,8 +58,8 @@ SUPPORTS = frozenset(
 )
 
 
-class _Set:
-    """What the operator set; the hooks hand it on to pure functions."""
+class _Configured:
+    """The operator's settings. The hooks pass them to pure functions."""
 
     settings = ClaudeSettings()
 
@@ -75,7 +75,7 @@ def gateway_describe_provider() -> ProviderInfo:
         posture_of=posture_of,
         postures=tuple(argv.LEVELS),
         supports=SUPPORTS,
-        # SIGINT lets it write a last result, with the tokens; SIGTERM ends it at once and kills its shells.
+        # After SIGINT it still prints a result with the tokens. SIGTERM ends it at once and kills its shells.
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
         env=ENV,
         config_files=config_files.config_files,
@@ -102,16 +102,16 @@ def gateway_settings() -> Mapping[str, type[BaseModel]]:
 
 @hookimpl
 def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Take it in."""
-    own = settings["claude"]
-    assert isinstance(own, ClaudeSettings)
-    _Set.settings = own
+    """Store the operator's settings."""
+    configured = settings["claude"]
+    assert isinstance(configured, ClaudeSettings)
+    _Configured.settings = configured
 
 
 @hookimpl
 def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
     """See argv.py."""
-    return argv.build(request, posture, resume, settings=_Set.settings)
+    return argv.build(request, posture, resume, settings=_Configured.settings)
 
 
 @hookimpl
@@ -147,4 +147,4 @@ def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan
 @hookimpl
 def gateway_account_cache(record: Record, earlier: Sequence[Record]) -> CacheAccount | None:
     """See caching.py."""
-    return caching.account(record, earlier, _Set.settings)
+    return caching.account(record, earlier, _Configured.settings)

@@ -1,8 +1,8 @@
-"""The prompt as Claude Code's standard input, so that it arrives as text and as nothing else.
+"""Write the prompt to Claude Code's standard input so that it is only text.
 
-Claude Code looks for `/commands` and for `@paths` (which it reads, even outside of the working directory) in the last text
-block of a message alone, and leaves blank blocks out of what it sends. So the words come as blocks of one JSON message, a
-blank one last. A test with the real program holds it to that.
+Claude Code searches only the last text block of a message for `/commands` and `@paths` (it reads those files, even outside
+of the working directory), and does not send blank blocks. So the prompt is sent as blocks of one JSON message, and the last
+block is blank. A test with the real program checks this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _GUARD = {"type": "text", "text": "\n"}
 
 
 def message(prompt: Prompt, *, mark_ttl: str | None) -> bytes:
-    """One line of stream-json. `mark_ttl`: mark the end of the last part that the caller marked, for so long."""
+    """Return one line of stream-json. `mark_ttl`: set a cache mark with this TTL at the end of the caller's last marked part."""
     blocks: list[dict[str, Any]]
     if mark_ttl is None:
         blocks = [{"type": "text", "text": prompt.text}]
@@ -25,6 +25,7 @@ def message(prompt: Prompt, *, mark_ttl: str | None) -> bytes:
         mark = {"type": "ephemeral", "ttl": mark_ttl}
         end = prompt.marked_chars or len(prompt.prefix)
         blocks = [{"type": "text", "text": prompt.text[:end], "cache_control": mark}]
-        if rest := prompt.text[end:]:
+        rest = prompt.text[end:]
+        if rest:
             blocks.append({"type": "text", "text": rest})
     return json.dumps({"type": "user", "message": {"role": "user", "content": [*blocks, _GUARD]}}).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""How this installation of Claude Code is brought to a version, told by where its program lies. Runs nothing."""
+"""Plan the upgrade of this installation of Claude Code from the path of its program. Runs nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NODE_TRAP = "With a Node older than 22, npm quietly installs 2.1.197 unless an 
 
 
 def plan(program: str | None, target: str | None) -> UpgradePlan | None:
-    """The command for the program at this path; None: it cannot be told. Raises InvalidRequest for a strange target."""
+    """Return the command for the program at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Claude Code (such as 2.1.330 or latest): {target[:40]!r}")
+        raise error_for("invalid_request", f"not a version of Claude Code, such as 2.1.330 or latest: {target[:40]!r}")
     if program is None:
         return None
     for path in (PurePath(os.path.realpath(program)), PurePath(program)):

@@ -1,8 +1,8 @@
 """Tokens and cost of one run, from its results.
 
-`total_cost_usd` and `modelUsage` grow over the whole session, every earlier run included; `model_usage_since_last_result` is
-what this result adds. Where it is missing, `usage` is this result's own but leaves sub-agents out, and the cost is known only
-if the session's totals show that nothing went before.
+`total_cost_usd` and `modelUsage` are totals of the session, earlier runs included; `model_usage_since_last_result` is what
+this result adds. If it is missing, `usage` is the usage of this result without sub-agents, and the cost is known only if the
+totals of the session show that there were no earlier runs.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from llm_gateway import Cost, CostBasis, Usage
 from llm_gateway_provider_kit.lines import plausible_usd, token_count
 
-_OF_MODEL = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens", "thinkingTokens")
-_OF_RESULT = (
+_MODEL_FIELDS = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens", "thinkingTokens")
+_RESULT_FIELDS = (
     "input_tokens",
     "output_tokens",
     "cache_read_input_tokens",
@@ -24,22 +24,22 @@ _OF_RESULT = (
 
 
 class TurnUsage:
-    """Adds up what the results of one process say."""
+    """Adds up the results of one process."""
 
     def __init__(self) -> None:
         self._tokens: list[int] | None = None
         self._usd: float | None = None
         self._unpriced = False
-        self.cache_ttl_s: float | None = None  #: how long the service keeps what was written, as it says itself
+        self.cache_ttl_s: float | None = None  #: how long the service keeps the written tokens, as it reports
 
     def add(self, result: Mapping[str, Any]) -> None:
-        """Take one result."""
+        """Add one result."""
         delta = result.get("model_usage_since_last_result")
         usage = result.get("usage")
         written = usage.get("cache_creation") if isinstance(usage, Mapping) else None
-        for name, life_s in (("ephemeral_5m_input_tokens", 300.0), ("ephemeral_1h_input_tokens", 3600.0)):
+        for name, ttl_s in (("ephemeral_5m_input_tokens", 300.0), ("ephemeral_1h_input_tokens", 3600.0)):
             if isinstance(written, Mapping) and _count(written, name):
-                self.cache_ttl_s = life_s
+                self.cache_ttl_s = ttl_s
         if isinstance(delta, Mapping):
             self._sum(_over_models(delta))
             self._pay(_cost(delta))
@@ -47,14 +47,16 @@ class TurnUsage:
         if not isinstance(usage, Mapping):
             return
         details = usage.get("output_tokens_details")
-        own = [_count({**(details if isinstance(details, Mapping) else {}), **usage}, name) for name in _OF_RESULT]
-        self._sum(own)
+        counts = {**details, **usage} if isinstance(details, Mapping) else usage
+        self._sum([_count(counts, name) for name in _RESULT_FIELDS])
         totals = result.get("modelUsage")
-        alone = isinstance(totals, Mapping) and _over_models(totals) == self._tokens
-        self._usd, self._unpriced = (_cost(totals), False) if alone else (None, True)
+        if isinstance(totals, Mapping) and _over_models(totals) == self._tokens:  # there were no earlier runs
+            self._usd, self._unpriced = _cost(totals), False
+        else:
+            self._usd, self._unpriced = None, True
 
     def tokens(self) -> Usage:
-        """The tokens of all results together; unknown when there was none."""
+        """The tokens of all results; unknown if there was no result."""
         if self._tokens is None:
             return Usage()
         fresh, out, read, written, thought = self._tokens
@@ -67,7 +69,7 @@ class TurnUsage:
         )
 
     def cost(self) -> Cost:
-        """The cost of all results together, as Claude Code estimates it."""
+        """The cost of all results, as Claude Code estimates it."""
         if self._usd is None or self._unpriced:
             return Cost()
         return Cost(usd=round(self._usd, 9), basis=CostBasis.REPORTED)
@@ -84,7 +86,7 @@ class TurnUsage:
 
 def _over_models(models: Mapping[str, Any]) -> list[int]:
     each = [model for model in models.values() if isinstance(model, Mapping)]
-    return [sum(_count(model, name) for model in each) for name in _OF_MODEL]
+    return [sum(_count(model, name) for model in each) for name in _MODEL_FIELDS]
 
 
 def _cost(models: Any) -> float | None:

@@ -1,8 +1,8 @@
-"""A request as a command. Pure.
+"""Build the command of a request. Pure.
 
-The prompt goes by standard input. Several flags exist only before the word `resume`, so the ones of the sandbox stand first in
-both forms. What newer versions may drop is said as a setting (`-c`), which an older or newer Codex passes over with a warning;
-what a level rests on is said as a flag, without which Codex does not start.
+The prompt goes to standard input. Several flags exist only before the word `resume`, so the sandbox flags come first in both
+forms. What a newer version may remove is passed as a setting (`-c`): a Codex that does not know it prints a warning and goes
+on. What a level depends on is passed as a flag: a Codex that does not know it does not start.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from llm_gateway_provider_codex.resume import home, record_paths
 EXECUTABLE = "codex"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 
-MAX_PROMPT_CHARS = 1 << 20  # measured: one more, and it begins a conversation and ends without a turn
+MAX_PROMPT_CHARS = 1 << 20  # measured: with one character more, Codex begins a conversation and ends without a turn
 
 BASE = ("--json", "--skip-git-repo-check")
-#: A rule that allows a command lets it run outside of the sandbox.
+#: A rule that allows a command also lets it run outside of the sandbox.
 _NO_RULES = ("--ignore-rules",)
 #: Flags that `resume` does not have.
-_BEFORE = ("--sandbox=", "--add-dir=")
-_LOOKING = ("--sandbox=read-only",)
+_BEFORE_RESUME = ("--sandbox=", "--add-dir=")
+_READING = ("--sandbox=read-only",)
 _WRITING = ("--sandbox=workspace-write",)
 LEVELS: dict[Posture, tuple[str, ...]] = {
-    Posture.READ_ONLY: _LOOKING,
-    Posture.PLAN: _LOOKING,
-    Posture.PROMPTED: _LOOKING,
+    Posture.READ_ONLY: _READING,
+    Posture.PLAN: _READING,
+    Posture.PROMPTED: _READING,
     Posture.ACCEPT_EDITS: (*_WRITING, "--disable=shell_tool"),
     Posture.WORKSPACE_WRITE: _WRITING,
     Posture.BYPASS: ("--dangerously-bypass-approvals-and-sandbox",),
@@ -40,18 +40,18 @@ LEVELS: dict[Posture, tuple[str, ...]] = {
 
 _SCRATCH = f"{RUN_FILES}/scratch"
 SETTINGS: Mapping[str, object] = {
-    # Without it an unreachable service is tried for ever.
+    # Without it, Codex retries an unreachable service without limit.
     "features.unbounded_connection_retries": False,
     "features.plugins": False,
     "features.apps": False,
-    # What its sub-agents use is in no total.
+    # No total includes the tokens of sub-agents.
     "agents.enabled": False,
     "analytics.enabled": False,
     "check_for_update_on_startup": False,
-    # Else its shells see CODEX_API_KEY and whatever else is called a key, a token or a secret.
+    # Otherwise its shells see CODEX_API_KEY and all other variables named as a key, a token or a secret.
     "shell_environment_policy.ignore_default_excludes": False,
 }
-#: By itself the sandbox leaves /tmp and $TMPDIR open: the run gets a folder of its own instead.
+#: By default the sandbox can write to /tmp and $TMPDIR. The run gets its own temporary folder instead.
 _SANDBOX: Mapping[str, object] = {
     "sandbox_workspace_write.network_access": False,
     "sandbox_workspace_write.exclude_slash_tmp": True,
@@ -59,12 +59,12 @@ _SANDBOX: Mapping[str, object] = {
     "sandbox_workspace_write.writable_roots": [_SCRATCH],
     "shell_environment_policy.set.TMPDIR": _SCRATCH,
 }
-ENV = {"RUST_LOG": "error,codex_mcp::rmcp_client=warn"}  # which MCP servers did not start is told nowhere else
+ENV = {"RUST_LOG": "error,codex_mcp::rmcp_client=warn"}  # only this log reports which MCP servers did not start
 
-#: Services that the operator's settings name, each with its port if one is said.
+#: Addresses of services in the operator's settings, with their ports.
 _ADDRESS = re.compile(r"""base_url\s*=\s*["'](https?://[^/"'\s]+)""")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
-_BLIND = (
+_NO_SHELL = (
     "Codex reads files with its shell, which accept_edits does not permit: this run sees only what the prompt and its MCP "
     "servers give it. workspace_write gives it a shell in a sandbox."
 )
@@ -73,26 +73,31 @@ _BLIND = (
 def build(
     request: Request, posture: Posture, resume: Resume, settings: CodexSettings, environ: Mapping[str, str]
 ) -> Invocation:
-    """Say what is to be executed. Raises InvalidRequest for what Codex would misread or quietly ignore."""
+    """Return the command. Raises InvalidRequest for values that Codex would misread or silently ignore."""
     options = request.options if isinstance(request.options, CodexOptions) else CodexOptions()
     files: dict[str, bytes] = {}
     level = [*LEVELS[posture], *_add_dirs(request)]
-    said = dict(SETTINGS)
+    config = dict(SETTINGS)
     if posture in (Posture.ACCEPT_EDITS, Posture.WORKSPACE_WRITE):
-        said |= _SANDBOX
+        config |= _SANDBOX
         files["scratch/.keep"] = b""
-    said |= _wishes(request, options)
-    said |= servers.settings(request.mcp_servers, files, approved=posture >= Posture.PROMPTED)
+    config |= _requested_settings(request, options)
+    config |= servers.settings(request.mcp_servers, files, approved=posture >= Posture.PROMPTED)
 
-    before = [flag for flag in level if flag.startswith(_BEFORE)]
-    argv = [EXECUTABLE, "exec", *before, *(() if resume.fresh else ("resume",)), *BASE]
+    before = [flag for flag in level if flag.startswith(_BEFORE_RESUME)]
+    argv = [EXECUTABLE, "exec", *before]
+    if not resume.fresh:
+        argv.append("resume")
+    argv += BASE
     argv += [flag for flag in level if flag not in before]
-    argv += [] if settings.user_config else ["--ignore-user-config"]
-    argv += [] if posture is Posture.BYPASS else _NO_RULES
-    for override in (*settings.config, *(f"{key}={toml(value)}" for key, value in said.items())):
+    if not settings.user_config:
+        argv.append("--ignore-user-config")
+    if posture is not Posture.BYPASS:
+        argv += _NO_RULES
+    for override in (*settings.config, *(f"{key}={toml(value)}" for key, value in config.items())):
         argv += ["-c", override]
     if request.model is not None:
-        _check(_MODEL.fullmatch(request.model), f"not a model's name: {request.model[:80]!r}")
+        _check(_MODEL.fullmatch(request.model), f"not a model name: {request.model[:80]!r}")
         argv.append(f"--model={request.model}")
     if request.output_schema is not None:
         files["schema.json"] = json.dumps(request.output_schema).encode()
@@ -103,15 +108,15 @@ def build(
         stdin=_stdin(request.prompt.text),
         env=ENV,
         files=files,
-        # Codex counts by conversation; what this turn used stands in its record.
+        # Codex prints totals of the conversation; the tokens of this turn are in the conversation's record.
         artifacts=() if resume.fresh else record_paths(str(resume.native_id), home(environ)),
-        warnings=(Notice(code="no_shell", message=_BLIND),) if posture is Posture.ACCEPT_EDITS else (),
+        warnings=(Notice(code="no_shell", message=_NO_SHELL),) if posture is Posture.ACCEPT_EDITS else (),
         hosts=tuple(_ADDRESS.findall("\n".join(settings.config))),
     )
 
 
 def toml(value: object) -> str:
-    """A value as TOML on one line."""
+    """Return a value as TOML on one line."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (list, tuple)):
@@ -121,18 +126,18 @@ def toml(value: object) -> str:
     return json.dumps(value)
 
 
-def _wishes(request: Request, options: CodexOptions) -> dict[str, object]:
-    said: dict[str, object] = {}
+def _requested_settings(request: Request, options: CodexOptions) -> dict[str, object]:
+    config: dict[str, object] = {}
     if request.effort is not None:
-        _check(request.effort in EFFORTS, f"effort must be one of {', '.join(EFFORTS)}")  # Codex sends anything
-        said["model_reasoning_effort"] = request.effort
+        _check(request.effort in EFFORTS, f"effort must be one of {', '.join(EFFORTS)}")  # Codex does not check it
+        config["model_reasoning_effort"] = request.effort
     if options.search is not None:
-        said["web_search"] = "live" if options.search else "disabled"
-    return said
+        config["web_search"] = "live" if options.search else "disabled"
+    return config
 
 
 def _add_dirs(request: Request) -> Iterator[str]:
-    """They matter only to a sandbox that lets something be written."""
+    """Additional directories. They have an effect only in a sandbox that permits writing."""
     for path in request.add_dirs:
         _check(os.path.isabs(path) and "\0" not in path, "addDirs must be absolute paths")
         yield f"--add-dir={path}"
@@ -148,10 +153,10 @@ def _stdin(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise error_for(
-            "invalid_request", "the prompt holds half a character: it cannot be written as UTF-8"
+            "invalid_request", "the prompt contains a lone surrogate, which cannot be encoded as UTF-8: remove it"
         ) from error
 
 
-def _check(right: object, message: str) -> None:
-    if not right:
+def _check(valid: object, message: str) -> None:
+    if not valid:
         raise error_for("invalid_request", message)

@@ -1,4 +1,4 @@
-"""Codex's own failures, as rules. What services and networks say is in the provider kit's shared rules."""
+"""Failure rules for messages of Codex itself. The provider kit has the shared rules for services and networks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ INSTALL = "npm install -g @openai/codex@0.169.0"
 LOGIN = "codex login"
 
 _LOG_IN = f"Run `{LOGIN}` (or set CODEX_API_KEY for the gateway), then send the request again."
-#: Codex writes it to standard error of every run.
+#: Codex writes this line to standard error of every run.
 _GREETING = "Reading additional input from stdin..."
 
 
 def _silent(facts: FailureFacts) -> bool:
-    """SIGINT is answered with exit code 1 and no word."""
+    """After SIGINT, Codex exits with code 1 and prints nothing."""
     return facts.exit_code == 1 and bool(facts.told.get("turns")) and not facts.ended and not facts.words
 
 
@@ -50,7 +50,7 @@ RULES = (
     ),
     FailureRule(
         code="invalid_request",
-        message="The model service does not take this outputSchema.",
+        message="The model service does not accept this outputSchema.",
         recovery="Each object of it needs additionalProperties: false, and all of its properties in required.",
         signs=(Sign(words=r"invalid schema for response_format|invalid_json_schema"),),
     ),
@@ -72,7 +72,7 @@ RULES = (
         code="bad_model",
         message="The model does not exist, or this account may not use it.",
         recovery="Leave model out: Codex's own default is used.",
-        # The catalogue does not have it either, and the service found fault with the request.
+        # The model is not in the catalogue, and the service refused the request.
         signs=(Sign(when=lambda facts: facts.message and "Model metadata for" in facts.told.get("warnings", "")),),
     ),
     FailureRule(
@@ -121,7 +121,8 @@ RULES = (
 
 
 def explain(run: FinishedRun) -> Failure:
-    """Name the cause."""
-    failure = failures.explain(replace(run, stderr_tail=run.stderr_tail.replace(_GREETING, "")), RULES, program="Codex")
+    """Return the cause of a failed run."""
+    cleaned = replace(run, stderr_tail=run.stderr_tail.replace(_GREETING, ""))
+    failure = failures.explain(cleaned, RULES, program="Codex")
     sandbox = run.summary.failure.get("sandbox")
     return replace(failure, provider_message=str(sandbox)) if sandbox else failure

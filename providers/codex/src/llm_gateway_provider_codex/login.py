@@ -1,4 +1,4 @@
-"""Whether Codex has a login of which its own `codex login status` knows nothing."""
+"""Find logins of Codex that `codex login status` does not report."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ _KEY = re.compile(r"""\benv_key\s*=\s*["']([^"']+)["']""")
 
 
 def logged_in(environ: Mapping[str, str], config: Sequence[str]) -> bool | None:
-    """A key, or a service of the settings with its own; None: `codex login status` knows.
+    """Whether a key is set for Codex or for the service in the settings. None: ask `codex login status`.
 
     :param config: `[providers.codex] config`.
     """
     chosen = [found[1] for found in map(_CHOSEN.fullmatch, config) if found]
     if chosen and chosen[-1] != "openai":
-        service = "\n".join(one for one in config if one.lstrip().startswith(f"model_providers.{chosen[-1]}"))
+        service = "\n".join(item for item in config if item.lstrip().startswith(f"model_providers.{chosen[-1]}"))
         key = _KEY.search(service)
-        return bool(environ.get(key[1])) if key else None if "requires_openai_auth" in service else True
+        if key:
+            return bool(environ.get(key[1]))
+        return None if "requires_openai_auth" in service else True
     return True if environ.get("CODEX_API_KEY") else None

@@ -1,4 +1,4 @@
-"""Which models Codex's own catalogue and files name. Nothing is remembered here."""
+"""List the models that Codex's catalogue and files name. No list is built in."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from llm_gateway import ModelInfo, probe_environment
 from llm_gateway.files import read_regular
 from llm_gateway_provider_codex.resume import home
+from llm_gateway_provider_kit.lines import as_dict, as_dicts
 
 _MOST_BYTES = 16 << 20
 
@@ -22,7 +23,7 @@ _TIMEOUT_S = 15
 
 
 def list_models(environ: Mapping[str, str], catalogue: bytes) -> list[ModelInfo]:
-    """Collect names, each with the place where it was read; the first place that names a model keeps it."""
+    """Collect model names with their source. If several sources name a model, the first one is kept."""
     found: dict[str, ModelInfo] = {}
     for model in [*_from_catalogue(catalogue), *_from_config(Path(home(environ), "config.toml"))]:
         found.setdefault(model.id, model)
@@ -30,7 +31,7 @@ def list_models(environ: Mapping[str, str], catalogue: bytes) -> list[ModelInfo]
 
 
 def read_catalogue(program: str | None) -> bytes:
-    """What `codex debug models` prints, from the service or else from the program; empty when it cannot be asked."""
+    """Return the output of `codex debug models`, from the service or from the program; empty if it cannot be run."""
     if program is None:
         return b""
     env = probe_environment(program, os.environ, ["CODEX_HOME", "CODEX_API_KEY"])
@@ -55,12 +56,12 @@ def read_catalogue(program: str | None) -> bytes:
 def _from_catalogue(catalogue: bytes) -> Iterator[ModelInfo]:
     shown = [model for model in _models(catalogue) if model.get("visibility") == "list" and _slug(model)]
     shown.sort(key=lambda model: model["priority"] if isinstance(model.get("priority"), int) else 10**6)
-    for place, model in enumerate(shown):
+    for position, model in enumerate(shown):
         title = model.get("display_name")
         yield ModelInfo(
             id=_slug(model),
             source="codex debug models",
-            default=place == 0,  # the one with the first priority is used when none is named
+            default=position == 0,  # without a model, Codex uses the one with the first priority
             title=title if isinstance(title, str) else "",
         )
 
@@ -71,8 +72,9 @@ def _from_config(path: Path) -> Iterator[ModelInfo]:
     except OSError:
         return
     top = re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
-    if match := re.search(r"""^\s*model\s*=\s*["']([^"'\n]+)["']""", top, re.MULTILINE):
-        title = "default at the keyboard; runs read this file only with user_config"
+    match = re.search(r"""^\s*model\s*=\s*["']([^"'\n]+)["']""", top, re.MULTILINE)
+    if match:
+        title = "default of interactive use; runs read this file only with user_config"
         yield ModelInfo(id=match[1], source=str(path), title=title)
 
 
@@ -81,8 +83,7 @@ def _models(catalogue: bytes) -> list[dict[str, Any]]:
         value = json.loads(catalogue)
     except ValueError:
         return []
-    models = value.get("models") if isinstance(value, dict) else None
-    return [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    return as_dicts(as_dict(value).get("models"))
 
 
 def _slug(model: Mapping[str, Any]) -> str:

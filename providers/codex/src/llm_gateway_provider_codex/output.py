@@ -1,6 +1,6 @@
-"""Codex's JSON lines, read piece by piece, and what it says only on standard error.
+"""Read Codex's JSON lines incrementally, and the facts that it reports only on standard error.
 
-The last message is the answer. An `error` line is a retry until `turn.failed` repeats it, and an `error` item is a warning.
+The last message is the answer. An `error` line is a retry unless `turn.failed` repeats it; an `error` item is a warning.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _SHOWN_CHARS = 200
 _READ_CHARS = 2_000
 _REFUSED = re.compile(r"ERROR codex_core::tools::router: error=(.*)")
 _NO_SERVER = re.compile(r'MCP server startup failed server_name="([^"]+)" error=(.*)')
-#: The sandbox's own words, instead of the command's.
+#: Output of the sandbox in place of the command's output.
 _NO_SANDBOX = re.compile(r"\s*(?:bwrap: .+|thread 'main' .*panicked at linux-sandbox/.*\n?.*)")
-_ITEMS_OF_TOOLS = ("command_execution", "file_change", "mcp_tool_call", "web_search", "collab_tool_call")
+_TOOL_ITEMS = ("command_execution", "file_change", "mcp_tool_call", "web_search", "collab_tool_call")
 
 
 class CodexReader:
-    """Reads one run's output. `schema`: what the answer was asked to follow."""
+    """Reads the output of one run. `schema`: the JSON Schema of the answer, if one was requested."""
 
     def __init__(self, schema: Mapping[str, Any] | None = None) -> None:
         self._stdout, self._stderr = JsonLines(), LineSplitter()
@@ -37,9 +37,9 @@ class CodexReader:
         self._shown: set[str] = set()  # ids of tool items
         self._warnings: list[str] = []
         self._denied: list[str] = []
-        self._dead_servers: dict[str, str] = {}
-        self._commands = 0  # that ran
-        self._unsandboxed = ""  # why a command did not
+        self._failed_servers: dict[str, str] = {}
+        self._commands = 0  # number of commands that ran
+        self._unsandboxed = ""  # why the sandbox did not start a command
         self._turns = 0
         self._total: Mapping[str, Any] | None = None  # set by turn.completed
         self._failure: Trouble | None = None  # set by turn.failed
@@ -47,29 +47,29 @@ class CodexReader:
         self._retries = 0
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
-        """Take the next bytes; give what they tell."""
+        """Process the next bytes; return the events in them."""
         events: list[Event] = []
         if stream == "stdout":
             for event in self._stdout.feed(data):
                 events += self._event(event)
         else:
             for line in self._stderr.feed(data):
-                events += self._aside(line)
+                events += self._stderr_line(line)
         return events
 
     def gap(self, stream: str) -> None:
-        """Bytes are missing."""
+        """Note that bytes are missing."""
         (self._stdout if stream == "stdout" else self._stderr).gap()
 
     def finish(self, end: RunEnd) -> Summary:
-        """Sum it up."""
+        """Return the summary of the run."""
         rest = [shown for event in self._stdout.rest() for shown in self._event(event)]
-        rest += self._aside(self._stderr.rest())
+        rest += self._stderr_line(self._stderr.rest())
         if self._failure is None and self._total is None and _ended_by_itself(end):
-            self._failure = self._last_error  # nothing came behind it
+            self._failure = self._last_error  # no event followed
         unended = self._total is None and end.exit_code == 0
-        caged = bool(self._unsandboxed) and not self._commands  # it could run nothing at all
-        failed = self._failure is not None or unended or caged
+        no_command_ran = bool(self._unsandboxed) and not self._commands
+        failed = self._failure is not None or unended or no_command_ran
         tokens, model = self._tokens(end)
         text = self._texts[-1] if self._texts else ""
         return Summary(
@@ -85,15 +85,14 @@ class CodexReader:
         )
 
     def _tokens(self, end: RunEnd) -> tuple[Usage, str | None]:
-        if end.artifacts:  # the conversation went on
+        if end.artifacts:  # the conversation was resumed
             return usage.of_record(end, self._native_id)
         return usage.as_usage(self._total or {}), None
 
     def _event(self, event: dict[str, Any]) -> Iterator[Event]:
         kind, item = event.get("type"), event.get("item")
-        if kind == "thread.started" and (native_id := as_text(event.get("thread_id"))):
-            self._native_id = native_id
-            yield Event(kind=EventKind.SESSION, text=native_id)
+        if kind == "thread.started":
+            yield from self._thread_started(as_text(event.get("thread_id")))
         elif kind == "turn.started":
             self._turns += 1
         elif kind == "turn.completed":
@@ -110,6 +109,11 @@ class CodexReader:
         elif isinstance(kind, str) and kind.startswith("item.") and isinstance(item, dict):
             yield from self._item(item, done=kind == "item.completed")
 
+    def _thread_started(self, native_id: str) -> Iterator[Event]:
+        if native_id:
+            self._native_id = native_id
+            yield Event(kind=EventKind.SESSION, text=native_id)
+
     def _item(self, item: dict[str, Any], *, done: bool) -> Iterator[Event]:
         kind = item.get("type")
         if kind == "agent_message" and done:
@@ -118,7 +122,7 @@ class CodexReader:
         elif kind == "error" and done:
             self._warnings.append(as_text(item.get("message")))
             yield Event(kind=EventKind.STATUS, text=_short(self._warnings[-1]))
-        elif kind in _ITEMS_OF_TOOLS:
+        elif kind in _TOOL_ITEMS:
             name = str(item.get("id"))
             if name not in self._shown:
                 self._shown.add(name)
@@ -128,23 +132,24 @@ class CodexReader:
 
     def _tool_ended(self, item: dict[str, Any]) -> None:
         if item.get("type") == "command_execution":
-            said = _NO_SANDBOX.match(as_text(item.get("aggregated_output")))
-            if said and item.get("exit_code") != 0:
-                self._unsandboxed = _short(said[0])
+            no_sandbox = _NO_SANDBOX.match(as_text(item.get("aggregated_output")))
+            if no_sandbox and item.get("exit_code") != 0:
+                self._unsandboxed = _short(no_sandbox[0])
             elif item.get("status") != "declined":
                 self._commands += 1
         why = as_text(as_dict(item.get("error")).get("message"))
         if item.get("status") == "declined" or "requires approval" in why:
             self._denied.append(_described(item))
 
-    def _aside(self, line: bytes) -> Iterator[Event]:
-        """Refusals and servers that did not start are told on standard error alone."""
-        words = line.decode(errors="replace")
-        if match := _REFUSED.search(words):
-            self._denied.append(_short(match[1]))
-            yield Event(kind=EventKind.STATUS, text=_short(f"not allowed: {match[1]}"))
-        elif match := _NO_SERVER.search(words):
-            self._dead_servers[match[1]] = _short(match[2])
+    def _stderr_line(self, line: bytes) -> Iterator[Event]:
+        """Process a line of standard error: only there Codex reports refusals and servers that did not start."""
+        text = line.decode(errors="replace")
+        refused, no_server = _REFUSED.search(text), _NO_SERVER.search(text)
+        if refused:
+            self._denied.append(_short(refused[1]))
+            yield Event(kind=EventKind.STATUS, text=_short(f"not allowed: {refused[1]}"))
+        elif no_server:
+            self._failed_servers[no_server[1]] = _short(no_server[2])
 
     def _notices(self) -> Iterator[Notice]:
         for message in dict.fromkeys(self._warnings):
@@ -152,19 +157,19 @@ class CodexReader:
         if self._denied:
             tools = list(dict.fromkeys(self._denied))
             yield Notice(code="permission_denied", message=f"Codex refused: {tools[0]}", details={"tools": tools})
-        if self._dead_servers:
-            message = f"these MCP servers did not start: {', '.join(sorted(self._dead_servers))}"
-            yield Notice(code="mcp_server_failed", message=message, details={"servers": dict(self._dead_servers)})
+        if self._failed_servers:
+            message = f"these MCP servers did not start: {', '.join(sorted(self._failed_servers))}"
+            yield Notice(code="mcp_server_failed", message=message, details={"servers": dict(self._failed_servers)})
         if self._unsandboxed:
             yield Notice(code="sandbox_unavailable", message=f"no command can be run: {self._unsandboxed}")
 
     def _facts(self) -> dict[str, Any]:
-        told = self._failure
+        failure = self._failure
         return {
-            "message": told.message if told else "",
-            "status": told.status if told else None,
-            "kinds": list(told.kinds) if told else [],
-            "ended": told is not None or self._total is not None,
+            "message": failure.message if failure else "",
+            "status": failure.status if failure else None,
+            "kinds": list(failure.kinds) if failure else [],
+            "ended": failure is not None or self._total is not None,
             "started": self._native_id is not None,
             "turns": self._turns,
             "warnings": " / ".join(self._warnings),
@@ -178,7 +183,7 @@ class CodexReader:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return None
-        return value if fits(value, self._schema) else None  # Codex itself does not look
+        return value if fits(value, self._schema) else None  # Codex itself does not check it
 
 
 def _ended_by_itself(end: RunEnd) -> bool:
@@ -200,10 +205,10 @@ def _described(item: dict[str, Any]) -> str:
 
 
 def _unwrapped(command: str) -> str:
-    """The words that were given to the shell."""
+    """Return the command without the shell that runs it."""
     try:
         parts = shlex.split(command)
-    except ValueError:  # cut in the middle of a quotation
+    except ValueError:  # a quoted argument was cut
         return command
     return parts[2] if len(parts) == 3 and parts[1] in ("-c", "-lc") else command
 

@@ -1,3 +1,3 @@
-"""Where Codex keeps its login, settings and conversations."""
+"""Where Codex stores its login, settings and conversations."""
 
 PRIVATE = ("$CODEX_HOME", "$CODEX_SQLITE_HOME", "~/.codex")

@@ -29,14 +29,14 @@ from llm_gateway_provider_codex import argv, config_files, failures, login, mode
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings, posture_of
 from llm_gateway_provider_codex.output import CodexReader
 
-#: By name: a gateway that was itself started by Codex would hand its parent's CODEX_THREAD_ID and CODEX_SANDBOX to the run.
+#: Not `CODEX_*`: if Codex started the gateway, the run would receive CODEX_THREAD_ID and CODEX_SANDBOX of its parent.
 ENV = (
     "CODEX_ACCESS_TOKEN",
     "CODEX_API_KEY",
     "CODEX_CA_CERTIFICATE",
     "CODEX_HOME",
     "CODEX_SQLITE_HOME",
-    "OPENAI_API_KEY",  # ignored, unless [providers.codex] config names it as a service's key
+    "OPENAI_API_KEY",  # Codex ignores it, unless [providers.codex] config names it as the key of a service
     "OPENAI_ORGANIZATION",
     "OPENAI_PROJECT",
 )
@@ -61,9 +61,9 @@ def gateway_describe_provider() -> ProviderInfo:
         options_model=CodexOptions,
         posture_of=posture_of,
         postures=tuple(argv.LEVELS),
-        approved_posture=Posture.PROMPTED,  # accept_edits takes away the shell, and with it its eyes
+        approved_posture=Posture.PROMPTED,  # accept_edits has no shell, and Codex reads files only with its shell
         supports=SUPPORTS,
-        # After SIGTERM the commands of an unsandboxed run live on; on SIGINT Codex ends them itself.
+        # After SIGTERM, commands without a sandbox continue to run. After SIGINT, Codex ends them.
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
         env=ENV,
         config_files=config_files.config_files,
@@ -89,9 +89,9 @@ def gateway_settings() -> Mapping[str, type[BaseModel]]:
 
 @hookimpl
 def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Keep what was set: it is the same for every run."""
-    own = settings["codex"]
-    _settings["codex"] = own if isinstance(own, CodexSettings) else CodexSettings()
+    """Store the operator's settings. They are the same for every run."""
+    configured = settings["codex"]
+    _settings["codex"] = configured if isinstance(configured, CodexSettings) else CodexSettings()
 
 
 @hookimpl
@@ -132,5 +132,5 @@ def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan
 
 @hookimpl
 def gateway_account_cache(record: Record) -> CacheAccount:
-    """What was read and written. How long the service keeps a prefix, it does not say."""
+    """Return what was read and written. The service does not report how long it keeps a prefix."""
     return CacheAccount(read_tokens=record.usage.cache_read_tokens, written_tokens=record.usage.cache_creation_tokens)

@@ -1,4 +1,4 @@
-"""Whether a value follows a JSON Schema, as far as one that a model service takes can ask. Unknown keywords ask nothing."""
+"""Check a value against a JSON Schema, with the keywords that model services accept. Unknown keywords are ignored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def fits(value: Any, schema: Any) -> bool:
-    """Say whether the value follows the schema."""
+    """Return whether the value follows the schema."""
     if not isinstance(schema, Mapping):
         return schema is not False
     types = schema.get("type")

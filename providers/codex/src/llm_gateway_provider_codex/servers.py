@@ -1,4 +1,4 @@
-"""MCP servers as settings of one run. Codex takes them on its command line alone, so what is secret goes by file."""
+"""MCP servers as settings of one run. Codex accepts them only on its command line, so secrets go into files."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from llm_gateway import RUN_FILES, McpServer, error_for
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
-#: A server sees little more than PATH and HOME by itself. The first two bound recursion, and let its processes be found;
-#: the others are the way out of this machine.
+#: By default, a server sees little more than PATH and HOME. The first two variables limit recursion and mark the processes of
+#: the job; the others are needed for network access.
 _PASSED = (
     *("LLM_GATEWAY_DEPTH", "LLM_GATEWAY_JOB", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
     *_PROXIES,
     *map(str.upper, _PROXIES),
 )
-#: Takes in the file that it is given first, and becomes the rest.
+#: Shell code that sources the file in its first argument, then executes the remaining arguments.
 _WITH_FILE = '. "$0" && exec "$@"'
 
 
 def settings(servers: Iterable[McpServer], files: dict[str, bytes], *, approved: bool) -> dict[str, object]:
-    """What is to be set; files that are needed are added to `files`. Raises InvalidRequest.
+    """Return the settings; add the files that they need to `files`. Raises InvalidRequest.
 
-    :param approved: every tool may be used; else only those that say that they just read.
+    :param approved: True: the run may use every tool; False: only tools that are annotated as read-only.
     """
-    said: dict[str, object] = {}
+    config: dict[str, object] = {}
     for server in servers:
-        _check(_NAME.fullmatch(server.name), f"Codex cannot hold an MCP server of this name: {server.name[:80]!r}")
-        approval = {_APPROVAL: "approve"} if approved else {}
-        for key, value in {**_address(server, files), **_AWAITED, **approval}.items():
-            said[f"mcp_servers.{server.name}.{key}"] = value
-    return said
+        _check(_NAME.fullmatch(server.name), f"Codex does not accept this name of an MCP server: {server.name[:80]!r}")
+        settings = {**_address(server, files), **_AWAITED}
+        if approved:
+            settings[_APPROVAL] = "approve"
+        for key, value in settings.items():
+            config[f"mcp_servers.{server.name}.{key}"] = value
+    return config
 
 
 _APPROVAL = "default_tools_approval_mode"
-#: Else a turn begins about a second after the start, and the tools of a server that needs longer are silently missing.
+#: Otherwise a turn begins about a second after the start, and the tools of slower servers are silently missing.
 _AWAITED: dict[str, object] = {"required": True, "startup_timeout_sec": 30}
 
 
@@ -47,20 +49,20 @@ def _address(server: McpServer, files: dict[str, bytes]) -> dict[str, object]:
         parts = urlsplit(server.url)
         _check(
             not parts.username and not parts.password and not parts.query,
-            f"the URL of {server.name} would stand on Codex's command line: it may hold neither a password nor a query",
+            f"the URL of {server.name} would be visible on Codex's command line: remove its password and query",
         )
         return {"url": server.url}
     passed: dict[str, object] = {"env_vars": list(_PASSED)}
     if not server.env:
         return {"command": server.command, "args": list(server.args), **passed}
     for name in server.env:
-        _check(_VARIABLE.fullmatch(name), f"not the name of an environment variable: {name[:80]!r}")
+        _check(_VARIABLE.fullmatch(name), f"not a name of an environment variable: {name[:80]!r}")
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in server.env.items()]
     files[f"mcp-{server.name}.env"] = "".join(lines).encode()
     args = ["-c", _WITH_FILE, f"{RUN_FILES}/mcp-{server.name}.env", server.command, *server.args]
     return {"command": "/bin/sh", "args": args, **passed}
 
 
-def _check(right: object, message: str) -> None:
-    if not right:
+def _check(valid: object, message: str) -> None:
+    if not valid:
         raise error_for("invalid_request", message)

@@ -1,4 +1,4 @@
-"""How this installation of Codex is brought to a version, told by where its program lies. Runs nothing."""
+"""Plan the upgrade of this installation of Codex from the path of its program. Runs nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _OPTIONAL = "Its native program is an optional package: --omit=optional breaks i
 
 
 def plan(program: str | None, target: str | None) -> UpgradePlan | None:
-    """The command for the program at this path; None: it cannot be told. Raises InvalidRequest for a strange target."""
+    """Return the command for the program at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Codex (such as 0.169.0 or latest): {target[:40]!r}")
+        raise error_for("invalid_request", f"not a version of Codex, such as 0.169.0 or latest: {target[:40]!r}")
     if program is None:
         return None
     for path in (PurePath(os.path.realpath(program)), PurePath(program)):
@@ -24,9 +24,11 @@ def plan(program: str | None, target: str | None) -> UpgradePlan | None:
         if "node_modules" in parts:
             prefix = PurePath(*parts[: parts.index("node_modules")])
             spec = f"{PACKAGE}@{target or 'latest'}"
-            # `codex update` knows global installations alone.
-            where, folder = (("-g",), prefix.parent) if prefix.name == "lib" else ((), prefix)
-            argv = ("npm", "install", *where, "--prefix", str(folder), spec)
+            # `codex update` supports only global installations.
+            location = ["--prefix", str(prefix)]
+            if prefix.name == "lib":
+                location = ["-g", "--prefix", str(prefix.parent)]
+            argv = ("npm", "install", *location, spec)
             return UpgradePlan(argv=argv, method="npm", note=_OPTIONAL)
         if "Caskroom" in parts or "Cellar" in parts:
             cask = ("--cask",) if "Caskroom" in parts else ()

@@ -1,7 +1,7 @@
-"""Tokens of one turn. What Codex prints are totals of the whole conversation, of all its earlier runs too.
+"""Tokens of one turn. Codex prints totals of the conversation, including its earlier runs.
 
-For a conversation that begins with this run the two are the same. For one that goes on, the turn's own tokens stand in the
-conversation's record, one entry for each answer of the model; there they stand even when the turn failed.
+For a new conversation both are the same. For a resumed one, the tokens of the turn are in the conversation's record, one entry
+for each answer of the model, even if the turn failed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAMES = (_INPUT, _READ, _WRITTEN, _OUTPUT, _REASONING)
 
 
 def as_usage(counts: Mapping[str, Any]) -> Usage:
-    """Codex counts cached tokens as input too, and tells zeros where the service told nothing."""
+    """Convert Codex's counts. It includes cached tokens in the input, and prints zeros if the service reported nothing."""
     count = {name: counted(counts.get(name)) for name in _NAMES}
     if not any(count.values()):
         return Usage()
@@ -35,8 +35,8 @@ def as_usage(counts: Mapping[str, Any]) -> Usage:
 
 
 def of_record(end: RunEnd, native_id: str | None) -> tuple[Usage, str | None]:
-    """The tokens and the model of this run, from the conversation's record; unknown where it has no entry of this run."""
-    told: dict[str, Mapping[str, Any]] = {}
+    """Return tokens and model of this run from the conversation's record; unknown if it has no entry of this run."""
+    by_response: dict[str, Mapping[str, Any]] = {}
     model: str | None = None
     for entry in _entries(end):
         payload = entry.get("payload")
@@ -46,20 +46,20 @@ def of_record(end: RunEnd, native_id: str | None) -> tuple[Usage, str | None]:
             model = payload["model"] if isinstance(payload.get("model"), str) else model
         elif entry.get("type") == "token_usage_record" and payload.get("thread_id") == native_id:
             usage = payload.get("usage")
-            told[str(payload.get("response_id"))] = usage if isinstance(usage, dict) else {}
-    total = {name: sum(counted(usage.get(name)) for usage in told.values()) for name in _NAMES}
+            by_response[str(payload.get("response_id"))] = usage if isinstance(usage, dict) else {}
+    total = {name: sum(counted(usage.get(name)) for usage in by_response.values()) for name in _NAMES}
     return as_usage(total), model
 
 
 def counted(value: Any) -> int:
-    """A number of tokens; 0 for what is none."""
+    """Return a number of tokens; 0 for any other value."""
     return token_count(value) or 0
 
 
 def _entries(end: RunEnd) -> Iterator[dict[str, Any]]:
-    """The lines that matter: the others hold the whole conversation."""
+    """Yield the entries with tokens and models. The other lines hold the text of the conversation."""
     for content in end.artifacts.values():
-        for line in BytesIO(content):  # not all lines at once: a record can be long
+        for line in BytesIO(content):  # line by line: a record can be long
             if b'"token_usage_record"' in line or b'"turn_context"' in line:
                 try:
                     entry = json.loads(line)
@@ -73,7 +73,7 @@ def _since(timestamp: Any, start: datetime | None) -> bool:
     if start is None or not isinstance(timestamp, str):
         return False
     try:
-        said = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        time = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
     except ValueError:
         return False
-    return said >= start
+    return time >= start

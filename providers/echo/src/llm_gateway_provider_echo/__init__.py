@@ -1,1 +1,1 @@
-"""A small imitation agent for LLM Gateway: for demos, tests, and as the worked example of a provider."""
+"""A small imitation agent for LLM Gateway, for demos and tests, and as an example of a provider."""

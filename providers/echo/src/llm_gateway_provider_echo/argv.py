@@ -1,7 +1,7 @@
-"""From a request to a command line. Pure.
+"""Build the command of a request. Pure.
 
-Every value travels as `--name=value`, one element: nothing that a caller writes can be read as a flag of its own. The prompt
-travels by stdin, where no parser looks at it and no limit of the system cuts it.
+Every value is part of one argument, `--name=value`, so no value of a caller can be read as a flag. The prompt goes to stdin,
+where it is not parsed and the system does not limit its length.
 """
 
 import json
@@ -14,7 +14,7 @@ MCP_FILE = "mcp.json"
 
 
 def build_invocation(request: Request, posture: Posture, resume: Resume) -> Invocation:
-    """Say what is to be executed."""
+    """Return the command."""
     options = request.options if isinstance(request.options, EchoOptions) else EchoOptions.model_validate({})
     argv = [EXECUTABLE]
     if resume.native_id:
@@ -27,7 +27,7 @@ def build_invocation(request: Request, posture: Posture, resume: Resume) -> Invo
     argv += [f"--deny-tool={name}" for name in request.disallowed_tools]
     files = {}
     if request.mcp_servers:
-        # A file, because a server's environment may hold a secret: argv is for everyone to see.
+        # In a file: a server's environment may hold a secret, and every user can read argv.
         files[MCP_FILE] = mcp_config(request.mcp_servers)
         argv.append(f"--mcp-config={RUN_FILES}/{MCP_FILE}")
     argv += option_flags(options)
@@ -35,19 +35,23 @@ def build_invocation(request: Request, posture: Posture, resume: Resume) -> Invo
 
 
 def option_flags(options: EchoOptions) -> list[str]:
-    """Spell the provider's own parameters; what has its default is not said."""
-    usual = EchoOptions.model_validate({})
+    """Return the flags of the provider's own parameters, without those that have their default."""
+    defaults = EchoOptions.model_validate({})
     names = ("scenario", "amount", "delay_ms", "on_term")
-    said = {name: getattr(options, name) for name in names if getattr(options, name) != getattr(usual, name)}
-    return [f"--{name.replace('_', '-')}={value}" for name, value in said.items()]
+    changed = [name for name in names if getattr(options, name) != getattr(defaults, name)]
+    return [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in changed]
 
 
 def mcp_config(servers: tuple[McpServer, ...]) -> bytes:
-    """The MCP servers of a run, in the form that most agents read."""
-    config = {
-        server.name: {"url": server.url}
-        if server.url
-        else {"command": server.command, "args": list(server.args), "env": dict(server.env)}
-        for server in servers
-    }
+    """Return the MCP servers of a run in the form that most agents read."""
+    config: dict[str, dict[str, object]] = {}
+    for server in servers:
+        if server.url:
+            config[server.name] = {"url": server.url}
+        else:
+            config[server.name] = {
+                "command": server.command,
+                "args": list(server.args),
+                "env": dict(server.env),
+            }
     return json.dumps({"mcpServers": config}).encode()

@@ -1,10 +1,10 @@
-"""From the program's own words for a failure to the closed set of error codes. Pure."""
+"""Map the program's kinds of failure to the gateway's error codes. Pure."""
 
 from datetime import datetime
 
 from llm_gateway import Failure, FinishedRun
 
-#: kind of the error event -> code, our sentence, what the caller can do
+#: kind of the error event -> code, message, recovery
 FAILURES: dict[str, tuple[str, str, str | None]] = {
     "auth": ("auth_required", "Echo is not logged in.", "It needs no login: leave the scenario out."),
     "quota": ("quota_exhausted", "Echo's quota is used up.", "Wait until resetAt, or leave the scenario out."),
@@ -26,29 +26,29 @@ FAILURES: dict[str, tuple[str, str, str | None]] = {
     "usage": (
         "provider_failed",
         "Echo does not understand its command line.",
-        "Bring echo and this plugin to one version.",
+        "Install the same version of echo and of this plugin.",
     ),
     "internal": ("provider_failed", "Echo failed.", "Try again."),
 }
 
 
 def explain(run: FinishedRun) -> Failure | None:
-    """Name the cause; None where only the exit code and stderr speak."""
+    """Return the cause of a failed run. None: only the exit code and stderr are known."""
     facts = run.summary.failure
     kind = facts.get("kind")
     if kind == "no_result" and run.end.exit_code != 0:
-        return None  # it crashed: its last words on stderr say more than we could
+        return None  # it crashed: the last lines of stderr say more
     if kind is None and not run.summary.text.strip():
         return Failure(code="empty_output", message="Echo ended without an answer.", recovery="Try again.")
     if kind is None:
         return None
     code, message, recovery = FAILURES.get(str(kind), FAILURES["internal"])
-    words = facts.get("message")
+    provider_message = facts.get("message")
     return Failure(
         code=code,
         message=message,
         recovery=recovery,
-        provider_message=words if isinstance(words, str) else run.stderr_tail.strip() or None,
+        provider_message=provider_message if isinstance(provider_message, str) else run.stderr_tail.strip() or None,
         reset_at=_time(facts.get("resetAt")),
     )
 

@@ -1,4 +1,4 @@
-"""From the program's bytes to events and a summary. Pure: cut anywhere, the same bytes give the same summary."""
+"""Read events and a summary from the program's output. Pure: the same bytes give the same summary wherever they are cut."""
 
 import json
 from collections import deque
@@ -7,14 +7,14 @@ from typing import Any
 
 from llm_gateway import Cost, CostBasis, Event, EventKind, LineSplitter, NativeSessionId, RunEnd, Summary, Usage
 
-#: An answer comes back in one line, with up to six bytes for a character of a 10 MB prompt.
+#: Bytes. An answer is one line, with up to six bytes for each character of a 10 MB prompt.
 MAX_LINE = 64 * 1024 * 1024
-#: Characters kept of the words of a run that never came to its result; the last ones matter most.
+#: Characters that are kept of a run without a result; the last ones matter most.
 MAX_PARTIAL = 4 * 1024 * 1024
 
 
 class EchoReader:
-    """Reads one run's output."""
+    """Reads the output of one run."""
 
     def __init__(self) -> None:
         self._lines = LineSplitter(MAX_LINE)
@@ -27,19 +27,19 @@ class EchoReader:
         self._error: dict[str, Any] | None = None
 
     def feed(self, stream: str, data: bytes) -> list[Event]:
-        """Take the next bytes."""
+        """Process the next bytes; return the events in them."""
         if stream != "stdout":
             return []
-        # A list, not a generator: the bytes are taken even if nobody looks at the events.
+        # A list, not a generator: the bytes must be processed even if the events are not read.
         return [event for line in self._lines.feed(data) for event in self._read(line)]
 
     def gap(self, stream: str) -> None:
-        """Forget a half line."""
+        """Note that bytes are missing: drop an incomplete line."""
         if stream == "stdout":
             self._lines.gap()
 
     def finish(self, end: RunEnd) -> Summary:
-        """Sum up. The last result or error decides; a run without either has failed, and its words so far are kept."""
+        """Return the summary. The last result or error decides. A run without either has failed, and its text is kept."""
         for _ in self._read(self._lines.rest()):
             pass
         failure: dict[str, Any] = {}
@@ -50,8 +50,8 @@ class EchoReader:
         cost = _number(self._usage, "costUsd")
         return Summary(
             text=self._result if self._result is not None else "".join(self._partial),
-            native_id=_word(self._session, "id", NativeSessionId),
-            model=_word(self._session, "model", str),
+            native_id=_string(self._session, "id", NativeSessionId),
+            model=_string(self._session, "model", str),
             usage=Usage(
                 input_tokens=_count(self._usage, "inputTokens"),
                 output_tokens=_count(self._usage, "outputTokens"),
@@ -88,7 +88,7 @@ class EchoReader:
             self._result, self._error = text, None
         elif kind == "error":
             self._error = event
-        # Other kinds are of a newer version, and no reason to fail.
+        # Ignore other kinds: a newer version may print them.
 
     def _keep(self, text: str) -> None:
         self._partial.append(text)
@@ -101,7 +101,7 @@ def _one_line(text: str) -> str:
     return " ".join(text[:400].split())[:200]
 
 
-def _word(event: dict[str, Any], name: str, kind: Any) -> Any:
+def _string(event: dict[str, Any], name: str, kind: Any) -> Any:
     value = event.get(name)
     return kind(value) if isinstance(value, str) else None
 

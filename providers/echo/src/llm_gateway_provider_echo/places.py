@@ -1,4 +1,5 @@
-"""Which files the entries of allowedTools would open: as in other agents, a bare tool means inside. The imitation opens none."""
+"""Which files the entries of allowedTools would open. A tool without a pattern is limited to the working directory, as in
+other agents. The imitation opens no files."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ EDITING = frozenset({"edit", "multiedit", "notebookedit", "write", "write_file"}
 
 
 def opens(request: Request) -> list[Opened]:
-    """What each entry opens; of other tools than those for files nothing is said."""
+    """Return what each entry opens. For tools other than file tools, the access is unknown."""
     return [_opened(entry, request.working_dir) for entry in request.allowed_tools]
 
 

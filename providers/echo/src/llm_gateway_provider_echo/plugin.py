@@ -1,4 +1,4 @@
-"""The hooks: each one hands on to the module that knows."""
+"""The hooks. Each one calls the module that implements it."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -63,7 +63,7 @@ def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> In
 
 @hookimpl
 def gateway_resume_session(request: Request, session: Session | None) -> Resume:
-    """Continue, or begin under a new id."""
+    """Resume the conversation, or begin one with a new id."""
     return conversations.enter(session, NativeSessionId(str(uuid4())))
 
 
@@ -75,26 +75,26 @@ def gateway_open_reader(request: Request) -> OutputReader:
 
 @hookimpl
 def gateway_explain_failure(run: FinishedRun) -> Failure | None:
-    """Name the cause."""
+    """Return the cause of a failed run."""
     return failures.explain(run)
 
 
 @hookimpl
 def gateway_list_models() -> Sequence[ModelInfo]:
-    """List what the program itself knows: it lies in this distribution."""
+    """List the models of the program, which is part of this distribution."""
     source = "the program's own price table"
     return [ModelInfo(id=name, source=source, default=name == DEFAULT_MODEL) for name in PRICES]
 
 
 @hookimpl
 def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
-    """Say how to upgrade."""
+    """Return the upgrade command."""
     return upgrade.plan(target)
 
 
 @hookimpl
 def gateway_account_cache(record: Record) -> CacheAccount | None:
-    """The next turn reads all that this one read and wrote."""
+    """Return what the cache holds: the next turn reads everything that this turn read and wrote."""
     read, written = record.usage.cache_read_tokens, record.usage.cache_creation_tokens
     if read is None or written is None:
         return None
@@ -103,7 +103,7 @@ def gateway_account_cache(record: Record) -> CacheAccount | None:
 
 @hookimpl
 def gateway_price(usage: Usage, provider: str, model: str | None) -> Cost | None:
-    """Price the imitation's own models: nobody else knows them."""
+    """Return the price of the imitation's models; no other plugin knows them."""
     rates = PRICES.get(model or "") if provider == "echo" else None
     if rates is None:
         return None

@@ -1,12 +1,12 @@
-"""How a request enters its conversation. Pure."""
+"""How a run starts or resumes its conversation. Pure."""
 
 from llm_gateway import NativeSessionId, Resume, Session
 
 
 def enter(session: Session | None, new_id: NativeSessionId) -> Resume:
-    """Continue a conversation whose native id is known, or begin one under an id that we choose.
+    """Resume a conversation whose native id is known, or begin one with `new_id`.
 
-    Choosing it ourselves means that it is known even when the run dies before its first line.
+    The gateway chooses the id, so it is known even if the run fails before its first line.
     """
     if session is not None and session.native_id:
         return Resume(native_id=session.native_id, fresh=False)

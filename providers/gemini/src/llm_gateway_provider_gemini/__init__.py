@@ -1,1 +1,1 @@
-"""Gemini CLI and Antigravity for LLM Gateway, under one name."""
+"""Gemini CLI and Antigravity for LLM Gateway, as one provider."""

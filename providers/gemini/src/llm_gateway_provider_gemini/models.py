@@ -1,4 +1,4 @@
-"""Which models the environment and the programs' own files name. Nothing is remembered here."""
+"""List the models that the environment and the programs' files name. No list is built in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AGY_SECONDS = 15
 
 
 def list_models(environ: Mapping[str, str], default_model: str, catalogue: str = "") -> list[ModelInfo]:
-    """Collect names, each with the place where it was read; the first place that names a model keeps it."""
+    """Collect model names with their source. If several sources name a model, the first one is kept."""
     found: dict[str, ModelInfo] = {}
     for model in [*_of_gemini_cli(environ, default_model), *_of_agy(catalogue)]:
         found.setdefault(model.id, model)
@@ -27,7 +27,7 @@ def list_models(environ: Mapping[str, str], default_model: str, catalogue: str =
 
 
 def read_catalogue(program: str, environ: Mapping[str, str]) -> str:
-    """What `agy models` prints; empty when it cannot be asked."""
+    """Return the output of `agy models`; "" if it cannot be run."""
     env = probe_environment(program, environ, ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"])
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
@@ -67,8 +67,8 @@ def _of_gemini_cli(environ: Mapping[str, str], default_model: str) -> Iterator[M
             default = False
     sessions = sorted(home.glob("tmp/*/chats/session-*.jsonl"), key=lambda path: path.name, reverse=True)
     for path in sessions[:_SESSIONS_READ]:
-        for model in _answered(path):
-            yield ModelInfo(id=model, source=str(path), title="has answered here")
+        for model in _models_of_conversation(path):
+            yield ModelInfo(id=model, source=str(path), title="was used on this machine")
 
 
 def _model_of(settings: Path) -> Any:
@@ -79,8 +79,8 @@ def _model_of(settings: Path) -> Any:
         return None
 
 
-def _answered(path: Path) -> list[str]:
-    """The models that answered in a conversation, in the order of their first words."""
+def _models_of_conversation(path: Path) -> list[str]:
+    """Return the models that answered in a conversation, in the order of their first answers."""
     found: dict[str, None] = {}
     try:
         with open(open_regular(path, follow=True), "rb") as lines:

@@ -43,7 +43,7 @@ from llm_gateway_provider_gemini.options import (
     variant_of,
 )
 
-#: One by one: what an editor's or an agent's own Gemini leaves in the environment (GEMINI_CLI_IDE_…) is not for a run.
+#: Not `GEMINI_CLI_*`: the run must not receive variables of an editor or of a parent Gemini CLI (GEMINI_CLI_IDE_…).
 GEMINI_ENV = (
     "GEMINI_API_KEY",
     "GEMINI_API_KEY_AUTH_MECHANISM",
@@ -60,7 +60,7 @@ GEMINI_ENV = (
     "GOOGLE_GENAI_USE_VERTEXAI",
     "GOOGLE_VERTEX_BASE_URL",
 )
-#: The way to the keyring, where its login lies.
+#: Access to the keyring, where its login is stored.
 AGY_ENV = ("DBUS_SESSION_BUS_ADDRESS",)
 
 _HOME = "${GEMINI_CLI_HOME:-~}/.gemini"
@@ -80,7 +80,7 @@ _GEMINI = ProviderInfo(
     posture_of=posture_of,
     postures=tuple(MODE_OF),
     supports=frozenset({"allowedTools", "disallowedTools", "addDirs", "mcpServers", "maxTurns", "sessionId"}),
-    # It ends with 0 a moment later, inside of a tool call after two seconds.
+    # It exits with 0 shortly after the signal; during a tool call, after two seconds.
     end_steps=(EndStep(signal=signal.SIGTERM, grace_s=4.0),),
     env=GEMINI_ENV,
     config_files=config_files.config_files,
@@ -121,7 +121,7 @@ _AGY = ProviderInfo(
 
 @hookimpl
 def gateway_describe_provider() -> ProviderInfo:
-    """Both programs: the outer values are what they hold together."""
+    """Describe both programs. The outer values combine the values of both."""
     return replace(
         _GEMINI,
         variant="",
@@ -141,10 +141,10 @@ def gateway_settings() -> Mapping[str, type[BaseModel]]:
 
 @hookimpl
 def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Keep what was set."""
-    own = settings["gemini"]
-    assert isinstance(own, GeminiSettings)
-    Configured.settings = own
+    """Store the operator's settings."""
+    configured = settings["gemini"]
+    assert isinstance(configured, GeminiSettings)
+    Configured.settings = configured
 
 
 @hookimpl
@@ -184,19 +184,19 @@ def gateway_list_models(program: str | None) -> Sequence[ModelInfo]:
 
 @hookimpl
 def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan | None:
-    """See upgrade.py: for the program that requests get."""
+    """See upgrade.py. The plan is for the program that runs requests."""
     if program and _is_agy(program):
         return upgrade.plan_agy(program, target)
     return upgrade.plan_gemini_cli(program, target)
 
 
 def _is_agy(program: str) -> bool:
-    """As the kernel tells: by its name; a program of another name is what the settings say, or else the first."""
+    """Identify the program by its name, as the kernel does. With another name, the settings decide, then the first variant."""
     name = PurePath(program).name
     return name == agy_argv.EXECUTABLE or (name != argv.EXECUTABLE and Configured.settings.flavor != GEMINI)
 
 
 @hookimpl
 def gateway_account_cache(record: Record) -> CacheAccount:
-    """What was read; the service says neither what it keeps nor for how long."""
+    """Return what was read. The service reports neither what it keeps nor for how long."""
     return CacheAccount(read_tokens=record.usage.cache_read_tokens)

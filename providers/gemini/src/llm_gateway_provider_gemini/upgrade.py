@@ -1,4 +1,4 @@
-"""How an installation is brought to a version, told by where its program lies. Runs nothing."""
+"""Plan the upgrade of an installation from the path of its program. Runs nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _TARGET = re.compile(r"\d+\.\d+\.\d+(-[a-z0-9.]+)?|latest|preview|nightly")
 
 
 def plan_gemini_cli(program: str | None, target: str | None) -> UpgradePlan | None:
-    """The command for Gemini CLI at this path; None: it cannot be told. Raises InvalidRequest for a strange target."""
+    """Return the command for Gemini CLI at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Gemini CLI (such as 0.61.0 or latest): {target[:40]!r}")
+        raise error_for("invalid_request", f"not a version of Gemini CLI, such as 0.61.0 or latest: {target[:40]!r}")
     if program is None:
         return None
     for path in (PurePath(os.path.realpath(program)), PurePath(program)):
@@ -24,7 +24,7 @@ def plan_gemini_cli(program: str | None, target: str | None) -> UpgradePlan | No
             note = "Homebrew decides the version." if target else ""
             return UpgradePlan(argv=("brew", "upgrade", "gemini-cli"), method="brew", note=note)
         if "_npx" in parts:
-            return None  # npx keeps what it fetched for itself
+            return None  # npx manages its own copy
         if "node_modules" in parts:
             prefix = PurePath(*parts[: parts.index("node_modules")])
             spec = f"{PACKAGE}@{target or 'latest'}"
@@ -35,7 +35,7 @@ def plan_gemini_cli(program: str | None, target: str | None) -> UpgradePlan | No
 
 
 def plan_agy(program: str | None, target: str | None) -> UpgradePlan | None:
-    """The command for Antigravity at this path. Raises InvalidRequest for a version: it can only go to the newest."""
+    """Return the command for Antigravity at this path. Raises InvalidRequest for a version: only the newest is available."""
     if target not in (None, "latest"):
-        raise error_for("invalid_request", "agy update brings the newest version; none can be named")
+        raise error_for("invalid_request", "`agy update` installs only the newest version: leave the version out")
     return UpgradePlan(argv=(program, "update"), method="native") if program else None

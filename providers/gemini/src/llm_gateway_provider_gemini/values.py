@@ -1,4 +1,4 @@
-"""Tool uses on one line."""
+"""Describe the use of a tool on one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HINTS = ("command", "file_path", "dir_path", "pattern", "path", "url", "query",
 
 
 def described(tool: str, parameters: Any) -> str:
-    """A tool's use, on one line."""
-    given = as_dict(parameters)
-    hint = next((str(given[name]) for name in _HINTS if given.get(name)), "")
+    """Return a tool's name and its most important argument on one line."""
+    arguments = as_dict(parameters)
+    hint = next((str(arguments[name]) for name in _HINTS if arguments.get(name)), "")
     return " ".join(f"{tool} {hint}".split())[:_SHOWN_CHARS]

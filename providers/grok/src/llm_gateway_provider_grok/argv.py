@@ -1,7 +1,7 @@
-"""A request as a command. Pure, but for a look at the disk: where the directory really is, what files the prompt mentions.
+"""Build the command of a request. It accesses the disk only to resolve the directory and to find files named in the prompt.
 
-Every value stands in the same element as its flag (`--flag=value`), so that none can be read as a flag. The prompt goes by
-standard input, MCP servers by file.
+Every value is in the same argument as its flag (`--flag=value`), so no value can be read as a flag. The prompt goes to standard
+input, MCP servers go into a file.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from llm_gateway_provider_grok.rules import Rule, read_rule
 
 EXECUTABLE = "grok"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_TURNS = 2**32 - 1
+_MOST_TURNS = 2**32 - 1
 
 BASE = ("--prompt-file=/dev/stdin", "--verbatim", "--output-format=streaming-json")
-#: Its description names the session's folder: the tools would differ in each conversation, and no cache would be hit.
+#: The description of this tool contains the session's folder. The tools would differ in each conversation and miss the cache.
 UNCACHEABLE = "send_feedback"
 
-#: Grok gives the commands of its agent the key with which it pays.
+#: Otherwise Grok passes its API key to the commands of its agent.
 _KEYS = {"shell_environment_policy": {"exclude": ["XAI_API_KEY", "GROK_CODE_XAI_API_KEY"]}}
 ENV = {
-    # By itself it tries for 22 minutes, without a word, and waits as long as a Retry-After says; the caller decides better.
+    # By default, Grok silently retries for 22 minutes and obeys any Retry-After. The caller can decide better.
     "GROK_MAX_RETRIES": "1",
     "GROK_TURN_TRANSIENT_RETRY": "0",
     "GROK_DISABLE_AUTOUPDATER": "1",
     "GROK_TELEMETRY_ENABLED": "0",
     "GROK_TELEMETRY_TRACE_UPLOAD": "0",
-    # One more request with the whole conversation after each turn, that no usage counts.
+    # After each turn, it would send another request with the whole conversation, which no usage includes.
     "GROK_TURN_SUMMARY": "0",
     "GROK_MEMORY": "0",
-    # A project's hooks and servers stay off until its folder is trusted; other programs' are none of Grok's business.
+    # Keep a project's hooks and servers off until its folder is trusted, and those of other programs always.
     "GROK_FOLDER_TRUST": "1",
     "GROK_CLAUDE_HOOKS_ENABLED": "0",
     "GROK_CLAUDE_MCPS_ENABLED": "0",
@@ -48,42 +48,42 @@ ENV = {
     "GROK_CONFIG": json.dumps(_KEYS, separators=(",", ":")),
 }
 
-_LOOK = "--tools=read_file,grep,list_dir"
-_ASK = "--permission-mode=default"  # said always: a setting of the user's own may mean more
-#: `plan` and `acceptEdits` are words that Grok takes, and holds to nothing.
+_READ_TOOLS = "--tools=read_file,grep,list_dir"
+_ASK = "--permission-mode=default"  # set always: a setting of the user may allow more
+#: Grok accepts the modes `plan` and `acceptEdits`, but they restrict nothing.
 LEVELS: dict[Posture, tuple[str, ...]] = {
-    Posture.READ_ONLY: (_ASK, _LOOK),
-    Posture.PLAN: (_ASK, _LOOK),
+    Posture.READ_ONLY: (_ASK, _READ_TOOLS),
+    Posture.PLAN: (_ASK, _READ_TOOLS),
     Posture.PROMPTED: (_ASK,),
     Posture.ACCEPT_EDITS: (_ASK, "--allow=Edit(./**)"),
     Posture.BYPASS: ("--permission-mode=bypassPermissions",),
 }
-#: What Grok would let pass anywhere on the disk, unasked.
-_MAKING = ("Bash(touch *)", "Bash(mkdir *)")
-#: A call that is denied is told to the model; one that would need a human ends the whole turn.
+#: Commands that Grok allows everywhere without an approval.
+_CREATING = ("Bash(touch *)", "Bash(mkdir *)")
+#: The model receives the denial of a call. A call that needs an approval by a user ends the whole turn.
 DENIED: dict[Posture, tuple[str, ...]] = {
     Posture.READ_ONLY: ("Edit", "Bash", "MCPTool"),
     Posture.PLAN: ("Edit", "Bash", "MCPTool"),
-    Posture.PROMPTED: ("Edit", *_MAKING),
-    Posture.ACCEPT_EDITS: ("Bash", *_MAKING),
+    Posture.PROMPTED: ("Edit", *_CREATING),
+    Posture.ACCEPT_EDITS: ("Bash", *_CREATING),
     Posture.BYPASS: (),
 }
-#: On these levels a caller may only allow what looks.
-_LOOKING = (Posture.READ_ONLY, Posture.PLAN)
-_LOOKING_TOOLS = frozenset({"Read", "Grep", "MCPTool"})
+#: On these levels a caller may allow only tools that read.
+_READING = (Posture.READ_ONLY, Posture.PLAN)
+_READING_TOOLS = frozenset({"Read", "Grep", "MCPTool"})
 PLANNING = "Plan only: look, think, and answer with a plan. Change nothing."
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
-#: What stands before the first `__` of a tool's name is the server's; another one in it, and Grok drops its tools.
+#: The text before the first `__` of a tool name is the name of its server. If that name contains `__`, Grok drops its tools.
 _SERVER = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_-]{0,62}(?<!_)")
 _GUARDED = Notice(
     code="prompt_guarded",
-    message="Grok would have carried out a /command or attached an @file: an invisible word joiner stands behind the sign.",
+    message="Grok would have executed a /command or attached an @file: an invisible word joiner was added after the sign.",
 )
 
 
 def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
-    """Say what is to be executed. Raises InvalidRequest for what Grok would misread or quietly ignore."""
+    """Return the command. Raises InvalidRequest for values that Grok would misread or silently ignore."""
     options = request.options if isinstance(request.options, GrokOptions) else GrokOptions()
     enter = f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}"
     where = os.path.realpath(request.working_dir)
@@ -98,28 +98,29 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
     if request.mcp_servers or options.rules:
         files["agent.md"] = _agent(request.mcp_servers, options.rules or "")
         argv.append(f"--agent={RUN_FILES}/agent.md")
-    words = guarded(request.prompt.text, where)
+    text = guarded(request.prompt.text, where)
     try:
-        stdin = words.encode()
+        stdin = text.encode()
     except UnicodeEncodeError as error:
-        raise error_for("invalid_request", "the prompt holds half a character, which cannot be written down") from error
+        message = "the prompt contains a lone surrogate, which cannot be encoded as UTF-8: remove it"
+        raise error_for("invalid_request", message) from error
     return Invocation(
         argv=tuple(argv),
         stdin=stdin,
         env=ENV,
         files=files,
-        # No file: its name brings the id to the reader, whom a run that fails or is killed never tells it.
+        # Not a file: the path passes the id to the reader, because a failed or killed run does not print it.
         artifacts=(f"{RUN_FILES}/{resume.native_id}",),
-        warnings=() if words == request.prompt.text else (_GUARDED,),
+        warnings=() if text == request.prompt.text else (_GUARDED,),
     )
 
 
 def _limits(request: Request) -> Iterator[str]:
     if request.model is not None:
-        _check(_MODEL.fullmatch(request.model), f"not a model's name: {request.model[:80]!r}")
+        _check(_MODEL.fullmatch(request.model), f"not a model name: {request.model[:80]!r}")
         yield f"--model={request.model}"
     if request.max_turns is not None:
-        _check(1 <= request.max_turns <= _TURNS, f"maxTurns must be between 1 and {_TURNS}")
+        _check(1 <= request.max_turns <= _MOST_TURNS, f"maxTurns must be between 1 and {_MOST_TURNS}")
         yield f"--max-turns={request.max_turns}"
     if request.effort is not None:
         _check(request.effort in EFFORTS, f"effort must be one of {', '.join(EFFORTS)}")
@@ -131,18 +132,22 @@ def _limits(request: Request) -> Iterator[str]:
 def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
     allowed = [read_rule(name) for name in request.allowed_tools]
     for name, rule in zip(request.allowed_tools, allowed, strict=True):
-        _check(rule.tool != "Agent", "allowedTools cannot name Agent: sub-agents are there unless they are disallowed")
         _check(
-            posture not in _LOOKING or rule.tool in _LOOKING_TOOLS,
+            rule.tool != "Agent",
+            "remove Agent from allowedTools: sub-agents are available unless disallowedTools names them",
+        )
+        _check(
+            posture not in _READING or rule.tool in _READING_TOOLS,
             f"allowedTools cannot widen the posture {posture.value}: {name}",
         )
         yield f"--allow={confined(rule)}"
     for server in request.mcp_servers:
-        # To give a server to a run is to let the run use it: headless, there is nobody to ask for each call. On the
-        # levels that only look, its tools must be allowed by name.
-        if posture not in _LOOKING:
+        # A run may use the servers that it is entries: headless, no user can approve each call. On the levels that only
+        # read, the caller must allow the tools of a server by name.
+        if posture not in _READING:
             yield f"--allow={Rule('MCPTool', f'{_server(server)}__*')}"
-    denials, outside = [read_rule(name) for name in DENIED[posture]], set[str]()
+    denials = [read_rule(name) for name in DENIED[posture]]
+    outside: set[str] = set()
     if posture is not Posture.BYPASS:
         yield from (f"--deny={rule}" for rule in dict.fromkeys(denied_secrets(allowed, where)))
     named = [rule for rule in allowed if rule.touches(Rule("Edit"))]
@@ -153,17 +158,17 @@ def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
     for denied in denials:
         if denied.pattern in outside or not any(rule.touches(denied) for rule in allowed):
             yield f"--deny={denied}"
-    gone = [UNCACHEABLE]
+    removed = [UNCACHEABLE]
     for rule in map(read_rule, request.disallowed_tools):
         if rule.tool == "Agent":
             _check(
                 "," not in str(rule),
                 f"disallowedTools: name one kind of sub-agent in each rule, not {str(rule)[:80]!r}",
             )
-            gone.append(str(rule))
+            removed.append(str(rule))
         else:
             yield f"--deny={rule}"
-    yield f"--disallowed-tools={','.join(gone)}"
+    yield f"--disallowed-tools={','.join(removed)}"
 
 
 def _agent(servers: Iterable[McpServer], rules: str) -> bytes:
@@ -171,16 +176,16 @@ def _agent(servers: Iterable[McpServer], rules: str) -> bytes:
 
     It is the only way to give servers to one run, and keeps `rules` out of argv, which every user of the machine can read.
     """
-    given: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for server in servers:
         if server.url:
-            given.append({_server(server): {"type": "http", "url": server.url}})
+            entries.append({_server(server): {"type": "http", "url": server.url}})
         else:
             parts = {"command": server.command, "args": list(server.args), "env": dict(server.env)}
-            given.append({_server(server): {"type": "stdio", **parts}})
+            entries.append({_server(server): {"type": "stdio", **parts}})
     head = ["name: gateway", "description: The agent of this run."]
-    if given:
-        head.append(f"mcpServers: {json.dumps(given)}")
+    if entries:
+        head.append(f"mcpServers: {json.dumps(entries)}")
     try:
         return "\n".join(["---", *head, "---", rules, ""]).encode()
     except UnicodeEncodeError as error:
@@ -188,10 +193,10 @@ def _agent(servers: Iterable[McpServer], rules: str) -> bytes:
 
 
 def _server(server: McpServer) -> str:
-    _check(_SERVER.fullmatch(server.name), f"Grok cannot hold an MCP server of this name: {server.name[:80]!r}")
+    _check(_SERVER.fullmatch(server.name), f"Grok does not accept this name of an MCP server: {server.name[:80]!r}")
     return server.name
 
 
-def _check(right: object, message: str) -> None:
-    if not right:
+def _check(valid: object, message: str) -> None:
+    if not valid:
         raise error_for("invalid_request", message)

@@ -1,4 +1,4 @@
-"""Grok's own failures, as rules. What services and networks say is in the provider kit's shared rules."""
+"""Failure rules for messages of Grok itself. The provider kit has the shared rules for services and networks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LOGIN = "grok login --device-code"
 RECOVERIES = {
     "auth_required": f"Run `{LOGIN}` (or set XAI_API_KEY for the gateway), then send the request again.",
     "overloaded": "Try again in a moment; if it persists, check the service's status and GROK_XAI_API_BASE_URL.",
-    "bad_model": "Leave model out: Grok's own default is used. `grok models` lists what there is.",
+    "bad_model": "Leave model out: Grok's own default is used. `grok models` lists the models.",
 }
-_OTHERWISE = "Word the request differently, or use another model."
+_REPHRASE = "Write the request in other words, or use another model."
 
 RULES = (
     FailureRule(
@@ -25,26 +25,26 @@ RULES = (
         signs=(
             Sign(when=lambda facts: facts.told.get("capped")),
             Sign(kinds=("max_turn_requests", "max_turns")),
-            Sign(kinds=("cancelled",), exits=(1,)),  # without an approval it ends with 0
+            Sign(kinds=("cancelled",), exits=(1,)),  # a turn that ended for want of an approval exits with 0
             Sign(words=r"^error: max turns reached"),
         ),
     ),
     FailureRule(
         code="tool_denied",
-        message="Grok ended the turn because a tool call needed a human's approval, and nobody is there to give it.",
-        recovery="Ask for a higher posture, allow the tool with allowedTools, or ask for read_only, where the model is told.",
+        message="Grok ended the turn because a tool call needed an approval, and an unattended run cannot get one.",
+        recovery="Ask for a higher posture, allow the tool with allowedTools, or ask for read_only, where calls are denied instead.",
         signs=(Sign(kinds=("cancelled", "canceled")),),
     ),
     FailureRule(
         code="provider_failed",
-        message="The answer was longer than the model may write at once.",
-        recovery="Ask for less at once, or for files instead of one long answer.",
+        message="The answer exceeded the output limit of the model.",
+        recovery="Ask for a shorter answer, or for files instead of one long answer.",
         signs=(Sign(words=r"max_tokens_truncation|truncated by max_tokens"),),
     ),
     FailureRule(
         code="provider_failed",
         message="The model service stopped this request as unsafe or against its guidelines.",
-        recovery=_OTHERWISE,
+        recovery=_REPHRASE,
         signs=(
             Sign(kinds=("refusal",)),
             Sign(status=(None, 400, 403, 422), words=r"usage guidelines|SAFETY_CHECK_TYPE|failed (?:safety )?check"),
@@ -65,7 +65,7 @@ RULES = (
     ),
     FailureRule(
         code="session_not_resumable",
-        message="A conversation keeps the sandbox that it was begun with.",
+        message="The sandbox of a conversation cannot be changed after its first turn.",
         recovery="Pass the same sandbox as in its first turn, or createNewSession: true.",
         before_start=True,
         signs=(Sign(words=r"cannot resume this session under sandbox"),),
@@ -96,13 +96,13 @@ RULES = (
     ),
     FailureRule(
         code="empty_output",
-        message="The model answered without a word.",
-        recovery="Send the request again, or word it differently.",
+        message="The model returned an empty answer.",
+        recovery="Send the request again, or write it in other words.",
         signs=(Sign(words=r"no_visible_content|empty response from model"),),
     ),
     FailureRule(
         code="invalid_request",
-        message="This model does not know the effort.",
+        message="This model does not support this effort.",
         recovery="Pass one of the levels that the provider's message names, or leave effort out.",
         signs=(
             Sign(words=r"unknown effort level"),
@@ -111,7 +111,7 @@ RULES = (
     ),
     FailureRule(
         code="invalid_request",
-        message="Grok does not take this outputSchema.",
+        message="Grok does not accept this outputSchema.",
         recovery="Pass a JSON Schema of an object.",
         signs=(Sign(words=r"--json-schema:"),),
     ),
@@ -138,5 +138,5 @@ RULES = (
 
 
 def explain(run: FinishedRun) -> Failure:
-    """Name the cause."""
+    """Return the cause of a failed run."""
     return failures.explain(run, RULES, program="Grok", recoveries=RECOVERIES)

@@ -1,4 +1,4 @@
-"""Grok tells its words a few letters at a time; people follow them line by line."""
+"""Grok prints its text in pieces of a few letters. Followers of a run get lines."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 _LONGEST = 1000
 
 
-class SpokenLines:
-    """Feed it pieces, get lines with their ends. Nothing is lost: together they are the same words."""
+class TextLines:
+    """Joins pieces of text to lines with their line breaks. The lines together are the same text."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._held = 0
 
     def feed(self, text: str) -> Iterator[str]:
-        """Take the next letters; give every line that they complete, long ones in parts."""
+        """Process the next piece; yield every line that it completes, long lines in parts."""
         self._pieces.append(text)
         self._held += len(text)
         if "\n" in text or self._held > _LONGEST:
@@ -28,10 +28,10 @@ class SpokenLines:
                 self._pieces, self._held = [rest], len(rest)
 
     def rest(self) -> str:
-        """The line that is not complete."""
-        words = "".join(self._pieces)
+        """Return the incomplete line and forget it."""
+        text = "".join(self._pieces)
         self._pieces, self._held = [], 0
-        return words
+        return text
 
 
 def _parts(line: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whether Grok has a login, as far as its own files and the run's environment tell."""
+"""Whether Grok has a login, according to its files and the environment of the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEYS = ("XAI_API_KEY", "GROK_CODE_XAI_API_KEY")
 
 
 def logged_in(environ: Mapping[str, str]) -> bool | None:
-    """A key or a stored login is one, whether or not the service still takes it; a config.toml may name others: None."""
+    """Return whether there is a key or a stored login; the service may still refuse it. None: config.toml may name another."""
     if any(environ.get(name) for name in KEYS):
         return True
     folder = Path(environ.get("GROK_HOME") or Path(environ.get("HOME") or "/", ".grok"))
@@ -27,12 +27,12 @@ def logged_in(environ: Mapping[str, str]) -> bool | None:
     if stored:
         return True
     try:
-        words = _read(folder / "config.toml").decode(errors="replace")
+        config = _read(folder / "config.toml").decode(errors="replace")
     except FileNotFoundError:
         return False
     except OSError:
         return None
-    return None if any(word in words for word in ("api_key", "env_key", "auth")) else False
+    return None if any(name in config for name in ("api_key", "env_key", "auth")) else False
 
 
 def _read(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Which models Grok's own environment and catalogue name. Nothing is remembered here."""
+"""List the models that Grok's environment and catalogue name. No list is built in."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping
 from llm_gateway import ModelInfo, probe_environment
 
 _LISTED = re.compile(r"^\s*[*-] (\S+)( \(default\))?\s*$", re.MULTILINE)
-#: What the command needs to find its files and its service; with a key it asks the service, else it tells what is built in.
-_SEEN = (
+#: Variables that the command needs for its files and its service. With a key it asks the service; otherwise it prints a
+#: built-in list.
+_PASSED = (
     *("PATH", "HOME", "GROK_HOME", "XAI_API_KEY", "GROK_CODE_XAI_API_KEY"),
     *("GROK_XAI_API_BASE_URL", "GROK_MODELS_BASE_URL", "GROK_DEFAULT_MODEL", "HTTPS_PROXY", "https_proxy"),
 )
 
 
 def list_models(environ: Mapping[str, str], catalogue: str) -> list[ModelInfo]:
-    """Collect names, each with the place where it was read; the first place that names a model keeps it."""
+    """Collect model names with their source. If several sources name a model, the first one is kept."""
     found: dict[str, ModelInfo] = {}
     for model in [*_from_environment(environ), *_from_catalogue(catalogue)]:
         found.setdefault(model.id, model)
@@ -26,10 +27,10 @@ def list_models(environ: Mapping[str, str], catalogue: str) -> list[ModelInfo]:
 
 
 def read_catalogue(program: str | None, environ: Mapping[str, str]) -> str:
-    """What `grok models` prints; empty when it cannot be asked."""
+    """Return the output of `grok models`; "" if it cannot be run."""
     if program is None:
         return ""
-    env = probe_environment(program, environ, _SEEN)
+    env = probe_environment(program, environ, _PASSED)
     env |= {"GROK_DISABLE_AUTOUPDATER": "1", "GROK_TELEMETRY_ENABLED": "0"}
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
@@ -42,7 +43,8 @@ def read_catalogue(program: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
-    if model := environ.get("GROK_DEFAULT_MODEL"):
+    model = environ.get("GROK_DEFAULT_MODEL")
+    if model:
         yield ModelInfo(id=model, source="GROK_DEFAULT_MODEL", default=True)
 
 

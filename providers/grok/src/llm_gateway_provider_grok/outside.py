@@ -1,8 +1,8 @@
-"""Rules that mean every file outside of one directory.
+"""Rules that match every file outside of one directory.
 
-Grok asks a human before it edits such a file, unless a setting of the user's own says otherwise; and it follows symbolic links out
-of the directory without asking. A denial holds against both, and is told to the model instead of ending its turn. But Grok's rules
-know no "not": so they name, letter by letter, all paths that leave the way to the directory.
+Grok needs an approval before it edits such a file, unless a setting of the user allows it, and it follows symbolic links out of
+the directory without an approval. A denial prevents both, and the model receives it instead of the turn ending. Grok's rules have
+no "not", so these patterns list, letter by letter, all paths that differ from the path of the directory.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-#: What means itself in a pattern. In the place of any other letter stands `?`, which leaves out fewer paths, and none inside.
+#: Characters without a special meaning in a pattern. `?` replaces all others: then fewer outside paths match, but no inside path.
 _PLAIN = re.compile(r"[\w. -]")
-#: The rules grow with the square of it. A longer path is left to Grok's own question.
+#: Characters. The size of the rules grows with the square of the path's length. Longer paths get no rules; Grok's approval remains.
 LONGEST = 400
 
 
 def patterns_outside(directory: str) -> Iterator[str]:
-    """The patterns for a real path: all of them together match whatever is not in it."""
+    """Yield patterns for a resolved path. Together they match every path that is not inside of it."""
     if len(directory) > LONGEST:
         return
-    way = ""
+    parent = ""
     for part in filter(None, directory.split("/")):
-        begun = ""
+        prefix = ""
         for letter in part:
             plain = _PLAIN.fullmatch(letter)
             if plain:
-                yield from _all(f"{way}/{begun}[!{letter}]*")
-            if begun:
-                yield from _all(f"{way}/{begun}")
-            begun += letter if plain else "?"
-        yield from _all(f"{way}/{begun}?*")
-        way += f"/{begun}"
-    yield from _all("~*")  # Grok writes to the home by this name, and compares it letter by letter
+                yield from _path_and_content(f"{parent}/{prefix}[!{letter}]*")
+            if prefix:
+                yield from _path_and_content(f"{parent}/{prefix}")
+            prefix += letter if plain else "?"
+        yield from _path_and_content(f"{parent}/{prefix}?*")
+        parent += f"/{prefix}"
+    yield from _path_and_content("~*")  # Grok accepts `~` for the home, and compares it as text
 
 
-def _all(path: str) -> Iterator[str]:
+def _path_and_content(path: str) -> Iterator[str]:
     yield path
     yield f"{path}/**"

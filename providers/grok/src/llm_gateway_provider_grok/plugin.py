@@ -27,8 +27,8 @@ from llm_gateway_provider_grok import argv, config_files, failures, login, model
 from llm_gateway_provider_grok.options import GrokOptions, posture_of
 from llm_gateway_provider_grok.output import GrokReader
 
-#: Not `GROK_*`: permissions, sandboxes and folder trust of the gateway's surroundings are not the run's, and a gateway that was
-#: itself started by Grok would hand its parent's session to the run.
+#: Not `GROK_*`: permissions, sandboxes and folder trust of the gateway's environment must not apply to the run, and if Grok
+#: started the gateway, the run would receive the session of its parent.
 ENV = (
     "XAI_API_KEY",
     "GROK_CODE_XAI_API_KEY",
@@ -62,7 +62,7 @@ def gateway_describe_provider() -> ProviderInfo:
         # Without workspace_write: Grok's sandbox of that name lets a run write to /tmp, /var/tmp and Grok's own folder too.
         postures=tuple(argv.LEVELS),
         supports=SUPPORTS,
-        # It dies of any signal at once and tells nothing more; its commands live in sessions of their own.
+        # Every signal ends it at once without further output. Its commands run in their own process sessions.
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=2.0),),
         env=ENV,
         config_files=config_files.config_files,
@@ -119,6 +119,6 @@ def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan
 
 @hookimpl
 def gateway_account_cache(record: Record) -> CacheAccount:
-    """What was read from the service's cache, which keeps what it likes and says nothing of how long."""
+    """Return what was read from the service's cache. The service does not report what it keeps, or how long."""
     usage = record.usage
     return CacheAccount(read_tokens=usage.cache_read_tokens, written_tokens=usage.cache_creation_tokens)

@@ -1,9 +1,9 @@
-"""The prompt as Grok's standard input, so that it arrives as text and as nothing else.
+"""Write the prompt to Grok's standard input so that it is only text.
 
-Two things are not text to Grok, `--verbatim` or not: a first word that is one of its `/commands` is carried out (and the model
-never sees it), and an `@path` that leads to a file brings that file's content along, from anywhere on the disk. An invisible
-word joiner (U+2060) behind the sign takes its meaning away. A sign that could mean nothing to Grok stays as it is: decorators
-in pasted code are no files. A test with the real program holds it to all of that.
+Even with `--verbatim`, Grok interprets two things. A `/command` as the first word is executed, and the model never receives it.
+An `@path` of an existing file, anywhere on the disk, attaches the content of that file. An invisible word joiner (U+2060) after
+the sign prevents both. A sign without a meaning for Grok, such as a decorator in code, stays unchanged. A test with the real
+program checks this.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import re
 
 _JOINER = "\u2060"
 _COMMAND = re.compile(r"\s*/(?=[\w.:-]+(\s|$))")
-#: Grok reads a path up to the next blank, behind any sign that is no letter; it may end in lines, as in `:3-7`.
+#: Grok reads a path up to the next blank, if no letter is before the `@`. It may end with line numbers, as in `:3-7`.
 _MENTION = re.compile(r"(?<!\w)@(?=(\S{1,4096}))")
 _LINES = re.compile(r":\d+-\d+\Z")
-#: So many different mentions are looked up; what is beyond them is guarded unseen.
-_LOOKED_UP = 2_000
+#: The number of different mentions that are looked up. Further mentions get a word joiner without a look-up.
+_MOST_LOOKUPS = 2_000
 
 
 def guarded(text: str, working_dir: str) -> str:
-    """The same words without a meaning of their own to Grok. Looks whether the files that are mentioned exist."""
+    """Return the text with word joiners, so that Grok interprets nothing in it. Checks whether mentioned files exist."""
     command = _COMMAND.match(text)
     if command:
         text = text[: command.end()] + _JOINER + text[command.end() :]
@@ -30,7 +30,7 @@ def guarded(text: str, working_dir: str) -> str:
     def guard(match: re.Match[str]) -> str:
         word = match[1]
         if word not in known:
-            known[word] = len(known) >= _LOOKED_UP or _is_file(word, working_dir)
+            known[word] = len(known) >= _MOST_LOOKUPS or _is_file(word, working_dir)
         return f"@{_JOINER}" if known[word] else "@"
 
     return _MENTION.sub(guard, text)

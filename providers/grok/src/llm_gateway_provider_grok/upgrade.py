@@ -1,4 +1,4 @@
-"""How this installation of Grok is brought to a version, told by where its program lies. Runs nothing."""
+"""Plan the upgrade of this installation of Grok from the path of its program. Runs nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _TARGET = re.compile(r"\d+\.\d+\.\d+|latest|stable|alpha")
 
 
 def plan(program: str | None, target: str | None) -> UpgradePlan | None:
-    """The command for the program at this path; None: it cannot be told. Raises InvalidRequest for a strange target."""
+    """Return the command for the program at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Grok (such as 1.0.41 or stable): {target[:40]!r}")
+        raise error_for("invalid_request", f"not a version of Grok, such as 1.0.41 or stable: {target[:40]!r}")
     if program is None:
         return None
     for path in (PurePath(os.path.realpath(program)), PurePath(program)):
@@ -27,11 +27,11 @@ def plan(program: str | None, target: str | None) -> UpgradePlan | None:
             where = ("-g", "--prefix", str(prefix.parent)) if prefix.name == "lib" else ("--prefix", str(prefix))
             return UpgradePlan(argv=("npm", "install", *where, spec), method="npm")
         if re.fullmatch(r"grok(-\d[\w.+-]*)?", path.name) and parts[-2:-1] == ("bin",) and ".grok" in parts:
-            return UpgradePlan(argv=(program, "update", *_wanted(target)), method="native")
+            return UpgradePlan(argv=(program, "update", *_version_flags(target)), method="native")
     return None
 
 
-def _wanted(target: str | None) -> tuple[str, ...]:
+def _version_flags(target: str | None) -> tuple[str, ...]:
     if target in ("stable", "alpha"):
         return (f"--{target}",)
     return ("--version", target) if target not in (None, "latest") else ()

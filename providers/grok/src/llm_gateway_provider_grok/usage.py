@@ -1,7 +1,7 @@
 """Tokens and cost of one run.
 
-Headless, Grok counts the run alone, tools and sub-agents included; input tokens are those that no cache gave. The last line says
-it all at once. A run that fails or is killed has no such line: then the responses that it had so far are added up.
+Headless, Grok counts only this run, tools and sub-agents included; input tokens do not include cached tokens. The last line has
+the totals. A run that fails or is killed has no such line: then the usage is the sum of its responses.
 """
 
 from __future__ import annotations
@@ -22,31 +22,32 @@ _NAMES = (
 
 
 class RunUsage:
-    """Adds up responses until the end says the whole."""
+    """Adds up the responses until the last line gives the total."""
 
     def __init__(self) -> None:
         self._responses: list[int | None] | None = None
-        self._whole: list[int | None] | None = None
+        self._total: list[int | None] | None = None
         self._usd: float | None = None
 
     def respond(self, usage: Any) -> None:
-        """Take what one response of the model used."""
+        """Add the usage of one response of the model."""
         if isinstance(usage, Mapping):
             counts = _counts(usage)
             before = self._responses or [0] * len(counts)
             self._responses = [None if a is None or b is None else a + b for a, b in zip(before, counts, strict=True)]
 
     def end(self, event: Mapping[str, Any]) -> None:
-        """Take the run's last line."""
-        if isinstance(usage := event.get("usage"), Mapping):
-            self._whole = _counts(usage)
+        """Process the last line of the run."""
+        usage = event.get("usage")
+        if isinstance(usage, Mapping):
+            self._total = _counts(usage)
         usd = plausible_usd(event.get("total_cost_usd"))
         if usd is not None and not event.get("cost_is_partial"):
             self._usd = usd
 
     def tokens(self) -> Usage:
-        """The tokens of the run; unknown when Grok told none."""
-        counts = self._whole or self._responses
+        """Return the tokens of the run; unknown if Grok reported none."""
+        counts = self._total or self._responses
         if counts is None:
             return Usage()
         fresh, out, read, written, thought = counts
@@ -59,10 +60,10 @@ class RunUsage:
         )
 
     def cost(self) -> Cost:
-        """The cost that the service told; Grok has no prices of its own."""
+        """Return the cost that the service reported; Grok itself has no prices."""
         return Cost() if self._usd is None else Cost(usd=round(self._usd, 10), basis=CostBasis.REPORTED)
 
 
 def _counts(usage: Mapping[str, Any]) -> list[int | None]:
-    """Zero where nothing is told, unknown where a number cannot be true."""
+    """Return the counts: 0 if Grok did not report one, None if the number is impossible."""
     return [token_count(usage[name]) if usage.get(name) is not None else 0 for name in _NAMES]

@@ -1,8 +1,8 @@
-"""A request as a command. Pure.
+"""Build the command of a request. Pure.
 
-Each conversation begins with the agent `ask`, the one with the least rights: a conversation keeps its first agent for ever. A
-run is raised above it by its environment and its flags, which it does not keep. Where the agent `ask` would ask, a run without
-a terminal is denied.
+Each conversation begins with the agent `ask`, which has the fewest rights, because a conversation always keeps its first agent.
+The environment and flags of a run, which the conversation does not keep, give it more rights. Where `ask` needs an approval, Vibe
+denies the call in a run without a terminal.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ OUT = f"{RUN_FILES}/out"
 EXPORT, META, JOURNAL = f"{OUT}/export.json", f"{OUT}/session/meta.json", f"{OUT}/session/journal/*"
 
 BASE = ("--output=streaming", f"--output-dir={OUT}", "--agent=ask")
-#: Stronger than the user's own configuration, which may allow more or begin work of its own.
+#: These override the user's configuration, which may allow more or start other work.
 ENV = {
     "VIBE_BYPASS_TOOL_PERMISSIONS": "false",
     "VIBE_MANAGED_SHELL_TOOLS_ENABLED": "false",
-    # Their tokens are counted nowhere in the run's.
+    # The usage of the run does not include tokens of sub-agents.
     "VIBE_ENABLE_SUBAGENTS": "false",
     "VIBE_ENABLE_CONNECTORS": "false",
-    # Else a `/name` anywhere in a prompt puts a skill's words into it.
+    # Otherwise a `/name` anywhere in a prompt inserts the text of a skill.
     "VIBE_DISABLED_SKILLS": '["*"]',
-    # By itself it tries for five minutes; the caller decides better.
+    # The default is to retry for five minutes. The caller can decide better whether to retry.
     "VIBE_API_RETRY_MAX_ELAPSED_TIME": "10",
-    # Without it there is nothing to continue.
+    # Without it, no conversation can be resumed.
     "VIBE_SESSION_LOGGING__ENABLED": "true",
     "VIBE_SESSION_LOGGING__GENERATE_TITLES": "false",
     "VIBE_ENABLE_TELEMETRY": "false",
@@ -45,10 +45,10 @@ ENV = {
     "VIBE_SHOW_GREETING": "false",
 }
 
-#: All that may be used on the lowest level; whatever else there is or will be is refused.
-LOOKING = ("read_file", "grep", "todo")
-#: Vibe takes an unknown name without a word, so a misspelt one would forbid nothing.
-TOOLS = (*LOOKING, "bash", "edit", "skill", "web_fetch", "web_search", "write_file")
+#: The only tools on the lowest level. All others, also those of later versions, are refused.
+READING = ("read_file", "grep", "todo")
+#: Vibe silently accepts unknown names, so a misspelt name would forbid nothing.
+TOOLS = (*READING, "bash", "edit", "skill", "web_fetch", "web_search", "write_file")
 LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.READ_ONLY: (),
     Posture.PROMPTED: (),
@@ -56,7 +56,7 @@ LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.BYPASS: ("--auto-approve",),
 }
 _EDITING = {Posture.READ_ONLY: "never", Posture.PROMPTED: "ask", Posture.ACCEPT_EDITS: "always"}
-#: Vibe asks before it opens these, but not below a directory that is allowed by name.
+#: Vibe needs an approval to open these files, except in a directory that is allowed by name.
 _SECRETS = ["**/.env", "**/.env.*"]
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
@@ -64,35 +64,36 @@ _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 
 
 def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
-    """Say what is to be executed. Raises InvalidRequest for what Vibe would misread or quietly ignore."""
+    """Return the command. Raises InvalidRequest for values that Vibe would misread or silently ignore."""
     options = request.options if isinstance(request.options, MistralOptions) else MistralOptions()
     prompt.check(request.prompt.text, request.working_dir)
     servers = [_server(server) for server in request.mcp_servers]
-    for name in options.mcp_tools if resume.fresh else ():  # later turns say it again, whatever they are given
-        _check(_of_server(name, servers), f"mcpTools: none of the given MCP servers can have a tool {name!r}")
-    unasked = [name for name in options.mcp_tools if _of_server(name, servers)]
+    if resume.fresh:  # later turns repeat the option, but may have other servers
+        for name in options.mcp_tools:
+            _check(_of_server(name, servers), f"mcpTools: none of the given MCP servers can have a tool {name!r}")
+    approved = [name for name in options.mcp_tools if _of_server(name, servers)]
 
-    argv = [EXECUTABLE, *BASE, *LEVELS[posture], *_limits(request), *_filters(request, unasked, posture, servers)]
+    argv = [EXECUTABLE, *BASE, *LEVELS[posture], *_limits(request), *_filters(request, approved, posture, servers)]
     if not resume.fresh:
         argv.append(f"--resume={resume.native_id}")
-    argv.append("-p")  # last: it would take what follows for the prompt, which comes by standard input
+    argv.append("-p")  # last, because Vibe would read a following argument as the prompt, which goes to standard input
     env = {
         **ENV,
-        "VIBE_TOOLS": json.dumps(_permissions(request, unasked, posture)),
+        "VIBE_TOOLS": json.dumps(_permissions(request, approved, posture)),
         "VIBE_ENABLE_MCP": "true" if servers else "false",
         "VIBE_OUTSIDE_WORKDIR": "ask" if posture is Posture.BYPASS else "deny",
     }
     if servers:
         env["VIBE_MCP_SERVERS"] = json.dumps([_mcp_config(server) for server in request.mcp_servers])
     if request.model is not None:
-        _check(_MODEL.fullmatch(request.model), f"not the alias of a model: {request.model[:80]!r}")
+        _check(_MODEL.fullmatch(request.model), f"not an alias of a model: {request.model[:80]!r}")
         env["VIBE_ACTIVE_MODEL"] = request.model
     return Invocation(
         argv=tuple(argv),
         stdin=prompt.as_bytes(request.prompt.text),
         env=env,
         artifacts=(EXPORT, META, JOURNAL),
-        warnings=tuple(_warnings(unasked, posture, servers)),
+        warnings=tuple(_warnings(approved, posture, servers)),
     )
 
 
@@ -105,44 +106,47 @@ def _limits(request: Request) -> Iterator[str]:
         yield f"--max-price={request.max_budget_usd:.6f}".rstrip("0").rstrip(".")
 
 
-def _filters(request: Request, unasked: list[str], posture: Posture, servers: list[str]) -> Iterator[str]:
+def _filters(request: Request, approved: list[str], posture: Posture, servers: list[str]) -> Iterator[str]:
     allowed = [_tool(name, servers) for name in request.allowed_tools]
     if posture is Posture.READ_ONLY:
         for name in allowed:
             _check(
-                name in LOOKING or _of_server(name, servers),
+                name in READING or _of_server(name, servers),
                 f"allowedTools cannot widen the posture {posture.value}: {name}",
             )
-        allowed = allowed or list(LOOKING)
+        allowed = allowed or list(READING)
     if allowed:
-        for name in dict.fromkeys([*allowed, *unasked]):
+        for name in dict.fromkeys([*allowed, *approved]):
             yield f"--enabled-tools={name}"
     for name in request.disallowed_tools:
         yield f"--disabled-tools={_tool(name, servers)}"
 
 
-def _permissions(request: Request, unasked: list[str], posture: Posture) -> Mapping[str, Any]:
-    tools: dict[str, dict[str, Any]] = {name: {"permission": "always"} for name in unasked}
+def _permissions(request: Request, approved: list[str], posture: Posture) -> Mapping[str, Any]:
+    tools: dict[str, dict[str, Any]] = {name: {"permission": "always"} for name in approved}
     if posture is Posture.BYPASS:
         return tools
     editing = _EDITING[posture]
     tools |= {"bash": {"permission": "ask"}, "write_file": {"permission": editing}, "edit": {"permission": editing}}
     if request.add_dirs:
-        # Not --add-dir: it would also trust what the directory brings along, hooks and all.
+        # Not --add-dir: it also trusts the files of the directory, such as hooks.
         for path in request.add_dirs:
             _check(os.path.isabs(path) and "\0" not in path, "addDirs must be absolute paths")
         reached = [f"vibe-path:directory_recursive:{os.path.realpath(path)}" for path in request.add_dirs]
-        for name in ("read_file", *(("write_file", "edit") if posture is Posture.ACCEPT_EDITS else ())):
+        file_tools = ["read_file"]
+        if posture is Posture.ACCEPT_EDITS:
+            file_tools += ["write_file", "edit"]
+        for name in file_tools:
             tools[name] = {**tools.get(name, {}), "allowlist": reached, "denylist": _SECRETS}
     return tools
 
 
-def _warnings(unasked: list[str], posture: Posture, servers: list[str]) -> Iterator[Notice]:
-    idle = [name for name in servers if not any(_of_server(tool, [name]) for tool in unasked)]
+def _warnings(approved: list[str], posture: Posture, servers: list[str]) -> Iterator[Notice]:
+    idle = [name for name in servers if not any(_of_server(tool, [name]) for tool in approved)]
     if idle and posture is not Posture.BYPASS:
         message = (
-            f"Mistral Vibe asks before each tool of an MCP server, and nobody answers: of {', '.join(idle)} only tools that "
-            "mcpTools names can be used"
+            f"Mistral Vibe needs an approval for each tool of an MCP server, and an unattended run cannot get one: of "
+            f"{', '.join(idle)} only tools that mcpTools names can be used"
         )
         yield Notice(code="mcp_tools_not_named", message=message, details={"servers": idle})
 
@@ -157,7 +161,7 @@ def _mcp_config(server: McpServer) -> dict[str, Any]:
 def _tool(name: str, servers: Iterable[str]) -> str:
     _check(
         name in TOOLS or _of_server(name, servers),
-        f"not a tool of Mistral Vibe: {name[:80]!r}; there are {', '.join(TOOLS)}, and server_tool of a given MCP server",
+        f"not a tool of Mistral Vibe: {name[:80]!r}. Use {', '.join(TOOLS)}, or server_tool of a given MCP server",
     )
     return name
 
@@ -167,10 +171,12 @@ def _of_server(name: str, servers: Iterable[str]) -> bool:
 
 
 def _server(server: McpServer) -> str:
-    _check(_SERVER.fullmatch(server.name), f"Mistral Vibe cannot hold an MCP server of this name: {server.name[:80]!r}")
+    _check(
+        _SERVER.fullmatch(server.name), f"Mistral Vibe does not accept this name of an MCP server: {server.name[:80]!r}"
+    )
     return server.name
 
 
-def _check(right: object, message: str) -> None:
-    if not right:
+def _check(valid: object, message: str) -> None:
+    if not valid:
         raise error_for("invalid_request", message)

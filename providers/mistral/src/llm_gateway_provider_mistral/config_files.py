@@ -1,4 +1,4 @@
-"""What Mistral Vibe reads beside the working directory."""
+"""The files that Mistral Vibe reads in addition to the working directory."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 
 from llm_gateway import in_parents
 
-_OF_USER = (
+_USER_FILES = (
     *("config.toml", ".env", "trusted_folders.toml", "AGENTS.md", "hooks.toml"),
     *("agents", "plugins", "prompts", "skills"),
 )
-_OF_PROJECT = (
+_PROJECT_FILES = (
     *("AGENTS.md", ".vibe/config.toml", ".vibe/.env", ".vibe/hooks.toml"),
     *(".vibe/agents", ".vibe/prompts", ".vibe/skills"),
 )
 
 
 def config_files(environ: Mapping[str, str], working_dir: str) -> list[str]:
-    """Settings, login and instructions."""
-    own = environ.get("VIBE_HOME") or os.path.join(environ.get("HOME") or "/", ".vibe")
-    return [*(os.path.join(own, name) for name in _OF_USER), *in_parents(working_dir, _OF_PROJECT)]
+    """Return the paths of settings, login and instructions."""
+    folder = environ.get("VIBE_HOME") or os.path.join(environ.get("HOME") or "/", ".vibe")
+    return [*(os.path.join(folder, name) for name in _USER_FILES), *in_parents(working_dir, _PROJECT_FILES)]

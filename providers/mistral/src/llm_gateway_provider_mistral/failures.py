@@ -1,4 +1,4 @@
-"""Vibe's own failures, as rules. What services and networks say is in the provider kit's shared rules."""
+"""Failure rules for messages of Vibe itself. The provider kit has the shared rules for services and networks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ RECOVERIES = {
     "overloaded": "Try again in a moment; if it persists, check the service's status and `providers` in Vibe's config.toml.",
 }
 _LIMIT = "Raise the limit, or continue the conversation with sessionId: it is kept."
-_AFRESH = "Start a new conversation (createNewSession: true) and repeat what it needs to know."
+_NEW_CONVERSATION = "Start a new conversation (createNewSession: true) and repeat the needed information."
 
 RULES = (
     FailureRule(
         code="bad_model",
-        message="Mistral Vibe knows no model of this alias and let its default answer instead.",
-        recovery="Leave model out, or name an alias of `list_models`; what the default did is done.",
+        message="Mistral Vibe does not know a model with this alias, and its default model answered instead.",
+        recovery="Leave model out, or pass an alias of `list_models`. The default model may already have changed files.",
         signs=(Sign(when=lambda facts: facts.told.get("wrong_model")),),
     ),
     FailureRule(
@@ -68,14 +68,14 @@ RULES = (
     FailureRule(
         code="session_not_resumable",
         message="Mistral Vibe keeps no conversations: its session logging is off.",
-        recovery="Take VIBE_SESSION_LOGGING__ENABLED out of [providers.mistral] env.",
+        recovery="Remove VIBE_SESSION_LOGGING__ENABLED from [providers.mistral] env.",
         before_start=True,
         signs=(Sign(words=r"session logging is disabled"),),
     ),
     FailureRule(
         code="session_not_resumable",
-        message="The model service does not accept the conversation's history any more: each further turn would fail like this one.",
-        recovery=_AFRESH,
+        message="The model service no longer accepts the conversation's history: each further turn would fail in the same way.",
+        recovery=_NEW_CONVERSATION,
         signs=(
             Sign(
                 status=(None, 400, 422),
@@ -131,7 +131,7 @@ RULES = (
     FailureRule(
         code="provider_failed",
         message="The model service refused this request as unsafe or against its policies.",
-        recovery="Word the request differently, or use another model.",
+        recovery="Write the request in other words, or use another model.",
         signs=(
             Sign(kinds=("refusal",)),
             Sign(
@@ -142,21 +142,21 @@ RULES = (
     ),
     FailureRule(
         code="invalid_request",
-        message="Mistral Vibe could not attach what the prompt mentions with an @.",
+        message="Mistral Vibe could not attach the files that the prompt names with an @.",
         recovery="Write fewer paths with an @ in the prompt; it attaches at most eight files.",
         signs=(Sign(words=r"too many (?:file mentions|image attachments)|failed to attach"),),
     ),
     FailureRule(
         code="provider_failed",
         message="Mistral Vibe's configuration cannot be read.",
-        recovery="Mend the config.toml of VIBE_HOME (by default ~/.vibe).",
+        recovery="Correct config.toml in VIBE_HOME (default: ~/.vibe).",
         before_start=True,
         signs=(Sign(words=r"cannot load the vibe config"),),
     ),
     FailureRule(
         code="version_unsupported",
         message="This version of Mistral Vibe does not know a flag or an agent that the gateway needs.",
-        recovery=f"Bring a version that is known to work: {INSTALL}",
+        recovery=f"Install a version that is known to work: {INSTALL}",
         before_start=True,
         signs=(
             Sign(
@@ -168,5 +168,5 @@ RULES = (
 
 
 def explain(run: FinishedRun) -> Failure:
-    """Name the cause."""
+    """Return the cause of a failed run."""
     return failures.explain(run, RULES, program="Mistral Vibe", recoveries=RECOVERIES)

@@ -1,4 +1,4 @@
-"""Whether Vibe has a key, as far as its own files and the run's environment tell."""
+"""Whether Vibe has a key, according to its files and the environment of the run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _KEY = "MISTRAL_API_KEY"
 
 
 def logged_in(environ: Mapping[str, str]) -> bool | None:
-    """True with a key in the environment or Vibe's .env; else None, for the keyring is not opened."""
+    """Return True if a key is in the environment or Vibe's .env. None: unknown, because the keyring is not opened."""
     folder = Path(environ.get("VIBE_HOME") or Path(environ.get("HOME") or "/", ".vibe"))
-    kept = _read(folder / ".env")
+    dotenv = _read(folder / ".env")
     for name in _names(environ, folder):
-        if environ.get(name) or re.search(rf"^\s*(?:export\s+)?{re.escape(name)}\s*=\s*['\"]?[^\s'\"#]", kept, re.M):
+        if environ.get(name) or re.search(rf"^\s*(?:export\s+)?{re.escape(name)}\s*=\s*['\"]?[^\s'\"#]", dotenv, re.M):
             return True
     return None
 
 
 def _names(environ: Mapping[str, str], folder: Path) -> set[str]:
-    """The variables in which the services that Vibe is told of look for their keys."""
+    """Return the variables that hold the keys of the configured services."""
     try:
         providers: Any = json.loads(environ.get("VIBE_PROVIDERS") or "null")
         providers = providers or tomli.loads(_read(folder / "config.toml")).get("providers")

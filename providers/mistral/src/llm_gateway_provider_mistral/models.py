@@ -1,4 +1,4 @@
-"""Which models Vibe's own environment and files name. Nothing is remembered here."""
+"""List the models that Vibe's environment and files name. No list is built in."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import tomli
 
 from llm_gateway import ModelInfo, user_home
 from llm_gateway.files import read_regular
+from llm_gateway_provider_kit.lines import as_dict, as_dicts, as_text
 
-#: Of the newest conversations.
 _MOST_BYTES = 16 << 20
-
-_LOOKED_AT = 50
+#: The number of newest conversations that are read.
+_CONVERSATIONS_READ = 50
 
 
 def list_models(environ: Mapping[str, str]) -> list[ModelInfo]:
-    """Collect aliases, each with the place where it was read; the first place that names one keeps it."""
+    """Collect aliases with their source. If several sources name an alias, the first one is kept."""
     folder = Path(environ.get("VIBE_HOME") or Path(user_home(environ, "/")) / ".vibe")
     named = [*_from_environment(environ), *_from_config(folder / "config.toml"), *_from_conversations(folder)]
     found: dict[str, ModelInfo] = {}
@@ -33,13 +33,14 @@ def list_models(environ: Mapping[str, str]) -> list[ModelInfo]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[ModelInfo]:
-    if alias := environ.get("VIBE_ACTIVE_MODEL"):
-        yield ModelInfo(id=alias, source="VIBE_ACTIVE_MODEL", default=True)
+    active = environ.get("VIBE_ACTIVE_MODEL")
+    if active:
+        yield ModelInfo(id=active, source="VIBE_ACTIVE_MODEL", default=True)
     try:
         models = json.loads(environ.get("VIBE_MODELS") or "{}")
     except ValueError:
         return
-    for alias, model in models.items() if isinstance(models, dict) else ():
+    for alias, model in as_dict(models).items():
         if isinstance(model, dict):
             yield ModelInfo(id=alias, source="VIBE_MODELS", title=_title(model))
 
@@ -50,9 +51,9 @@ def _from_config(path: Path) -> Iterator[ModelInfo]:
     except (OSError, ValueError):
         return
     active = config.get("active_model")
-    models = config.get("models")
-    for model in models if isinstance(models, list) else ():
-        if isinstance(model, dict) and isinstance(alias := model.get("alias") or model.get("name"), str):
+    for model in as_dicts(config.get("models")):
+        alias = model.get("alias") or model.get("name")
+        if isinstance(alias, str):
             yield ModelInfo(id=alias, source=str(path), default=alias == active, title=_title(model))
     if isinstance(active, str) and active:
         yield ModelInfo(id=active, source=str(path), default=True)
@@ -60,14 +61,15 @@ def _from_config(path: Path) -> Iterator[ModelInfo]:
 
 def _from_conversations(folder: Path) -> Iterator[ModelInfo]:
     metas = (folder / "logs" / "session" / "unified").glob("*/meta.json")
-    for path in islice(sorted(metas, key=_age), _LOOKED_AT):
+    for path in islice(sorted(metas, key=_age), _CONVERSATIONS_READ):
         try:
             config = json.loads(read_regular(path, most_bytes=_MOST_BYTES, follow=True)).get("config")
         except (OSError, ValueError, AttributeError):
             continue
-        if isinstance(config, dict) and isinstance(alias := config.get("active_model"), str) and alias:
-            name = config.get("model_name")
-            title = "has answered here" + (f", as {name}" if isinstance(name, str) else "")
+        alias = as_text(as_dict(config).get("active_model"))
+        if alias:
+            name = as_text(config.get("model_name"))
+            title = f"was used on this machine, as {name}" if name else "was used on this machine"
             yield ModelInfo(id=alias, source=str(path.parent.parent), title=title)
 
 

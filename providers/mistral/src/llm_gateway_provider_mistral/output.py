@@ -1,6 +1,6 @@
-"""Vibe's entries, one a line, read piece by piece; then the export, the journal and the session's facts that a run leaves.
+"""Read Vibe's entries, one a line, incrementally; then the export, the journal and the session's metadata after the run.
 
-An entry is printed when it is complete. Tokens, cost, the model and what went wrong stand only in the export.
+Vibe prints an entry when it is complete. Only the export has the tokens, the cost, the model and the error.
 """
 
 from __future__ import annotations
@@ -11,47 +11,47 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, Request, RunEnd, Summary, Usage
-from llm_gateway_provider_kit.lines import JsonLines
+from llm_gateway_provider_kit.lines import JsonLines, as_dicts
 from llm_gateway_provider_mistral import argv, usage
 
 _SHOWN_CHARS = 200
 _FINISHED = "finished"
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
 _UNAVAILABLE = re.compile(r"Model '.*' is not available|Active model '.*' is excluded by allowed_models")
-_DEAD_SERVER = re.compile(r"MCP server '([^']*)' failed to connect: (.*)")
+_SERVER_FAILED = re.compile(r"MCP server '([^']*)' failed to connect: (.*)")
 
 
 class MistralReader:
-    """Reads one run's output."""
+    """Reads the output of one run."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self._lines = JsonLines()
-        self._asides = LineSplitter()
+        self._stderr = LineSplitter()
         self._native_id: str | None = None
         self._turn: str | None = None
-        self._said: list[str] = []
-        self._cut = ""  # an answer that was broken off
+        self._texts: list[str] = []
+        self._cut = ""  # the text of an incomplete answer
         self._denied: set[str] = set()
         self._attached: list[str] = []
-        self._warned: list[str] = []  # by stderr
+        self._stderr_warnings: list[str] = []
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
-        """Take the next bytes; give what they tell."""
+        """Process the next bytes; return the events in them."""
         if stream == "stdout":
             return [event for entry in self._lines.feed(data) for event in self._entry(entry)]
-        return [event for line in self._asides.feed(data) for event in self._told(line)]
+        return [event for line in self._stderr.feed(data) for event in self._stderr_line(line)]
 
     def gap(self, stream: str) -> None:
-        """Bytes are missing."""
-        (self._lines if stream == "stdout" else self._asides).gap()
+        """Note that bytes are missing."""
+        (self._lines if stream == "stdout" else self._stderr).gap()
 
     def finish(self, end: RunEnd) -> Summary:
-        """Sum it up."""
+        """Return the summary of the run."""
         for entry in self._lines.rest():
             for _ in self._entry(entry):
                 pass
-        for _ in self._told(self._asides.rest()):
+        for _ in self._stderr_line(self._stderr.rest()):
             pass
         export, meta = (_object(end.artifacts.get(path, b"")) for path in (argv.EXPORT, argv.META))
         config = _part(meta, "config")
@@ -59,16 +59,17 @@ class MistralReader:
         counted = usage.exported(export)
         journal = usage.journalled(end.artifacts.get(argv.JOURNAL, b""), self._turn)
         tokens = journal or counted
-        warnings = [*_warnings(export), *self._warned]
-        unavailable = [words for words in warnings if _UNAVAILABLE.search(words)]
-        # Without a model of the caller's own it is the user's configuration that is out of date.
+        warnings = [*_warnings(export), *self._stderr_warnings]
+        unavailable = [warning for warning in warnings if _UNAVAILABLE.search(warning)]
+        # If the caller passed no model, the alias is from the user's configuration: that is only a warning.
         wrong_model = unavailable[0] if unavailable and self._request.model is not None else ""
         error = _part(export, "error")
         outcome = _text(export.get("outcome"))
-        told = outcome != _FINISHED and bool(error or (outcome and not self._said))  # whatever the exit code
-        failed = bool(wrong_model) or told or (end.exit_code == 0 and self._native_id is None)
+        # The export decides, not the exit code.
+        failure_exported = outcome != _FINISHED and bool(error or (outcome and not self._texts))
+        failed = bool(wrong_model) or failure_exported or (end.exit_code == 0 and self._native_id is None)
         ended_well = end.exit_code == 0 and not failed
-        texts = self._said[-1:] if ended_well else [*self._said, self._cut]
+        texts = self._texts[-1:] if ended_well else [*self._texts, self._cut]
         return Summary(
             text="\n\n".join(filter(None, texts)),
             native_id=self._id(export),
@@ -81,7 +82,7 @@ class MistralReader:
                 *self._happened(warnings),
                 *self._answered_by(alias, wrong_model),
                 *self._counted(export, uncounted=counted is not None and journal is None),
-                *_others([words for words in warnings if words != wrong_model]),
+                *_others([warning for warning in warnings if warning != wrong_model]),
             ),
         )
 
@@ -109,10 +110,10 @@ class MistralReader:
         text = "".join(_text(part.get("text")) for part in _parts(entry, "text"))
         outcome = _part(entry, "outcome")
         if outcome.get("type") == "discarded":
-            # Of a retry: said again, from the start.
+            # After a retry the model writes the answer again from the start.
             self._cut = "" if outcome.get("cause") == "retry" else text
         elif text:
-            self._said.append(text)
+            self._texts.append(text)
             self._cut = ""
             yield Event(kind=EventKind.TEXT, text=text)
 
@@ -125,23 +126,24 @@ class MistralReader:
             self._denied.add(name)
             yield Event(kind=EventKind.STATUS, text=f"not allowed: {name}")
 
-    def _told(self, line: bytes) -> Iterator[Event]:
-        words = _ESCAPES.sub("", line.decode(errors="replace")).strip()
-        if _UNAVAILABLE.search(words) or _DEAD_SERVER.search(words):
-            self._warned.append(words)
-            yield Event(kind=EventKind.STATUS, text=_shown(words))
+    def _stderr_line(self, line: bytes) -> Iterator[Event]:
+        text = _ESCAPES.sub("", line.decode(errors="replace")).strip()
+        if _UNAVAILABLE.search(text) or _SERVER_FAILED.search(text):
+            self._stderr_warnings.append(text)
+            yield Event(kind=EventKind.STATUS, text=_shown(text))
 
     def _happened(self, warnings: list[str]) -> Iterator[Notice]:
         if self._denied:
             tools = sorted(self._denied)
             message = f"Mistral Vibe was not allowed to use {', '.join(tools)}"
             yield Notice(code="permission_denied", message=message, details={"tools": tools})
-        dead = {match[1]: match[2] for words in warnings if (match := _DEAD_SERVER.search(words))}
-        if dead:
-            message = f"these MCP servers did not start: {', '.join(sorted(dead))}"
-            yield Notice(code="mcp_server_failed", message=message, details={"servers": dead})
+        matches = [_SERVER_FAILED.search(warning) for warning in warnings]
+        servers = {match[1]: match[2] for match in matches if match}
+        if servers:
+            message = f"these MCP servers did not start: {', '.join(sorted(servers))}"
+            yield Notice(code="mcp_server_failed", message=message, details={"servers": servers})
         if self._attached:
-            message = f"Mistral Vibe attached the files that the prompt mentions with an @: {', '.join(self._attached)}"
+            message = f"Mistral Vibe attached the files that the prompt names with an @: {', '.join(self._attached)}"
             yield Notice(code="files_attached", message=message, details={"files": list(self._attached)})
 
     def _answered_by(self, alias: str, wrong_model: str) -> Iterator[Notice]:
@@ -160,9 +162,9 @@ class MistralReader:
 
 
 def _others(warnings: list[str]) -> Iterator[Notice]:
-    for words in dict.fromkeys(warnings):
-        if not _DEAD_SERVER.search(words):
-            yield Notice(code="provider_warning", message=words)
+    for warning in dict.fromkeys(warnings):
+        if not _SERVER_FAILED.search(warning):
+            yield Notice(code="provider_warning", message=warning)
 
 
 def _facts(export: Mapping[str, Any], wrong_model: str, *, started: bool) -> dict[str, Any]:
@@ -180,9 +182,8 @@ def _facts(export: Mapping[str, Any], wrong_model: str, *, started: bool) -> dic
 
 
 def _warnings(export: Mapping[str, Any]) -> list[str]:
-    told = export.get("warnings")
-    each = [warning for warning in told if isinstance(warning, Mapping)] if isinstance(told, list) else []
-    return [words for warning in each if (words := _text(warning.get("message")))]
+    messages = [_text(warning.get("message")) for warning in as_dicts(export.get("warnings"))]
+    return [message for message in messages if message]
 
 
 def _object(data: bytes) -> Mapping[str, Any]:
@@ -199,9 +200,7 @@ def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _parts(entry: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
-    content = entry.get("content")
-    parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
-    return [part for part in parts if part.get("type") == kind]
+    return [part for part in as_dicts(entry.get("content")) if part.get("type") == kind]
 
 
 def _shown(text: str) -> str:

@@ -1,14 +1,14 @@
 """Which files the entries of allowedTools open in Mistral Vibe. Pure.
 
-They name tools, without patterns, and leave the others out: what a named tool may do is decided as if nothing were named. Below
-`bypass` its tools for files stay in the working directory and the added ones (`VIBE_OUTSIDE_WORKDIR=deny`).
+The entries are names of tools without patterns; tools that are not named are disabled. An entry does not change what its tool may
+do. Below `bypass`, file tools are limited to the working and the added directories (`VIBE_OUTSIDE_WORKDIR=deny`).
 """
 
 from __future__ import annotations
 
 from llm_gateway import Access, Opened, Request
 
-#: Where login, settings and conversations lie.
+#: Where login, settings and conversations are stored.
 PRIVATE = ("$VIBE_HOME", "~/.vibe")
 _ACCESS = {
     "read_file": Access.LOOK,
@@ -24,5 +24,5 @@ _ACCESS = {
 
 
 def opens(request: Request) -> list[Opened]:
-    """What each entry opens: none opens more than the posture does."""
+    """Return what each entry opens. No entry opens more than the posture."""
     return [Opened(entry=entry, access=_ACCESS.get(entry, Access.SERVER)) for entry in request.allowed_tools]

@@ -27,7 +27,7 @@ from llm_gateway_provider_mistral import argv, config_files, failures, login, mo
 from llm_gateway_provider_mistral.options import MistralOptions, posture_of
 from llm_gateway_provider_mistral.output import MistralReader
 
-#: Not `VIBE_*`: any of its settings can stand there, among them one that passes every tool.
+#: Not `VIBE_*`: such a variable can hold any setting of Vibe, also one that allows every tool.
 ENV = (
     "MISTRAL_API_KEY",
     "VIBE_HOME",
@@ -36,7 +36,7 @@ ENV = (
     "VIBE_PROVIDERS",
     "VIBE_API_TIMEOUT",
     "VIBE_ENABLE_SYSTEM_TRUST_STORE",
-    "DBUS_SESSION_BUS_ADDRESS",  # the way to the keyring, where the login may be kept
+    "DBUS_SESSION_BUS_ADDRESS",  # access to the keyring, where the login may be stored
 )
 
 
@@ -61,8 +61,8 @@ def gateway_describe_provider() -> ProviderInfo:
         supports=frozenset(
             {"allowedTools", "disallowedTools", "addDirs", "mcpServers", "maxTurns", "maxBudgetUsd", "sessionId"}
         ),
-        silent=True,  # an answer is printed when it is complete, however long it takes
-        # It ends within a second, two at its start, and leaves its export behind.
+        silent=True,  # an answer is printed only when it is complete
+        # It exits within one second, or two during its start, and still writes its export.
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=6.0),),
         env=ENV,
         config_files=config_files.config_files,
@@ -119,6 +119,6 @@ def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan
 
 @hookimpl
 def gateway_account_cache(record: Record) -> CacheAccount:
-    """What Vibe tells; how long the service keeps a prefix is not known."""
+    """Return what Vibe reports. How long the service keeps a prefix is unknown."""
     usage = record.usage
     return CacheAccount(read_tokens=usage.cache_read_tokens, written_tokens=usage.cache_creation_tokens)

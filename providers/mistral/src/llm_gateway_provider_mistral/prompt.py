@@ -1,7 +1,7 @@
-"""What Vibe reads into a prompt beyond its words.
+"""Check a prompt for files that Vibe would attach.
 
-An `@path` of a file inside of the working directory attaches that file, which the agent may read anyway; the reader tells it.
-An image is attached from anywhere, so a text that somebody else wrote could take one along: such a prompt is refused.
+An `@path` of a file in the working directory attaches that file, which the agent may read anyway; the reader reports it. Vibe
+attaches images from any directory, so text from another author could attach a private one: such a prompt is refused.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ def check(text: str, working_dir: str) -> None:
 
 
 def as_bytes(text: str) -> bytes:
-    """What goes to standard input. Raises InvalidRequest for half a character."""
+    """Return the bytes for standard input. Raises InvalidRequest for a lone surrogate."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise error_for("invalid_request", "the prompt contains characters that no program can be given") from error
+        message = "the prompt contains a lone surrogate, which cannot be encoded as UTF-8: remove it"
+        raise error_for("invalid_request", message) from error
 
 
 def _images(text: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""How this installation of Vibe is brought to a version, told by where its program lies. Runs nothing.
+"""Plan the upgrade of this installation of Vibe from the path of its program. Runs nothing.
 
-Not by Vibe's own `--check-upgrade`: it waits for an answer at the keyboard.
+Vibe's `--check-upgrade` is not used: it waits for input in a terminal.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from llm_gateway import UpgradePlan, error_for
 
 PACKAGE = "mistral-vibe"
 _TARGET = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
-_PINNED = "Vibe names an exact version of each of its parts: an index that lacks one of them lacks Vibe."
+_PINNED = (
+    "Vibe pins an exact version of each dependency: if the package index lacks one of them, the installation fails."
+)
 
 
 def plan(program: str | None, target: str | None) -> UpgradePlan | None:
-    """The command for the program at this path; None: it cannot be told. Raises InvalidRequest for a strange target."""
+    """Return the command for the program at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target == "latest":
         target = None
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Mistral Vibe (such as 3.0.3 or latest): {target[:40]!r}")
+        raise error_for("invalid_request", f"not a version of Mistral Vibe, such as 3.0.3 or latest: {target[:40]!r}")
     if program is None:
         return None
     spec = f"{PACKAGE}=={target}" if target else PACKAGE
@@ -31,12 +33,13 @@ def plan(program: str | None, target: str | None) -> UpgradePlan | None:
             note = "Homebrew decides the version." if target else ""
             return UpgradePlan(argv=("brew", "upgrade", PACKAGE), method="brew", note=note)
         if _below(parts, "uv", "tools", PACKAGE):
-            words = ("install", spec) if target else ("upgrade", PACKAGE)
-            return UpgradePlan(argv=("uv", "tool", *words), method="uv", note=_PINNED)
+            command = ("install", spec) if target else ("upgrade", PACKAGE)
+            return UpgradePlan(argv=("uv", "tool", *command), method="uv", note=_PINNED)
         if _below(parts, "pipx", "venvs", PACKAGE):
-            again: tuple[str, ...] = ("install", "--force", spec) if target else ("upgrade", PACKAGE)
-            return UpgradePlan(argv=("pipx", *again), method="pipx", note=_PINNED)
-        if parts[-2:-1] == ("bin",) and os.path.exists(interpreter := str(path.with_name("python"))):
+            arguments: tuple[str, ...] = ("install", "--force", spec) if target else ("upgrade", PACKAGE)
+            return UpgradePlan(argv=("pipx", *arguments), method="pipx", note=_PINNED)
+        interpreter = str(path.with_name("python"))
+        if parts[-2:-1] == ("bin",) and os.path.exists(interpreter):
             return UpgradePlan(argv=(interpreter, "-m", "pip", "install", "-U", spec), method="pip", note=_PINNED)
     return None
 

@@ -1,8 +1,8 @@
-"""Tokens and cost of one run, from what it leaves behind.
+"""Tokens and cost of one run, from its export and its journal.
 
-The export counts this run alone, but no call of the model that used `run_typescript`, which is the only way to a tool of an MCP
-server. The journal holds every call. It may begin with earlier runs of the conversation, and lose its own beginning when the
-conversation is long: then the export must do.
+The export counts only this run, but leaves out model calls that used `run_typescript`, the only way to the tools of an MCP
+server. The journal has every call. It may begin with earlier runs of the conversation, and in a long conversation its beginning
+may be missing: then the export is used.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from llm_gateway_provider_kit.lines import plausible_usd, token_count
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Under the names of the journal; `input_tokens` holds the cached ones too."""
+    """Token counts with the names of the journal; `input_tokens` includes cached tokens."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
-    cache_write_tokens: int | None = None  #: the export does not tell
-    reasoning_tokens: int | None = None  #: neither this
+    cache_write_tokens: int | None = None  #: not in the export
+    reasoning_tokens: int | None = None  #: not in the export
 
     def as_usage(self) -> Usage:
-        """Cached tokens apart."""
+        """Convert to a Usage, where the input does not include cached tokens."""
         fresh = self.input_tokens - self.cached_input_tokens - (self.cache_write_tokens or 0)
         return Usage(
             input_tokens=max(0, fresh),
@@ -40,7 +40,7 @@ class Tokens:
 
 
 def exported(export: Mapping[str, Any]) -> Tokens | None:
-    """What the export counted. A call that did not end is counted as nothing: unknown, not zero."""
+    """Return the counts of the export. None: unknown, because Vibe counts an unfinished call as zero."""
     usage = export.get("usage")
     names = ("input_tokens", "output_tokens", "cached_input_tokens")
     if not isinstance(usage, Mapping) or not usage.get("input_tokens") or not _plausible([usage], names):
@@ -49,13 +49,15 @@ def exported(export: Mapping[str, Any]) -> Tokens | None:
 
 
 def journalled(journal: bytes, turn: str | None) -> Tokens | None:
-    """What the journal tells of all calls of this turn; None when the turn's beginning is not in it."""
+    """Return the sum of all calls of this turn in the journal; None if the beginning of the turn is missing."""
     found: list[Mapping[str, Any]] = []
     begun = False
     for payload in _payloads(journal):
         if payload.get("method") == "turn/start":
             begun = payload.get("client_command_id") == turn
-        elif begun and (usage := _of_call(payload)) is not None:
+            continue
+        usage = _usage_of_call(payload)
+        if begun and usage is not None:
             found.append(usage)
     names = tuple(field.name for field in fields(Tokens))
     if not found or not _plausible(found, names):
@@ -63,25 +65,25 @@ def journalled(journal: bytes, turn: str | None) -> Tokens | None:
     return Tokens(**{name: sum(_count(usage, name) for usage in found) for name in names})
 
 
-def cost(export: Mapping[str, Any], counted: Tokens | None, all_of_it: Tokens | None, alias: str | None) -> Cost:
-    """The export's cost; when the journal knows of more calls, theirs too at the same prices.
+def cost(export: Mapping[str, Any], counted: Tokens | None, all_calls: Tokens | None, alias: str | None) -> Cost:
+    """Return the cost of the export; if the journal has more calls, their cost at the same prices is added.
 
-    A model without prices costs nothing in the export, which says nothing.
+    For a model without prices the export reports a cost of zero, so the cost is unknown.
     """
     usd = plausible_usd(export.get("cost_usd"))
-    if counted is None or all_of_it is None or not usd:
+    if counted is None or all_calls is None or not usd:
         return Cost()
-    if (counted.input_tokens, counted.output_tokens) != (all_of_it.input_tokens, all_of_it.output_tokens):
+    if (counted.input_tokens, counted.output_tokens) != (all_calls.input_tokens, all_calls.output_tokens):
         prices = _prices(export, alias)
         if prices is None or not math.isclose(_priced(counted, prices), usd, rel_tol=1e-6):
             return Cost()
-        usd = _priced(all_of_it, prices)
+        usd = _priced(all_calls, prices)
     return Cost(usd=round(float(usd), 9), basis=CostBasis.REPORTED)
 
 
 def _payloads(journal: bytes) -> Iterator[Mapping[str, Any]]:
     for line in journal.splitlines():
-        # Most of a journal is the conversation itself: it need not be understood.
+        # Most lines of a journal are the conversation itself and need not be parsed.
         if b'"turn/start"' not in line and b'"completion_succeeded"' not in line:
             continue
         try:
@@ -92,7 +94,7 @@ def _payloads(journal: bytes) -> Iterator[Mapping[str, Any]]:
             yield payload
 
 
-def _of_call(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _usage_of_call(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
     result: Any = payload
     for name in ("result", "result", "usage"):
         result = result.get(name) if isinstance(result, Mapping) else None
@@ -118,9 +120,9 @@ def _priced(tokens: Tokens, prices: tuple[float, float, float]) -> float:
 
 
 def _plausible(usages: Iterable[Mapping[str, Any]], names: Iterable[str]) -> bool:
-    """Whether every number that is told can be true."""
-    told = (usage[name] for usage in usages for name in names if usage.get(name) is not None)
-    return all(token_count(number) is not None for number in told)
+    """Return whether all reported numbers are possible."""
+    reported = (usage[name] for usage in usages for name in names if usage.get(name) is not None)
+    return all(token_count(number) is not None for number in reported)
 
 
 def _count(numbers: Mapping[str, Any], name: str) -> int:

@@ -1,1 +1,1 @@
-"""What providers share: see `failures`, `waiting` and `lines`."""
+"""Code that all providers share: failure rules (`failures`), waiting times (`waiting`) and JSON lines (`lines`)."""

@@ -1,4 +1,4 @@
-"""Failures by rules: a provider writes down what only its CLI says, and shares everything else.
+"""Failure rules as data: a provider lists the messages that only its CLI prints. The rules for all other messages are shared.
 
     RULES = (
         FailureRule(
@@ -13,7 +13,7 @@
     def gateway_explain_failure(run):
         return explain(run, RULES, program="Mine")
 
-The reader notes in `Summary.failure` what it read: `message`, `status`, `kinds`, `reset_at`, `ended`, `started` (see `Summary`).
+The reader puts its facts into `Summary.failure`: `message`, `status`, `kinds`, `reset_at`, `ended`, `started` (see `Summary`).
 """
 
 from __future__ import annotations
@@ -43,14 +43,16 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 def explain(
     run: FinishedRun, rules: Sequence[FailureRule], *, program: str, recoveries: Mapping[str, str] = _NOTHING
 ) -> Failure:
-    """The failure of a run: by the provider's own rules, then by the shared ones, then by what is known all the same.
+    """Return the failure of a run: first by the provider's rules, then by the shared rules, then by the remaining facts.
 
-    A run that a signal ended, and whose output tells no failure, is `interrupted`. A waiting time in the words becomes
-    `reset_at`. There is always a recovery.
+    If a signal ended the run and its output reports no failure, the code is `interrupted`. A waiting time in the messages
+    becomes `reset_at`. The failure always has a recovery.
 
-    :param program: the CLI's name, at the beginning of a sentence.
-    :param recoveries: code -> what a user of this CLI does about it, such as its own way to log in; for rules, the shared ones
-        too, that say nothing of their own.
+    :param program: the name of the CLI, as it is written at the beginning of a sentence.
+    :param recoveries: code -> what a user of this CLI can do, such as its login command. Used for rules, shared ones
+        included, that have no recovery.
     """
-    known = [replace(rule, recovery=rule.recovery or recoveries.get(rule.code)) for rule in (*rules, *COMMON_FAILURES)]
-    return named_failure(failure_facts(run), known, program)
+    all_rules = [
+        replace(rule, recovery=rule.recovery or recoveries.get(rule.code)) for rule in (*rules, *COMMON_FAILURES)
+    ]
+    return named_failure(failure_facts(run), all_rules, program)

@@ -1,4 +1,4 @@
-"""When a limit is reset, in any provider's words. The kernel reads them with the same function."""
+"""Read when a limit is reset from the message of any provider. The kernel uses the same function."""
 
 from llm_gateway import reset_time, system_zone
 

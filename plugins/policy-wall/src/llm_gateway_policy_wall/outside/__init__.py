@@ -1,1 +1,1 @@
-"""What runs behind the gateway: the supervisor of one walled run. Standard library only; imports nothing of the kernel."""
+"""The programs of one walled run: the supervisor outside and the init process inside. Standard library only, no kernel."""

@@ -1,7 +1,7 @@
-"""Supervise one walled run: build the wall, answer its network, pass signals in, end with it. Standard library only.
+"""Supervise one walled run: build the wall, serve its network, forward signals, exit as the agent did. Standard library only.
 
 Run as `python -I -S launcher.py <folder of the run's files> <JSON plan> -- <command>`, in the run's environment and directory.
-bubblewrap and all behind it end with this process; this process ends as the agent did.
+bubblewrap and all processes inside end with this process; this process exits with the agent's exit code or signal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 
 if __package__ in (None, ""):
-    # Without `site` nothing is found that is not named here; last, so that nothing takes the standard library's place.
+    # Without `site`, sys.path lacks this package. Append it last, so that it cannot replace modules of the standard library.
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from llm_gateway_policy_wall.outside import mounts, proxy
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-CANNOT = 126  #: exit code where no wall could be built; the agent never ran
-_PASSED_IN = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+CANNOT = 126  #: exit code if no wall could be built; the agent was not started
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _INFO_S = 30.0
-#: The way into the user's session, where anything could be started.
+#: Variables that give access to the user's session, which could start any program.
 _NOT_INSIDE = ("DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "DISPLAY")
 
 
 def main(run_files: str, plan: dict[str, Any], argv: list[str]) -> int:
-    """Run an agent behind a wall; the exit code, if no signal ended it."""
-    places = MountPoints()
+    """Run an agent behind a wall and return its exit code. If a signal ended the agent, this process ends with it, too."""
+    mount_points = MountPoints()
     run = _Run(plan, dict(os.environ))
     try:
-        end = run.go(run_files, argv, places)
+        end = run.go(run_files, argv, mount_points)
     except mounts.CannotBuild as error:
         return _give_up(str(error))
     except OSError as error:
         return _give_up(f"{error.strerror}: {error.filename}" if error.filename else str(error))
     finally:
-        places.release()
-    return end if end >= 0 else _die_as(-end)
+        mount_points.release()
+    return end if end >= 0 else _end_by_signal(-end)
 
 
 class _Run:
@@ -56,15 +56,15 @@ class _Run:
         self.plan, self.env = plan, env
         self.allowed = proxy.targets(plan["hosts"], [*plan["addresses"], *proxy.known_texts(env, plan["url_env"])])
         self.proxy = proxy.Proxy(self.allowed, env)
-        self.pid = 0  #: the init process's, as this side of the wall sees it
+        self.pid = 0  #: of the init process, as seen from outside of the wall
         self.ready = False
         self.pending: list[int] = []
         self.doors: list[tuple[str, int, proxy.Target]] = []
-        for number in _PASSED_IN:
-            signal.signal(number, self._pass_in)
+        for number in _FORWARDED:
+            signal.signal(number, self._forward)
 
-    def go(self, run_files: str, argv: list[str], places: MountPoints) -> int:
-        """Run to the end: the agent's exit code, or the signal that ended it, as a negative number."""
+    def go(self, run_files: str, argv: list[str], mount_points: MountPoints) -> int:
+        """Run until the agent ends. Return its exit code, or the number of the signal that ended it as a negative number."""
         bwrap = _absolute(self.plan["bwrap"], self.env)
         program = argv[0] if os.path.isabs(argv[0]) else _absolute(argv[0], self.env)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -72,13 +72,21 @@ class _Run:
         passwd = _passwd(self.env)
         mediated = self.plan["network"] == "model-only"
         self.doors = proxy.loopback_doors(self.allowed) if mediated else []
-        told = {
+        options = {
             "proxy": mediated,
             "doors": [(host, port) for host, port, _ in self.doors],
             "env": self._temporary(run_files),
         }
-        wall = mounts.build(self.plan, self.env, program, run_files, places, passwd=passwd)
-        inside = [sys.executable, "-I", "-S", f"{mounts.INSIDE}/init.py", str(theirs.fileno()), json.dumps(told), "--"]
+        wall = mounts.build(self.plan, self.env, program, run_files, mount_points, passwd=passwd)
+        inside = [
+            sys.executable,
+            "-I",
+            "-S",
+            f"{mounts.INSIDE}/init.py",
+            str(theirs.fileno()),
+            json.dumps(options),
+            "--",
+        ]
         command = [bwrap, "--info-fd", str(info_end), *wall, *inside, program, *argv[1:]]
         env = {name: value for name, value in self.env.items() if name not in _NOT_INSIDE}
         passed = (theirs.fileno(), info_end, passwd)
@@ -89,24 +97,24 @@ class _Run:
             self.pid = _child_pid(info)
             end = self._follow(ours)
             code = process.wait()
-        self._tell()
+        self._report_refused()
         if end is None and not self.ready:
             return _give_up(f"bubblewrap ended with {code}")
         return -signal.SIGKILL if end is None else os.waitstatus_to_exitcode(end)
 
     def _follow(self, line: socket.socket) -> int | None:
-        """Take over the doors, then wait for word of the agent's end: its wait status; None: the inside is gone."""
+        """Receive the listening sockets, then wait for the agent's wait status. None: the init process ended without one."""
         data, fds, _, _ = socket.recv_fds(line, 1 << 16, len(self.doors) + 1)
         if not data:
             return None
-        words, _, rest = data.partition(b"\n")
+        first_line, _, rest = data.partition(b"\n")
         sockets = iter([socket.socket(fileno=fd) for fd in fds])
-        opened = json.loads(words)
+        opened = json.loads(first_line)
         if self.plan["network"] == "model-only" and opened.pop(0):
             self.proxy.serve(next(sockets))
         for (_, _, target), is_open in zip(self.doors, opened, strict=True):
             if is_open:
-                self.proxy.lead(next(sockets), target)
+                self.proxy.forward(next(sockets), target)
         self.ready = True
         for number in self.pending:
             self._send(number)
@@ -117,7 +125,7 @@ class _Run:
             rest += piece
         return int(json.loads(rest)["status"])
 
-    def _pass_in(self, number: int, _frame: object) -> None:
+    def _forward(self, number: int, _frame: object) -> None:
         if self.ready:
             self._send(number)
         else:
@@ -128,21 +136,23 @@ class _Run:
             os.kill(self.pid, number)
 
     def _temporary(self, run_files: str) -> dict[str, str]:
-        """Temporary folders of the machine's are not there; the run's own are."""
+        """Redirect temporary folders to `/tmp` of the run: the machine's folders are not visible."""
         names = [name for name in ("TMPDIR", "TMP", "TEMP") if not self.env.get(name, "").startswith(run_files)]
-        return dict.fromkeys(names, "/tmp")  # noqa: S108  the run's own
+        return dict.fromkeys(names, "/tmp")  # noqa: S108  inside of the wall
 
-    def _tell(self) -> None:
-        if refused := self.proxy.refused:
+    def _report_refused(self) -> None:
+        refused = self.proxy.refused
+        if refused:
             named = ", ".join(f"{name} ({count})" for name, count in sorted(refused.items())[:20])
             os.write(2, f"[wall] model-only kept closed: {named}\n".encode(errors="replace"))
 
 
 def _absolute(name: str, env: Mapping[str, str]) -> str:
-    """A program by its absolute path. Raises CannotBuild: it is not installed."""
-    folders = (
-        [""] if os.path.isabs(name) else [one for one in env.get("PATH", os.defpath).split(":") if os.path.isabs(one)]
-    )
+    """Return the absolute path of a program. Raises CannotBuild if it is not installed."""
+    if os.path.isabs(name):
+        folders = [""]
+    else:
+        folders = [folder for folder in env.get("PATH", os.defpath).split(":") if os.path.isabs(folder)]
     for folder in folders:
         path = os.path.join(folder, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
@@ -151,7 +161,7 @@ def _absolute(name: str, env: Mapping[str, str]) -> str:
 
 
 def _passwd(env: Mapping[str, str]) -> int:
-    """A descriptor of the run's /etc/passwd: its own user and those every system has, nobody else."""
+    """Return a descriptor with the run's /etc/passwd: the run's user, root and nobody."""
     uid = os.geteuid() or mounts.UID
     name, home = env.get("USER") or env.get("LOGNAME") or "user", env.get("HOME") or "/"
     lines = [f"{'agent' if name == 'root' else name}:x:{uid}:{os.getegid() or mounts.UID}::{home}:/bin/sh"]
@@ -163,24 +173,24 @@ def _passwd(env: Mapping[str, str]) -> int:
 
 
 def _child_pid(info: int) -> int:
-    """The process id that bubblewrap tells; 0: it ended before."""
-    said, deadline = b"", time.monotonic() + _INFO_S
-    while not said.rstrip().endswith(b"}"):
+    """Return the process id that bubblewrap reports; 0: bubblewrap ended before."""
+    report, deadline = b"", time.monotonic() + _INFO_S
+    while not report.rstrip().endswith(b"}"):
         if not select.select([info], [], [], max(deadline - time.monotonic(), 0))[0]:
             break
         piece = os.read(info, 4096)
         if not piece:
             break
-        said += piece
+        report += piece
     os.close(info)
     try:
-        return int(json.loads(said)["child-pid"])
+        return int(json.loads(report)["child-pid"])
     except (ValueError, KeyError):
         return 0
 
 
-def _die_as(number: int) -> int:
-    """End by a signal, as the agent did."""
+def _end_by_signal(number: int) -> int:
+    """End this process by the signal that ended the agent."""
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

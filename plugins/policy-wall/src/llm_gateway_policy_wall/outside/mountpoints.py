@@ -1,8 +1,8 @@
-"""Hold a place for what is protected and not there yet, so that a run cannot make it.
+"""Create mount points for protected paths that do not exist, so that a run cannot create them.
 
-A mount needs something to stand on. An empty folder or file is made on the disk before the run and removed after it, by the last
-run that needs it: everyone who relies on it holds a shared lock of the folder it stands in. Its time of modification (the second
-second of 1970) tells it from what a user made; one that a killed supervisor left is used, and removed, by the next run.
+A mount needs an existing path. So an empty folder or file is created before the run and removed after it by the last run that
+needs it: every run that uses it holds a shared lock of its parent folder. Its modification time (one second after 1970 began)
+distinguishes it from a file of the user. If a supervisor was killed, the next run uses and removes its mount points.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _STAMP = 1  #: seconds since 1970
 
 
 class MountPoints:
-    """Those of one run."""
+    """The mount points of one run."""
 
     def __init__(self) -> None:
         self._locks: dict[str, int] = {}
-        self._places: list[str] = []
+        self._paths: list[str] = []
 
     def hold(self, path: str) -> bool:
-        """Make sure that something stands at a path; False: nothing can, such as in a folder that is not there.
+        """Make sure that a path exists. False: it cannot be created, for example because its folder does not exist.
 
-        Raises OSError (ELOOP) where a symlink stands: no mount can keep that from being replaced.
+        Raises OSError (ELOOP) if the path is a symbolic link: no mount can protect a link from being replaced.
         """
         folder = os.path.dirname(path)
         if not self._lock(folder):
@@ -44,16 +44,16 @@ class MountPoints:
                 raise OSError(errno.ELOOP, "a symbolic link", path) from None
         except OSError:
             return False
-        self._places.append(path)
+        self._paths.append(path)
         return True
 
     def release(self) -> None:
-        """Remove what nobody needs any more."""
-        for path in self._places:
+        """Remove the mount points that no other run uses."""
+        for path in self._paths:
             fd = self._locks[os.path.dirname(path)]
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:  # another run relies on it, and will remove it
+            except OSError:  # another run uses it and will remove it
                 continue
             _remove(path)
         for fd in self._locks.values():
@@ -72,7 +72,7 @@ class MountPoints:
 
 
 def _is_folder(path: str) -> bool:
-    """Names such as `.git`, `hooks` are folders; such as `AGENTS.md`, `settings.json` are files. `.env` is a file."""
+    """Whether a name is that of a folder, such as `.git` or `hooks`. `AGENTS.md`, `settings.json` and `.env` are files."""
     name = os.path.basename(path)
     return name != ".env" and "." not in name[1:]
 
@@ -86,5 +86,5 @@ def _remove(path: str) -> None:
             os.rmdir(path)
         elif stat.S_ISREG(found.st_mode) and found.st_size <= 3:
             os.unlink(path)
-    except OSError:  # used, or gone
+    except OSError:  # in use, or already removed
         pass

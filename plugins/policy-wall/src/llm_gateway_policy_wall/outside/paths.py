@@ -1,4 +1,4 @@
-"""Which paths of this machine a program needs, and which repository a directory belongs to. Looks, changes nothing."""
+"""Find the paths that a program needs, and the repository of a directory. Reads the disk, changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INTERPRETERS = 4  #: an interpreter may be a script as well
 
 
 def expand(path: str, env: Mapping[str, str]) -> str | None:
-    """A path with `~` and `${NAME:-default}` filled in; None: it is empty, or not absolute then."""
+    """Return a path with `~` and `${NAME:-default}` replaced. None: the result is empty or not absolute."""
     home = env.get("HOME") or "/nonexistent"
     filled = _VARIABLE.sub(lambda found: env.get(found[1]) or found[2] or "", path)
     if filled == "~" or filled.startswith("~/"):
@@ -26,12 +26,12 @@ def expand(path: str, env: Mapping[str, str]) -> str | None:
 
 
 def inside(path: str, folder: str) -> bool:
-    """Whether a path is a folder or lies in it."""
+    """Return whether a path is the folder or inside of it."""
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def resolve(path: str) -> tuple[str, list[tuple[str, str]]]:
-    """A path without links, and the links on the way to it: where each stands (itself without links) and what it says."""
+    """Resolve a path. Return the path without links, and the links in it: the resolved path of each link and its target."""
     links: list[tuple[str, str]] = []
     done, rest = "/", [part for part in path.split("/") if part]
     while rest and len(links) <= _LINKS:
@@ -46,12 +46,12 @@ def resolve(path: str) -> tuple[str, list[tuple[str, str]]]:
         target = os.readlink(here)
         links.append((here, target))
         done = "/" if os.path.isabs(target) else done
-        rest = [*(one for one in target.split("/") if one), *rest]
+        rest = [*(name for name in target.split("/") if name), *rest]
     return done, links
 
 
 def program_paths(program: str, env: Mapping[str, str]) -> list[str]:
-    """What must be visible so that a program starts: itself, its package, its interpreter, and the folders of PATH.
+    """Return what must be visible to start a program: its file, package and interpreter, and the folders of PATH.
 
     :param program: an absolute path.
     """
@@ -72,7 +72,7 @@ def _follow(program: str, env: Mapping[str, str], found: list[str], depth: int) 
 
 
 def _package(path: str, env: Mapping[str, str]) -> list[str]:
-    """The installation that a file belongs to: npm's packages, a Python environment with its base, or its `bin`'s own."""
+    """Return the installation of a file: npm's packages, a Python environment with its base, or the folder around its `bin`."""
     parts = path.split("/")
     if "node_modules" in parts:
         return ["/".join(parts[: parts.index("node_modules") + 1])]
@@ -85,7 +85,7 @@ def _package(path: str, env: Mapping[str, str]) -> list[str]:
 
 
 def _base_of(environment: str, env: Mapping[str, str]) -> list[str]:
-    """The Python under a virtual environment."""
+    """Return the base installation of a virtual environment."""
     with open(os.path.join(environment, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
         lines = file.read(1 << 16).splitlines()
     homes = [value.strip() for key, _, value in (line.partition("=") for line in lines) if key.strip() == "home"]
@@ -93,20 +93,22 @@ def _base_of(environment: str, env: Mapping[str, str]) -> list[str]:
 
 
 def _installation(folder: str, env: Mapping[str, str]) -> list[str]:
-    """A folder of programs, with what stands beside it if it is the `bin` of one installation (`bin`, `lib`, …).
+    """Return a folder of programs, with its parent if it is the `bin` of an installation (`bin`, `lib`, …).
 
-    Not where that would open a home or `~/.local`, in which more than programs lies.
+    Never return a parent that contains a home or `~/.local`, which hold other files.
     """
-    whole = os.path.dirname(folder)
+    parent = os.path.dirname(folder)
     home = os.path.realpath(env.get("HOME") or "/nonexistent")
     shared = [home, os.path.join(home, ".local")]
-    if os.path.basename(folder) != "bin" or not os.path.isdir(os.path.join(whole, "lib")):
+    if os.path.basename(folder) != "bin" or not os.path.isdir(os.path.join(parent, "lib")):
         return [folder]
-    return [folder] if any(inside(one, os.path.realpath(whole)) for one in shared) else [folder, whole]
+    if any(inside(path, os.path.realpath(parent)) for path in shared):
+        return [folder]
+    return [folder, parent]
 
 
 def _interpreter(program: str, env: Mapping[str, str]) -> str | None:
-    """The program in a script's first line, found as `env` finds it."""
+    """Return the interpreter in the first line of a script, searched as `env` does."""
     try:
         with open(program, "rb") as file:
             line = file.read(_FIRST_LINE).partition(b"\n")[0]
@@ -119,8 +121,8 @@ def _interpreter(program: str, env: Mapping[str, str]) -> str | None:
         return None
     if os.path.isabs(words[0]):
         return words[0]
-    places = (os.path.join(folder, words[0]) for folder in _folders_of(env.get("PATH", os.defpath)))
-    return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), None)
+    candidates = (os.path.join(folder, words[0]) for folder in _folders_of(env.get("PATH", os.defpath)))
+    return next((path for path in candidates if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 
 
 def _folders_of(path: str) -> list[str]:
@@ -128,9 +130,9 @@ def _folders_of(path: str) -> list[str]:
 
 
 def repository(directory: str) -> tuple[str | None, list[str]]:
-    """The root of the repository that a directory lies in, and the folders outside of it where git keeps its state.
+    """Return the root of a directory's repository, and the folders outside of it where git stores its state.
 
-    Those are named by a `.git` file, which anybody may have written: they count only where git's own files there name the
+    A `.git` file names those folders, and anyone could have written it. So they are accepted only if git's files in them name the
     same working tree.
     """
     folder = directory
@@ -156,19 +158,17 @@ def _state_of(git_file: str) -> list[str]:
     back = _read(os.path.join(folder, "gitdir"))  # of a worktree
     if back and os.path.realpath(os.path.join(folder, back)) == os.path.realpath(git_file):
         shared = _read(os.path.join(folder, "commondir")) or "."
-        whole = os.path.realpath(os.path.join(folder, shared))
-        return [folder, whole] if inside(folder, os.path.join(whole, "worktrees")) else []
+        common = os.path.realpath(os.path.join(folder, shared))
+        return [folder, common] if inside(folder, os.path.join(common, "worktrees")) else []
     config = _read(os.path.join(folder, "config"))  # of a submodule
     trees = re.findall(r"^\s*worktree\s*=\s*(.+?)\s*$", config, re.MULTILINE)
-    return (
-        [folder]
-        if any(os.path.realpath(os.path.join(folder, tree)) == os.path.realpath(base) for tree in trees)
-        else []
-    )
+    if any(os.path.realpath(os.path.join(folder, tree)) == os.path.realpath(base) for tree in trees):
+        return [folder]
+    return []
 
 
 def _read(path: str) -> str:
-    """A small regular file; "" for anything else."""
+    """Return the content of a small regular file; "" for anything else."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb") as file:
@@ -178,11 +178,11 @@ def _read(path: str) -> str:
 
 
 def nested(directory: str, names: Iterable[str], *, most: int) -> list[str]:
-    """Protected entries below the top of a directory, such as another repository's `.git`. Looks at `most` entries."""
+    """Return protected entries in subfolders, such as another repository's `.git`. Reads at most `most` entries."""
     wanted, left = frozenset(names), most
     found: list[str] = []
-    line = [directory]
-    for folder in line:
+    queue = [directory]
+    for folder in queue:
         try:
             entries = list(os.scandir(folder))
         except OSError:
@@ -197,5 +197,5 @@ def nested(directory: str, names: Iterable[str], *, most: int) -> list[str]:
                 if folder != directory:
                     found.append(entry.path)
             elif entry.is_dir(follow_symlinks=False):
-                line.append(entry.path)
+                queue.append(entry.path)
     return found

@@ -1,7 +1,7 @@
-"""The way out: a CONNECT proxy that serves a walled run from outside, and doors to services on this machine's loopback.
+"""Network access of a walled run: a CONNECT proxy outside of the wall, and forwarding to services on this machine's loopback.
 
-The listening sockets belong to the run's own network, where nothing else is; what they accept is answered here, in the machine's.
-Only the hosts of the plan are connected to. TLS passes through as it is: nothing is read or changed.
+The listening sockets belong to the run's network namespace, which is otherwise empty. This process accepts their connections in
+the machine's network and connects only to the hosts of the plan. TLS is forwarded unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HEAD = 64 * 1024
 _CONNECT_S = 30.0
 _HEAD_S = 30.0
 _PIECE = 64 * 1024
-_MOST = 256  #: connections at once; a run needs a few
+_MOST = 256  #: concurrent connections; a run needs a few
 _ADDRESS = re.compile(
     r"(https?)://(?:[^/@\s\"']*@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", re.IGNORECASE
 )
@@ -37,17 +37,17 @@ class Target:
         self.host, self.port = host.lower().rstrip("."), port
 
     def fits(self, host: str, port: int) -> bool:
-        """Whether an address is meant. `*` stands for any characters of a name, but not for a whole name's dots alone."""
+        """Return whether an address matches. `*` in the host matches any characters."""
         return port == self.port and fnmatchcase(host.lower().rstrip("."), self.host)
 
     @property
     def loopback(self) -> bool:
-        """Whether it is a service on this machine."""
+        """Whether the host is this machine."""
         return self.host in _LOOPBACK or self.host.startswith("127.")
 
 
 def targets(hosts: Iterable[str], texts: Iterable[str]) -> list[Target]:
-    """What may be reached: hosts as `name` or `name:port`, and every address that stands in these texts."""
+    """Return the allowed targets: hosts as `name` or `name:port`, and every URL in these texts."""
     found = []
     for host in hosts:
         name, _, port = host.partition(":")
@@ -59,30 +59,30 @@ def targets(hosts: Iterable[str], texts: Iterable[str]) -> list[Target]:
 
 
 class Proxy:
-    """Answers what a run's sockets accept. Threads that end with the process."""
+    """Serves the connections of a run in daemon threads."""
 
     def __init__(self, allowed: Iterable[Target], env: Mapping[str, str]) -> None:
         self._allowed = tuple(allowed)
         self._upstream = _proxy_of(env)
         self._direct = _direct_hosts(env)
-        self._places = threading.BoundedSemaphore(_MOST)
-        self.refused: dict[str, int] = {}  #: `host:port` -> how often
+        self._slots = threading.BoundedSemaphore(_MOST)
+        self.refused: dict[str, int] = {}  #: `host:port` -> number of refused connections
 
-    def serve(self, door: socket.socket) -> None:
-        """Be the proxy behind a listening socket."""
-        threading.Thread(target=self._accept, args=(door, None), daemon=True).start()
+    def serve(self, listener: socket.socket) -> None:
+        """Serve proxy requests on a listening socket."""
+        threading.Thread(target=self._accept, args=(listener, None), daemon=True).start()
 
-    def lead(self, door: socket.socket, target: Target) -> None:
-        """Lead a listening socket straight to a service."""
-        threading.Thread(target=self._accept, args=(door, target), daemon=True).start()
+    def forward(self, listener: socket.socket, target: Target) -> None:
+        """Forward all connections of a listening socket to one service."""
+        threading.Thread(target=self._accept, args=(listener, target), daemon=True).start()
 
-    def _accept(self, door: socket.socket, target: Target | None) -> None:
+    def _accept(self, listener: socket.socket, target: Target | None) -> None:
         while True:
             try:
-                client, _ = door.accept()
-            except OSError:  # the run is over
+                client, _ = listener.accept()
+            except OSError:  # the run has ended
                 return
-            self._places.acquire()
+            self._slots.acquire()
             threading.Thread(target=self._answer, args=(client, target), daemon=True).start()
 
     def _answer(self, client: socket.socket, target: Target | None) -> None:
@@ -93,10 +93,10 @@ class Proxy:
                         _relay(client, service)
                 else:
                     self._mediate(client)
-        except (OSError, ValueError):  # one end is gone, or speaks no HTTP
+        except (OSError, ValueError):  # a peer has disconnected or did not send HTTP
             pass
         finally:
-            self._places.release()
+            self._slots.release()
 
     def _mediate(self, client: socket.socket) -> None:
         client.settimeout(_HEAD_S)
@@ -108,7 +108,7 @@ class Proxy:
         method, where, _ = words
         connect = method.upper() == "CONNECT"
         host, port = _host_and_port(where, 443) if connect else _of_address(where)
-        if not any(one.fits(host, port) for one in self._allowed):
+        if not any(target.fits(host, port) for target in self._allowed):
             name = f"{host}:{port}"[:200]
             if len(self.refused) < 100 or name in self.refused:
                 self.refused[name] = self.refused.get(name, 0) + 1
@@ -131,15 +131,15 @@ class Proxy:
             _relay(client, service)
 
     def _reach(self, host: str, port: int) -> socket.socket:
-        """A connection to a service, through the machine's own proxy where it has one for it."""
-        direct = Target(host, port).loopback or any(_ends_with(host, one) for one in self._direct)
+        """Connect to a service, through the machine's proxy if one is configured for it."""
+        direct = Target(host, port).loopback or any(_ends_with(host, domain) for domain in self._direct)
         if direct or self._upstream is None:
             service = socket.create_connection((host, port), timeout=_CONNECT_S)
         else:
-            place, login = self._upstream
-            service = socket.create_connection(place, timeout=_CONNECT_S)
-            said = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n"
-            service.sendall(said.encode())
+            address, login = self._upstream
+            service = socket.create_connection(address, timeout=_CONNECT_S)
+            request = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n"
+            service.sendall(request.encode())
             answer = _read_head(service).split(b" ", 2)
             if len(answer) < 2 or answer[1] != b"200":
                 service.close()
@@ -149,7 +149,7 @@ class Proxy:
 
 
 def _read_head(line: socket.socket) -> bytes:
-    """The head of a message, and not one byte more: what follows is not ours."""
+    """Read exactly the head of a message; the bytes after it belong to the connection."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         seen = line.recv(_HEAD, socket.MSG_PEEK)
@@ -176,7 +176,7 @@ def _of_address(where: str) -> tuple[str, int]:
 
 
 def _proxy_of(env: Mapping[str, str]) -> tuple[tuple[str, int], str] | None:
-    """The machine's own proxy, as the run's environment named it: its place, and the header of its login."""
+    """Return the machine's proxy from the run's environment: its address, and the header with its login."""
     value = next((env[name] for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") if env.get(name)), "")
     found = re.match(r"http://(?:([^@/]*)@)?(\[[0-9A-Fa-f:]+\]|[^:/@]+)(?::(\d+))?", value)
     if found is None:
@@ -187,17 +187,17 @@ def _proxy_of(env: Mapping[str, str]) -> tuple[tuple[str, int], str] | None:
 
 def _direct_hosts(env: Mapping[str, str]) -> list[str]:
     named = env.get("no_proxy") or env.get("NO_PROXY") or ""
-    return [one.strip().lstrip("*.").lower() for one in named.split(",") if one.strip()]
+    return [domain.strip().lstrip("*.").lower() for domain in named.split(",") if domain.strip()]
 
 
 def _ends_with(host: str, domain: str) -> bool:
     return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
-def _relay(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until both have said all."""
-    partner = {one: other, other: one}
-    open_ends = {one, other}
+def _relay(client: socket.socket, service: socket.socket) -> None:
+    """Copy bytes in both directions until both ends have closed."""
+    partner = {client: service, service: client}
+    open_ends = {client, service}
     while open_ends:
         for source in select.select(list(open_ends), [], [])[0]:
             data = source.recv(_PIECE)
@@ -209,7 +209,7 @@ def _relay(one: socket.socket, other: socket.socket) -> None:
 
 
 def loopback_doors(allowed: Iterable[Target]) -> list[tuple[str, int, Target]]:
-    """Where a run must find the services of this machine's loopback: at the same addresses as outside."""
+    """Return the addresses inside of the wall for services on this machine's loopback: the same as outside."""
     found = []
     for target in allowed:
         if target.loopback and target.port:
@@ -219,5 +219,6 @@ def loopback_doors(allowed: Iterable[Target]) -> list[tuple[str, int, Target]]:
 
 
 def known_texts(env: Mapping[str, str], names: Iterable[str]) -> list[str]:
-    """The values of these variables of a run's environment."""
-    return [value for name in names if (value := env.get(name))]
+    """Return the non-empty values of these variables."""
+    values = [env.get(name) for name in names]
+    return [value for value in values if value]

@@ -1,8 +1,8 @@
-"""The contract of an engine, for the author of one. Its runs are small pieces of Python and shell, on this machine.
+"""The contract of an engine. Subclass it to test your engine. Its runs are small Python and shell programs on this machine.
 
 class TestMine(EngineContract):
     def make_engine(self, home):
-        return MyEngine(home)                # another one of the same home sees the same runs
+        return MyEngine(home)                # a second engine with the same home must see the same runs
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from anyio import to_thread
 
 from llm_gateway import RUN_FILES, EndReason, EndStep, Engine, JobId, RunEnd, RunSpec, new_job_id
-from llm_gateway_testing.contract.engine_looks import gone, marked, said
+from llm_gateway_testing.contract.engine_processes import gone, marked, wait_for_output
 
 PATIENCE_S = 60.0
 STUBBORN = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -28,14 +28,14 @@ STUBBORN = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 
 @pytest.mark.anyio
 class EngineContract(ABC):
-    """All that every engine must do."""
+    """What every engine must do."""
 
-    #: Whether output above the limit loses its middle and the run goes on; False: such a run is ended.
+    #: True: the engine drops the middle of output above the limit, and the run goes on. False: the engine ends such a run.
     trims_output: ClassVar[bool] = True
 
     @abstractmethod
     def make_engine(self, home: Path) -> Engine:
-        """An engine, unopened, whose runs belong to this home."""
+        """Return an engine that is not open yet and whose runs belong to `home`."""
 
     @pytest.fixture
     def anyio_backend(self) -> str:
@@ -48,13 +48,14 @@ class EngineContract(ABC):
         return home
 
     @pytest.fixture(autouse=True)
-    def nobody_is_left(self, home: Path) -> Iterator[None]:
-        """Whoever carries the id of a job of this home must be gone at the end."""
+    def no_process_is_left(self, home: Path) -> Iterator[None]:
+        """At the end of a test, no process may carry the id of a job of this home."""
         yield
         jobs = [path.name for path in (home / "jobs").glob("*")] if (home / "jobs").is_dir() else []
         for pid in marked(jobs):
             gone(pid, 10)
-        assert not marked(jobs), "a run, or something it started, is still there"
+        left = marked(jobs)
+        assert not left, f"processes of a run still exist after the test: {left}. The engine must end all descendants."
 
     @pytest.fixture
     async def engine(self, home: Path) -> AsyncIterator[Engine]:
@@ -65,7 +66,7 @@ class EngineContract(ABC):
         await engine.aclose()
 
     def spec(self, *, py: str = "", sh: str = "", **changes: Any) -> RunSpec:
-        """A run of a piece of Python or shell."""
+        """Return the specification of a run that executes Python code or a shell command."""
         argv = (sys.executable, "-I", "-S", "-u", "-c", py) if py else ("/bin/sh", "-c", sh)
         plain: dict[str, Any] = {
             "job_id": new_job_id(),
@@ -79,12 +80,12 @@ class EngineContract(ABC):
         return RunSpec(**{**plain, **changes})
 
     async def end_of(self, engine: Engine, spec: RunSpec) -> RunEnd:
-        """Launch it and wait for its end."""
+        """Launch the run and wait until it has ended."""
         await engine.launch(spec)
         return await engine.wait(spec.job_id)
 
     async def output(self, engine: Engine, job_id: JobId, stream: str = "stdout") -> bytes:
-        """What it has written so far."""
+        """Return what the run has written so far."""
         return await to_thread.run_sync(engine.read_output, job_id, stream, 0, 1 << 22)
 
     async def test_a_run_ends_with_its_code_and_its_output(self, engine: Engine) -> None:
@@ -95,31 +96,31 @@ class EngineContract(ABC):
         assert (end.stdout_bytes, end.stderr_bytes, end.truncated) == (4, 4, False)
         assert end.ended_at.tzinfo is not None
 
-    async def test_a_signal_that_was_not_ours_is_told(self, engine: Engine) -> None:
+    async def test_a_signal_from_outside_is_reported(self, engine: Engine) -> None:
         end = await self.end_of(engine, self.spec(sh="kill -KILL $$"))
         assert (end.reason, end.exit_code, end.signal) == (EndReason.EXITED, None, 9)
 
-    async def test_lesson_80_stdin_is_what_was_given_or_nothing(self, engine: Engine) -> None:
+    async def test_lesson_80_stdin_is_the_given_bytes_or_empty(self, engine: Engine) -> None:
         code = "import sys; d = sys.stdin.buffer.read(); print(len(d), d[:3])"
         for stdin, seen in ((b"abc" * 1_000_000, b"3000000 b'abc'\n"), (None, b"0 b''\n"), (b"", b"0 b''\n")):
             spec = self.spec(py=code, stdin=stdin)
             await self.end_of(engine, spec)
             assert await self.output(engine, spec.job_id) == seen
 
-    async def test_lesson_45_the_environment_is_the_given_one_and_the_jobs_id(self, engine: Engine) -> None:
+    async def test_lesson_45_the_environment_is_the_given_one_plus_the_job_id(self, engine: Engine) -> None:
         spec = self.spec(py="import json,os; print(json.dumps(dict(os.environ)))", env={"ONE": "größer"})
         await self.end_of(engine, spec)
         seen = json.loads(await self.output(engine, spec.job_id))
         assert seen.pop("LLM_GATEWAY_JOB") == spec.job_id
-        seen.pop("LC_CTYPE", None)  # Python sets it for itself where there is none
-        assert seen == {"ONE": "größer"}
+        seen.pop("LC_CTYPE", None)  # Python sets it if it is missing
+        assert seen == {"ONE": "größer"}, "the run must see `RunSpec.env` and LLM_GATEWAY_JOB, and nothing else"
 
-    async def test_it_runs_where_it_was_told(self, engine: Engine, tmp_path: Path) -> None:
+    async def test_a_run_starts_in_the_given_directory(self, engine: Engine, tmp_path: Path) -> None:
         spec = self.spec(sh="pwd", cwd=str(tmp_path))
         await self.end_of(engine, spec)
         assert (await self.output(engine, spec.job_id)).decode().strip() == os.path.realpath(tmp_path)
 
-    async def test_lesson_43_files_are_there_for_the_run_and_gone_after_it(
+    async def test_lesson_43_files_exist_during_the_run_and_are_removed_after_it(
         self, engine: Engine, tmp_path: Path
     ) -> None:
         spec = self.spec(
@@ -137,14 +138,14 @@ class EngineContract(ABC):
         assert sorted(end.artifacts.values()) == [b"", b"made\n"]
         assert not os.path.exists((tmp_path / "where").read_text().strip())
 
-    async def test_what_cannot_be_started_says_why(self, engine: Engine) -> None:
+    async def test_a_run_that_cannot_be_started_reports_why(self, engine: Engine) -> None:
         for changes in ({"argv": ("/no/such/program",)}, {"cwd": "/no/such/folder"}, {"argv": ("/etc/passwd",)}):
             end = await self.end_of(engine, self.spec(sh="true", **changes))
             assert end.reason is EndReason.SPAWN_FAILED
-            assert end.detail
+            assert end.detail, "set `RunEnd.detail` to the reason why the program could not be started"
             assert end.exit_code is None
 
-    async def test_launching_twice_runs_once(self, engine: Engine, tmp_path: Path) -> None:
+    async def test_launching_a_job_twice_runs_it_once(self, engine: Engine, tmp_path: Path) -> None:
         spec = self.spec(sh=f"echo x >> {tmp_path}/runs")
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
@@ -154,17 +155,17 @@ class EngineContract(ABC):
         await engine.wait(spec.job_id)
         assert (tmp_path / "runs").read_text() == "x\n"
 
-    async def test_nothing_is_known_of_what_was_never_launched(self, engine: Engine) -> None:
-        stranger = new_job_id()
+    async def test_a_job_that_was_never_launched_is_unknown(self, engine: Engine) -> None:
+        unknown = new_job_id()
         with pytest.raises(LookupError):
-            await engine.wait(stranger)
-        assert not (await to_thread.run_sync(engine.view, stranger)).known
-        assert await self.output(engine, stranger) == b""
+            await engine.wait(unknown)
+        assert not (await to_thread.run_sync(engine.view, unknown)).known
+        assert await self.output(engine, unknown) == b""
 
-    async def test_a_run_can_be_looked_at_and_followed_while_it_goes_on(self, engine: Engine) -> None:
+    async def test_a_running_job_can_be_viewed_and_followed(self, engine: Engine) -> None:
         spec = self.spec(py="print('up'); import time; time.sleep(60)")
         await engine.launch(spec)
-        assert await said(engine, spec.job_id, b"up\n")
+        assert await wait_for_output(engine, spec.job_id, b"up\n")
         view = await to_thread.run_sync(engine.view, spec.job_id)
         assert (view.known, view.alive) == (True, True)
         assert view.stdout_bytes == 3
@@ -173,72 +174,72 @@ class EngineContract(ABC):
         view = await to_thread.run_sync(engine.view, spec.job_id)
         assert (view.known, view.alive) == (True, False)
 
-    async def test_whoever_follows_a_run_hears_of_its_end(self, engine: Engine) -> None:
+    async def test_a_follower_of_a_run_receives_its_end(self, engine: Engine) -> None:
         spec = self.spec(sh="echo one; echo two")
         await engine.launch(spec)
         seen = [await self.output(engine, spec.job_id) async for _ in engine.changes(spec.job_id)]
         assert seen[-1] == b"one\ntwo\n"
 
-    async def test_output_can_be_read_from_anywhere(self, engine: Engine) -> None:
+    async def test_output_can_be_read_from_any_offset(self, engine: Engine) -> None:
         spec = self.spec(sh="printf 0123456789")
         await self.end_of(engine, spec)
         for offset, size, seen in ((0, 4, b"0123"), (8, 9, b"89"), (10, 5, b""), (99, 5, b"")):
             assert await to_thread.run_sync(engine.read_output, spec.job_id, "stdout", offset, size) == seen
 
-    async def test_lesson_1_what_is_written_after_a_cancel_is_kept(self, engine: Engine) -> None:
+    async def test_lesson_1_output_written_after_a_cancel_is_kept(self, engine: Engine) -> None:
         code = (
             "import signal,sys,time\n"
-            "signal.signal(signal.SIGTERM, lambda *_: (print('last words'), sys.exit(0)))\nprint('up')\ntime.sleep(60)"
+            "signal.signal(signal.SIGTERM, lambda *_: (print('last line'), sys.exit(0)))\nprint('up')\ntime.sleep(60)"
         )
         spec = self.spec(py=code, end_steps=(EndStep(grace_s=20.0),))
         await engine.launch(spec)
-        await said(engine, spec.job_id, b"up\n")
+        await wait_for_output(engine, spec.job_id, b"up\n")
         await engine.cancel(spec.job_id)
         await engine.cancel(spec.job_id)
         end = await engine.wait(spec.job_id)
         assert end.reason is EndReason.CANCELED
-        assert await self.output(engine, spec.job_id) == b"up\nlast words\n"
+        assert await self.output(engine, spec.job_id) == b"up\nlast line\n"
 
-    async def test_lesson_36_a_run_that_ignores_every_request_is_killed(self, engine: Engine) -> None:
+    async def test_lesson_36_a_run_that_ignores_signals_is_killed(self, engine: Engine) -> None:
         spec = self.spec(py=f"{STUBBORN}print('up'); time.sleep(60)")
         await engine.launch(spec)
-        await said(engine, spec.job_id, b"up\n")
+        await wait_for_output(engine, spec.job_id, b"up\n")
         await engine.cancel(spec.job_id)
         assert (await engine.wait(spec.job_id)).reason is EndReason.CANCELED
 
-    async def test_lesson_73_nothing_that_it_started_outlives_it(self, engine: Engine) -> None:
+    async def test_lesson_73_no_descendant_outlives_the_run(self, engine: Engine) -> None:
         inner = f"{STUBBORN}print('detached', flush=True); time.sleep(60)"
         code = f"import subprocess,sys\nsubprocess.Popen([sys.executable, '-c', {inner!r}], start_new_session=True)\n"
         spec = self.spec(py=f"{code}import time; time.sleep(60)")
         await engine.launch(spec)
-        await said(engine, spec.job_id, b"detached\n")
+        await wait_for_output(engine, spec.job_id, b"detached\n")
         await engine.cancel(spec.job_id)
         await engine.wait(spec.job_id)
         for pid in marked([spec.job_id]):
             await to_thread.run_sync(gone, pid, 10)
         assert not marked([spec.job_id])
 
-    async def test_canceled_before_it_is_launched_it_never_starts(self, engine: Engine, tmp_path: Path) -> None:
+    async def test_a_job_canceled_before_its_launch_never_starts(self, engine: Engine, tmp_path: Path) -> None:
         spec = self.spec(sh=f"touch {tmp_path}/started")
         await engine.cancel(spec.job_id)
         assert (await self.end_of(engine, spec)).reason is EndReason.CANCELED
         assert not (tmp_path / "started").exists()
 
-    async def test_the_wall_clock_ends_a_run(self, engine: Engine) -> None:
+    async def test_the_timeout_ends_a_run(self, engine: Engine) -> None:
         spec = self.spec(py="print('up'); import time; time.sleep(60)", timeout_s=0.3)
         assert (await self.end_of(engine, spec)).reason is EndReason.TIMEOUT
 
-    async def test_lesson_14_silence_ends_a_run_only_where_that_is_asked_for(self, engine: Engine) -> None:
+    async def test_lesson_14_silence_ends_a_run_only_with_an_idle_timeout(self, engine: Engine) -> None:
         silent = "import time; time.sleep(0.6)"
-        asked = self.spec(py="print('up'); import time; time.sleep(60)", idle_timeout_s=0.3)
-        assert (await self.end_of(engine, asked)).reason is EndReason.IDLE_TIMEOUT
+        limited = self.spec(py="print('up'); import time; time.sleep(60)", idle_timeout_s=0.3)
+        assert (await self.end_of(engine, limited)).reason is EndReason.IDLE_TIMEOUT
         assert (await self.end_of(engine, self.spec(py=silent))).reason is EndReason.EXITED
 
-    async def test_lesson_10_more_output_than_is_kept_is_marked(self, engine: Engine) -> None:
+    async def test_lesson_10_truncated_output_is_marked(self, engine: Engine) -> None:
         code = "import sys\nfor n in range(400_000): sys.stdout.write('%015d\\n' % n)"
         spec = self.spec(py=code, output_bytes=1 << 20)
         end = await self.end_of(engine, spec)
-        assert end.truncated
+        assert end.truncated, "set `RunEnd.truncated` when output is dropped"
         first = await to_thread.run_sync(engine.read_output, spec.job_id, "stdout", 0, 16)
         assert first == b"000000000000000\n"
         if self.trims_output:
@@ -248,18 +249,18 @@ class EngineContract(ABC):
         else:
             assert end.reason is EndReason.OUTPUT_OVERFLOW
 
-    async def test_lesson_7_a_run_outlives_its_engine_and_the_next_one_has_all_of_it(self, home: Path) -> None:
-        bell = home / "bell"
-        os.mkfifo(bell)
-        spec = self.spec(sh=f"echo before; cat {bell}; exit 4")
+    async def test_lesson_7_a_run_outlives_its_engine_and_the_next_engine_has_all_its_output(self, home: Path) -> None:
+        pipe = home / "pipe"
+        os.mkfifo(pipe)
+        spec = self.spec(sh=f"echo before; cat {pipe}; exit 4")
         first, second = self.make_engine(home), self.make_engine(home)
         await first.aopen()
         await first.launch(spec)
-        await said(first, spec.job_id, b"before\n")
+        await wait_for_output(first, spec.job_id, b"before\n")
         await first.aclose()
         await second.aopen()
         with anyio.fail_after(PATIENCE_S):
-            await to_thread.run_sync(bell.write_text, "after\n")
+            await to_thread.run_sync(pipe.write_text, "after\n")
             end = await second.wait(spec.job_id)
             assert (end.reason, end.exit_code) == (EndReason.EXITED, 4)
             assert await self.output(second, spec.job_id) == b"before\nafter\n"
@@ -268,7 +269,7 @@ class EngineContract(ABC):
     async def test_lesson_9_another_engine_of_the_home_can_cancel(self, engine: Engine, home: Path) -> None:
         spec = self.spec(py="print('up'); import time; time.sleep(60)")
         await engine.launch(spec)
-        await said(engine, spec.job_id, b"up\n")
+        await wait_for_output(engine, spec.job_id, b"up\n")
         other = self.make_engine(home)
         await other.aopen()
         await other.cancel(spec.job_id)
@@ -276,15 +277,15 @@ class EngineContract(ABC):
         assert (await engine.wait(spec.job_id)).reason is EndReason.CANCELED
         await other.aclose()
 
-    async def test_lesson_82_a_secret_of_the_environment_is_in_no_file(self, engine: Engine, home: Path) -> None:
+    async def test_lesson_82_no_file_holds_an_environment_value(self, engine: Engine, home: Path) -> None:
         spec = self.spec(sh="true", env={"PATH": "/usr/bin:/bin", "KEY": "canary-of-a-secret"})
         await self.end_of(engine, spec)
         for path in home.rglob("*"):
             if path.is_file():
-                assert b"canary-of-a-secret" not in path.read_bytes(), path
-                assert path.stat().st_mode & 0o077 == 0, f"{path} is open to others"
+                assert b"canary-of-a-secret" not in path.read_bytes(), f"{path} holds a value of `RunSpec.env`"
+                assert path.stat().st_mode & 0o077 == 0, f"other users can open {path}: create it with mode 0600"
 
-    async def test_lesson_81_a_gateway_lives_as_long_as_it_has_joined(self, engine: Engine, home: Path) -> None:
+    async def test_lesson_81_a_gateway_is_alive_while_it_is_registered(self, engine: Engine, home: Path) -> None:
         ada, bob = engine.peers("ada"), self.make_engine(home).peers("bob")
         await to_thread.run_sync(ada.register)
         await to_thread.run_sync(bob.register)
@@ -294,17 +295,17 @@ class EngineContract(ABC):
         await to_thread.run_sync(ada.unregister)
         await to_thread.run_sync(bob.unregister)
 
-    async def test_what_one_gateway_tells_the_others_hear(self, engine: Engine, home: Path) -> None:
+    async def test_a_notification_reaches_the_other_gateways(self, engine: Engine, home: Path) -> None:
         ada, bob = engine.peers("ada"), self.make_engine(home).peers("bob")
-        for one in (ada, bob):
-            await to_thread.run_sync(one.register)
+        for peer in (ada, bob):
+            await to_thread.run_sync(peer.register)
         await to_thread.run_sync(ada.notify, JobId("job-1"))
         assert await bob.receive() & {"job-1", ""}
         await to_thread.run_sync(ada.unregister)
-        await to_thread.run_sync(bob.notify, JobId("job-2"))  # nobody there to hear it: no harm
+        await to_thread.run_sync(bob.notify, JobId("job-2"))  # no peer is left: this must not fail
         await to_thread.run_sync(bob.unregister)
 
-    async def test_the_end_of_a_run_is_heard_by_every_gateway(self, engine: Engine, home: Path) -> None:
+    async def test_the_end_of_a_run_notifies_every_gateway(self, engine: Engine, home: Path) -> None:
         bob = self.make_engine(home).peers("bob")
         await to_thread.run_sync(bob.register)
         spec = self.spec(sh="true")
@@ -314,7 +315,7 @@ class EngineContract(ABC):
         assert (await engine.wait(spec.job_id)).exit_code == 0
         await to_thread.run_sync(bob.unregister)
 
-    async def test_what_is_forgotten_is_gone(self, engine: Engine) -> None:
+    async def test_a_forgotten_job_is_removed(self, engine: Engine) -> None:
         spec = self.spec(sh="echo out")
         await self.end_of(engine, spec)
         await to_thread.run_sync(lambda: engine.forget(spec.job_id, output_only=True))

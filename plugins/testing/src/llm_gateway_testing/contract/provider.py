@@ -1,11 +1,11 @@
-"""The contract of a provider, for the author of one.
+"""The contract of a provider. Subclass it to test your provider.
 
 class TestMine(ProviderContract):
     plugin = my_plugin
     name = "mine"
     samples = (Sample(name="hello", stdout=b"...", text="Hello!"), Sample(name="login", ..., failure="auth_required"))
 
-Nothing here runs the CLI or touches the network.
+No test here runs the CLI or uses the network.
 """
 
 from __future__ import annotations
@@ -22,4 +22,4 @@ from llm_gateway_testing.contract.provider_resume import ResumeContract
 class ProviderContract(
     FactsContract, ArgvContract, OpensContract, ResumeContract, OutputContract, OutcomeContract, FloodContract
 ):
-    """All that every provider must do."""
+    """What every provider must do."""

@@ -1,4 +1,4 @@
-"""What a provider's author says about it, and what every part of the contract needs to ask it."""
+"""The attributes that the author of a provider sets, and the helpers that every part of the contract uses."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ from llm_gateway import (
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 OUR_ID = "gw-0123456789abcdef0123456789abcdef"
-#: A test of a suite is inherited by every author's class, which is what hypothesis warns of; it matters to a database alone.
+#: Several classes inherit each test. hypothesis warns of this, but it matters only with an example database.
 bounded = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES") or min(60, settings().max_examples)),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
-SECRET = "canary-of-a-secret"  # noqa: S105 - made to be found, not to be kept
+SECRET = "canary-of-a-secret"  # noqa: S105 - not a real secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What the real program wrote in one run, recorded once, and what the plugin must make of it."""
+    """The recorded output of one real run, and what the plugin must read from it."""
 
     name: str
     stdout: bytes
     stderr: str = ""
-    exit_code: int = 0  #: negative: the signal that ended it
-    text: str | None = None  #: the answer; None: not compared
-    native_id: str | None = None  #: the conversation's id in this output; None: not compared
-    failure: str | None = None  #: the error code of a run that did not end well
-    artifacts: Mapping[str, bytes] = field(default_factory=dict)  #: what it left behind, by the invocation's paths
+    exit_code: int = 0  #: negative: the number of the signal that ended the run
+    text: str | None = None  #: the expected answer; None: not compared
+    native_id: str | None = None  #: the expected id of the conversation; None: not compared
+    failure: str | None = None  #: the expected error code; None: the run succeeded
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)  #: content of `Invocation.artifacts`, by path
 
     @property
     def end(self) -> RunEnd:
-        """How the engine would report this run."""
-        died = self.exit_code < 0
+        """This run as an engine reports it."""
+        signaled = self.exit_code < 0
         return RunEnd(
             reason=EndReason.EXITED,
-            exit_code=None if died else self.exit_code,
-            signal=-self.exit_code if died else None,
+            exit_code=None if signaled else self.exit_code,
+            signal=-self.exit_code if signaled else None,
             ended_at=NOON,
             stdout_bytes=len(self.stdout),
             artifacts=self.artifacts,
@@ -72,24 +72,25 @@ class Sample:
 
 
 class ProviderCase:
-    """The attributes that a subclass sets; everything but `plugin` and `name` has a default that suits a simple CLI."""
+    """The attributes that a subclass sets. All except `plugin` and `name` have a default that suits a simple CLI."""
 
     plugin: ClassVar[object]  #: the module or object that the entry point names
     name: ClassVar[str]  #: the entry point's name
     samples: ClassVar[tuple[Sample, ...]] = ()
-    variant: ClassVar[str] = ""  #: which of its programs, where it has several: one class for each
-    #: Environment names of accounts that this CLI may be given, of those that every provider knows.
+    variant: ClassVar[str] = ""  #: the tested program, if the provider has several: write one class for each
+    #: Environment variables with credentials that this CLI may see. See `CREDENTIALS` in `provider_facts`.
     credentials: ClassVar[frozenset[str]] = frozenset()
-    #: What spells a level in the provider's own words: {Posture.PLAN: {"permissionMode": "plan"}}.
+    #: For each level, the provider's own options that select it: {Posture.PLAN: {"permissionMode": "plan"}}.
     spellings: ClassVar[Mapping[Posture, Mapping[str, Any]]] = {}
-    #: Why the prompt must travel in argv; "": it does not.
+    #: The reason why the CLI takes the prompt only as an argument; "": the prompt is not in argv.
     prompt_in_argv_because: ClassVar[str] = ""
     #: Why other long texts of a caller must, by their names on the wire: {"outputSchema": "it takes it from no file"}.
     in_argv_because: ClassVar[Mapping[str, str]] = {}
     #: Its tools that look at files and those that edit them, if it says what they open (`ProviderInfo.opens`):
     #: {"Read": Access.LOOK, "Edit": Access.EDIT}.
     file_tools: ClassVar[Mapping[str, Access]] = {}
-    #: A value that this CLI takes, where the suite's own choice is none: {"effort": "high", "allowed_tools": ("Read",)}.
+    #: By wire name, a value that this CLI accepts where it refuses the suite's default (see `ASKED`):
+    #: {"effort": "max", "allowedTools": ("Shell",)}. Also "model" and "sessionId".
     values: ClassVar[Mapping[str, Any]] = {}
 
     @property
@@ -99,11 +100,11 @@ class ProviderCase:
 
     @property
     def info(self) -> ProviderInfo:
-        """What the plugin says of itself."""
+        """The plugin's description of itself."""
         return self.host.providers[self.name].of(self.variant)
 
     def request(self, prompt: str = "hello", **changes: Any) -> Request:
-        """A request to this provider."""
+        """Return a request to this provider."""
         plain = Request(
             provider=self.name,
             prompt=Prompt(text=prompt),
@@ -114,18 +115,18 @@ class ProviderCase:
         return replace(plain, **changes)
 
     def fresh(self) -> Resume:
-        """How a new conversation is entered."""
+        """Return the plugin's `Resume` for a new conversation."""
         return self.host.resume_session(self.name, self.request(), None)
 
     def build(self, request: Request, posture: Posture | None = None, resume: Resume | None = None) -> Invocation:
-        """Ask for the command, through the hook."""
+        """Build the command through the hook."""
         level = posture or self.info.default_posture
         return self.host.build_argv(self.name, request, level, resume or self.fresh())
 
     def try_build(
         self, request: Request, posture: Posture | None = None, resume: Resume | None = None
     ) -> Invocation | None:
-        """Ask for the command; None: refused, as a request that is not valid."""
+        """Build the command. None: the plugin refused the request with `invalid_request`."""
         try:
             return self.build(request, posture, resume)
         except GatewayError as refusal:
@@ -134,7 +135,7 @@ class ProviderCase:
             return None
 
     def try_resume(self, session: Session) -> Resume | None:
-        """Ask how a conversation goes on; None: refused for a reason that a caller understands."""
+        """Return how to continue a conversation. None: the plugin refused with an error code meant for this."""
         try:
             return self.host.resume_session(self.name, self.request(), session)
         except GatewayError as refusal:
@@ -143,12 +144,12 @@ class ProviderCase:
             return None
 
     def native_id(self) -> str:
-        """An id as this CLI would have given it. `values["sessionId"]` says another."""
+        """Return a conversation id in the form that this CLI uses. Set `values["sessionId"]` to choose another."""
         chosen = self.values.get("sessionId") or self.fresh().native_id
         return chosen or "0a1b2c3d-0000-4000-8000-00000000abcd"
 
     def session(self, native_id: str | None, **changes: Any) -> Session:
-        """A conversation of this provider."""
+        """Return a conversation of this provider."""
         session = Session(
             id=SessionId(OUR_ID),
             provider=self.name,
@@ -161,7 +162,7 @@ class ProviderCase:
         return replace(session, **changes)
 
     def finished(self, sample: Sample, summary: Summary) -> FinishedRun:
-        """A run as `gateway_explain_failure` sees it."""
+        """Return a run as `gateway_explain_failure` receives it."""
         return FinishedRun(
             request=self.request(),
             posture=self.info.default_posture,
@@ -173,6 +174,7 @@ class ProviderCase:
 
 
 #: A value for every common parameter that a provider may declare in `supports`: wire name -> (field, value).
+#: `ProviderCase.values` replaces a value that the CLI does not accept.
 ASKED: Mapping[str, tuple[str, Any]] = {
     "addDirs": ("add_dirs", ("/usr",)),
     "allowedTools": ("allowed_tools", ("Read",)),
@@ -187,8 +189,8 @@ ASKED: Mapping[str, tuple[str, Any]] = {
 
 @cache
 def _host(name: str, plugin: object) -> PluginHost:
-    # An empty choice: what else is installed stays out. No home is touched: only a file that is not there is looked for.
+    # The empty list keeps other installed plugins out. The home does not exist, so no user's settings are read.
     environ = {"LLM_GATEWAY_PLUGINS": "", "LLM_GATEWAY_HOME": "/nonexistent", "HOME": "/nonexistent"}
     host, _ = find_plugins(environ, [("provider", name, plugin)])
-    assert name in host.providers, f"the gateway refuses the plugin: {'; '.join(host.problems)}"
+    assert name in host.providers, f"the gateway did not load the plugin (`plugin`, `name`): {'; '.join(host.problems)}"
     return host

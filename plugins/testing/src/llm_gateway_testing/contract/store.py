@@ -1,4 +1,4 @@
-"""The contract of a store, for the author of one.
+"""The contract of a store. Subclass it to test your store.
 
 class TestMyStore(StoreContract):
     def make_store(self, folder):
@@ -15,21 +15,21 @@ import pytest
 
 from llm_gateway import Store
 from llm_gateway_testing.contract.store_admission import AdmissionContract
-from llm_gateway_testing.contract.store_life import LifeContract
+from llm_gateway_testing.contract.store_lifecycle import LifecycleContract
 from llm_gateway_testing.contract.store_records import RecordContract
 from llm_gateway_testing.contract.store_sessions import SessionContract
 
 
 @pytest.mark.anyio
-class StoreContract(AdmissionContract, LifeContract, RecordContract, SessionContract, ABC):
-    """All that every store must do."""
+class StoreContract(AdmissionContract, LifecycleContract, RecordContract, SessionContract, ABC):
+    """What every store must do."""
 
     @abstractmethod
     def make_store(self, folder: Path) -> Store:
-        """A store, unopened, that keeps what it must keep in this folder."""
+        """Return a store that is not open yet and keeps its data in this folder."""
 
     def make_sibling(self, store: Store, folder: Path) -> Store:
-        """A second handle on the same data, as another gateway has it; the same one, if there can be no other."""
+        """Return a second handle on the same data, as another gateway has it. Return `store` if only one can exist."""
         return store
 
     @pytest.fixture

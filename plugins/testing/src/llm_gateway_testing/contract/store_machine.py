@@ -1,4 +1,4 @@
-"""Two stores, one random life: whatever happens to one happens to the other, and no limit is ever broken."""
+"""Two stores get the same random calls: both must return the same results, and no limit may be exceeded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,15 @@ ends = st.sampled_from([JobState.COMPLETED, *(state for state in JobState if sta
 
 
 class TwinStores(RuleBasedStateMachine):
-    """Subclass it with `open_stores`; both are asked the same and must answer the same."""
+    """A hypothesis state machine that calls two stores and compares their results.
+
+    class MyTwins(TwinStores):
+        def open_stores(self):
+            return MemoryStore(), MyStore(...)
+
+    MyTwins.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None, database=None)
+    TestMyTwins = MyTwins.TestCase             # pytest collects `.TestCase`, not the class itself
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +49,7 @@ class TwinStores(RuleBasedStateMachine):
 
     @abstractmethod
     def open_stores(self) -> tuple[Store, Store]:
-        """The two stores, unopened and empty."""
+        """Return two empty stores that are not open yet."""
 
     def teardown(self) -> None:
         for store in self.stores:
@@ -49,11 +57,14 @@ class TwinStores(RuleBasedStateMachine):
         self.loop.close()
 
     def same(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Ask both; give the answer, or the kind of error, that both gave."""
+        """Call the method on both stores. Return the result, or the class of the error, which must be the same."""
         first, second = (
             self.loop.run_until_complete(_outcome(getattr(store, method)(*arguments, **named))) for store in self.stores
         )
-        assert first == second, method
+        assert first == second, (
+            f"the stores returned different results of `{method}`:\n  {type(self.stores[0]).__name__}: {first!r}\n"
+            f"  {type(self.stores[1]).__name__}: {second!r}"
+        )
         return first
 
     def some_job(self, number: int) -> Job:
@@ -136,21 +147,22 @@ class TwinStores(RuleBasedStateMachine):
         self.same("delete_session", session_id)
 
     @invariant()
-    def both_hold_the_same(self) -> None:
+    def both_have_the_same_content(self) -> None:
         self.same("list_jobs")
         self.same("list_records")
         for session_id in ("gw-one", "gw-two"):
             self.same("get_session", session_id)
 
     @invariant()
-    def no_limit_is_broken(self) -> None:
+    def no_limit_is_exceeded(self) -> None:
         jobs = self.same("unfinished")
         running = [job for job in jobs if job.state is JobState.RUNNING]
-        assert len(running) <= LIMITS.running
-        assert len(jobs) - len(running) <= LIMITS.queued
-        assert all(number <= LIMITS.per_provider for number in Counter(job.provider for job in running).values())
-        talking = Counter(job.session_id for job in running if job.session_id is not None)
-        assert all(number == 1 for number in talking.values())
+        assert len(running) <= LIMITS.running, "more jobs run than `Limits.running` allows"
+        assert len(jobs) - len(running) <= LIMITS.queued, "more jobs wait than `Limits.queued` allows"
+        for provider, number in Counter(job.provider for job in running).items():
+            assert number <= LIMITS.per_provider, f"more jobs of {provider} run than `Limits.per_provider` allows"
+        turns = Counter(job.session_id for job in running if job.session_id is not None)
+        assert all(number == 1 for number in turns.values()), "two turns of one session run at the same time"
 
 
 async def _outcome(call: Coroutine[Any, Any, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Nouns to put into a store."""
+"""Sample jobs, sessions, records and verdicts for the tests of a store."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from llm_gateway import (
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
 ONE, TWO = SessionId("gw-one"), SessionId("gw-two")
 STATE = "the files as they are"
-ROOMY = Limits(running=10, per_provider=10, queued=10)
+WIDE = Limits(running=10, per_provider=10, queued=10)
 
 _numbers = count(1)
 
 
 def at(seconds: float) -> datetime:
-    """So many seconds after noon."""
+    """Return the time this many seconds after noon."""
     return NOON + timedelta(seconds=seconds)
 
 
 def a_job(**changes: Any) -> Job:
-    """A job that asks to be let in."""
+    """A job that is not admitted yet."""
     job = Job(
         id=JobId(f"job-{next(_numbers):08d}"),
         provider="echo",
@@ -58,7 +58,7 @@ def a_job(**changes: Any) -> Job:
 
 
 def a_session(name: str = "one", **changes: Any) -> Session:
-    """A conversation that nobody has spoken in yet."""
+    """A session without turns."""
     session = Session(
         id=SessionId(f"gw-{name}"),
         provider="echo",
@@ -73,7 +73,7 @@ def a_session(name: str = "one", **changes: Any) -> Session:
 
 
 def a_record(job: Job, **changes: Any) -> Record:
-    """What is remembered of a job's turn."""
+    """The record of a job's turn."""
     record = Record(
         job_id=job.id,
         session_id=job.session_id,
@@ -94,7 +94,7 @@ def a_record(job: Job, **changes: Any) -> Record:
 
 
 def a_verdict(**changes: Any) -> VerdictRecord:
-    """A judgement."""
+    """A stored verdict."""
     verdict = Verdict(decision=Decision.DENY, policy="house", reasons=("no", "never"), posture=Posture.PLAN)
     record = VerdictRecord(
         job_id=None,
@@ -116,17 +116,17 @@ def ended(
     native: str | None = None,
     left: str | None = STATE,
 ) -> Job:
-    """The same job, over."""
+    """The same job in a final state."""
     reply = Reply(model="echo-1", native_id=None if native is None else NativeSessionId(native))
     return replace(job, state=state, ended_at=at(after_s), reply=reply, left_state=left)
 
 
-async def let_in(store: Store, job: Job, limits: Limits = ROOMY, **changes: Any) -> Job:
-    """Admit a job and give what the store made of it."""
-    ways: dict[str, Any] = {"session": None, "dedup_window_s": 3600, "queue_if_busy": False, **changes}
-    return (await store.admit(job, limits=limits, **ways)).job
+async def admit_job(store: Store, job: Job, limits: Limits = WIDE, **changes: Any) -> Job:
+    """Admit a job and return the job of the admission."""
+    options: dict[str, Any] = {"session": None, "dedup_window_s": 3600, "queue_if_busy": False, **changes}
+    return (await store.admit(job, limits=limits, **options)).job
 
 
 async def finish(store: Store, job: Job, state: JobState = JobState.COMPLETED, **how: Any) -> bool:
-    """End a job as its owner does."""
+    """End a job as its owner."""
     return await store.finish_job(ended(job, state, **how), owner=job.owner, record=None)

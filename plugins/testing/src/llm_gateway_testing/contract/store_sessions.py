@@ -1,4 +1,4 @@
-"""What every store must do with sessions, records and verdicts."""
+"""How a store keeps sessions, records and verdicts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from llm_gateway_testing.contract.store_samples import (
     a_record,
     a_session,
     a_verdict,
+    admit_job,
     at,
     finish,
-    let_in,
 )
 
 ODD_FOLDER = "/odd/\udcff folder"
 
 
 class SessionContract:
-    """Conversations and what is remembered of them."""
+    """Sessions, active sessions, records, verdicts and health."""
 
-    async def test_a_session_comes_back_as_it_was_put(self, store: Store) -> None:
+    async def test_a_session_is_returned_as_it_was_stored(self, store: Store) -> None:
         session = a_session(native_id=NativeSessionId("n"), turns=3, working_dir=ODD_FOLDER)
         await store.put_session(session)
         assert await store.get_session(session.id) == session
@@ -36,7 +36,7 @@ class SessionContract:
         assert await store.get_session(session.id) == changed
         assert await store.get_session(SessionId("gw-unknown")) is None
 
-    async def test_lesson_28_a_native_id_is_found_for_its_principal_and_provider_alone(self, store: Store) -> None:
+    async def test_lesson_28_a_native_id_is_found_only_for_its_principal_and_provider(self, store: Store) -> None:
         native = NativeSessionId("n")
         mine, theirs = a_session(native_id=native), a_session("two", native_id=native, principal="bob")
         await store.put_session(mine)
@@ -48,7 +48,7 @@ class SessionContract:
         assert await store.find_session("echo", NativeSessionId("unknown"), None) is None
         assert await store.find_session("other", native, "ada") is None
 
-    async def test_a_native_id_is_not_stolen_from_the_session_that_has_it(self, store: Store) -> None:
+    async def test_a_native_id_of_another_session_is_refused(self, store: Store) -> None:
         await store.put_session(a_session(native_id=NativeSessionId("n")))
         with pytest.raises(SessionBusy):
             await store.put_session(a_session("two", native_id=NativeSessionId("n")))
@@ -69,9 +69,9 @@ class SessionContract:
         assert await listed(working_dir=ODD_FOLDER) == ["gw-new"]
         assert await listed(principal="bob") == ["gw-bobs"]
 
-    async def test_a_session_used_again_moves_to_the_top(self, store: Store) -> None:
+    async def test_a_session_used_again_is_listed_first(self, store: Store) -> None:
         await store.put_session(a_session("new", last_used_at=at(5)))
-        job = await let_in(store, a_job(session_id=ONE), session=a_session())
+        job = await admit_job(store, a_job(session_id=ONE), session=a_session())
         await finish(store, job, JobState.FAILED, after_s=9)
         assert [session.id for session in await store.list_sessions(principal="ada")] == ["gw-one", "gw-new"]
 
@@ -98,16 +98,18 @@ class SessionContract:
         assert not await store.delete_session(a_session().id)
         assert await store.active_session("echo", "/work", "ada") is None
         await store.put_session(a_session())
-        assert await store.active_session("echo", "/work", "ada") is None, "a new one under the old id is not active"
+        assert await store.active_session("echo", "/work", "ada") is None, (
+            "a new session with the id of a deleted one is not active"
+        )
 
-    async def test_what_is_not_there_cannot_be_made_active(self, store: Store) -> None:
+    async def test_an_unknown_session_cannot_be_made_active(self, store: Store) -> None:
         with pytest.raises(SessionNotFound):
             await store.set_active("echo", "/work", "ada", a_session().id)
 
-    async def test_records_come_back_newest_first_and_filtered(self, store: Store) -> None:
+    async def test_records_are_listed_newest_first_and_filtered(self, store: Store) -> None:
         records = []
         for number, principal in enumerate(("ada", "bob", "ada")):
-            job = await let_in(store, a_job(session_id=f"gw-{number}", principal=principal))
+            job = await admit_job(store, a_job(session_id=f"gw-{number}", principal=principal))
             records.append(a_record(job, started_at=at(number)))
             over = replace(job, state=JobState.COMPLETED, ended_at=at(9))
             assert await store.finish_job(over, owner=job.owner, record=records[-1])
@@ -117,7 +119,7 @@ class SessionContract:
         assert list(await store.list_records(session_id=SessionId("gw-1"))) == [records[1]]
         assert list(await store.list_records(principal="ada", session_id=SessionId("gw-1"))) == []
 
-    async def test_verdicts_come_back_newest_first_and_filtered(self, store: Store) -> None:
+    async def test_verdicts_are_listed_newest_first_and_filtered(self, store: Store) -> None:
         verdicts = [
             a_verdict(decided_at=at(number), provider=f"p{number}", job_id=f"job-{number}") for number in (1, 2)
         ]
@@ -128,14 +130,14 @@ class SessionContract:
         assert list(await store.list_verdicts(principal="ada", limit=1)) == verdicts[1:]
 
     async def test_health_counts_jobs_by_state(self, store: Store) -> None:
-        await finish(store, await let_in(store, a_job()))
-        await let_in(store, a_job())
+        await finish(store, await admit_job(store, a_job()))
+        await admit_job(store, a_job())
         health = await store.health()
         assert set(health) == {"url", "schema", "jobs"}
         assert health["jobs"] == {**dict.fromkeys((state.value for state in JobState), 0), "completed": 1, "running": 1}
 
     async def test_opening_and_closing_twice_does_no_harm(self, store: Store) -> None:
-        job = await let_in(store, a_job())
+        job = await admit_job(store, a_job())
         await store.aopen()
         await store.aclose()
         await store.aclose()

@@ -1,4 +1,4 @@
-"""The program's command line, always `--name=value`: a value can never be taken for a flag."""
+"""The program's command line. Options are always `--name=value`, so a value cannot be read as a flag."""
 
 import os
 
@@ -18,18 +18,18 @@ An imitation agent: answers the prompt on stdin with `echo: <prompt>`, as JSON l
 
 
 class Arguments:
-    """What was asked for on the command line. Wrong use raises Failed with exit code 2."""
+    """The parsed command line. Raises Failed with exit code 2 for a wrong one."""
 
-    def __init__(self, words: list[str]) -> None:
+    def __init__(self, arguments: list[str]) -> None:
         lists: dict[str, list[str]] = {"add-dir": [], "allow-tool": [], "deny-tool": []}
         single = {"model": "echo-1", "posture": "prompted", "scenario": "echo", "on-term": "exit"}
         numbers = {"amount": "0", "delay-ms": "0"}
         ids = {"session-id": "", "resume": "", "mcp-config": ""}
         given = {**single, **numbers, **ids}
-        for word in words:
-            name, equals, value = word[2:].partition("=")
-            if not (word.startswith("--") and equals and (name in given or name in lists)):
-                raise Failed("usage", f"unknown option {word!r}", exit_code=2)
+        for argument in arguments:
+            name, equals, value = argument[2:].partition("=")
+            if not (argument.startswith("--") and equals and (name in given or name in lists)):
+                raise Failed("usage", f"unknown option {argument!r}", exit_code=2)
             if name in lists:
                 lists[name].append(value)
             else:
@@ -51,7 +51,7 @@ class Arguments:
         self.mcp_config = given["mcp-config"]
 
     def settings(self) -> dict[str, object]:
-        """What the run may do, as the session event tells it."""
+        """Return what the run may do, for the session event."""
         return {
             "posture": self.posture,
             "workingDir": os.getcwd(),
@@ -62,7 +62,7 @@ class Arguments:
         }
 
     def check_model(self) -> None:
-        """Refuse a model that does not exist."""
+        """Raise Failed for a model that does not exist."""
         if self.model not in PRICES or self.scenario == "bad_model":
             raise Failed("bad_model", f"model {self.model!r} does not exist; known: {', '.join(PRICES)}")
 

@@ -1,4 +1,4 @@
-"""Sessions on disk: one file each, 0600, replaced as a whole. Two writers: the last one wins, as with real agents."""
+"""Sessions on disk: one file each, mode 0600, replaced atomically. Of two writers the last one wins, as with real agents."""
 
 import json
 import os
@@ -6,33 +6,34 @@ import time
 
 from llm_gateway_provider_echo.agent.events import Failed
 
-CACHE_TTL_S = 300.0  #: after this long without a turn the imitated prompt cache has forgotten the conversation
-BLOCK = 4  #: tokens; caches keep whole blocks
-#: Dollars for a million tokens: fresh input, output, read from the cache, written to it. Made up.
+CACHE_TTL_S = 300.0  #: after this time without a turn, the imitated prompt cache no longer holds the conversation
+BLOCK = 4  #: tokens; a cache keeps complete blocks
+#: Invented prices in dollars for a million tokens: new input, output, read from the cache, written to the cache.
 PRICES = {"echo-1": (1.00, 5.00, 0.10, 1.25), "echo-1-mini": (0.20, 1.00, 0.02, 0.25)}
 
 
 def home() -> str:
-    """Where sessions are kept."""
-    if own := os.environ.get("LLM_GATEWAY_ECHO_HOME"):
-        return own
+    """Return the folder of the sessions."""
+    configured = os.environ.get("LLM_GATEWAY_ECHO_HOME")
+    if configured:
+        return configured
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return os.path.join(state, "llm-gateway-echo")
 
 
 def is_session_id(text: str) -> bool:
-    """Whether this is a UUID; nothing else becomes a file name."""
+    """Return whether this is a UUID. Nothing else may become a file name."""
     parts = text.split("-")
     return [len(part) for part in parts] == [8, 4, 4, 4, 12] and all(c in "0123456789abcdef" for c in "".join(parts))
 
 
 def tokens(text: str) -> int:
-    """About four bytes a token."""
+    """Return the number of tokens, four bytes each."""
     return (len(text.encode("utf-8", "surrogatepass")) + 3) // 4
 
 
 class Conversation:
-    """What was said so far."""
+    """The turns of one session."""
 
     def __init__(self, session_id: str) -> None:
         if not is_session_id(session_id):
@@ -43,14 +44,14 @@ class Conversation:
         self._path = os.path.join(home(), "sessions", f"{session_id}.json")
 
     def begin(self) -> None:
-        """Start it, without a turn: its id can be resumed whatever becomes of the first turn."""
+        """Store the session without turns, so that it can be resumed even if the first turn fails."""
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         if os.path.exists(self._path):
             raise Failed("session_exists", f"session {self.id} is already in use")
         self._save()
 
     def load(self) -> None:
-        """Read it back."""
+        """Read the session from its file."""
         try:
             with open(self._path, encoding="utf-8") as file:
                 self.turns = json.load(file)["turns"]
@@ -59,13 +60,13 @@ class Conversation:
             raise Failed("session_not_found", f"no conversation found with session id {self.id}") from None
 
     def add(self, prompt: str, answer: str) -> None:
-        """Keep a finished turn."""
+        """Store a finished turn."""
         self.turns.append([prompt, answer])
         self._save()
 
     def usage(self, prompt: str, answer: str, model: str) -> dict[str, object]:
-        """Count the turn that would come next: what the cache holds is read, new whole blocks are written to it."""
-        earlier = sum(tokens(words) for turn in self.turns for words in turn)
+        """Return the usage of the next turn: it reads what the cache holds, and writes new complete blocks to it."""
+        earlier = sum(tokens(text) for turn in self.turns for text in turn)
         total = earlier + tokens(prompt)
         read = earlier // BLOCK * BLOCK if self.warm else 0
         written = total // BLOCK * BLOCK - read

@@ -1,4 +1,4 @@
-"""What the program prints: one JSON object a line, written raw so that nothing waits in a buffer."""
+"""The program's output: one JSON object a line, written without a buffer."""
 
 import json
 import os
@@ -19,26 +19,26 @@ class Output:
     """The program's stdout."""
 
     def __init__(self) -> None:
-        self.held: bytearray | None = None  #: set: keep everything until `release`
+        self.held: bytearray | None = None  #: if set, output is kept here until `release`
 
     def emit(self, kind: str, **facts: object) -> None:
         """Print one event."""
         self.write(line({"type": kind, **facts}))
 
-    def text(self, words: str, piece: int = 65536) -> None:
-        """Print words as text events of moderate size."""
-        for start in range(0, len(words), piece):
-            self.emit("text", text=words[start : start + piece])
+    def text(self, text: str, piece: int = 65536) -> None:
+        """Print a text as events of moderate size."""
+        for start in range(0, len(text), piece):
+            self.emit("text", text=text[start : start + piece])
 
     def write(self, data: bytes) -> None:
-        """Write bytes as they are."""
+        """Write bytes unchanged."""
         if self.held is None:
             write_all(1, data)
         else:
             self.held += data
 
     def release(self, *sizes: int) -> None:
-        """Write what was held; with sizes, in pieces of these sizes, round and round."""
+        """Write the kept output; with `sizes`, in pieces of these sizes in turn."""
         data, self.held = memoryview(bytes(self.held or b"")), None
         start = turn = 0
         while start < len(data):
@@ -48,12 +48,12 @@ class Output:
 
 
 def line(event: Facts) -> bytes:
-    """An event as it is printed. Half a surrogate pair in a prompt must not end the program."""
+    """Return an event as one line. A lone surrogate in a prompt must not end the program."""
     return (json.dumps(event, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
-    """Write everything, however little the other side takes at once."""
+    """Write everything, even if the reader accepts only a part at once."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -1,7 +1,7 @@
-"""How the program behaves: well, badly, or as the thing that a test of the gateway needs to meet.
+"""How the program behaves: as a correct agent, or with a fault that a test of the gateway needs.
 
-A scenario is a function of the turn. It prints what belongs before the answer and returns the answer, or raises Failed.
-`turn.amount(n)` is the number that the caller gave, or n.
+A scenario is a function of the turn. It prints the events before the answer and returns the answer, or raises Failed.
+`turn.amount(n)` is the caller's number, or n.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import time
 
 from llm_gateway_provider_echo.agent.events import Failed, line, write_all
 
-TYPE_CHECKING = False  # as in typing, which costs more time to import than all of this program
+TYPE_CHECKING = False  # importing typing takes longer than the rest of this program
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_gateway_provider_echo.agent.turn import Turn
 
-ODD_SIZES = (1, 7, 4093, 2, 61, 8191, 5, 1021)  #: bytes; cut characters and lines everywhere
-LETTERS = "QWxsIHdvcmsgYW5kIG5vIHBsYXk5"  #: like base64: one word without an end
+ODD_SIZES = (1, 7, 4093, 2, 61, 8191, 5, 1021)  #: bytes; they cut characters and lines at many positions
+LETTERS = "QWxsIHdvcmsgYW5kIG5vIHBsYXk5"  #: like base64: one word without a space
 NOISE = "warning: error 429 rate limit, 401 not logged in: just noise, nothing happened\n"
 
 
@@ -29,7 +29,7 @@ def echo(turn: Turn) -> str:
 
 
 def steps(turn: Turn) -> str:
-    """Work in `amount` (3) steps, a tool and a text event each, `delayMs` apart; then answer."""
+    """Print a tool and a text event in each of `amount` (3) steps, `delayMs` apart; then answer."""
     count = turn.amount(3)
     for number in range(1, count + 1):
         turn.output.emit("tool", name="Read", detail=f"file {number} of {count}")
@@ -44,7 +44,7 @@ def recall(turn: Turn) -> str:
 
 
 def environment(turn: Turn) -> str:
-    """Answer with the names of the environment, and the values of those that are words of the prompt, as JSON."""
+    """Answer with the names of all environment variables and the values of those named in the prompt, as JSON."""
     import json
 
     shown = {name: os.environ[name] for name in turn.prompt.split() if name in os.environ}
@@ -57,7 +57,7 @@ def silent(turn: Turn) -> str:
 
 
 def noisy(turn: Turn) -> str:
-    """Write `amount` (100) alarming lines to stderr, and answer well."""
+    """Write `amount` (100) lines that look like errors to stderr, and answer normally."""
     write_all(2, NOISE.encode() * turn.amount(100))
     return echo(turn)
 
@@ -75,7 +75,7 @@ def flood(turn: Turn) -> str:
 
 
 def long_line(turn: Turn) -> str:
-    """Answer with `amount` letters (10 million) without a space, in one line."""
+    """Answer with one line of `amount` letters (10 million) without a space."""
     size = turn.amount(10_000_000)
     return (LETTERS * (size // len(LETTERS) + 1))[:size]
 
@@ -87,13 +87,13 @@ def odd_writes(turn: Turn) -> str:
 
 
 def hang(turn: Turn) -> str:
-    """Say nothing more, for ever."""
+    """Print nothing more and do not exit."""
     while True:
         time.sleep(3600)
 
 
 def detach(turn: Turn) -> str:
-    """Leave a process of an own session behind: deaf to SIGTERM, it writes events for `amount` (60) seconds."""
+    """Leave a process in a new session that ignores SIGTERM and writes events for `amount` (60) seconds."""
     child = os.fork()
     if child:
         turn.output.emit("tool", name="Detach", detail=f"pid {child}")
@@ -111,56 +111,56 @@ def detach(turn: Turn) -> str:
 
 
 def empty(turn: Turn) -> str:
-    """Exit with 0 and nothing to say."""
+    """Exit with 0 and an empty answer."""
     return ""
 
 
 def garbage(turn: Turn) -> str:
-    """Print bytes that are no events, and exit with 0."""
+    """Print bytes that are not events, and exit with 0."""
     turn.output.write(b'\xff\xfe\x00<html>502</html>\n{"type": "resu\n[1, 2]\n' * turn.amount(1))
     raise SystemExit(0)
 
 
 def crash(turn: Turn) -> str:
-    """Die with words on stderr and exit code 3."""
+    """Exit with a message on stderr and exit code 3."""
     sys.stderr.write("fatal: the echo died away\n")
     raise SystemExit(3)
 
 
 def crash_after_text(turn: Turn) -> str:
-    """Say half of the answer, then die with exit code 3."""
+    """Print text, then exit with code 3."""
     turn.output.text(echo(turn))
     return crash(turn)
 
 
 def auth(turn: Turn) -> str:
-    """Be logged out."""
+    """Fail because there is no login."""
     raise Failed("auth", "not logged in")
 
 
 def quota(turn: Turn) -> str:
-    """Have no quota left, for `amount` (3600) seconds."""
+    """Fail because the quota is used up for `amount` (3600) seconds."""
     reset = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + turn.amount(3600)))
     raise Failed("quota", "you have used up your quota", resetAt=reset)
 
 
 def overloaded(turn: Turn) -> str:
-    """Have too much to do."""
+    """Fail because the service is overloaded."""
     raise Failed("overloaded", "the service is overloaded")
 
 
 def tool_denied(turn: Turn) -> str:
-    """Want a tool and not get it."""
+    """Fail because a tool was denied."""
     turn.output.emit("tool", name="Bash", detail="rm -rf build")
     raise Failed("tool_denied", "the tool Bash was denied")
 
 
 def error_exit0(turn: Turn) -> str:
-    """Tell an error, and exit with 0 nevertheless."""
+    """Print an error event and exit with 0."""
     raise Failed("internal", "something went wrong inside", exit_code=0)
 
 
-#: By name, for `--scenario`. `bad_model` is what an unknown `--model` meets too.
+#: The scenarios by name, for `--scenario`. `bad_model` fails as an unknown `--model` does.
 SCENARIOS: dict[str, Callable[[Turn], str]] = {
     **{run.__name__: run for run in (echo, steps, recall, silent, noisy, flood, long_line, odd_writes, hang, detach)},
     **{run.__name__: run for run in (empty, garbage, crash, crash_after_text, auth, quota, overloaded, tool_denied)},

@@ -13,7 +13,7 @@ VERSION = "0.1.0"
 
 
 class Turn:
-    """What a scenario works with."""
+    """The data and the output of one turn, for a scenario."""
 
     def __init__(self, arguments: Arguments, output: Output, prompt: str, conversation: Conversation) -> None:
         self.output = output
@@ -21,25 +21,25 @@ class Turn:
         self.conversation = conversation
         self._arguments = arguments
 
-    def amount(self, usual: int) -> int:
-        """The caller's number, or the scenario's own."""
-        return self._arguments.amount or usual
+    def amount(self, default: int) -> int:
+        """Return the caller's number, or the default of the scenario."""
+        return self._arguments.amount or default
 
     def pause(self) -> None:
-        """Wait as long as the caller said."""
+        """Wait for the caller's `delayMs`."""
         if self._arguments.delay_s:
             time.sleep(self._arguments.delay_s)
 
 
 def main() -> int:
-    """Run the program; the exit code."""
-    words = sys.argv[1:]
-    if words in (["--version"], ["--help"]):
-        sys.stdout.write(f"llm-gateway-echo {VERSION}\n" if words == ["--version"] else USAGE)
+    """Run the program and return its exit code."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["--help"]):
+        sys.stdout.write(f"llm-gateway-echo {VERSION}\n" if arguments == ["--version"] else USAGE)
         return 0
     output = Output()
     try:
-        _answer(Arguments(words), output)
+        _answer(Arguments(arguments), output)
     except Failed as failed:
         output.write(line(failed.event))
         output.release()
@@ -91,7 +91,7 @@ def _enter(arguments: Arguments) -> Conversation:
 
 
 def _new_id() -> str:
-    digits = os.urandom(16).hex()  # `uuid` would cost as much time as all the rest
+    digits = os.urandom(16).hex()  # importing `uuid` takes as long as the rest of the program
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 

@@ -1,1 +1,1 @@
-"""Antigravity, the program `agy`. Built from its documentation and public reports; it has not been run."""
+"""Antigravity, the program `agy`. It is written after its documentation and public reports; it was not tested with the real program."""

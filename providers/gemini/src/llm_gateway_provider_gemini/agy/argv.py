@@ -1,7 +1,7 @@
-"""A request as a command of Antigravity. Pure.
+"""Build the command of a request for Antigravity. Pure.
 
-It is driven by JSON lines on standard input: after `--print` the prompt would stand in the command line, and an open pipe
-beside it has kept runs alive for ever. Its own time limit is put behind the gateway's, which is the one that counts.
+The prompt is JSON lines on standard input: with `--print` it would be in the command line, and with an open pipe in addition
+some runs never ended. Antigravity's time limit is set longer than the gateway's, which ends the run.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from llm_gateway_provider_gemini.checking import check, directory, model
 EXECUTABLE = "agy"
 BASE = ("--input-format=stream-json", "--output-format=stream-json", "--disable-slash-commands")
 ENV = {"AGY_CLI_DISABLE_AUTO_UPDATE": "1", "NO_COLOR": "1"}
-#: `--mode accept-edits` lets no edit pass headless, and what `--mode plan` holds back is not documented.
+#: Headless, `--mode accept-edits` permits no edit, and the restrictions of `--mode plan` are not documented.
 LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.PROMPTED: (),
     Posture.BYPASS: ("--dangerously-skip-permissions",),
 }
 _EFFORT = re.compile(r"[a-z]{1,20}")
-_LATER_S = 60
+_MARGIN_S = 60
 
 
 def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
-    """Say what is to be executed. Raises InvalidRequest for what Antigravity would misread."""
-    limit = f"--print-timeout={int(request.timeout_s) + _LATER_S}s"
+    """Return the command. Raises InvalidRequest for values that Antigravity would misread."""
+    limit = f"--print-timeout={int(request.timeout_s) + _MARGIN_S}s"
     argv = (EXECUTABLE, *BASE, limit, *LEVELS[posture], *_flags(request, resume))
-    said = {"event": "user", "message": {"content": request.prompt.text}}
-    return Invocation(argv=argv, stdin=json.dumps(said).encode() + b"\n", env=ENV)
+    message = {"event": "user", "message": {"content": request.prompt.text}}
+    return Invocation(argv=argv, stdin=json.dumps(message).encode() + b"\n", env=ENV)
 
 
 def _flags(request: Request, resume: Resume) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Antigravity's own failures, as they are reported. What services and networks say is in the provider kit's shared rules."""
+"""Failure rules for messages of Antigravity, from public reports. The provider kit has the shared rules."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from llm_gateway import Failure, FinishedRun
 from llm_gateway_provider_kit import failures
 from llm_gateway_provider_kit.failures import FailureFacts, FailureRule, Sign
 
-#: Where neither program is installed, this is what a caller is told.
+#: How to install it. Callers see this if neither program is installed.
 INSTALL = "its vendor's own install script; or Gemini CLI instead: npm install -g @google/gemini-cli@0.61.0"
 LOGIN = "agy"
 
-RECOVERIES = {"auth_required": "Log in once with `agy` at a keyboard, then send the request again."}
-#: Its log of what is no error: "W0520 11:22:25.823455 117 log_context.go:117] …".
+RECOVERIES = {"auth_required": "Log in once with `agy` in a terminal, then send the request again."}
+#: A line of its log below the level of errors: "W0520 11:22:25.823455 117 log_context.go:117] …".
 _LOG = re.compile(r"^[IWD]\d{4} \d\d:\d\d:\d\d.*$", re.MULTILINE)
 
 
 def _category(name: str) -> Sign:
-    """What the reader found."""
+    """Match the category that the reader set."""
     return Sign(when=lambda facts: facts.told.get("category") == name)
 
 
 def _cut(facts: FailureFacts) -> bool:
-    """Ended in the middle, with an exit code that says nothing."""
+    """Whether the run ended early with exit code 0."""
     return facts.exit_code == 0 and facts.started and not facts.ended
 
 
 RULES = (
     FailureRule(
         code="tool_denied",
-        message="Antigravity needed a tool that it may not use unattended, and gave the turn up.",
-        recovery="Ask for the posture bypass, use flavor gemini, or word the request so that it needs no such tool.",
+        message="Antigravity needed a tool that it may not use unattended, and stopped the turn.",
+        recovery="Ask for the posture bypass, use flavor gemini, or change the request so that it needs no such tool.",
         signs=(_category("denied"),),
     ),
     FailureRule(
         code="timeout",
-        message="Antigravity ended the run at a time limit of its own.",
+        message="Antigravity ended the run at its own time limit.",
         recovery="Raise timeoutMs, or split the task.",
         signs=(_category("timeout"),),
     ),
@@ -80,18 +80,18 @@ RULES = (
     ),
     FailureRule(
         code="overloaded",
-        message="The model's answer was interrupted. What had come of it was kept; it may be the whole answer.",
-        recovery="Read the text that was kept; if it is not complete, send the request again in a moment.",
+        message="The model's answer was interrupted. The received text was kept; it may be the complete answer.",
+        recovery="Read the kept text; if it is not complete, send the request again in a moment.",
         signs=(Sign(status=(None,), words=r"(?:stream|response|generation) (?:was |has been )?interrupted"),),
     ),
 )
 
 
 def explain(run: FinishedRun) -> Failure:
-    """Name the cause."""
-    own = replace(run, stderr_tail=_LOG.sub("", run.stderr_tail))
-    failure = failures.explain(own, RULES, program="Antigravity", recoveries=RECOVERIES)
+    """Return the cause of a failed run."""
+    cleaned = replace(run, stderr_tail=_LOG.sub("", run.stderr_tail))
+    failure = failures.explain(cleaned, RULES, program="Antigravity", recoveries=RECOVERIES)
     retryable = run.summary.failure.get("retryable")
     if failure.code == "provider_failed" and failure.retryable is None and isinstance(retryable, bool):
-        return replace(failure, retryable=retryable)  # Antigravity says so itself
+        return replace(failure, retryable=retryable)  # reported by Antigravity
     return failure

@@ -1,7 +1,7 @@
-"""Antigravity's stream-json, read piece by piece.
+"""Read Antigravity's stream-json incrementally.
 
-Its last line adds tokens up over the whole conversation, so this run's are the sum over its own steps. The exit code says
-almost nothing: a run that was denied a tool ends with 0, `SUCCESS` and no words; why stands on stderr.
+The last line has the tokens of the whole conversation, so the tokens of this run are the sum of its steps. The exit code is
+not reliable: a run that was denied a tool ends with 0, `SUCCESS` and no text; only stderr has the reason.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ _COUNTED = ("input_tokens", "cache_read_tokens", "output_tokens", "thinking_toke
 
 
 class AgyReader:
-    """Reads one run's output."""
+    """Reads the output of one run."""
 
     def __init__(self) -> None:
         self._lines = JsonLines()
-        self._asides = LineSplitter()
+        self._stderr = LineSplitter()
         self._native_id: str | None = None
         self._model: str | None = None
-        self._said: list[str] = []
-        self._steps: dict[str, dict[str, Any]] = {}  # finished step -> its tokens
+        self._texts: list[str] = []
+        self._steps: dict[str, dict[str, Any]] = {}  # index of a finished step -> its tokens
         self._shown: set[str] = set()
         self._result: dict[str, Any] = {}
-        self._error: dict[str, Any] = {}  # the last one on standard error that is told as an object
+        self._error: dict[str, Any] = {}  # the last error object on standard error
         self._denied = ""
         self._timed_out = False
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
-        """Take the next bytes; give what they tell."""
+        """Process the next bytes; return the events in them."""
         events: list[Event] = []
         if stream == "stdout":
             for event in self._lines.feed(data):
                 events += self._event(event)
         else:
-            for line in self._asides.feed(data):
-                self._aside(line)
+            for line in self._stderr.feed(data):
+                self._stderr_line(line)
         return events
 
     def gap(self, stream: str) -> None:
-        """Bytes are missing."""
-        (self._lines if stream == "stdout" else self._asides).gap()
+        """Note that bytes are missing."""
+        (self._lines if stream == "stdout" else self._stderr).gap()
 
     def finish(self, end: RunEnd) -> Summary:
-        """Sum it up."""
+        """Return the summary of the run."""
         for event in self._lines.rest():
             for _ in self._event(event):
                 pass
-        self._aside(self._asides.rest())
+        self._stderr_line(self._stderr.rest())
         answer = self._answer()
         category = self._category(answer, end)
         notices: tuple[Notice, ...] = ()
@@ -77,11 +77,11 @@ class AgyReader:
         )
 
     def _answer(self) -> str:
-        """The response; where it holds none, or only the beginning or the end of what was said, what was said."""
-        told, said = as_text(self._result.get("response")), "".join(self._said)
-        fragment = len(told) < len(said) and (said.startswith(told) or said.endswith(told))
+        """Return the response. If it is empty, or a failed run's part of the streamed text, return the streamed text."""
+        response, streamed = as_text(self._result.get("response")), "".join(self._texts)
+        fragment = len(response) < len(streamed) and (streamed.startswith(response) or streamed.endswith(response))
         failed = bool(self._result) and not self._succeeded()
-        return said if not told.strip() or (failed and fragment) else told
+        return streamed if not response.strip() or (failed and fragment) else response
 
     def _succeeded(self) -> bool:
         status = self._result.get("status")
@@ -100,10 +100,12 @@ class AgyReader:
 
     def _facts(self, category: str) -> dict[str, Any]:
         error = self._result.get("error")
-        told = as_dict(error) or ({} if as_text(error) else self._error)
-        name, words = as_text(told.get("status")), as_text(told.get("message"))
-        status = told.get("code") if isinstance(told.get("code"), int) else None
-        message = as_text(error) or ": ".join(filter(None, (name, words)))
+        fields = as_dict(error)
+        if not fields and not as_text(error):
+            fields = self._error
+        name, detail = as_text(fields.get("status")), as_text(fields.get("message"))
+        status = fields.get("code") if isinstance(fields.get("code"), int) else None
+        message = as_text(error) or ": ".join(filter(None, (name, detail)))
         if category == "error" and not message:
             message = as_text(self._result.get("response"))
         failed = category == "error"
@@ -111,8 +113,10 @@ class AgyReader:
             "category": category,
             "message": message if failed else "",
             "status": status if failed else None,
-            "kinds": [kind for kind in (name, as_text(told.get("type")), as_text(self._result.get("status"))) if kind],
-            "retryable": told.get("retryable"),
+            "kinds": [
+                kind for kind in (name, as_text(fields.get("type")), as_text(self._result.get("status"))) if kind
+            ],
+            "retryable": fields.get("retryable"),
             "denied": self._denied,
             "ended": bool(self._result) or failed,
             "started": bool(self._native_id),
@@ -122,25 +126,27 @@ class AgyReader:
         used = [step for step in self._steps.values() if step]
         if not used:
             return Usage()
-        whole, read, out, thought = (_total(used, name) for name in _COUNTED)
-        fresh = None if whole is None or read is None else max(0, whole - read)
+        total_input, read, out, thought = (_total(used, name) for name in _COUNTED)
+        fresh = None
+        if total_input is not None and read is not None:
+            fresh = max(0, total_input - read)
         return Usage(input_tokens=fresh, output_tokens=out, cache_read_tokens=read, reasoning_tokens=thought)
 
-    def _aside(self, line: bytes) -> None:
-        words = _ESCAPES.sub("", line.decode(errors="replace")).strip()
-        denied, error = _DENIED.search(words), _ERROR_LINE.match(words)
+    def _stderr_line(self, line: bytes) -> None:
+        text = _ESCAPES.sub("", line.decode(errors="replace")).strip()
+        denied, error = _DENIED.search(text), _ERROR_LINE.match(text)
         if denied:
             self._denied = denied[1]
         if error:
             self._error = _object(error[1]) or self._error
-        self._timed_out = self._timed_out or _TIMEOUT in words
+        self._timed_out = self._timed_out or _TIMEOUT in text
 
     def _event(self, event: dict[str, Any]) -> Iterator[Event]:
         kind = as_text(event.get("event"))
         payload = as_dict(event.get(kind))
-        if native_id := as_text(payload.get("conversation_id")):
-            if native_id != self._native_id:
-                yield Event(kind=EventKind.SESSION, text=native_id)
+        native_id = as_text(payload.get("conversation_id"))
+        if native_id and native_id != self._native_id:
+            yield Event(kind=EventKind.SESSION, text=native_id)
             self._native_id = native_id
         if kind == "init":
             self._model = as_text(payload.get("model")) or None
@@ -153,10 +159,10 @@ class AgyReader:
         index = str(step.get("step_index"))
         if step.get("state") in ("DONE", "ERROR"):
             self._steps[index] = as_dict(step.get("usage")) or self._steps.get(index, {})
-        words = as_text(step.get("text_delta"))
-        if step.get("step_type") == "agent_response" and words:
-            self._said.append(words)
-            yield Event(kind=EventKind.TEXT, text=words)
+        text = as_text(step.get("text_delta"))
+        if step.get("step_type") == "agent_response" and text:
+            self._texts.append(text)
+            yield Event(kind=EventKind.TEXT, text=text)
         info = as_dict(step.get("tool_info"))
         name = as_text(step.get("tool_name")) or as_text(info.get("name"))
         if name and index not in self._shown:
@@ -165,14 +171,14 @@ class AgyReader:
 
 
 def _total(steps: list[dict[str, Any]], name: str) -> int | None:
-    """Unknown where a step tells a number that cannot be true."""
+    """Return the sum of all steps; unknown if a step has an impossible number."""
     counts = [token_count(step.get(name, 0)) for step in steps]
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
 
 
-def _object(words: str) -> dict[str, Any]:
+def _object(text: str) -> dict[str, Any]:
     try:
-        return as_dict(json.loads(words))
+        return as_dict(json.loads(text))
     except (ValueError, RecursionError):
         return {}

@@ -1,6 +1,6 @@
-"""A request as a command of Gemini CLI. Nothing is run; the disk is looked at only for names in the prompt (words.py).
+"""Build the command of a request for Gemini CLI. Runs nothing; accesses the disk only for names in the prompt (words.py).
 
-Every value stands in the same element as its flag. The prompt goes by stdin, what is secret or long by file.
+Every value is in the same argument as its flag. The prompt goes to stdin, secret and long values go into files.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ OVERLAY = Path(__file__).with_name("overlay.cjs").read_bytes()
 
 BASE = (
     "--output-format=stream-json",
-    # Trust by this flag comes after the project's settings were passed over; by the environment they would be obeyed.
+    # This flag trusts the directory after Gemini CLI has skipped the project's settings. A variable would make it obey them.
     "--skip-trust",
     "--extensions=none",
     f"--policy={RUN_FILES}/rules.toml",
 )
 ENV = {
-    # By itself it is only a launcher of a second process, which ignores signals and leaves that process behind when killed.
+    # By default the program only launches a second process. It ignores signals, and that process survives it.
     "GEMINI_CLI_NO_RELAUNCH": "true",
     "NODE_OPTIONS": f'--require "{RUN_FILES}/overlay.cjs"',
-    # After a failure it leaves a report there, with the whole conversation.
+    # After a failure, it writes a report with the whole conversation there.
     "TMPDIR": RUN_FILES,
     "NO_COLOR": "1",
 }
-#: By itself it tries ten times, which takes minutes; the caller decides better.
+#: The default is ten attempts, which take minutes. The caller can decide better whether to retry.
 ATTEMPTS = 2
-#: A name that no server has: without any, those of other settings would be started.
+#: A name that no server has. Without a name, Gemini CLI would start the servers of other settings.
 _NO_SERVER = "llm-gateway-none"
 
 
 def build(request: Request, posture: Posture, resume: Resume, *, default_model: str) -> Invocation:
-    """Say what is to be executed. Raises InvalidRequest for what Gemini CLI would misread or quietly ignore."""
+    """Return the command. Raises InvalidRequest for values that Gemini CLI would misread or silently ignore."""
     argv = [EXECUTABLE, *BASE, f"--approval-mode={MODE_OF[posture]}"]
     argv.append(f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}")
-    if posture is Posture.BYPASS:  # where all passes, the user's own rules can only hold back
+    if posture is Posture.BYPASS:  # everything is allowed, so the user's rules can only restrict it
         argv.append("--policy=~/.gemini/policies")
     if request.model is not None:
         argv.append(f"--model={model(request.model)}")
@@ -73,7 +73,7 @@ def _settings(request: Request, posture: Posture, default_model: str, servers: d
         limits["maxSessionTurns"] = request.max_turns
     return {
         "general": {
-            # Else the second resume of a conversation, or two runs at a time in one directory, delete conversations.
+            # Otherwise a second resume of a conversation, or two runs in one directory, delete conversations.
             "sessionRetention": {"enabled": False},
             "plan": {"enabled": posture is Posture.PLAN},
             "maxAttempts": ATTEMPTS,
@@ -84,7 +84,7 @@ def _settings(request: Request, posture: Posture, default_model: str, servers: d
         "telemetry": {"enabled": False},
         "ui": {"showCompatibilityWarnings": False},
         "context": {"fileFiltering": {"enableRecursiveFileSearch": False}},
-        # A project's .env could name another key and account.
+        # A project's .env could set another key and account.
         "advanced": {"ignoreLocalEnv": True},
         "model": limits,
         "mcpServers": servers,

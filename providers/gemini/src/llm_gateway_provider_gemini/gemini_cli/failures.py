@@ -1,4 +1,4 @@
-"""Gemini CLI's own failures, as rules. What services and networks say is in the provider kit's shared rules."""
+"""Failure rules for messages of Gemini CLI itself. The provider kit has the shared rules for services and networks."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ INSTALL = "npm install -g @google/gemini-cli@0.61.0"
 LOGIN = "gemini"
 
 RECOVERIES = {
-    "auth_required": "Set GEMINI_API_KEY for the gateway, or log in once with `gemini` at a keyboard, then send the request again. "
+    "auth_required": "Set GEMINI_API_KEY for the gateway, or log in once with `gemini` in a terminal, then send the request again. "
     "Google refuses personal logins in Gemini CLI: those accounts need a key, or Antigravity (flavor agy).",
     "overloaded": "Try again in a moment, or use another model; if it persists, check the service's status and GOOGLE_GEMINI_BASE_URL.",
 }
-_OTHERWISE = "Word the request differently, or use another model."
+_REPHRASE = "Write the request in other words, or use another model."
 
 
 def _category(*names: str) -> Sign:
-    """What the reader found."""
+    """Match a category that the reader set."""
     return Sign(when=lambda facts: facts.told.get("category") in names)
 
 
 def _cut(facts: FailureFacts) -> bool:
-    """Ended in the middle: a signal is answered with exit code 0 and no result."""
+    """Whether the run ended early: after a signal, Gemini CLI exits with code 0 and prints no result."""
     return facts.exit_code == 0 and facts.started and not facts.ended
 
 
@@ -31,7 +31,7 @@ RULES = (
     FailureRule(
         code="provider_failed",
         message="Gemini CLI ran without the rules of this run: it could not read its policy file.",
-        recovery="Look at what the run has done, and report this.",
+        recovery="Check what the run has changed, and report this as a bug.",
         signs=(_category("rules"), Sign(words=r"the run's rules are missing")),
     ),
     FailureRule(
@@ -62,7 +62,7 @@ RULES = (
     FailureRule(
         code="provider_failed",
         message="Gemini CLI stopped because the model repeated itself.",
-        recovery=_OTHERWISE,
+        recovery=_REPHRASE,
         signs=(_category("loop"),),
     ),
     FailureRule(
@@ -90,7 +90,7 @@ RULES = (
     FailureRule(
         code="quota_exhausted",
         message="The quota for this model is used up.",
-        recovery="Wait until the quota is filled again (a daily one: tomorrow), or use another model or provider.",
+        recovery="Wait until the quota is reset (a daily one: tomorrow), or use another model or provider.",
         signs=(
             Sign(
                 status=(None, 403, 429, 499),
@@ -129,7 +129,7 @@ RULES = (
     ),
     FailureRule(
         code="overloaded",
-        message="The model service gave the request up.",
+        message="The model service aborted the request.",
         signs=(Sign(status=(499,)),),
     ),
     FailureRule(
@@ -145,7 +145,7 @@ RULES = (
     FailureRule(
         code="provider_failed",
         message="The model service stopped this request as unsafe or against its policies.",
-        recovery=_OTHERWISE,
+        recovery=_REPHRASE,
         signs=(
             Sign(
                 status=(None, 400),
@@ -157,7 +157,7 @@ RULES = (
     FailureRule(
         code="empty_output",
         message="The model gave no answer.",
-        recovery="Send the request again; files may have changed all the same.",
+        recovery="Send the request again; note that files may have changed.",
         signs=(
             Sign(
                 status=(None,),
@@ -169,7 +169,7 @@ RULES = (
     FailureRule(
         code="provider_failed",
         message="Gemini CLI could not start its sandbox.",
-        recovery="The gateway asks for none: take GEMINI_SANDBOX and tools.sandbox out of what an administrator has set.",
+        recovery="The gateway does not request one: remove GEMINI_SANDBOX and tools.sandbox from the administrator's settings.",
         signs=(Sign(exits=(44,)), Sign(words=r"FatalSandboxError")),
     ),
     FailureRule(
@@ -181,13 +181,13 @@ RULES = (
     FailureRule(
         code="provider_failed",
         message="Gemini CLI does not accept its settings.",
-        recovery="Read the program's own words, and mend settings.json of ~/.gemini or of the project.",
+        recovery="Read the program's message, and correct settings.json in ~/.gemini or in the project.",
         signs=(Sign(exits=(52,)), Sign(kinds=("FatalConfigError",))),
     ),
     FailureRule(
         code="provider_failed",
         message="Gemini CLI does not trust this directory.",
-        recovery="Trust it once with `gemini` at a keyboard.",
+        recovery="Start `gemini` once in a terminal in this directory, and trust it.",
         signs=(Sign(exits=(55,)), Sign(words=r"not running in a trusted directory")),
     ),
     FailureRule(
@@ -201,5 +201,5 @@ RULES = (
 
 
 def explain(run: FinishedRun) -> Failure:
-    """Name the cause."""
+    """Return the cause of a failed run."""
     return failures.explain(run, RULES, program="Gemini CLI", recoveries=RECOVERIES)

@@ -1,8 +1,8 @@
-"""What Gemini CLI writes to standard error when a request of it fails for good.
+"""Read what Gemini CLI writes to standard error when a request finally fails.
 
-It is a line "Error when talking to Gemini API Full report available at: <file> <Type>: <words>" and what belongs to the error,
-up to a closing brace. Attempts that are repeated are told in other lines. Exit codes above 143 are the service's HTTP status
-modulo 256; they look like signals, so the line is what tells one from the other.
+This is a line "Error when talking to Gemini API Full report available at: <file> <Type>: <message>" and the details of the
+error, up to a closing brace. Retried attempts have other lines. Exit codes above 143 are the service's HTTP status modulo 256.
+They look like signals; the line shows the difference.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _STATUSES = frozenset({400, 401, 402, 403, 404, 405, 408, 409, 413, 422, 429, 49
 
 
 class LastWords:
-    """Feed it lines of standard error."""
+    """Collects the last final error from lines of standard error."""
 
     def __init__(self) -> None:
-        self.message = ""  #: the last such error
-        self.delay_s: float | None = None  #: how long its service asks to wait
-        self._follow = 0  # lines that may belong to it
+        self.message = ""  #: the message of the last final error
+        self.delay_s: float | None = None  #: the waiting time that the service requests
+        self._follow = 0  # number of following lines that may belong to the error
 
     def take(self, line: str) -> None:
-        """Take the next line."""
+        """Process the next line."""
         fatal = _FATAL.match(line)
         if fatal:
             self.message, self.delay_s, self._follow = fatal[1].strip(), None, _MOST_LINES
@@ -39,11 +39,11 @@ class LastWords:
                 self._follow = 0
 
     def _continues(self, line: str) -> bool:
-        """The words go on for a line or two, until the error's inside begins."""
+        """Whether the line continues the message: up to two lines, before the details of the error begin."""
         return self._follow > _MOST_LINES - 3 and not line[:1].isspace() and not line.startswith(("}", "{"))
 
 
 def exit_status(exit_code: int | None) -> int | None:
-    """The HTTP status that an exit code stands for."""
+    """Return the HTTP status that an exit code encodes."""
     status = (exit_code or 0) + 256
     return status if status in _STATUSES else None

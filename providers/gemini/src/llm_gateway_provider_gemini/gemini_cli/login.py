@@ -1,4 +1,4 @@
-"""Whether Gemini CLI has a login, as far as its own files and the run's environment tell."""
+"""Whether Gemini CLI has a login, according to its files and the environment of the run."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ _COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
 
 def logged_in(environ: Mapping[str, str]) -> bool | None:
-    """By the kind of login that the user's settings choose, else the environment; None: what a keyring or a cloud holds."""
+    """Check the login method of the user's settings or of the environment. None: unknown, such as a keyring or a cloud."""
     home = Path(environ.get("GEMINI_CLI_HOME") or environ.get("HOME") or "/")
     folder = home / ".gemini"
-    kept = _read(folder / ".env") or _read(home / ".env") or ""  # it reads the first that it finds
-    seen = {name: value.strip("'\"") for name, value in re.findall(r"^\s*(?:export\s+)?(\w+)\s*=\s*(\S+)", kept, re.M)}
-    seen |= {name: value for name, value in environ.items() if value}
-    kind = _chosen(folder / "settings.json") or _implied(seen)
+    kept = _read(folder / ".env") or _read(home / ".env") or ""  # Gemini CLI reads only the first existing file
+    variables = {
+        name: value.strip("'\"") for name, value in re.findall(r"^\s*(?:export\s+)?(\w+)\s*=\s*(\S+)", kept, re.M)
+    }
+    variables |= {name: value for name, value in environ.items() if value}
+    kind = _chosen(folder / "settings.json") or _implied(variables)
     if kind == "gemini-api-key":
-        return True if seen.get("GEMINI_API_KEY") else None
+        return True if variables.get("GEMINI_API_KEY") else None
     if kind == "oauth-personal":
-        # Without the first, Gemini CLI may have been told to keep it encrypted, or in a keyring.
+        # Without this file, the login may be encrypted or in a keyring.
         return True if (folder / "oauth_creds.json").is_file() else None
     if kind == "vertex-ai":
-        return True if seen.get("GOOGLE_API_KEY") else None
+        return True if variables.get("GOOGLE_API_KEY") else None
     return False if kind == "" else None
 
 
 def _chosen(path: Path) -> str:
-    """The kind of login in the user's settings; empty: none."""
+    """Return the login method in the user's settings; "" if there is none."""
     text = _read(path)
     if not text:
         return ""
@@ -47,7 +49,7 @@ def _chosen(path: Path) -> str:
 
 
 def _implied(seen: Mapping[str, str]) -> str:
-    """The kind of login that the environment implies."""
+    """Return the login method that the environment implies; "" if there is none."""
     if seen.get("GOOGLE_GENAI_USE_GCA") == "true":
         return "oauth-personal"
     if seen.get("GOOGLE_GENAI_USE_VERTEXAI") == "true":

@@ -1,7 +1,7 @@
-"""Gemini CLI's stream-json, read piece by piece.
+"""Read Gemini CLI's stream-json incrementally.
 
-What it says before a tool call is shown while it works; the answer is what it says after the last one, as in its own `json`
-output. Its exit code tells little: a killed run, a cut one and one that was denied every tool all end with 0.
+Text before a tool call is shown as progress; the answer is the text after the last tool call, as in its `json` output. The
+exit code is not reliable: a killed run, a truncated run and a run that was denied every tool all end with 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from llm_gateway_provider_gemini.values import described
 from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_text
 from llm_gateway_provider_kit.waiting import reset_time, system_zone
 
-#: Said once by overlay.cjs, when Gemini CLI has read the settings of the run.
+#: overlay.cjs prints this once, when Gemini CLI has read the settings of the run.
 IN_FORCE = "llm-gateway: the run's settings are in force"
 _DENIED = ("policy_violation", "tool_not_registered")
 _LONGEST_WAIT_S = 400 * 86_400
@@ -30,15 +30,15 @@ _ATTEMPT = re.compile(r"Attempt (\d+) failed(?: with status (\d+))?")
 
 
 class GeminiReader:
-    """Reads one run's output."""
+    """Reads the output of one run."""
 
     def __init__(self, servers: Sequence[str] = ()) -> None:
         self._lines = JsonLines()
-        self._asides = LineSplitter()
+        self._stderr = LineSplitter()
         self._last_words = LastWords()
         self._servers = servers
         self._native_id: str | None = None
-        self._said: list[str] = []  # since the last tool call
+        self._texts: list[str] = []  # since the last tool call
         self._before: list[str] = []
         self._errors: list[str] = []
         self._warnings: list[str] = []
@@ -46,35 +46,35 @@ class GeminiReader:
         self._denied: set[str] = set()
         self._result: dict[str, Any] = {}
         self._retries = 0
-        self._in_force = self._dead_server = False
-        self._broken_rules = ""  # what it says of a policy file
+        self._in_force = self._server_failed = False
+        self._rules_error = ""  # its error message about a policy file
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
-        """Take the next bytes; give what they tell."""
+        """Process the next bytes; return the events in them."""
         events: list[Event] = []
         if stream == "stdout":
             for event in self._lines.feed(data):
                 events += self._event(event)
         else:
-            for line in self._asides.feed(data):
-                events += self._aside(line)
+            for line in self._stderr.feed(data):
+                events += self._stderr_line(line)
         return events
 
     def gap(self, stream: str) -> None:
-        """Bytes are missing."""
-        (self._lines if stream == "stdout" else self._asides).gap()
+        """Note that bytes are missing."""
+        (self._lines if stream == "stdout" else self._stderr).gap()
 
     def finish(self, end: RunEnd) -> Summary:
-        """Sum it up."""
+        """Return the summary of the run."""
         for event in self._lines.rest():
             for _ in self._event(event):
                 pass
-        for _ in self._aside(self._asides.rest()):
+        for _ in self._stderr_line(self._stderr.rest()):
             pass
         stats = as_dict(self._result.get("stats"))
         category = self._category(stats, end)
         return Summary(
-            text=self._answer(whole=bool(category) or not self._result),
+            text=self._answer(all_texts=bool(category) or not self._result),
             native_id=NativeSessionId(self._native_id) if self._native_id else None,
             model=busiest_model(stats),
             usage=tokens(stats),
@@ -84,15 +84,15 @@ class GeminiReader:
             notices=tuple(self._notices()),
         )
 
-    def _answer(self, *, whole: bool) -> str:
-        last = "".join(self._said)
-        if whole or not last.strip():
+    def _answer(self, *, all_texts: bool) -> str:
+        last = "".join(self._texts)
+        if all_texts or not last.strip():
             return "\n\n".join(part for part in (*self._before, last) if part.strip())
         return last
 
     def _category(self, stats: dict[str, Any], end: RunEnd) -> str:
-        """Why the output itself says that the turn failed; empty: it does not."""
-        if self._broken_rules:
+        """Return why the turn failed according to its output; "" if it did not fail."""
+        if self._rules_error:
             return "rules"
         if not self._result:
             if end.exit_code == 0:
@@ -100,34 +100,34 @@ class GeminiReader:
             return "error" if self._errors or self._gave_up(end) else ""
         if not self._succeeded(end):
             return "error"
-        if any("loop detected" in words.lower() for words in (*self._errors, *self._warnings)):
+        if any("loop detected" in message.lower() for message in (*self._errors, *self._warnings)):
             return "loop"
-        empty = not (self._said or self._before or self._tools or self._errors or self._warnings)
+        empty = not (self._texts or self._before or self._tools or self._errors or self._warnings)
         return "overflow" if empty and not as_dict(stats.get("models")) else ""
 
     def _succeeded(self, end: RunEnd) -> bool:
         status = self._result.get("status")
-        answered = bool(self._said or self._before) and end.exit_code == 0 and not self._result.get("error")
+        answered = bool(self._texts or self._before) and end.exit_code == 0 and not self._result.get("error")
         return status == "success" or (status is None and answered)
 
     def _gave_up(self, end: RunEnd) -> bool:
-        """Whether standard error has the end that standard output lacks: a request failed for good, and the program ended by itself."""
+        """Whether standard error reports a final failure of a request, and the program exited by itself."""
         by_itself = end.killed_by is None or exit_status(end.exit_code) is not None
         return bool(self._last_words.message) and end.signal is None and by_itself
 
     def _facts(self, category: str, end: RunEnd) -> dict[str, Any]:
         error = self._result.get("error")
-        told = [as_text(error), as_text(as_dict(error).get("message"))]
+        messages = [as_text(error), as_text(as_dict(error).get("message"))]
         gave_up = category == "error" and self._gave_up(end)
-        if category in ("error", "loop") and not any(told):
-            told.append(self._last_words.message if gave_up and not self._errors else "")
-        message = " / ".join(words for words in (*self._errors, *told) if words)
+        if category in ("error", "loop") and not any(messages) and gave_up and not self._errors:
+            messages.append(self._last_words.message)
+        message = " / ".join(text for text in (*self._errors, *messages) if text)
         if category == "loop" or (category == "error" and not message):
             message = " / ".join(filter(None, (message, *self._warnings)))
-        named = _ERROR_TYPE.match(self._last_words.message) if gave_up else None
+        error_type = _ERROR_TYPE.match(self._last_words.message) if gave_up else None
         if category == "rules":
-            message = self._broken_rules
-        kinds = [as_text(as_dict(error).get("type")), named[1] if named else ""]
+            message = self._rules_error
+        kinds = [as_text(as_dict(error).get("type")), error_type[1] if error_type else ""]
         return {
             "category": category,
             "kinds": [kind for kind in kinds if kind],
@@ -139,7 +139,7 @@ class GeminiReader:
         }
 
     def _reset_at(self, message: str, ended_at: datetime) -> datetime | None:
-        """What standard error tells beside a message that does not."""
+        """Return the reset time from standard error, if the message itself has none."""
         delay = self._last_words.delay_s
         if delay is None or delay > _LONGEST_WAIT_S or reset_time(message, ended_at, system_zone()):
             return None
@@ -150,7 +150,7 @@ class GeminiReader:
             tools = sorted(self._denied)
             message = f"Gemini CLI was not allowed to use {', '.join(tools)}"
             yield Notice(code="permission_denied", message=message, details={"tools": tools})
-        if self._dead_server:
+        if self._server_failed:
             message = f"not all of these MCP servers started: {', '.join(self._servers) or 'those of an administrator'}"
             yield Notice(code="mcp_server_failed", message=message, details={"servers": list(self._servers)})
         if self._native_id and not self._in_force:
@@ -164,24 +164,27 @@ class GeminiReader:
             if self._native_id:
                 yield Event(kind=EventKind.SESSION, text=self._native_id)
         elif kind == "message" and event.get("role") == "assistant":
-            if words := as_text(event.get("content")):
-                self._said.append(words)
-                yield Event(kind=EventKind.TEXT, text=words)
+            text = as_text(event.get("content"))
+            if text:
+                self._texts.append(text)
+                yield Event(kind=EventKind.TEXT, text=text)
         elif kind == "tool_use":
             yield self._tool(event)
         elif kind == "tool_result":
             yield from self._outcome(event)
         elif kind == "error":
-            if words := as_text(event.get("message")):
-                (self._warnings if event.get("severity") == "warning" else self._errors).append(words)
-                yield Event(kind=EventKind.STATUS, text=words)
+            message = as_text(event.get("message"))
+            if message:
+                messages = self._warnings if event.get("severity") == "warning" else self._errors
+                messages.append(message)
+                yield Event(kind=EventKind.STATUS, text=message)
         elif kind == "result":
             self._result = event
 
     def _tool(self, event: dict[str, Any]) -> Event:
-        if self._said:
-            self._before.append("".join(self._said))
-            self._said.clear()
+        if self._texts:
+            self._before.append("".join(self._texts))
+            self._texts.clear()
         name = as_text(event.get("tool_name")) or "a tool"
         self._tools[str(event.get("tool_id"))] = name
         return Event(kind=EventKind.TOOL, text=described(name, event.get("parameters")))
@@ -193,16 +196,18 @@ class GeminiReader:
             self._denied.add(name)
             yield Event(kind=EventKind.STATUS, text=f"not allowed: {name}")
 
-    def _aside(self, told: bytes) -> Iterator[Event]:
-        line = _ESCAPES.sub("", told.decode(errors="replace")).rstrip("\r\n")
+    def _stderr_line(self, data: bytes) -> Iterator[Event]:
+        line = _ESCAPES.sub("", data.decode(errors="replace")).rstrip("\r\n")
+        attempt = _ATTEMPT.match(line)
         self._last_words.take(line)
         if line.startswith(IN_FORCE):
             self._in_force = True
         elif line.startswith("MCP issues detected"):
-            self._dead_server = True
+            self._server_failed = True
         elif "Policy file error in" in line:
-            self._broken_rules = line
-        elif match := _ATTEMPT.match(line):
-            self._retries += int(match[1]) < ATTEMPTS
-            status = f" ({match[2]})" if match[2] else ""
-            yield Event(kind=EventKind.STATUS, text=f"attempt {match[1]} failed{status}")
+            self._rules_error = line
+        elif attempt:
+            if int(attempt[1]) < ATTEMPTS:
+                self._retries += 1
+            status = f" ({attempt[2]})" if attempt[2] else ""
+            yield Event(kind=EventKind.STATUS, text=f"attempt {attempt[1]} failed{status}")

@@ -1,4 +1,4 @@
-"""MCP servers of a run, as Gemini CLI's settings hold them, so that what was said is what the server gets."""
+"""Write the MCP servers of a run as settings of Gemini CLI, so that each server receives its values unchanged."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from llm_gateway import McpServer, Notice
 from llm_gateway_provider_gemini.checking import check
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-#: Gemini CLI replaces `$NAME` in every setting, in values of an environment twice: unknown ones by nothing at all. This is
-#: the default of a name that nobody has, and a backslash survives the second time.
+#: Gemini CLI replaces `$NAME` in every setting, and twice in values of an environment; unknown names become empty. These texts
+#: produce a `$`: they are the default value of an unknown name, and the backslash survives the second replacement.
 _ONCE, _TWICE = "${LLM_GATEWAY_NO_SUCH_NAME:-$}", "${LLM_GATEWAY_NO_SUCH_NAME:-\\$}"
-#: What it keeps from servers, with a word in its debug log alone.
-_KEPT_BACK = re.compile(
+#: Variables that Gemini CLI does not pass to servers. Only its debug log reports that.
+_NOT_PASSED = re.compile(
     r"(_FORCE_)?NODE_OPTIONS|NODE_(CLI_FLAGS|PATH)|PYTHON(PATH|STARTUP)|RUBY(OPT|LIB)|PERL5\w+|D?Y?LD_\w+|(BASH_)?ENV"
     r"|_?JAVA_(TOOL_)?OPTIONS|CLASSPATH|DOTNET_STARTUP_HOOKS|CORECLR_\w+|ELECTRON_RUN_AS_NODE",
     re.IGNORECASE,
@@ -22,13 +22,13 @@ _KEPT_BACK = re.compile(
 
 
 def server_name(server: McpServer) -> str:
-    """Its name as Gemini CLI can hold it: an underscore would end it in the names of its tools. Raises InvalidRequest."""
-    check(_NAME.fullmatch(server.name), f"Gemini CLI cannot hold an MCP server of this name: {server.name[:80]!r}")
+    """Return the server's name for Gemini CLI, where an underscore would end it in tool names. Raises InvalidRequest."""
+    check(_NAME.fullmatch(server.name), f"Gemini CLI does not accept this name of an MCP server: {server.name[:80]!r}")
     return server.name.replace("_", "-")
 
 
 def server_settings(servers: Sequence[McpServer]) -> tuple[dict[str, Any], list[Notice]]:
-    """The servers as settings, and what they will miss. Raises InvalidRequest for two of the same name."""
+    """Return the settings, and a notice for each server that misses variables. Raises InvalidRequest for duplicate names."""
     settings: dict[str, Any] = {}
     notices = []
     for server in servers:
@@ -37,11 +37,12 @@ def server_settings(servers: Sequence[McpServer]) -> tuple[dict[str, Any], list[
         if server.url:
             settings[name] = {"httpUrl": server.url.replace("$", _ONCE)}
             continue
-        command, *args = (word.replace("$", _ONCE) for word in (server.command, *server.args))
+        command, *args = (argument.replace("$", _ONCE) for argument in (server.command, *server.args))
         env = {key: value.replace("$", _TWICE) for key, value in server.env.items()}
         settings[name] = {"command": command, "args": args, "env": env}
-        if lost := sorted(key for key in env if _KEPT_BACK.fullmatch(key)):
-            message = f"Gemini CLI keeps {', '.join(lost)} from the MCP server {server.name}"
+        lost = sorted(key for key in env if _NOT_PASSED.fullmatch(key))
+        if lost:
+            message = f"Gemini CLI does not pass {', '.join(lost)} to the MCP server {server.name}"
             notices.append(
                 Notice(code="mcp_env_ignored", message=message, details={"server": server.name, "env": lost})
             )

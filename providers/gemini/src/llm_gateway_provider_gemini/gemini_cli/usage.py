@@ -1,7 +1,7 @@
-"""Tokens of one run of Gemini CLI, from its last line: sums over the model calls of this run, not of the conversation.
+"""Tokens of one run of Gemini CLI, from its last line: the sum of the model calls of this run, not of the conversation.
 
-`input_tokens` holds the cached part, `input` does not. `output_tokens` leaves thoughts out, and they stand nowhere but in the
-total; here they are part of the output, as elsewhere. What was written to the cache is not told.
+`input_tokens` includes the cached tokens, `input` does not. `output_tokens` does not include thoughts; only the total does. Here
+thoughts are part of the output, as for other providers. Gemini CLI does not report tokens written to the cache.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from llm_gateway_provider_kit.lines import as_dict, token_count
 
 
 def tokens(stats: dict[str, Any]) -> Usage:
-    """The run's tokens; unknown when no call of the model ended well, or where a number cannot be true."""
+    """Return the tokens of the run; unknown if no model call succeeded, or if a number is impossible."""
     total = token_count(stats.get("total_tokens"))
     if not total:
         return Usage()
-    whole, read, answered = (token_count(stats.get(name, 0)) for name in ("input_tokens", "cached", "output_tokens"))
-    if whole is None or read is None or answered is None:
+    total_input, read, answered = (
+        token_count(stats.get(name, 0)) for name in ("input_tokens", "cached", "output_tokens")
+    )
+    if total_input is None or read is None or answered is None:
         return Usage(output_tokens=answered, cache_read_tokens=read)
-    thought = max(0, total - whole - answered)
+    thought = max(0, total - total_input - answered)
     return Usage(
-        input_tokens=max(0, whole - read),
+        input_tokens=max(0, total_input - read),
         output_tokens=answered + thought,
         cache_read_tokens=read,
         reasoning_tokens=thought,
@@ -30,7 +32,7 @@ def tokens(stats: dict[str, Any]) -> Usage:
 
 
 def busiest_model(stats: dict[str, Any]) -> str | None:
-    """The model that did the work: a small one may have chosen it."""
+    """Return the model with the most tokens: a small model may only have selected it."""
     used = {
         name: token_count(as_dict(model).get("total_tokens")) or 0
         for name, model in as_dict(stats.get("models")).items()

@@ -1,8 +1,8 @@
-"""The prompt as Gemini CLI's standard input, so that it arrives as text.
+"""Write the prompt to Gemini CLI's standard input so that it is only text.
 
-A prompt whose first character is `/` may run a command of the user's or the project's; a line break before it makes it text.
-`@name` anywhere, also inside of a word, is replaced by what the file or folder of that name holds; a backslash before it keeps
-it from that. It stays in the text, so it is put only where the name exists (the search for names alike is switched off).
+If the first character of a prompt is `/`, it may run a command of the user or the project; a line break before it prevents
+that. Gemini CLI replaces `@name`, also inside of a word, by the content of the file or folder of that name; a backslash before
+it prevents that. The backslash stays in the text, so it is added only if the name exists (the search for similar names is off).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from llm_gateway import error_for
 from llm_gateway_provider_gemini.checking import check
 
-#: What Gemini CLI reads; the rest it cuts off, with a word on stderr.
+#: Gemini CLI reads this many bytes. It drops the rest, with a message on stderr.
 LIMIT_BYTES = 8 * 1024 * 1024
 _NAMES_LIMIT = 20_000
 _HALF = re.compile(r"[\ud800-\udfff]")
@@ -23,16 +23,21 @@ _NAME = re.compile(r'(?<!\\)@((?:"[^"]*"|\\.|[^ \t\n\r,;!?()\[\]{}.]|\.(?!\Z|[ \
 
 
 def as_text(prompt: str, directories: Sequence[str]) -> bytes:
-    """The bytes to send. `directories`: where a name could be a file's. Looks at the disk; raises InputTooLarge."""
-    check(not _HALF.search(prompt), "the prompt holds half a character (a lone surrogate)")
+    """Return the bytes to send. `directories`: where to look for files of the names. Accesses the disk; raises InputTooLarge."""
+    check(not _HALF.search(prompt), "the prompt contains a lone surrogate, which cannot be encoded as UTF-8: remove it")
     names = {match[1] for match in _NAME.finditer(prompt)}
     if len(names) > _NAMES_LIMIT:
         raise error_for(
-            "input_too_large", f"the prompt holds {len(names):,} different words with an @, Gemini CLI's sign"
+            "input_too_large",
+            f"the prompt has {len(names):,} different words with an @; at most {_NAMES_LIMIT:,} can be checked",
         )
-    there = {name for name in names if _exists(name, directories)}
-    text = _NAME.sub(lambda match: f"\\{match[0]}" if match[1] in there else match[0], prompt) if there else prompt
-    sent = (("\n" if text.startswith("/") else "") + text).encode()
+    existing = {name for name in names if _exists(name, directories)}
+    text = prompt
+    if existing:
+        text = _NAME.sub(lambda match: f"\\{match[0]}" if match[1] in existing else match[0], prompt)
+    if text.startswith("/"):
+        text = f"\n{text}"
+    sent = text.encode()
     if len(sent) > LIMIT_BYTES:
         raise error_for("input_too_large", f"the prompt has {len(sent):,} bytes; Gemini CLI reads 8 MiB")
     return sent
@@ -43,7 +48,7 @@ def _exists(name: str, directories: Sequence[str]) -> bool:
 
 
 def _readings(name: str) -> Iterator[str]:
-    """What Gemini CLI might take the name for."""
+    """Yield the paths that Gemini CLI may read the name as."""
     for bare in (name, name.replace('"', ""), re.sub(r"\\(.)", r"\1", name)):
         for read in (bare, unquote(bare)):
             yield re.sub(r"^file:/{2}", "", read)

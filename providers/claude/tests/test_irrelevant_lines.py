@@ -1,4 +1,4 @@
-"""Lines that are passed over without being parsed tell nothing: with and without them the reader says the same."""
+"""Lines that are skipped without being parsed are irrelevant: the reader returns the same with and without them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def told(data: bytes, *, parse_all: bool) -> object:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
-def test_the_same_is_told_of_every_recorded_run(sample: Path) -> None:
+def test_every_recorded_run_gives_the_same_events_and_summary(sample: Path) -> None:
     data = sample.read_bytes()
     assert told(data, parse_all=False) == told(data, parse_all=True)
 
 
 @pytest.mark.parametrize("kind", ["input_json_delta", "thinking_delta", "signature_delta", "text_delta"])
-def test_only_pieces_of_text_are_parsed(kind: str) -> None:
+def test_of_partial_messages_only_text_is_parsed(kind: str) -> None:
     delta = {"type": kind, "text": 'a piece with "text_delta" in it'}
     event = {"type": "content_block_delta", "index": 12, "delta": delta}
     line = json.dumps({"type": "stream_event", "event": event}, separators=(",", ":")).encode()
