@@ -55,7 +55,7 @@ def _values(settings: Settings, paths: list[tuple[str, ...]]) -> Iterator[tuple[
             for name in sorted(settings.providers):
                 yield ("providers", name, path[2]), getattr(settings.provider(name), path[2])
         elif path[0] == "providers":
-            own = settings.own(path[1])
+            own = settings.options_of(path[1])
             if own is not None:
                 yield path, getattr(own, path[2])
         elif path[0] in settings.plugins:
