@@ -50,7 +50,7 @@ def _modules_of(plugin: object, entry_point: str) -> Iterator[ModuleType]:
 
 def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller]) -> tuple[str, ...]:
     """Check that the hooks exist and are allowed for this kind of plugin. Returns their names."""
-    implemented: set[str] = set()
+    names: set[str] = set()
     for caller in callers:
         impl = next(impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
         name, owner = caller.name, OWNER.get(caller.name)
@@ -62,16 +62,16 @@ def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller])
             raise ValueError(f"the implementation of {name} must have the hook's name (specname is not supported)")
         if owner and (owner == kind) == wraps(impl):
             raise ValueError(f"a plugin of kind {owner} implements {name}; a plugin of another kind may only wrap it")
-        implemented.add(name)
-    for name in HOOKS.keys() - implemented:
+        names.add(name)
+    for name in HOOKS.keys() - names:
         if inspect.isroutine(getattr(plugin, name, None)):
             raise ValueError(f"{name} is not marked with @hookimpl")
-    missing = [name for name, owner in OWNER.items() if owner == kind and name in REQUIRED - implemented]
+    missing = [name for name, owner in OWNER.items() if owner == kind and name in REQUIRED - names]
     if missing:
         raise ValueError(f"a plugin of kind {kind} must implement {', '.join(missing)}")
-    if not implemented:
+    if not names:
         raise ValueError("it implements no hook")
-    return tuple(sorted(implemented))
+    return tuple(sorted(names))
 
 
 def wraps(impl: pluggy.HookImpl) -> bool:
