@@ -52,9 +52,9 @@ def test_what_is_written_passes_its_tests_as_it_is(kind: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("provder", "x"), "the kinds: engine, extension, policy, provider, store, transport"),
-        (("provider", "My-Thing"), "is no name for a plugin"),
-        (("provider", "x", "--into", "full"), "full is not empty"),
+        (("provder", "x"), "engine, extension, policy, provider, store, transport"),
+        (("provider", "My-Thing"), "'My-Thing'"),
+        (("provider", "x", "--into", "full"), "--into"),
     ],
     ids=["kind", "name", "folder"],
 )

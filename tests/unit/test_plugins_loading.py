@@ -183,7 +183,7 @@ def test_a_store_that_cannot_be_had_is_named_with_what_there_is() -> None:
 @pytest.mark.parametrize(("kind", "url"), [("store", "sqlite:"), ("engine", "local:")])
 def test_a_gateway_without_a_store_or_an_engine_says_how_to_get_one(kind: str, url: str) -> None:
     named = url.removesuffix(":")
-    message = rf"no {kind} named '{named}' is installed; `pip install llm-gateway-{kind}-{named}` .*\(installed: none\)"
+    message = rf"{kind} .*'{named}'.*`pip install llm-gateway-{kind}-{named}`"
     with pytest.raises(PluginError, match=message):
         getattr(PluginHost(), f"open_{kind}")(url, "/home")
 

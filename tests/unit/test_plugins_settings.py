@@ -62,9 +62,9 @@ def test_settings_sections_come_from_loaded_plugins() -> None:
         ({"cage": NoOptions()}, "not a pydantic model"),
         ({"cage": Loose}, 'extra="forbid"'),
         ({"cage": Needing}, "colour"),
-        ({"limits": Feathers}, "the kernel's own"),
-        ({"parrot": Grabbing}, "the kernel has already: executable"),
-        ({"garden": Feathers}, "is brought by plugin garden already"),
+        ({"limits": Feathers}, "section limits"),
+        ({"parrot": Grabbing}, ": executable"),
+        ({"garden": Feathers}, "plugin garden"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

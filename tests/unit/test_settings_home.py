@@ -35,11 +35,11 @@ def test_the_home_is_made_for_us_alone(tmp_path: Path) -> None:
 
 def test_a_home_that_everybody_can_write_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(SettingsError, match="writable for everybody"):
+    with pytest.raises(SettingsError, match="chmod 700"):
         prepare_home(home_at(tmp_path))
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
-    with pytest.raises(SettingsError, match="writable for everybody"):
+    with pytest.raises(SettingsError, match="chmod 700"):
         prepare_home(home_at(link))
 
 

@@ -22,8 +22,8 @@ KEYS = reference()
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.key)
 def test_lesson_58_every_key_is_read_by_the_kernel(key: SettingKey) -> None:
-    if key.path[0] == "mcp_servers":  # a section becomes a noun in one piece
-        pattern = r"\.named\("
+    if key.path[0] == "mcp_servers":  # the whole section is converted at once
+        pattern = r"\.to_server\("
     elif len(key.path) == 2:
         pattern = rf"\w\.{key.path[0]}\.{key.path[1]}\b"
     else:

@@ -72,8 +72,8 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
     assert (settings.home, settings.config_file) == (tmp_path, tmp_path / "config.toml")
     assert (settings.allow_bypass, settings.depth, settings.warnings) == (False, 0, ())
     assert settings.plugins == {"garden": Feathers()}
-    assert settings.own("parrot") == Feathers()
-    assert settings.own("macaw") is None
+    assert settings.options_of("parrot") == Feathers()
+    assert settings.options_of("macaw") is None
     assert settings.source("limits.running") == "default"
 
 
@@ -110,10 +110,10 @@ def test_a_file_is_read_and_every_value_knows_its_line(tmp_path: Path) -> None:
     assert parrot.executable == Path("/opt/parrot")
     assert parrot.default_posture is Posture.PLAN
     assert (parrot.env, parrot.env_pass) == ({"PARROT_MOOD": "good"}, ("LANG",))
-    assert settings.own("parrot") == Feathers(colour="blue")
+    assert settings.options_of("parrot") == Feathers(colour="blue")
     assert settings.plugins["garden"] == Feathers(count=5)
     search = McpServer(name="search", command="search-mcp", args=("--fast",))
-    assert settings.mcp_servers["search"].named("search") == search
+    assert settings.mcp_servers["search"].to_server("search") == search
     assert settings.mcp_servers["far"].url == "https://example.test/mcp"
     assert settings.source("sync_deadline_s") == f"{file}:2"
     assert settings.source("limits.running") == f"{file}:8"
@@ -149,7 +149,7 @@ def test_lesson_59_broken_toml_refuses_to_start(tmp_path: Path, text: str | byte
     ((file, found, message),) = problems(tmp_path, text)
     assert file == "config.toml"
     assert found == pytest.approx(line, abs=1 if line == 4 else 0)
-    assert "broken TOML" in message or "not UTF-8" in message
+    assert "TOML" in message or "UTF-8" in message
 
 
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
 
 def test_the_file_can_be_named_and_must_then_exist(tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
-    assert problems(tmp_path, LLM_GATEWAY_CONFIG=str(other)) == [
-        ("LLM_GATEWAY_CONFIG", None, f"there is no file {other}")
-    ]
+    ((where, line, message),) = problems(tmp_path, LLM_GATEWAY_CONFIG=str(other))
+    assert (where, line) == ("LLM_GATEWAY_CONFIG", None)
+    assert str(other) in message
     other.write_text("[limits]\nrunning = 7\n")
     settings = read(tmp_path, "[limits]\nrunning = 3\n", LLM_GATEWAY_CONFIG=str(other))
     assert settings.limits.running == 7
@@ -265,7 +265,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert settings.sync_deadline_s == 1.5
     assert settings.jobs.keep_output == "until_fetched"
     assert settings.provider("parrot").executable == Path("/opt/parrot")
-    assert settings.own("parrot") == Feathers(colour="red")
+    assert settings.options_of("parrot") == Feathers(colour="red")
     assert settings.plugins["garden"] == Feathers(count=7)
     assert settings.source("limits.running") == "LLM_GATEWAY_LIMITS_RUNNING"
     assert settings.warnings == ()
@@ -293,22 +293,25 @@ def test_lesson_57_the_store_has_one_selector_and_two_names_for_one_key_are_an_e
     assert read(tmp_path, text, LLM_GATEWAY_STORE_URL="sqlite:///x").store.url == "sqlite:///x"
     for stray in ("LLM_GATEWAY_STORE", "LLM_GATEWAY_DATABASE_URL", "LLM_GATEWAY_SQLITE_PATH", "DATABASE_URL"):
         assert read(tmp_path, text, SECTIONS, **{stray: "elsewhere"}).store.url == "memory:"
-    found = problems(tmp_path, LLM_GATEWAY_DEDUP_WINDOW_MS="1000", LLM_GATEWAY_DEDUP_WINDOW_S="2")
-    assert found == [("LLM_GATEWAY_DEDUP_WINDOW_S", None, "LLM_GATEWAY_DEDUP_WINDOW_MS is set too, and means the same")]
+    ((where, _, message),) = problems(tmp_path, LLM_GATEWAY_DEDUP_WINDOW_MS="1000", LLM_GATEWAY_DEDUP_WINDOW_S="2")
+    assert where == "LLM_GATEWAY_DEDUP_WINDOW_S"
+    assert "LLM_GATEWAY_DEDUP_WINDOW_MS" in message
 
 
 def test_an_unknown_variable_is_a_warning_without_its_value(tmp_path: Path) -> None:
     settings = read(tmp_path, LLM_GATEWAY_LIMIT_RUNNING="canary", LLM_GATEWAY_PARROT_HOME="/p", LLM_GATEWAY_PLUGINS="")
-    assert settings.warnings == (
-        "LLM_GATEWAY_LIMIT_RUNNING is set but means nothing; did you mean LLM_GATEWAY_LIMITS_RUNNING?",
-    )
+    (warning,) = settings.warnings
+    assert warning.startswith("LLM_GATEWAY_LIMIT_RUNNING ")
+    assert "LLM_GATEWAY_LIMITS_RUNNING" in warning
+    assert "canary" not in warning
 
 
 def test_sections_of_plugins_that_are_not_loaded_are_left_unread_with_a_warning(tmp_path: Path) -> None:
     settings = read(tmp_path, "[broken]\nx = 1\n[providers.dodo]\ny = 1\n")
-    assert [warning.partition(": ")[2] for warning in settings.warnings] == [
-        "[broken] was not read: its plugin is not loaded",
-        "[providers.dodo] was not read: its plugin is not loaded",
+    file = tmp_path / "config.toml"
+    assert [warning.partition("] ")[0] for warning in settings.warnings] == [
+        f"{file}:1: [broken",
+        f"{file}:3: [providers.dodo",
     ]
     assert "dodo" not in settings.providers
 

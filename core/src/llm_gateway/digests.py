@@ -1,6 +1,6 @@
-"""Digests of what files hold, within a budget: for saying whether a directory is still as it was. Blocking.
+"""Digests of file contents within a budget, to find out whether a directory has changed. Blocking.
 
-What cannot be compared within the budget raises OverBudget, and so does what cannot be compared at all: a pipe, a device.
+OverBudget is raised if the budget is used up, and also for files that have no content to compare, such as pipes and devices.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from errno import EACCES, ELOOP, ENOENT, ENOTDIR, EPERM
 from llm_gateway.files import open_regular
 
 _PIECE = 1 << 20
-#: What stays so until somebody changes it; any other error says nothing of the file.
+#: Errors that stay the same until the file changes. Any other error may be temporary, so it says nothing about the file.
 _LASTING = (EACCES, ELOOP, ENOENT, ENOTDIR, EPERM)
 
 
-#: Digests of files that were read before: (device, inode) -> (size, times, digest). A file whose size and times are the same
-#: was not written since: the time of its last change (ctime) is set by the system alone.
+#: Digests of files that were read before: (device, inode) -> ((size, mtime, ctime), digest). If size and times are equal, the
+#: file was not written since. Programs cannot set ctime; only the system sets it.
 _known: dict[tuple[int, int], tuple[tuple[int, int, int], bytes]] = {}
 _MOST_KNOWN = 50_000
-#: A file that was changed so short before it was read may change again within one tick of the file system's clock.
+#: The digest of a file is kept only if the file is older than this. A file that changed later may change again within one tick of
+#: the file system's clock, with the same times.
 _SETTLED_NS = 2_000_000_000
 
 
 class OverBudget(Exception):
-    """What a place holds cannot be told, or not at this price. The message says why."""
+    """The digest cannot be computed, or not within the budget. The message is the reason."""
 
 
 class Budget:
-    """What looking may cost, in time and in bytes read. Spent by one thread.
+    """A limit in time and in bytes read. Used by one thread.
 
-    :param left_out: directories (free of symlinks) that are not looked at, wherever they are met: the gateway's own home.
+    :param left_out: directories to skip, such as the gateway's home. Paths without symlinks.
     """
 
     def __init__(self, *, seconds: float, most_bytes: int, left_out: Iterable[str] = ()) -> None:
@@ -44,22 +45,23 @@ class Budget:
 
     @property
     def seconds_left(self) -> float:
-        """How much time is left; 0 when none is."""
+        """The time that is left, in seconds; at least 0."""
         return max(0.0, self._until - time.monotonic())
 
     def spend(self, number_of_bytes: int = 0) -> None:
-        """Note that so many bytes are about to be read. Raises OverBudget when they, or the time, are too much."""
+        """Count bytes before they are read. Raises OverBudget if the bytes or the time are used up."""
         self._bytes_left -= number_of_bytes
         if self._bytes_left < 0:
-            raise OverBudget("more bytes than are compared")
+            raise OverBudget("the files are larger than the limit for comparing")
         if time.monotonic() >= self._until:
-            raise OverBudget("it takes longer than comparing may take")
+            raise OverBudget("comparing the files took longer than the time limit")
 
 
 class ContentDigest:
     """One SHA-256 over names and contents. Times, owners and empty directories do not count.
 
-    :param roots: directories (free of symlinks) of which everything is added anyway: a symlink into one of them is only a name.
+    :param roots: directories (paths without symlinks) that are added completely. A symlink into one of them is added as its
+        target path only, because its content is added anyway.
     """
 
     def __init__(self, budget: Budget, roots: Iterable[str] = ()) -> None:
@@ -69,13 +71,13 @@ class ContentDigest:
         self._seen: set[tuple[int, int]] = set()
 
     def add(self, *parts: str | bytes) -> None:
-        """Add words. No two sequences of calls with different words give the same digest."""
+        """Add strings. Lengths are added too, so that two different sequences of calls never give the same digest."""
         framed = [part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part for part in parts]
         lengths = ",".join([str(len(part)) for part in framed])
         self._digest.update(b"%s:%s" % (lengths.encode(), b"".join(framed)))
 
     def add_path(self, path: str) -> None:
-        """Add what is found at a path, whatever that is, nothing included. Raises OverBudget."""
+        """Add the file, directory or symlink at a path, or the fact that there is none. Raises OverBudget."""
         self.budget.spend()
         if self.is_left_out(path):
             return
@@ -94,7 +96,7 @@ class ContentDigest:
             raise OverBudget(f"{path} is a pipe, a socket or a device")
 
     def entries(self, path: str) -> list[os.DirEntry[str]]:
-        """What is in a directory, in the order of the names. Raises OSError and OverBudget."""
+        """Return the entries of a directory, sorted by name. Raises OSError and OverBudget."""
         found = []
         with os.scandir(path) as entries:
             for number, entry in enumerate(entries):
@@ -104,23 +106,23 @@ class ContentDigest:
         return sorted(found, key=lambda entry: entry.name)
 
     def first_time(self, facts: os.stat_result) -> bool:
-        """Whether this directory was not added yet: it is added once, however many ways lead to it."""
-        place = (facts.st_dev, facts.st_ino)
-        if place in self._seen:
+        """Return whether this directory was not added before. A directory is added once, even if several paths lead to it."""
+        identity = (facts.st_dev, facts.st_ino)
+        if identity in self._seen:
             return False
-        self._seen.add(place)
+        self._seen.add(identity)
         return True
 
     def is_left_out(self, path: str) -> bool:
-        """Whether a path lies in a directory that is not looked at."""
-        return any(path == place or path.startswith(place + os.sep) for place in self.budget.left_out)
+        """Return whether a path is in a directory that the budget skips."""
+        return any(path == folder or path.startswith(folder + os.sep) for folder in self.budget.left_out)
 
     def hexdigest(self) -> str:
-        """The digest so far."""
+        """Return the digest of everything added so far."""
         return self._digest.hexdigest()
 
     def add_directory(self, path: str, entries: Iterable[os.DirEntry[str]]) -> None:
-        """Add what is in a directory."""
+        """Add the entries of a directory."""
         for entry in entries:
             self.add(entry.name)
             self.add_path(entry.path)
@@ -160,8 +162,9 @@ class ContentDigest:
             self.add("file", b"x" if facts.st_mode & 0o111 else b"-", content)
 
     def _content(self, path: str, facts: os.stat_result) -> bytes:
-        place, times = (facts.st_dev, facts.st_ino), (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-        known = _known.get(place)
+        identity = (facts.st_dev, facts.st_ino)
+        times = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        known = _known.get(identity)
         if known is not None and known[0] == times:
             return known[1]
         self.budget.spend(facts.st_size)
@@ -169,8 +172,12 @@ class ContentDigest:
         content = hashlib.sha256()
         with open(open_regular(path), "rb", buffering=0) as file:
             length = 0
-            while piece := file.read(_PIECE):
+            while True:
+                piece = file.read(_PIECE)
+                if not piece:
+                    break
                 length += len(piece)
+                # The size was counted above. Count again only if the file has grown meanwhile.
                 self.budget.spend(len(piece) if length > facts.st_size else 0)
                 content.update(piece)
             settled = settled and os.fstat(file.fileno()).st_ctime_ns == facts.st_ctime_ns
@@ -178,7 +185,7 @@ class ContentDigest:
         if settled:
             if len(_known) >= _MOST_KNOWN:
                 _known.clear()
-            _known[place] = (times, digest)
+            _known[identity] = (times, digest)
         return digest
 
     def _add_error(self, path: str, error: OSError) -> None:

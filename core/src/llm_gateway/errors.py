@@ -1,4 +1,4 @@
-"""Every error that a caller can meet.
+"""Every error that a caller can get.
 
     GatewayError
     ├── RefusedError            nothing was run; the request itself must change
@@ -9,14 +9,14 @@
     │   ├── SessionNotFound         session_not_found
     │   ├── SessionNotResumable     session_not_resumable
     │   └── UnknownMcpServer        unknown_mcp_server
-    ├── SetupError              nothing was run; this machine must change
+    ├── SetupError              nothing was run; the setup of this machine must change
     │   ├── NotInstalled            not_installed
     │   ├── VersionUnsupported      version_unsupported
     │   └── StoreUnavailable        store_unavailable
-    ├── BusyError               nothing was run; the same request may pass later
+    ├── BusyError               nothing was run; the same request may succeed later
     │   ├── SessionBusy             session_busy
     │   └── Saturated               saturated
-    └── RunError                the run happened and did not end well
+    └── RunError                the run started and failed
         ├── AuthRequired            auth_required
         ├── QuotaExhausted          quota_exhausted
         ├── Overloaded              overloaded
@@ -31,7 +31,7 @@
         ├── ProviderFailed          provider_failed
         └── Interrupted             interrupted
 
-A class's docstring is its default message, its `code` is what a program tests. Cancel is an outcome of a job, not an error.
+The docstring of a class is its default message. Programs test its `code`. Cancelling a job is not an error: it is a state.
 
     try:
         result = await gateway.call("echo_request", {"prompt": "hello"}, context)
@@ -49,9 +49,9 @@ class GatewayError(Exception):
     """The gateway could not do this."""
 
     code: ClassVar[str] = ""
-    retryable: bool = False  #: of the code; an instance may know better
+    retryable: bool = False  #: the default of this code; an instance can override it
     default_recovery: ClassVar[str | None] = None
-    #: Warnings that belong into the answer besides.
+    #: Warnings to add to the answer.
     notices: tuple[Any, ...] = ()
 
     def __init__(
@@ -65,20 +65,24 @@ class GatewayError(Exception):
     ) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
         self.recovery = recovery or self.default_recovery
-        #: The provider's own words, untouched.
+        #: The provider's message, unchanged.
         self.provider_message = provider_message
-        #: When a quota is known to be filled again (aware UTC).
+        #: When the quota is available again, if known (aware UTC).
         self.reset_at = reset_at
         if retryable is not None:
             self.retryable = retryable
         super().__init__(self.message)
 
     def to_wire(self) -> dict[str, Any]:
-        """The `error` object of an answer; fields that are not known are left out."""
-        reset_at = self.reset_at and self.reset_at.isoformat().replace("+00:00", "Z")
-        known = {"recovery": self.recovery, "providerMessage": self.provider_message, "resetAt": reset_at}
-        wire = {"code": self.code, "message": self.message, "retryable": self.retryable}
-        return {**wire, **{name: value for name, value in known.items() if value}}
+        """Return the `error` object of an answer, without the fields that are not known."""
+        wire: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.recovery:
+            wire["recovery"] = self.recovery
+        if self.provider_message:
+            wire["providerMessage"] = self.provider_message
+        if self.reset_at:
+            wire["resetAt"] = self.reset_at.isoformat().replace("+00:00", "Z")
+        return wire
 
 
 class RefusedError(GatewayError):
@@ -103,14 +107,14 @@ class ApprovalDenied(RefusedError):
     """A policy denied this request."""
 
     code = "approval_denied"
-    default_recovery = "Ask for a lower posture, or talk to whoever runs the policy that is named."
+    default_recovery = "Request a lower posture, or ask the administrator of the policy that the message names."
 
 
 class ApprovalNeeded(RefusedError):
     """A human must approve this request first."""
 
     code = "approval_needed"
-    default_recovery = "Ask for less, or let a person decide: by a client that can ask its user, or `llm-gateway ask`."
+    default_recovery = "Request a lower posture, or let a person approve: use a client that can ask its user, or `llm-gateway ask` in a terminal."
 
 
 class SessionNotFound(RefusedError):
@@ -142,9 +146,7 @@ class NotInstalled(SetupError):
     """The provider's command-line program is not installed."""
 
     code = "not_installed"
-    default_recovery = (
-        "Install the program, then send the request again; `llm-gateway doctor` shows where it is looked for."
-    )
+    default_recovery = "Install the program, then send the request again; `llm-gateway doctor` shows where the gateway searches for it."
 
 
 class VersionUnsupported(SetupError):
@@ -159,11 +161,11 @@ class StoreUnavailable(SetupError):
 
     code = "store_unavailable"
     retryable = True
-    default_recovery = "Look at `llm-gateway doctor`; then send the request again."
+    default_recovery = "Run `llm-gateway doctor` to see the cause; then send the request again."
 
 
 class BusyError(GatewayError):
-    """There is no room for this request at the moment."""
+    """The gateway is too busy for this request at the moment."""
 
     retryable = True
 
@@ -183,7 +185,7 @@ class Saturated(BusyError):
 
 
 class RunError(GatewayError):
-    """The run did not end well."""
+    """The run failed."""
 
 
 class AuthRequired(RunError):
@@ -200,7 +202,7 @@ class QuotaExhausted(RunError):
 
     code = "quota_exhausted"
     retryable = True
-    default_recovery = "Wait until `resetAt`, when it is known, or use another provider."
+    default_recovery = "Wait until `resetAt`, if it is given, or use another provider."
 
 
 class Overloaded(RunError):
@@ -254,13 +256,11 @@ class OutputUnreadable(RunError):
     """The provider's output could not be read as an answer."""
 
     code = "output_unreadable"
-    default_recovery = (
-        "Read the raw output with `llm_job_result` and `raw`; see whether the program is newer than what was tested."
-    )
+    default_recovery = "Read the raw output with `llm_job_result` and `raw`; check whether the program is newer than the tested versions."
 
 
 class OutputOverflow(RunError):
-    """The run wrote more than the output limit and was ended."""
+    """The run wrote more than the output limit and was stopped."""
 
     code = "output_overflow"
     default_recovery = "Ask for less output, or raise `[limits] output_bytes`."
@@ -271,7 +271,7 @@ class EmptyOutput(RunError):
 
     code = "empty_output"
     retryable = True
-    default_recovery = "See whether files changed all the same; then send the request again, or word it differently."
+    default_recovery = "Check whether files were changed; then send the request again, or with another prompt."
 
 
 class ProviderFailed(RunError):
@@ -279,27 +279,27 @@ class ProviderFailed(RunError):
 
     code = "provider_failed"
     default_recovery = (
-        "Read the provider's own message and stderr (`llm_job_result` with `raw`); change the request, "
+        "Read the provider's message and stderr (`llm_job_result` with `raw`); change the request, "
         "or use another provider."
     )
 
 
 class Interrupted(RunError):
-    """The run was interrupted before it ended; what it wrote was kept."""
+    """The run was interrupted before it ended; its output was kept."""
 
     code = "interrupted"
     retryable = True
-    default_recovery = "Look at the partial output, then send the request again with forceRefresh: true."
+    default_recovery = "Read the partial output, then send the request again with forceRefresh: true."
 
 
 def _leaves(cls: type[GatewayError]) -> list[type[GatewayError]]:
     return [leaf for sub in cls.__subclasses__() for leaf in (_leaves(sub) or [sub])]
 
 
-#: The closed set: code -> class.
+#: All error codes: code -> class.
 ERRORS: dict[str, type[GatewayError]] = {cls.code: cls for cls in _leaves(GatewayError)}
 
 
 def error_for(code: str, message: str | None = None, **details: Any) -> GatewayError:
-    """Make the error of this code. Raises KeyError for a code outside the closed set."""
+    """Make the error with this code. Raises KeyError for a code that is not in `ERRORS`."""
     return ERRORS[code](message, **details)

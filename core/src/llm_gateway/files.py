@@ -1,9 +1,8 @@
-"""The one way to open a file that another program can replace, and the one way to write a file whole. Standard library only: shims
-use it too.
+"""Safe ways to open, read and write files. Standard library only, because shims import this module.
 
-An agent, or any program of the same user, can put a symlink, a FIFO, a device or a huge file where the gateway expects its own
-file. Nothing here follows a link in the last path component unless it is told to, waits for a writer, or reads more than it was
-told to. What is made here is private, whatever the umask: directories 0700, files 0600.
+An agent, or any other program of the same user, can put a symlink, a FIFO, a device or a huge file where the gateway expects its
+own file. So these functions do not follow a symlink in the last path component (unless `follow` is set), do not block on a FIFO,
+and read at most the given number of bytes. Directories get mode 0700 and files 0600, whatever the umask is.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ def open_regular(
 ) -> int:
     """Open a regular file for reading and return its descriptor.
 
-    :param path: relative to `dir_fd` where that is given.
-    :param follow: go through a symlink, for files that belong to the user and may be links: settings, never a job's files.
-    :param alone: refuse a file that has another name too (a hard link), which may be somebody's file elsewhere.
+    :param path: relative to `dir_fd` if that is given.
+    :param follow: follow a symlink. For the user's own files, such as settings. Never for a job's files.
+    :param alone: refuse a file with more than one hard link: the same file may be in use elsewhere.
 
-    Raises OSError: ELOOP for a symlink, EINVAL for anything that is not such a regular file, and what `open` raises.
+    Raises OSError: ELOOP for a symlink, EINVAL for a file that is not regular or that `alone` refuses, and what `open` raises.
     """
     descriptor = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW, dir_fd=dir_fd)
     try:
@@ -33,7 +32,7 @@ def open_regular(
         if not stat.S_ISREG(found.st_mode):
             raise OSError(EINVAL, "not a regular file", os.fspath(path))
         if alone and found.st_nlink > 1:
-            raise OSError(EINVAL, "a file with another name", os.fspath(path))
+            raise OSError(EINVAL, "a file with several hard links", os.fspath(path))
     except BaseException:
         os.close(descriptor)
         raise
@@ -59,16 +58,19 @@ def open_directory(path: str | os.PathLike[str], *, dir_fd: int | None = None) -
 
 
 def make_private(path: str | os.PathLike[str]) -> None:
-    """Make a directory and every missing one above it, each 0700. Does nothing to those that are there."""
-    missing, place = [], os.path.abspath(path)
-    while not os.path.isdir(place):
-        missing.append(place)
-        place = os.path.dirname(place)
-    for place in reversed(missing):
-        with suppress(
-            FileExistsError
-        ):  # another process was faster, or something else is there: then the next step fails
-            os.mkdir(place, 0o700)
+    """Make a directory and its missing parents, each with mode 0700. Does not change directories that exist.
+
+    Raises NotADirectoryError if something else exists at `path`, and other OSErrors.
+    """
+    missing = []
+    directory = os.path.abspath(path)
+    while not os.path.isdir(directory):
+        missing.append(directory)
+        directory = os.path.dirname(directory)
+    for directory in reversed(missing):
+        # Another process may have made it meanwhile. If it is not a directory, the next step fails.
+        with suppress(FileExistsError):
+            os.mkdir(directory, 0o700)
     if not os.path.isdir(path):
         raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), os.fspath(path))
 
@@ -76,20 +78,20 @@ def make_private(path: str | os.PathLike[str]) -> None:
 def write_atomic(
     path: str | os.PathLike[str], data: bytes, *, dir_fd: int | None = None, mode: int = 0o600, durable: bool = False
 ) -> None:
-    """Put a whole file in place, at once or not at all. What was there before, a symlink too, is replaced and not followed.
+    """Replace a file atomically: readers see the old content or the new content, never a part. A symlink is replaced, not followed.
 
-    :param path: relative to `dir_fd` where that is given.
-    :param durable: the file also survives a loss of power.
+    :param path: relative to `dir_fd` if that is given.
+    :param durable: call fsync, so that the file survives a loss of power.
 
-    The draft beside it is `.<name>.<random>`; a writer that is killed leaves it. Raises OSError, also when a directory is in the
-    file's place.
+    The data is written to `.<name>.<random>` in the same directory and then renamed. A writer that is killed leaves that file
+    behind. Raises OSError, also if `path` is a directory.
     """
     folder, name = os.path.split(os.fspath(path))
-    place = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+    folder_fd = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         draft = f".{name}.{os.urandom(6).hex()}"
         descriptor = os.open(
-            draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=place
+            draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder_fd
         )
         try:
             try:
@@ -101,12 +103,12 @@ def write_atomic(
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.rename(draft, name, src_dir_fd=place, dst_dir_fd=place)
+            os.rename(draft, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
         except BaseException:
-            with suppress(OSError):  # somebody removed it, or the disk is in trouble
-                os.unlink(draft, dir_fd=place)
+            with suppress(OSError):  # it was removed already, or the disk fails: the first error matters more
+                os.unlink(draft, dir_fd=folder_fd)
             raise
         if durable:
-            os.fsync(place)
+            os.fsync(folder_fd)
     finally:
-        os.close(place)
+        os.close(folder_fd)

@@ -1,7 +1,7 @@
-"""Where people install programs, and what a program needs to start from there. Standard library only; blocking, a few stat calls.
+"""Find programs outside PATH, and build the environment that they need. Standard library only. Blocks for a few stat calls.
 
-Version managers put a program and its interpreter into one folder, and put that folder on the PATH of a shell, not of a desktop
-client that starts the gateway.
+Version managers install a program and its interpreter in one folder. They add that folder to the PATH of a shell, but a desktop
+client that starts the gateway has a shorter PATH.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from llm_gateway.files import read_regular
 from llm_gateway.locations import user_home
 from llm_gateway.programs import search_directories
 
-#: Variables that say where the version managers keep their files.
+#: Environment variables with the folders of version managers.
 MANAGERS = (
     *("ASDF_DIR", "ASDF_DATA_DIR", "MISE_DATA_DIR", "MISE_CONFIG_DIR", "MISE_CACHE_DIR", "MISE_STATE_DIR"),
     *("NVM_DIR", "VOLTA_HOME", "BUN_INSTALL", "PNPM_HOME"),
@@ -26,15 +26,18 @@ _HOMEBREW = ("/opt/homebrew/bin", "/home/linuxbrew/.linuxbrew/bin", "/usr/local/
 
 
 def clean_path(path: str | None) -> str:
-    """Return a PATH value without relative and empty entries, which mean the current directory. Never empty: that would, too."""
+    """Return a PATH value without relative and empty entries, which mean the current directory.
+
+    An empty PATH would also mean the current directory, so the result is then the system's default PATH.
+    """
     return os.pathsep.join(search_directories(path) or search_directories(None))
 
 
 def path_for(program: str, path: str | None) -> str:
-    """Return the PATH with which a program is run: the given one, cleaned, then the program's own folders.
+    """Return the PATH for running a program: the given PATH, cleaned, then the folders of the program.
 
-    :param program: its absolute path. Its folders are those of the path and of every symbolic link that it leads over. One that
-        belongs to somebody else than this user or root, or that everybody can write to, is left out.
+    :param program: its absolute path. Its folders are the folder of this path and the folders of all symlinks on the way to the
+        file. A folder is left out if its owner is neither this user nor root, or if all users can write to it.
     """
     known = search_directories(clean_path(path))
     added = [folder for folder in _own_folders(program) if folder not in known and _trusted(folder)]
@@ -42,23 +45,23 @@ def path_for(program: str, path: str | None) -> str:
 
 
 def probe_environment(program: str, environ: Mapping[str, str], names: Iterable[str] = ()) -> dict[str, str]:
-    """Return the environment in which a program is asked about itself: enough to start it, and the named variables."""
+    """Return a minimal environment for a program's `--version` and similar calls: what it needs to start, and the variables `names`."""
     wanted = {"HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT", *MANAGERS, *names}
     kept = {name: environ[name] for name in sorted(wanted) if name in environ}
     return {**kept, "PATH": path_for(program, environ.get("PATH"))}
 
 
 def gateway_command() -> tuple[str, ...]:
-    """Return the words that start `llm-gateway` in this installation, whatever is in the directory where they are run."""
+    """Return the command that starts `llm-gateway` of this installation. It works in any current directory."""
     script = os.path.join(os.path.dirname(sys.executable), "llm-gateway")
     if os.path.isfile(script) and os.access(script, os.X_OK):
         return (script,)
-    safe = ("-P",) if sys.version_info >= (3, 11) else ()  # else `-m` looks into the current directory first
+    safe = ("-P",) if sys.version_info >= (3, 11) else ()  # without -P, `-m` imports from the current directory first
     return (sys.executable, *safe, "-m", "llm_gateway.cli")
 
 
 def find_elsewhere(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the path of a program that is installed where people install programs, but not on the PATH. None: not there either."""
+    """Return the path of a program in one of the usual installation folders that may be missing in PATH, or None."""
     for folder in _install_folders(environ):
         path = os.path.join(folder, name)
         if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.X_OK):
@@ -71,11 +74,11 @@ def _own_folders(program: str) -> Iterator[str]:
     for _ in range(_MOST_LINKS):
         folder = os.path.dirname(path)
         yield folder
-        if os.path.basename(folder) == "shims":  # asdf: its shims start `asdf`, which is beside them
+        if os.path.basename(folder) == "shims":  # an asdf shim runs `asdf`, which is in this folder
             yield os.path.join(os.path.dirname(folder), "bin")
         try:
             target = os.readlink(path)
-        except OSError:  # no link: this is the file itself
+        except OSError:  # not a symlink: this is the program file
             return
         path = os.path.normpath(os.path.join(folder, target))
 
@@ -85,18 +88,19 @@ def _trusted(folder: str) -> bool:
         facts = os.stat(folder)
     except OSError:
         return False
-    ours = facts.st_uid in (0, os.geteuid())
-    return os.path.isabs(folder) and stat.S_ISDIR(facts.st_mode) and ours and not facts.st_mode & stat.S_IWOTH
+    safe_owner = facts.st_uid in (0, os.geteuid())
+    world_writable = bool(facts.st_mode & stat.S_IWOTH)
+    return os.path.isabs(folder) and stat.S_ISDIR(facts.st_mode) and safe_owner and not world_writable
 
 
 def _install_folders(environ: Mapping[str, str]) -> Iterator[str]:
     home = user_home(environ, "/")
 
-    def at(variable: str, place: str) -> str:
-        return environ.get(variable) or os.path.join(home, place)
+    def at(variable: str, default: str) -> str:
+        return environ.get(variable) or os.path.join(home, default)
 
-    for place in (".local/bin", "bin", ".cargo/bin", "go/bin", ".npm-global/bin", ".npm-packages/bin", ".yarn/bin"):
-        yield os.path.join(home, place)
+    for folder in (".local/bin", "bin", ".cargo/bin", "go/bin", ".npm-global/bin", ".npm-packages/bin", ".yarn/bin"):
+        yield os.path.join(home, folder)
     for prefix in _npm_prefixes(environ, home):
         yield os.path.join(prefix, "bin")
     yield from _versions(os.path.join(at("NVM_DIR", ".nvm"), "versions/node"), "bin")
@@ -116,7 +120,7 @@ def _install_folders(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _versions(base: str, below: str) -> list[str]:
-    """The folders of a manager's installed versions, the newest first."""
+    """Return the folders of the versions that a version manager has installed, newest first."""
     try:
         names = sorted(os.listdir(base), key=_as_version, reverse=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""Which files an agent's program reads beside its working directory: help for `ProviderInfo.config_files`. Blocking."""
+"""Find the instruction files that an agent's program reads: helpers for `ProviderInfo.config_files`. Blocking."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from collections.abc import Iterable
 
 from llm_gateway.files import read_regular
 
-#: `@path` in a text that tells an agent what to do: the file of that path is read, too.
+#: `@path` in an instruction file: the program reads that file too.
 _IMPORT = re.compile(r"(?:^|(?<=\s))@([^\s`]+)")
 _MOST_BYTES = 256 * 1024
 _MOST_IMPORTS = 100
 
 
 def in_parents(directory: str, names: Iterable[str]) -> list[str]:
-    """These names in a directory and in every directory above it, from the innermost outwards."""
-    names, found, here = list(names), [], os.path.abspath(directory)
+    """Return the paths of these names in a directory and in each of its parents, starting with the directory."""
+    names = list(names)
+    found: list[str] = []
+    here = os.path.abspath(directory)
     while True:
         found += [os.path.join(here, name) for name in names]
         above = os.path.dirname(here)
@@ -27,12 +29,13 @@ def in_parents(directory: str, names: Iterable[str]) -> list[str]:
 
 
 def with_imports(paths: Iterable[str], home: str) -> list[str]:
-    """These files, and those that they import by `@path`, and so on; at most 100 of the latter.
+    """Return these files and all files that they import with `@path`, directly or indirectly; at most 100 imported files.
 
-    :param home: what `~` stands for.
+    :param home: replaces `~`.
     """
     found = dict.fromkeys(paths)
-    waiting, left = deque(found), _MOST_IMPORTS
+    waiting = deque(found)
+    left = _MOST_IMPORTS
     while waiting and left > 0:
         path = waiting.popleft()
         for named in _imports_of(path):

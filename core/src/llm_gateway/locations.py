@@ -1,7 +1,6 @@
-"""Where the gateway's home and settings file are, and how a path that a person wrote is read. Standard library only.
+"""The paths of the gateway's home and settings file, and parsing of paths that a person wrote. Standard library only.
 
-Everything that reads `LLM_GATEWAY_HOME` or `LLM_GATEWAY_CONFIG` uses these functions, so that every part of the program, and
-every process of it, means the same place.
+All code that reads `LLM_GATEWAY_HOME` or `LLM_GATEWAY_CONFIG` uses these functions, so that all processes use the same path.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^{}]*)\})", re.ASCII)
 
 
 class LocationError(ValueError):
-    """A place cannot be told from what was written. The message is one line for the person who wrote it."""
+    """A path is not valid. The message is one line for the person who wrote the path."""
 
     def __init__(self, message: str, *, variable: str = "") -> None:
         super().__init__(f"{variable} {message}" if variable else message)
         self.message = message
-        self.variable = variable  #: of the environment, where it came from one
+        self.variable = variable  #: the environment variable that contains the path; empty if there is none
 
 
 def home_directory(environ: Mapping[str, str]) -> str:
@@ -38,11 +37,12 @@ def config_file(environ: Mapping[str, str]) -> str:
 
 
 def user_home(environ: Mapping[str, str], default: str | None = None) -> str:
-    """Return the user's home directory: HOME, else what the system's user database says.
+    """Return the user's home directory: HOME, or else the entry in the system's user database.
 
-    :param default: returned where neither is known; without it LocationError is raised.
+    :param default: the result if neither is known. Without it, LocationError is raised.
     """
-    if home := environ.get("HOME"):
+    home = environ.get("HOME")
+    if home:
         return home
     try:
         return _home_of(None)
@@ -58,14 +58,14 @@ def expand_user(path: str, environ: Mapping[str, str]) -> str:
         return path
     name, slash, rest = path[1:].partition("/")
     home = _home_of(name) if name else user_home(environ)
-    return home.rstrip("/") + slash + rest if home != "/" else slash + rest or "/"
+    return home.rstrip("/") + slash + rest or "/"
 
 
 def path_of(text: str, environ: Mapping[str, str]) -> str:
-    """Return the path that a client means by a path or a `file:` URI; it may still be relative. Raises LocationError."""
+    """Convert a client's path or `file:` URI to a path, which may be relative. Raises LocationError."""
     if not text.casefold().startswith("file:"):
         return expand_user(text, environ)
-    from urllib.parse import unquote, urlsplit  # 4 ms, for those who write a URI alone
+    from urllib.parse import unquote, urlsplit  # costs 4 ms, and only a URI needs it
 
     parts = urlsplit(text)
     if parts.netloc.casefold() not in ("", "localhost"):
@@ -83,26 +83,26 @@ def _place(environ: Mapping[str, str], variable: str, default: str) -> str:
     try:
         path = expand_user(_VARIABLE.sub(lambda found: _value(found, environ), text), environ)
         if "${" in path:
-            raise LocationError("whoever set it did not fill in the variable; write the path itself")
+            raise LocationError("it contains a variable that was not replaced; write the path itself")
         if not os.path.isabs(path):
             raise LocationError("it must be an absolute path")
         if "\0" in path:
             raise LocationError("it contains a NUL byte")
     except LocationError as error:
-        told = f"is {text!r}" if environ.get(variable) else f"is not set, so {default} is meant"
-        raise LocationError(f"{told}: {error}", variable=variable) from None
+        value = f"is {text!r}" if environ.get(variable) else f"is not set, so the default is {default}"
+        raise LocationError(f"{value}: {error}", variable=variable) from None
     return path.rstrip("/") or "/"
 
 
 def _value(found: re.Match[str], environ: Mapping[str, str]) -> str:
     value = environ.get(found[1] or found[2])
     if not value:
-        raise LocationError(f"{found[0]} has no value here; write the path itself")
+        raise LocationError(f"{found[0]} is not set; set it, or write the path itself")
     return value
 
 
 def _home_of(name: str | None) -> str:
-    import pwd  # only where it is needed: most starts have HOME
+    import pwd  # imported late: most processes have HOME
 
     try:
         entry = pwd.getpwnam(name) if name else pwd.getpwuid(os.getuid())
@@ -110,6 +110,6 @@ def _home_of(name: str | None) -> str:
         if name:
             raise LocationError(f"there is no user named {name}") from None
         raise LocationError(
-            f"HOME is not set, and the system knows no home directory for user id {os.getuid()}; set HOME"
+            f"HOME is not set, and the system has no home directory for user id {os.getuid()}; set HOME"
         ) from None
     return entry.pw_dir

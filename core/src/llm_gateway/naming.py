@@ -1,4 +1,4 @@
-"""Names that people write: which one they may have meant, and how a field is called on the wire."""
+"""Names in messages and on the wire: suggestions for misspelt names, and the wire names of a model's fields."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pydantic import AliasChoices, BaseModel
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` when there is something near."""
-    from difflib import get_close_matches  # a sixth of a megabyte, for mistakes alone
+    """Return `; did you mean …?` with the most similar known name, or an empty string if none is similar."""
+    from difflib import get_close_matches  # imported late: it needs 170 kB of memory, and only mistakes need it
 
-    return f"; did you mean {match[0]}?" if (match := get_close_matches(name, list(known), n=1, cutoff=0.5)) else ""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""
 
 
 def wire_names(model: type[BaseModel]) -> frozenset[str]:
-    """The names under which callers may give the fields of a model."""
+    """Return all names that callers may use for the fields of a model."""
     names: set[str] = set()
     for name, info in model.model_fields.items():
         alias = info.validation_alias or info.alias or name
@@ -26,6 +27,6 @@ def wire_names(model: type[BaseModel]) -> frozenset[str]:
 
 
 def complaint(detail: Mapping[str, Any]) -> str:
-    """What pydantic says of a value, as the end of our sentence."""
+    """Convert a pydantic error to a text that can end a sentence: no prefix, first letter in lower case."""
     message: str = detail["msg"].removeprefix("Value error, ")
     return message[:1].lower() + message[1:]

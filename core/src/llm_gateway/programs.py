@@ -1,7 +1,7 @@
-"""The one way to find a program that the gateway runs. Standard library only.
+"""Find the programs that the gateway runs. Standard library only.
 
 Only absolute directories of PATH are searched. A relative or empty entry means "the current directory" to a shell, and the
-current directory belongs to whoever wrote the repository.
+current directory is the repository that an agent works on: a program in it must not run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _OWN_COMMANDS = frozenset(("llm-gateway", "llm-gateway-mcp", "llm_gateway.cli"))
 
 
 def search_directories(path: str | None) -> list[str]:
-    """Return the absolute directories of a PATH value, in order, each once. None: the system's default PATH."""
+    """Return the absolute directories of a PATH value, in order, without duplicates. None means the system's default PATH."""
     entries = (os.defpath if path is None else path).split(os.pathsep)
     return list(dict.fromkeys(entry for entry in entries if os.path.isabs(entry)))
 
@@ -21,8 +21,8 @@ def search_directories(path: str | None) -> list[str]:
 def find_executable(name: str, environ: Mapping[str, str]) -> str | None:
     """Return the absolute path of a program, or None. Blocking: a few stat calls.
 
-    :param name: a bare name, searched in the absolute directories of `environ["PATH"]`, or an absolute path, which is
-        returned if it can be executed. A relative path with a slash is never found.
+    :param name: a bare name, which is searched in the absolute directories of `environ["PATH"]`, or an absolute path, which is
+        returned if it is executable. For a relative path with a slash the result is None.
     """
     if os.path.isabs(name):
         return name if _is_executable(name) else None
@@ -33,12 +33,12 @@ def find_executable(name: str, environ: Mapping[str, str]) -> str | None:
 
 
 def starts_gateway(command: str, arguments: Iterable[str]) -> bool:
-    """Return whether a command line starts an LLM Gateway: an agent that is given one can call back into it."""
+    """Return whether a command line starts an LLM Gateway. An agent that gets such an MCP server can call the gateway again."""
     return not _OWN_COMMANDS.isdisjoint([os.path.basename(command), *arguments])
 
 
 def _is_executable(path: str) -> bool:
     try:
         return os.path.isfile(path) and os.access(path, os.X_OK)
-    except ValueError:  # a NUL byte
+    except ValueError:  # the path contains a NUL byte
         return False

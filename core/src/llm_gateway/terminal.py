@@ -1,7 +1,9 @@
-"""Text of others on a terminal: without what moves a cursor, hides or reorders words, or tells a terminal or a CI log to do something.
+"""Make text from agents and callers safe to print.
 
-The one place that decides what may reach a terminal. The command's streams are `SafeText` where somebody looks or a CI runner reads:
-whatever is printed, logged or raised is cleaned there. What the command draws itself goes through `display`.
+Removes what moves the cursor, hides or reorders text, or is a command to a terminal or to a CI log.
+
+The command's streams are `SafeText` on a terminal and in a CI log: what is printed, logged or raised is cleaned there.
+Output that the command draws itself goes through `display`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import re
 from typing import Any, TextIO, cast
 
-#: Sequences as a whole. A string without an end loses only its beginning: it must not take what follows with it.
+#: Complete escape sequences. Of a string sequence without an end, only the first characters are removed, not the text after it.
 _ESCAPES = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,2000}(?:\x07|\x1b\\|\x9c)"
@@ -35,14 +37,14 @@ _CI_COMMAND = re.compile(r"^(\s*)(::|##\[)", re.MULTILINE)
 
 
 def without_controls(text: str, instead: str = "") -> str:
-    """Return a text without control characters, escape sequences and marks that reorder text."""
+    """Return a text without control characters, escape sequences and characters that reorder text."""
     return _CONTROLS.sub(instead, text)
 
 
 def for_stream(text: str, stream: TextIO) -> str:
-    """Return words of others as they may be written: unchanged to a program, without controls to a terminal.
+    """Return text from an agent or caller, safe for this stream: unchanged for a program, without controls for a terminal.
 
-    In a log of GitHub Actions a line that would be a command to the runner is written so that it is none.
+    In GitHub Actions, a line that the runner would execute as a command is changed so that the runner ignores it.
     """
     if stream.isatty():
         text = without_controls(text)
@@ -50,7 +52,7 @@ def for_stream(text: str, stream: TextIO) -> str:
 
 
 def without_ci_commands(text: str) -> str:
-    """Return a text in which no line begins with `::` or `##[`, which a CI runner would obey."""
+    """Return a text in which no line starts with `::` or `##[`: a CI runner executes such lines."""
     return _CI_COMMAND.sub(lambda found: f"{found[1]}{found[2][0]} {found[2][1:]}", text)
 
 
@@ -69,7 +71,7 @@ def coloured(text: str, code: str) -> str:
 
 
 def line_for(text: str, stream: TextIO) -> str:
-    """Return what the command writes, with the colours of `coloured` and no other sequences, on a terminal."""
+    """Return a line of the command's output. For a terminal, the colours of `coloured` stay; other sequences are removed."""
     return _keeping(_OURS, text, "\x1b[\\1m") if stream.isatty() else text
 
 
@@ -114,10 +116,10 @@ def display(stream: TextIO) -> TextIO:
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:
-    """Return JSON in which every such character is written as an escape."""
+    """Return JSON in which control and reordering characters are escaped."""
     return escaped_json(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def escaped_json(text: str) -> str:
-    """Return the same JSON document, with such characters, which stand in its strings alone, as escapes."""
+    """Return the same JSON document with control and reordering characters escaped. They can occur only inside its strings."""
     return _IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text)

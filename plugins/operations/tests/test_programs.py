@@ -31,7 +31,7 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(version_check, "_known", {})
-    monkeypatch.setattr(versions, "_told", {})
+    monkeypatch.setattr(versions, "_known_versions", {})
 
 
 class World:
@@ -117,7 +117,7 @@ async def test_lesson_66_a_version_is_stored_until_the_program_changes(world: Wo
         await world.ask(gateway, "hello")
         await known(gateway, world)
     version_check._known.clear()
-    versions._told.clear()
+    versions._known_versions.clear()
     async with world.open() as gateway:
         assert warned(await world.ask(gateway, "in another life"))
         assert world.times_asked() == 1

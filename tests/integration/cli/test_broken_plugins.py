@@ -41,7 +41,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     ),
     "misspelt": ("policy", "@hookimpl\ndef gateway_aprove(proposal): ...", "did you mean gateway_approve"),
     "unmarked": ("policy", "def gateway_approve(proposal): ...", "not marked with @hookimpl"),
-    "liar": ("provider", PROVIDER % "other_name", "calls itself 'other_name'"),
+    "liar": ("provider", PROVIDER % "other_name", "'other_name'"),
     "raiser": ("extension", "@hookimpl\ndef gateway_operations():\n    raise RuntimeError('oh')", "RuntimeError: oh"),
     "bad_schema": ("extension", OPERATION % ("RootModel[list[int]]", "bad_schema_tool"), ""),
     "taken": ("extension", OPERATION % ("BaseModel", "echo_request"), "operation echo_request exists already"),

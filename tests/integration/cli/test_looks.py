@@ -49,7 +49,7 @@ def test_doctor_fails_for_an_open_home_and_an_unknown_store(command) -> None:
     command.home.chmod(0o755)
     done = command.run("doctor")
     assert done.returncode == 1
-    assert "is open to others" in done.stdout
+    assert "chmod 700" in done.stdout
     assert "no store named 'sqlit' is installed" in done.stdout
 
 

@@ -32,7 +32,7 @@ def test_a_session_in_use_is_what_the_next_request_here_continues(command) -> No
 
 def test_a_forgotten_session_is_gone(command) -> None:
     first, second, third = (command.json("ask", "echo", word)["gatewaySessionId"] for word in ("a", "b", "c"))
-    assert command.run("sessions", "delete", first).stdout == f"{first} forgotten\n"
+    assert command.run("sessions", "delete", first).stdout.startswith(f"{first} ")
     done = command.run("sessions", "show", first)
     assert done.returncode == 1
     assert "session_not_found" in done.stderr

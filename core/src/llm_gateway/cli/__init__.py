@@ -1,4 +1,4 @@
-"""The `llm-gateway` command. Each part is imported when it is used: `--version` costs little more than the interpreter."""
+"""The `llm-gateway` command. Modules are imported when they are used, so that `--version` starts almost as fast as Python."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from llm_gateway.cli.streams import Streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command and return the exit code."""
     streams = Streams()
     try:
         return streams.end(_run(sys.argv[1:] if argv is None else list(argv), streams))
-    except SystemExit as end:  # argparse's, for `--help` and wrong usage
-        if isinstance(end.code, int) or end.code is None:
-            raise SystemExit(streams.end(end.code or 0)) from None
+    except SystemExit as exit_:  # raised by argparse for `--help` and wrong usage
+        if isinstance(exit_.code, int) or exit_.code is None:
+            raise SystemExit(streams.end(exit_.code or 0)) from None
         raise
 
 
-def _run(words: list[str], streams: Streams) -> int:
+def _run(argv: list[str], streams: Streams) -> int:
     try:
-        if words[:1] == ["serve"]:
-            _begin_to_serve(words[1:])
-        from llm_gateway.cli.parser import build_parser, knows
+        if argv[:1] == ["serve"]:
+            _start_handshake_cache(argv[1:])
+        from llm_gateway.cli.parser import build_parser, has_command
 
         parser = build_parser()
-        if words[:1] in (["-h"], ["--help"]) or (words and words[0][:1] != "-" and not knows(parser, words[0])):
+        asks_for_help = argv[:1] in (["-h"], ["--help"])
+        is_plugin_command = bool(argv) and not argv[0].startswith("-") and not has_command(parser, argv[0])
+        if asks_for_help or is_plugin_command:
             parser = build_parser(import_module("llm_gateway.cli.plugin_commands").commands(parser))
-        arguments = parser.parse_args(words)
-        gc.disable()  # imports make much and drop little: looking through it again and again costs a tenth of the start
+        arguments = parser.parse_args(argv)
+        gc.disable()  # imports create many objects and free few: garbage collection would cost 10 % of the start time
         try:
             module = import_module(f"llm_gateway.cli.{arguments.module}")
         finally:
@@ -47,11 +49,11 @@ def _run(words: list[str], streams: Streams) -> int:
             return Exit.FAILED
         from llm_gateway.cli.failures import explain
 
-        told = explain(error)
-        if told is None:
+        explanation = explain(error)
+        if explanation is None:
             raise
-        print(told.text, file=sys.stderr)
-        return told.code
+        print(explanation.text, file=sys.stderr)
+        return explanation.code
 
 
 def main_serve() -> int:
@@ -59,9 +61,16 @@ def main_serve() -> int:
     return main(["serve", *sys.argv[1:]])
 
 
-def _begin_to_serve(words: Sequence[str]) -> None:
-    """Let the transport's handshake cache, if it has one, answer while the rest is imported. Anything but the usual call: it waits."""
-    name = "mcp" if not words else words[1] if len(words) == 2 and words[0] == "--transport" else ""
+def _start_handshake_cache(arguments: Sequence[str]) -> None:
+    """Start the handshake cache of the transport, if it has one. It answers the client while the other modules are imported.
+
+    With other arguments than `--transport NAME`, the cache is not used.
+    """
+    name = ""
+    if not arguments:
+        name = "mcp"
+    elif len(arguments) == 2 and arguments[0] == "--transport":
+        name = arguments[1]
     if name.isidentifier():
         with suppress(ImportError):
             import_module(f"llm_gateway_transport_{name}.handshake_cache").begin(os.environ)

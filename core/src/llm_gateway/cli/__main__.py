@@ -1,4 +1,4 @@
-"""`python -m llm_gateway.cli`: the command, where no script is on the PATH."""
+"""`python -m llm_gateway.cli`: runs the command if the script is not on the PATH."""
 
 import sys
 

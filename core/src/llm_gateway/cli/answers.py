@@ -1,4 +1,4 @@
-"""Showing the answer of a job."""
+"""Print the answer of a job."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.following import exit_of_status
-from llm_gateway.cli.screen import looked_at, one_line, say, shown, state, styled
+from llm_gateway.cli.screen import is_terminal, one_line, say, shown, state, styled
 
 
 def show_answer(result: dict[str, Any]) -> Exit:
-    """Print a reply's text to stdout, all else to stderr; the exit code."""
+    """Print the text of a reply to stdout and everything else to stderr. Returns the exit code."""
     if result.get("text"):
         say(shown(result["text"], sys.stdout))
     if result.get("reused"):
@@ -20,33 +20,33 @@ def show_answer(result: dict[str, Any]) -> Exit:
     if error:
         say(shown(f"llm-gateway: {error['message']} ({error['code']})", sys.stderr), sys.stderr)
         if error.get("providerMessage"):
-            say(shown(f"The provider said: {error['providerMessage']}", sys.stderr), sys.stderr)
+            say(shown(f"Message of the provider: {error['providerMessage']}", sys.stderr), sys.stderr)
         if error.get("recovery"):
             say(error["recovery"], sys.stderr)
-    elif result["status"] != "completed" and not looked_at(sys.stderr):
+    elif result["status"] != "completed" and not is_terminal(sys.stderr):
         say(f"llm-gateway: {result['jobId']} is {result['status']}", sys.stderr)
-    if looked_at(sys.stderr):
+    if is_terminal(sys.stderr):
         for warning in result.get("warnings", ()):
             note = shown(f"note: {warning.get('message', warning.get('code'))}", sys.stderr)
             say(styled(note, "yellow", sys.stderr), sys.stderr)
-        say(_foot(result), sys.stderr)
+        say(_summary(result), sys.stderr)
     return exit_of_status(result["status"])
 
 
-def _foot(result: dict[str, Any]) -> str:
+def _summary(result: dict[str, Any]) -> str:
     parts = [state(result["status"], sys.stderr), *facts(result), result["jobId"]]
     approval = result.get("approval") or {}
     if approval.get("policy"):
         parts.append(f"{approval['posture']}, allowed by {approval['policy']}")
     if result.get("deduplicated") and not result.get("reused"):
-        parts.append("joined the same request, which was running already")
+        parts.append("the same request was running already; this is its answer")
     if result.get("resumable"):
-        parts.append(f"go on with --session {result['gatewaySessionId']}")
+        parts.append(f"continue with --session {result['gatewaySessionId']}")
     return styled(" · ", "dim", sys.stderr).join(parts)
 
 
 def facts(result: dict[str, Any]) -> list[str]:
-    """Model, time, tokens and cost, as far as they are known."""
+    """Return model, time, tokens and cost as short texts, without those that are unknown."""
     usage = result.get("usage") or {}
     found = [one_line(result["model"])] if result.get("model") else []
     if result.get("durationMs") is not None:

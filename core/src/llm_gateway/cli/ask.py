@@ -1,4 +1,4 @@
-"""`llm-gateway ask`: one request, as a client would send it, and its answer."""
+"""`llm-gateway ask`: send one request, as an MCP client does, and print the answer."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from llm_gateway.cli.answers import show_answer
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError, exit_of
 from llm_gateway.cli.following import exit_of_status, follow
-from llm_gateway.cli.human import person
+from llm_gateway.cli.human import terminal_approval
 from llm_gateway.cli.parsing import duration_s, parameters
 from llm_gateway.cli.piped import all_of_stdin, piped_text
 from llm_gateway.cli.running import call, with_gateway
-from llm_gateway.cli.screen import looked_at, say, say_json
+from llm_gateway.cli.screen import is_terminal, say, say_json
 from llm_gateway.errors import GatewayError
 from llm_gateway.gateway import Gateway
 from llm_gateway.model.ids import JobId
 
 
 def run(options: argparse.Namespace) -> int:
-    """Ask."""
+    """Run the subcommand."""
     if options.trace:
         os.environ["LLM_GATEWAY_TRACE_HOOKS"] = "1"
     arguments = request_arguments(options)
@@ -33,7 +33,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def request_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """The request, as it would come over the wire. Raises UsageError."""
+    """Return the arguments of the request, in wire format. Raises UsageError."""
+    timeout_ms = None
+    if options.timeout:
+        timeout_ms = max(1, round(duration_s(options.timeout) * 1000))
     given = {
         "prompt": _prompt(options),
         "model": options.model,
@@ -42,7 +45,7 @@ def request_arguments(options: argparse.Namespace) -> dict[str, Any]:
         "resumeLatest": options.resume_latest or None,
         "createNewSession": options.new or None,
         "workingDir": options.dir,
-        "timeoutMs": max(1, round(duration_s(options.timeout) * 1000)) if options.timeout else None,
+        "timeoutMs": timeout_ms,
     }
     arguments = {name: value for name, value in given.items() if value is not None}
     for name, value in parameters(options.param).items():
@@ -65,7 +68,8 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
             f"no provider {provider} is installed{hint} (installed: {', '.join(gateway.providers) or 'none'})"
         )
     try:
-        accepted = await call(gateway, f"{provider}_request_async", arguments, None if options.json else person())
+        ask_user = None if options.json else terminal_approval()
+        accepted = await call(gateway, f"{provider}_request_async", arguments, ask_user)
     except GatewayError as error:
         if options.json:
             say_json({"status": "failed", "error": error.to_wire()})
@@ -79,13 +83,14 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
             return await _detach(gateway, accepted, as_json=options.json)
         job = await gateway.store.get_job(JobId(job_id))
         if job is not None:
-            await follow(gateway, job, show=looked_at(sys.stderr) and not options.json)
+            await follow(gateway, job, show=is_terminal(sys.stderr) and not options.json)
     except anyio.get_cancelled_exc_class():
-        say(f"\ndetached; the job goes on: llm-gateway jobs wait {job_id}", sys.stderr)
+        say(f"\ndetached; the job continues; wait for it with: llm-gateway jobs wait {job_id}", sys.stderr)
         raise
     result = await call(gateway, "llm_job_result", {"jobId": job_id})
     if accepted["deduplicated"]:
-        result |= {"deduplicated": True, "originalStartedAt": accepted["job"]["createdAt"]}
+        result["deduplicated"] = True
+        result["originalStartedAt"] = accepted["job"]["createdAt"]
     if "reused" in accepted:
         result["reused"] = accepted["reused"]
     if options.json:
@@ -101,18 +106,18 @@ async def _detach(gateway: Gateway, accepted: dict[str, Any], *, as_json: bool) 
         say(accepted["job"]["id"])
         if "reused" in accepted:
             say(f"llm-gateway: {accepted['reused']}", sys.stderr)
-    if accepted["job"]["status"] == "queued" and looked_at(sys.stderr):
-        say("waiting for a place; Ctrl-C leaves the start to the next gateway of this home", sys.stderr)
+    if accepted["job"]["status"] == "queued" and is_terminal(sys.stderr):
+        say("the job is queued; after Ctrl-C the next gateway of this home starts it", sys.stderr)
     await gateway.supervisor.drained()
     return Exit.OK
 
 
 def _prompt(options: argparse.Namespace) -> str:
-    """The words on the command line, then what was piped in; `-`: that alone, however long it takes."""
+    """Return the prompt of the command line, followed by the text that was piped in. `-` reads only stdin, without a time limit."""
     if options.prompt == "-":
         return all_of_stdin()
-    words: str = options.prompt
+    prompt: str = options.prompt
     if any(pair.startswith("promptParts=") for pair in options.param):
-        return words
+        return prompt
     text = piped_text()
-    return f"{words}\n\n{text}" if text.strip() else words
+    return f"{prompt}\n\n{text}" if text.strip() else prompt

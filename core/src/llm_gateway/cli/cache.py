@@ -1,6 +1,6 @@
-"""`llm-gateway cache`: how well prompt caches are used, drawn; `cache explain`: a conversation turn by turn.
+"""`llm-gateway cache`: charts of how well prompt caches are used. `cache explain`: the turns of one conversation.
 
-Everything is read from the resources of the cache plugin, as any client can.
+All data comes from the resources of the cache plugin, which MCP clients can read too.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _HASH = 12
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what was asked for."""
-    return with_gateway(lambda gateway: (_explain if options.verb == "explain" else _show)(gateway, options))
+    """Run the subcommand."""
+    work = _explain if options.verb == "explain" else _show
+    return with_gateway(lambda gateway: work(gateway, options))
 
 
 async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
@@ -40,15 +41,12 @@ async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
         return Exit.OK
     _summary(found, options.days)
     _over_time(found)
-    _grouped("PROVIDER", found["models"], lambda one: f"{one['provider']} {one['model'] or '?'}")
-    _grouped("PREFIX", found["prefixes"], lambda one: one["hash"][:_HASH])
+    _grouped("PROVIDER", found["models"], lambda group: f"{group['provider']} {group['model'] or '?'}")
+    _grouped("PREFIX", found["prefixes"], lambda group: group["hash"][:_HASH])
     _breaks(found["worstBreaks"])
     if prices:
-        say(
-            styled(
-                f"\nmoney by {prices['list']}, whose newest price is of {prices['newestPriceOn']}", "dim", sys.stdout
-            )
-        )
+        source = f"\nprices: {prices['list']}, newest price of {prices['newestPriceOn']}"
+        say(styled(source, "dim", sys.stdout))
     return Exit.OK
 
 
@@ -69,11 +67,7 @@ async def _explain(gateway: Gateway, options: argparse.Namespace) -> int:
             _tokens(turn["inputTokens"]),
             _usd(turn["savedUsd"]),
             _usd(turn["wastedUsd"]),
-            f"break: {turn['cacheBreak']}"
-            if turn["cacheBreak"]
-            else ""
-            if turn["outcome"] == "completed"
-            else turn["outcome"],
+            _why(turn),
         )
         for number, turn in enumerate(found["turns"], 1)
     ]
@@ -84,13 +78,21 @@ async def _explain(gateway: Gateway, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _read(gateway: Gateway, uri: str, otherwise: str) -> dict[str, Any]:
+def _why(turn: dict[str, Any]) -> str:
+    if turn["cacheBreak"]:
+        return f"break: {turn['cacheBreak']}"
+    if turn["outcome"] == "completed":
+        return ""
+    return str(turn["outcome"])
+
+
+async def _read(gateway: Gateway, uri: str, if_missing: str) -> dict[str, Any]:
     if not any(resource.uri.startswith("cache-state:") for resource in gateway.resources):
         raise UsageError("the plugin `cache` is not loaded: install llm-gateway-extension-cache")
     try:
         _, text = await gateway.read(uri, CallContext())
     except LookupError:
-        raise UsageError(otherwise) from None
+        raise UsageError(if_missing) from None
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -110,24 +112,20 @@ def _summary(found: dict[str, Any], days: int) -> None:
     span = "24 hours" if days == 1 else f"{days} days"
     say(
         f"last {span}: {_tokens(found['tokensRead'])} tokens read, {_tokens(found['tokensWritten'])} written, "
-        f"{_tokens(found['inputTokens'])} sent anew; cost {_usd(found['costUsd'])}, saved {_usd(found['estimatedSavingsUsd'])}"
+        f"{_tokens(found['inputTokens'])} sent without cache; cost {_usd(found['costUsd'])}, saved {_usd(found['estimatedSavingsUsd'])}"
     )
     if found["cacheBreaks"]:
         causes = ", ".join(f"{name} {number}" for name, number in found["cacheBreakCauses"].items())
-        say(
-            styled(
-                f"{found['cacheBreaks']} cache breaks wasted {_usd(found['wastedUsd'])}: {causes}", "yellow", sys.stdout
-            )
-        )
+        breaks = f"{found['cacheBreaks']} cache breaks wasted {_usd(found['wastedUsd'])}: {causes}"
+        say(styled(breaks, "yellow", sys.stdout))
 
 
 def _over_time(found: dict[str, Any]) -> None:
     steps = found["steps"]
     line = "".join(_spark(step["hitRate"]) for step in steps)
-    what = "hour" if found["stepHours"] == 1 else "day"
-    say(
-        f"\nhit rate by {what} with turns  {_time(steps[0]['from'])} {styled(line, 'green', sys.stdout)} {_time(steps[-1]['from'])}"
-    )
+    unit = "hour" if found["stepHours"] == 1 else "day"
+    first, last = _time(steps[0]["from"]), _time(steps[-1]["from"])
+    say(f"\nhit rate per {unit} with turns  {first} {styled(line, 'green', sys.stdout)} {last}")
 
 
 def _grouped(title: str, groups: list[dict[str, Any]], name: Any) -> None:
@@ -137,18 +135,18 @@ def _grouped(title: str, groups: list[dict[str, Any]], name: Any) -> None:
     head = (title, "TURNS", "HIT RATE", "", "READ", "WRITTEN", "COST", "SAVED", "BREAKS", "WASTED")
     rows = [
         (
-            name(one),
-            one["requests"],
-            _percent(one["hitRate"]),
-            _bar(one["hitRate"], _BAR // 2),
-            _tokens(one["tokensRead"]),
-            _tokens(one["tokensWritten"]),
-            _usd(one["costUsd"]),
-            _usd(one["estimatedSavingsUsd"]),
-            one["cacheBreaks"] or None,
-            _usd(one["wastedUsd"]),
+            name(group),
+            group["requests"],
+            _percent(group["hitRate"]),
+            _bar(group["hitRate"], _BAR // 2),
+            _tokens(group["tokensRead"]),
+            _tokens(group["tokensWritten"]),
+            _usd(group["costUsd"]),
+            _usd(group["estimatedSavingsUsd"]),
+            group["cacheBreaks"] or None,
+            _usd(group["wastedUsd"]),
         )
-        for one in groups
+        for group in groups
     ]
     table(head, rows)
 
@@ -160,15 +158,15 @@ def _breaks(breaks: list[dict[str, Any]]) -> None:
     head = ("WORST BREAKS", "PROVIDER", "EXPECTED", "READ", "WASTED", "CAUSE", "SESSION")
     rows = [
         (
-            _time(one["at"]),
-            one["provider"],
-            _tokens(one["expectedTokens"]),
-            _tokens(one["actualTokens"]),
-            _usd(one["wastedUsd"]),
-            one["cause"],
-            one["gatewaySessionId"],
+            _time(item["at"]),
+            item["provider"],
+            _tokens(item["expectedTokens"]),
+            _tokens(item["actualTokens"]),
+            _usd(item["wastedUsd"]),
+            item["cause"],
+            item["gatewaySessionId"],
         )
-        for one in breaks
+        for item in breaks
     ]
     table(head, rows)
 
@@ -189,14 +187,19 @@ def _percent(share: float | None) -> str:
 def _tokens(number: int | None) -> str | None:
     if number is None:
         return None
-    for size, unit in ((1_000_000, "M"), (10_000, "k")):
-        if number >= size:
-            return f"{number / min(size, 1_000 if unit == 'k' else size):.1f}{unit}"
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:.1f}M"
+    if number >= 10_000:
+        return f"{number / 1_000:.1f}k"
     return f"{number:,}"
 
 
 def _usd(amount: float | None) -> str | None:
-    return None if amount is None else f"${amount:.4f}" if abs(amount) < 1 else f"${amount:,.2f}"
+    if amount is None:
+        return None
+    if abs(amount) < 1:
+        return f"${amount:.4f}"
+    return f"${amount:,.2f}"
 
 
 def _time(stamp: str) -> str:

@@ -1,4 +1,4 @@
-"""`llm-gateway config`: every key, its value, and where that came from. Values that may be secret are masked."""
+"""`llm-gateway config`: every key, its value and its source. Values that may be secret are masked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.masking import masked_env, masked_url, plain
-from llm_gateway.cli.running import log_to_stderr, tell_warnings
+from llm_gateway.cli.running import log_to_stderr, log_warnings
 from llm_gateway.cli.screen import say, say_json, table
 from llm_gateway.gateway import find_plugins
 from llm_gateway.settings import Settings
@@ -20,7 +20,7 @@ _Row = tuple[str, Any, str]
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show them."""
+    """Run the subcommand."""
     log_to_stderr()
     host, settings = find_plugins(os.environ)
     paths = [path for path, _ in keys(host.settings_sections())]
@@ -38,15 +38,15 @@ def run(options: argparse.Namespace) -> int:
             }
         )
         return Exit.OK
-    tell_warnings(settings)
-    exists = "" if settings.config_file.is_file() else " (not there: every key has its default)"
-    say(f"home    {settings.home}\nfile    {settings.config_file}{exists}\nbypass  {_word(settings.allow_bypass)}\n")
-    table(("KEY", "VALUE", "FROM"), [(key, _word(value), source) for key, value, source in rows])
+    log_warnings(settings)
+    exists = "" if settings.config_file.is_file() else " (does not exist: every key has its default)"
+    say(f"home    {settings.home}\nfile    {settings.config_file}{exists}\nbypass  {_as_json(settings.allow_bypass)}\n")
+    table(("KEY", "VALUE", "FROM"), [(key, _as_json(value), source) for key, value, source in rows])
     return Exit.OK
 
 
 def _values(settings: Settings, paths: list[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every key that has a value; those of a template once for each name that there is."""
+    """Yield every key with its value. A key with `<name>` is repeated for each name in the settings."""
     for path in paths:
         if path[:2] == ("mcp_servers", "<name>"):
             for name, server in settings.mcp_servers.items():
@@ -55,9 +55,9 @@ def _values(settings: Settings, paths: list[tuple[str, ...]]) -> Iterator[tuple[
             for name in sorted(settings.providers):
                 yield ("providers", name, path[2]), getattr(settings.provider(name), path[2])
         elif path[0] == "providers":
-            own = settings.own(path[1])
-            if own is not None:
-                yield path, getattr(own, path[2])
+            options = settings.options_of(path[1])
+            if options is not None:
+                yield path, getattr(options, path[2])
         elif path[0] in settings.plugins:
             yield path, getattr(settings.plugins[path[0]], path[1])
         else:
@@ -80,5 +80,5 @@ def _source(settings: Settings, path: tuple[str, ...]) -> str:
     return inner[0] if inner else settings.source(key)
 
 
-def _word(value: Any) -> str:
+def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)

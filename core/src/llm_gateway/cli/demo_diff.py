@@ -1,4 +1,4 @@
-"""What the demo's reviewers look at: the last change of the repository that we stand in, or a small one of our own."""
+"""The change that the demo's reviewers review: the last commit of the current repository, or a small example."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ diff --git a/basket.py b/basket.py
 
 
 def change_to_review() -> tuple[str, str]:
-    """A title and a diff, at most 50 kB. Blocking."""
+    """Return a title and a diff of at most 50 kB. Blocking."""
     try:
         with open_repository(os.getcwd()) as repository:
             shown, _ = repository.run_cut(_SHOW, most_bytes=4 * MAX_BYTES, timeout_s=_TIMEOUT_S)
@@ -49,8 +49,8 @@ def change_to_review() -> tuple[str, str]:
 
 
 def _bounded(diff: str) -> str:
-    whole = diff.encode()
-    if len(whole) <= MAX_BYTES:
+    data = diff.encode()
+    if len(data) <= MAX_BYTES:
         return diff
-    kept = whole[:MAX_BYTES].decode("utf-8", "ignore").rpartition("\n")[0]
-    return f"{kept}\n[cut here: {len(whole) - len(kept.encode()):,} more bytes]\n"
+    kept = data[:MAX_BYTES].decode("utf-8", "ignore").rpartition("\n")[0]
+    return f"{kept}\n[cut here: {len(data) - len(kept.encode()):,} more bytes]\n"

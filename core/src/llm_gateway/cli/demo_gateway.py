@@ -1,4 +1,4 @@
-"""A gateway of the demo's own: started as any client starts it, spoken to through the MCP SDK's client, and killed."""
+"""The demo's gateway process: started like a client starts it, used through the MCP SDK, and killed."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from llm_gateway.installations import gateway_command
 if TYPE_CHECKING:
     from mcp import Client
 
-#: Notes the pid that it keeps when it becomes the gateway: the SDK does not tell it.
+#: Writes the pid to a file and then executes the gateway with the same pid. The SDK has no API for the pid.
 _SHELL = 'echo $$ > "$0" && exec "$@"'
 _COMMAND = (*gateway_command(), "serve")
-#: What a fresh home must not inherit from the settings of the usual one.
+#: The `LLM_GATEWAY_` variables that also apply to a temporary home. All others are removed: they may point to the usual home.
 _KEPT = ("LLM_GATEWAY_PLUGINS", "LLM_GATEWAY_LOG", "LLM_GATEWAY_DEPTH", "LLM_GATEWAY_PROVIDERS_")
 
 
 class DemoError(Exception):
-    """The gateway refused what the demo asked for."""
+    """The gateway refused a call of the demo, or the connection ended."""
 
 
 class DemoGateway:
-    """One life of the gateway."""
+    """One process of the gateway."""
 
     def __init__(self, client: Client, pid: int) -> None:
         self.pid = pid
         self._client = client
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool; its structured answer, also that of a job that failed. Raises DemoError if it was refused."""
+        """Call a tool and return its structured answer, also for a failed job. Raises DemoError if the call was refused."""
         answer = await self._client.call_tool(tool, arguments)
         data: dict[str, Any] = dict(answer.structured_content or {})
         if answer.is_error and "jobId" not in data:
@@ -43,11 +43,11 @@ class DemoGateway:
         return data
 
     async def tools(self) -> set[str]:
-        """The names of its tools."""
+        """Return the names of its tools."""
         return {tool.name for tool in (await self._client.list_tools()).tools}
 
     def kill(self) -> None:
-        """SIGKILL: no last words, no cleaning up."""
+        """Send SIGKILL: the gateway cannot clean up."""
         os.kill(self.pid, signal.SIGKILL)
 
 
@@ -58,10 +58,11 @@ async def gateway_process(home: Path, environ: Mapping[str, str]) -> AsyncIterat
         from mcp import Client, StdioServerParameters
     except ImportError:
         raise UsageError(
-            "the demo is an MCP client and needs the MCP SDK, which comes with the transport: "
-            "pip install llm-gateway-transport-mcp"
+            "the demo is an MCP client and needs the MCP SDK; install it with: pip install llm-gateway-transport-mcp"
         ) from None
-    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # it will complain that its server died; that is the point
+    logging.getLogger("mcp").setLevel(
+        logging.CRITICAL
+    )  # the SDK would log that its server died, which is intended here
     pid_file = home / "demo.pid"
     server = StdioServerParameters(
         command="/bin/sh", args=["-c", _SHELL, str(pid_file), *_COMMAND], env=dict(environ), cwd=os.getcwd()
@@ -71,7 +72,7 @@ async def gateway_process(home: Path, environ: Mapping[str, str]) -> AsyncIterat
 
 
 def demo_environment(home: Path, *, fresh: bool) -> dict[str, str]:
-    """The gateway's environment; in a fresh home without the usual home's settings."""
+    """Return the environment of the gateway. With a temporary home it has no settings of the usual home."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -80,19 +81,19 @@ def demo_environment(home: Path, *, fresh: bool) -> dict[str, str]:
     return {**kept, "LLM_GATEWAY_HOME": str(home), "LLM_GATEWAY_ECHO_HOME": str(home / "echo")}
 
 
-async def end_everything(environ: Mapping[str, str]) -> None:
-    """End the jobs that an interrupted demo left running in its home."""
+async def cancel_all(environ: Mapping[str, str]) -> None:
+    """Cancel the jobs that still run in the home after an interrupted demo."""
     from llm_gateway.gateway import open_gateway
 
     async with open_gateway(environ) as gateway:
-        left = await gateway.store.unfinished()
-        for job in left:
+        jobs = await gateway.store.unfinished()
+        for job in jobs:
             await gateway.supervisor.cancel(job)
-        await gateway.supervisor.wait([job.id for job in left], until_all=True, timeout_s=15)
+        await gateway.supervisor.wait([job.id for job in jobs], until_all=True, timeout_s=15)
 
 
 def is_running(pid: int | None) -> bool:
-    """Whether a process of ours is there. A pid is only asked for, never signalled."""
+    """Return whether a process exists. Signal 0 only checks for the process."""
     if pid is None:
         return False
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""`llm-gateway doctor`: whether everything is in order. Changes nothing, and speaks to nobody outside this machine."""
+"""`llm-gateway doctor`: check the installation. Changes nothing, and does not use the network."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _OPEN_S = 15.0
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look, tell, and fail if something is broken."""
+    """Run the subcommand. The exit code is 1 if something is broken."""
     log_to_stderr()
 
-    async def look(_scopes: Scopes) -> int:
+    async def check(_scopes: Scopes) -> int:
         report = await examine()
         if options.json:
             say_json(report)
         else:
-            _tell(report)
+            _show(report)
         return Exit.OK if report["ok"] else Exit.FAILED
 
-    return run_async(look)
+    return run_async(check)
 
 
 _LOGIN = {"yes": "logged in", "no": "not logged in", "unknown": "login unknown"}
 
 
 async def examine() -> dict[str, Any]:
-    """Look at everything. `problems` is what is broken, `notes` what is worth knowing."""
+    """Check everything and return a report. `problems` are faults, `notes` are hints."""
     problems: list[str] = []
     notes: list[str] = []
     host = PluginHost.discover(os.environ, reserved=RESERVED)
@@ -88,7 +88,7 @@ def _settings(host: PluginHost, problems: list[str], notes: list[str]) -> Settin
 
 
 def _configured(host: PluginHost, settings: Settings, problems: list[str]) -> bool:
-    """Hand the plugins their settings and collect what they bring, so that the host learns who brings a name that is taken."""
+    """Pass the plugins their settings and collect their operations and commands: the host then reports conflicting names."""
     try:
         host.configure(settings.plugins, settings.provider_options)
     except PluginError as error:
@@ -103,14 +103,16 @@ def _home(home: Path, problems: list[str], notes: list[str]) -> dict[str, Any]:
     try:
         facts = home.stat()
     except FileNotFoundError:
-        notes.append(f"home: {home} is not there yet; the first start makes it")
+        notes.append(f"home: {home} does not exist yet; the first start creates it")
         return {"path": str(home), "exists": False}
     except OSError as error:
         problems.append(f"home: {home}: {error.strerror}")
         return {"path": str(home), "exists": True}
     mode = stat.S_IMODE(facts.st_mode)
     if mode & 0o077:
-        problems.append(f"home: {home} is open to others (mode {mode:04o}); the next start, or chmod 700, closes it")
+        problems.append(
+            f"home: other users can access {home} (mode {mode:04o}); run chmod 700, or start the gateway, which does it"
+        )
     if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
         problems.append(f"home: {home} belongs to another user")
     elif not os.access(home, os.R_OK | os.W_OK | os.X_OK):
@@ -121,7 +123,7 @@ def _home(home: Path, problems: list[str], notes: list[str]) -> dict[str, Any]:
 async def _store(host: PluginHost, settings: Settings, problems: list[str]) -> dict[str, Any]:
     url = masked_url(settings.store.url)
 
-    async def look() -> dict[str, Any]:
+    async def check() -> dict[str, Any]:
         store = host.open_store(settings.store.url, str(settings.home))
         if not settings.home.is_dir():
             return {}
@@ -133,102 +135,100 @@ async def _store(host: PluginHost, settings: Settings, problems: list[str]) -> d
         health.pop("url", None)
         return health
 
-    return {"url": url, **await _tried(f"store {url}", look, problems)}
+    return {"url": url, **await _try(f"store {url}", check, problems)}
 
 
 async def _engine(host: PluginHost, settings: Settings, problems: list[str]) -> dict[str, Any]:
     url = masked_url(settings.engine.url)
 
-    async def look() -> dict[str, Any]:
+    async def check() -> dict[str, Any]:
         engine = host.open_engine(settings.engine.url, str(settings.home))
         await engine.aopen()
         await engine.aclose()
         return {}
 
-    return {"url": url, **await _tried(f"engine {url}", look, problems)}
+    return {"url": url, **await _try(f"engine {url}", check, problems)}
 
 
 def _diagnoses(host: PluginHost, problems: list[str]) -> list[dict[str, Any]]:
-    """What the plugins say of this machine. Blocking."""
-    found = [one for _, one in host.diagnoses()]
-    problems += [f"{one.name}: {one.message}" for one in found if not one.ok]
-    return [{"name": one.name, "ok": one.ok, "message": one.message} for one in found]
+    """Return the checks of the plugins. Blocking."""
+    diagnoses = [diagnosis for _, diagnosis in host.diagnoses()]
+    problems += [f"{diagnosis.name}: {diagnosis.message}" for diagnosis in diagnoses if not diagnosis.ok]
+    return [{"name": diagnosis.name, "ok": diagnosis.ok, "message": diagnosis.message} for diagnosis in diagnoses]
 
 
-async def _tried(what: str, look: Callable[[], Awaitable[dict[str, Any]]], problems: list[str]) -> dict[str, Any]:
+async def _try(name: str, check: Callable[[], Awaitable[dict[str, Any]]], problems: list[str]) -> dict[str, Any]:
     try:
         with anyio.fail_after(_OPEN_S):
-            return {"ok": True, **await look()}
+            return {"ok": True, **await check()}
     except TimeoutError:
-        why = f"no answer in {_OPEN_S:.0f} s"
-    except Exception as error:  # a plugin's defect is what we are here to tell
-        told = explain(error)
-        why = told.text.removeprefix("llm-gateway: ") if told else f"{type(error).__name__}: {error}"
-    problems.append(f"{what}: {why}")
-    return {"ok": False, "problem": why}
+        problem = f"no answer in {_OPEN_S:.0f} s"
+    except Exception as error:  # a plugin can raise anything, and the report must show it
+        explanation = explain(error)
+        if explanation is None:
+            problem = f"{type(error).__name__}: {error}"
+        else:
+            problem = explanation.text.removeprefix("llm-gateway: ")
+    problems.append(f"{name}: {problem}")
+    return {"ok": False, "problem": problem}
 
 
 async def _providers(
     host: PluginHost, settings: Settings | None, problems: list[str], notes: list[str]
 ) -> list[dict[str, Any]]:
-    seen: dict[str, dict[str, Any]] = {}
+    reports: dict[str, dict[str, Any]] = {}
 
-    async def look(name: str) -> None:
-        seen[name] = await look_at_provider(host.providers[name], settings, os.environ)
+    async def check(name: str) -> None:
+        reports[name] = await look_at_provider(host.providers[name], settings, os.environ)
 
     async with anyio.create_task_group() as tasks:
         for name in host.providers:
-            tasks.start_soon(look, name)
-    for name, one in sorted(seen.items()):
-        if one["installed"] and "problem" in one:
-            problems.append(f"provider {name}: {one['problem']}")
-        elif "problem" in one:
-            notes.append(
-                f"provider {name}: {one['problem']}; {one['recovery'] or 'its plugin names no way to install it'}"
-            )
-        elif one.get("inRange") in ("newer", "older"):
-            first, last = one["seenToWork"]
-            notes.append(
-                f"provider {name}: {one['version']} is {one['inRange']} than what was seen to work ({first} to {last})"
-            )
-    return [seen[name] for name in sorted(seen)]
+            tasks.start_soon(check, name)
+    for name, provider in sorted(reports.items()):
+        if provider["installed"] and "problem" in provider:
+            problems.append(f"provider {name}: {provider['problem']}")
+        elif "problem" in provider:
+            recovery = provider["recovery"] or "its plugin does not say how to install it"
+            notes.append(f"provider {name}: {provider['problem']}; {recovery}")
+        elif provider.get("inRange") in ("newer", "older"):
+            first, last = provider["seenToWork"]
+            comparison = f"{provider['version']} is {provider['inRange']} than the tested versions"
+            notes.append(f"provider {name}: {comparison} ({first} to {last})")
+    return [reports[name] for name in sorted(reports)]
 
 
-def _tell(report: dict[str, Any]) -> None:
-    def row(ok: bool, name: str, text: str) -> None:
-        say(f"{state('ok' if ok else 'broken', sys.stdout)}{'    ' if ok else ''}  {name:12} {text}")
+def _row(ok: bool, name: str, text: str) -> None:
+    mark = f"{state('ok', sys.stdout)}    " if ok else state("broken", sys.stdout)
+    say(f"{mark}  {name:12} {text}")
 
-    row(
-        True,
-        "gateway",
-        f"{report['version']}, Python {report['python']}, SQLite {report['sqlite']}, {report['system']}",
-    )
+
+def _show(report: dict[str, Any]) -> None:
+    versions = f"{report['version']}, Python {report['python']}, SQLite {report['sqlite']}, {report['system']}"
+    _row(True, "gateway", versions)
     if "settings" in report:
-        row(
-            True,
-            "settings",
-            report["settings"]["file"] + ("" if report["settings"]["exists"] else " (not there: defaults)"),
-        )
-        home = report["home"]
-        row(
-            not any(p.startswith("home:") for p in report["problems"]), "home", f"{home['path']} {home.get('mode', '')}"
-        )
-        for name in ("store", "engine"):
-            jobs = " ".join(f"{count} {word}" for word, count in report[name].get("jobs", {}).items())
-            row(report[name]["ok"], name, f"{report[name]['url']} {jobs}")
-    for one in report.get("plugins", ()):
-        row(one["ok"], one["name"], one["message"] if one["ok"] else "see below")
-    for one in report["providers"]:
-        if one["installed"]:
-            row(
-                "problem" not in one,
-                one["name"],
-                f"{one.get('version') or 'version unknown'} {one['path']}, {_LOGIN[one['login']]}",
-            )
+        _show_home(report)
+    for plugin in report.get("plugins", ()):
+        _row(plugin["ok"], plugin["name"], plugin["message"] if plugin["ok"] else "see below")
+    for provider in report["providers"]:
+        if provider["installed"]:
+            version = provider.get("version") or "version unknown"
+            text = f"{version} {provider['path']}, {_LOGIN[provider['login']]}"
+            _row("problem" not in provider, provider["name"], text)
         else:
-            say(f"{styled('-', 'dim', sys.stdout)}       {one['name']:12} not installed")
+            say(f"{styled('-', 'dim', sys.stdout)}       {provider['name']:12} not installed")
     for note in report["notes"]:
         say(f"{styled('note', 'yellow', sys.stdout)}    {note}")
     for problem in report["problems"]:
         say(f"{state('broken', sys.stdout)}  {problem}")
     say("everything is in order" if report["ok"] else f"{len(report['problems'])} broken")
+
+
+def _show_home(report: dict[str, Any]) -> None:
+    settings, home = report["settings"], report["home"]
+    missing = "" if settings["exists"] else " (does not exist: defaults)"
+    _row(True, "settings", f"{settings['file']}{missing}")
+    home_ok = not any(problem.startswith("home:") for problem in report["problems"])
+    _row(home_ok, "home", f"{home['path']} {home.get('mode', '')}")
+    for name in ("store", "engine"):
+        jobs = " ".join(f"{count} {status}" for status, count in report[name].get("jobs", {}).items())
+        _row(report[name]["ok"], name, f"{report[name]['url']} {jobs}")

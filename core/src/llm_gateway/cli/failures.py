@@ -1,4 +1,4 @@
-"""From an exception to words for a person and an exit code."""
+"""Convert an exception to a message for the user and an exit code."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from llm_gateway.settings import SettingsError
 
 
 class UsageError(Exception):
-    """The command was used wrongly; the message says how to do it right."""
+    """The command was used in a wrong way. The message is the correction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What is said of a failure, and the exit code."""
+class Explanation:
+    """The message for a failure, and the exit code."""
 
     text: str
     code: Exit
 
 
-def explain(error: BaseException) -> Told | None:
-    """Say what went wrong. None: a defect of ours, whose traceback is wanted."""
+def explain(error: BaseException) -> Explanation | None:
+    """Return the explanation of an error. None for a bug of the gateway: then the traceback is shown."""
     inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
     if len(inner) == 1:  # an exception group, as task groups raise it
         return explain(inner[0])
     if isinstance(error, SettingsError):
-        between = " " if len(error.problems) == 1 else "\n"
-        return Told(text=f"llm-gateway: the settings cannot be used:{between}{error}", code=Exit.USAGE)
+        separator = " " if len(error.problems) == 1 else "\n"
+        return Explanation(text=f"llm-gateway: the settings are not valid:{separator}{error}", code=Exit.USAGE)
     if isinstance(error, (UsageError, PluginError, LocationError)):
-        return Told(text=f"llm-gateway: {error}", code=Exit.USAGE)
+        return Explanation(text=f"llm-gateway: {error}", code=Exit.USAGE)
     if isinstance(error, GatewayError):
-        return Told(text=f"llm-gateway: {error_text(error)}", code=exit_of(error))
+        return Explanation(text=f"llm-gateway: {error_text(error)}", code=exit_of(error))
     return None
 
 
 def exit_of(error: GatewayError) -> Exit:
-    """A request that must be worded otherwise is wrong usage, everything else a failure."""
+    """Return the exit code of an error: USAGE for an invalid request, FAILED for all others."""
     return Exit.USAGE if isinstance(error, InvalidRequest) else Exit.FAILED
 
 
 def error_text(error: GatewayError) -> str:
-    """An error with its advice and the provider's words."""
+    """Return the message of an error, its recovery and the message of the provider."""
     lines = [f"{error.message} ({error.code})", error.recovery or ""]
     if error.provider_message:
-        lines.append(f"The provider said: {error.provider_message}")
+        lines.append(f"Message of the provider: {error.provider_message}")
     return "\n".join(filter(None, lines))

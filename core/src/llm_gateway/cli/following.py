@@ -1,4 +1,4 @@
-"""Watching a job: what its agent does, line by line, until it has ended."""
+"""Follow a job: show line by line what its agent does, until the job has ended."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Event, EventKind
 
-#: How long the last events may take to be shown once the job has ended.
-_REST_S = 2.0
+#: How long to wait for the last events after the job has ended.
+_LAST_EVENTS_S = 2.0
 _MARKS = {EventKind.TOOL: "▸", EventKind.STATUS: "·", EventKind.TEXT: " "}
 
 
 async def follow(gateway: Gateway, job: Job, *, show: bool) -> None:
-    """Wait for the end of a job; with `show`, tell on stderr what its agent does."""
+    """Wait for the end of a job. With `show`, print on stderr what its agent does."""
     async with anyio.create_task_group() as tasks:
         seen = anyio.Event()
         if show:
             tasks.start_soon(_show, gateway, job, seen)
         await gateway.supervisor.wait([job.id], until_all=True, timeout_s=None)
         if show:
-            with anyio.move_on_after(_REST_S):
+            with anyio.move_on_after(_LAST_EVENTS_S):
                 await seen.wait()
         tasks.cancel_scope.cancel()
 
 
 async def _show(gateway: Gateway, job: Job, seen: anyio.Event) -> None:
     if job.state is JobState.QUEUED:
-        say(styled("· waiting for a place", "dim", sys.stderr), sys.stderr)
+        say(styled("· queued", "dim", sys.stderr), sys.stderr)
     try:
         if job.provider in gateway.providers:
             async for event in gateway.supervisor.watch(job):
-                _tell(event)
-    except GatewayError:  # its job files are gone; the reply is kept elsewhere
+                _show_event(event)
+    except GatewayError:  # its job files are deleted; the reply is stored elsewhere
         pass
     seen.set()
 
 
-def _tell(event: Event) -> None:
+def _show_event(event: Event) -> None:
     mark = _MARKS.get(event.kind)
     text = one_line(event.text, 160)
     if mark is not None and text:
@@ -51,7 +51,7 @@ def _tell(event: Event) -> None:
 
 
 def exit_of_status(status: str) -> Exit:
-    """Completed is well, unfinished is unfinished, all else has failed."""
+    """Return the exit code for the status of a job."""
     if status == JobState.COMPLETED.value:
         return Exit.OK
     return Exit.UNFINISHED if status in ("queued", "running", "deferred") else Exit.FAILED

@@ -25,7 +25,7 @@ _TERMINAL = ("completed", "failed", "canceled", "interrupted")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what was asked for."""
+    """Run the subcommand."""
     return with_gateway(lambda gateway: _VERBS[options.verb](gateway, options))
 
 
@@ -55,8 +55,9 @@ async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
 
 
 async def _tail(gateway: Gateway, options: argparse.Namespace) -> int:
-    await call(gateway, "llm_job_status", {"jobId": options.job})  # refuses what is no job
-    if job := await gateway.store.get_job(JobId(options.job)):
+    await call(gateway, "llm_job_status", {"jobId": options.job})  # raises for an unknown id
+    job = await gateway.store.get_job(JobId(options.job))
+    if job is not None:
         await follow(gateway, job, show=True)
     return show_answer(await call(gateway, "llm_job_result", {"jobId": options.job}))
 
@@ -65,12 +66,14 @@ async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
     deadline = None if options.timeout is None else time.monotonic() + duration_s(options.timeout)
     ids = list(dict.fromkeys(options.job))
     while True:
-        left = _WAIT_MS if deadline is None else max(0, min(_WAIT_MS, round((deadline - time.monotonic()) * 1000)))
+        left_ms = _WAIT_MS
+        if deadline is not None:
+            left_ms = max(0, min(_WAIT_MS, round((deadline - time.monotonic()) * 1000)))
         until = "any" if options.any else "all"
-        found = await call(gateway, "llm_job_wait", {"jobIds": ids, "until": until, "timeoutMs": left})
+        found = await call(gateway, "llm_job_wait", {"jobIds": ids, "until": until, "timeoutMs": left_ms})
         ended = [job for job in found["jobs"] if job["status"] in _TERMINAL]
         enough = bool(ended) if options.any else not found["pending"]
-        if enough or left == 0:
+        if enough or left_ms == 0:
             break
     if options.json:
         say_json(found)
@@ -101,15 +104,15 @@ async def _result(gateway: Gateway, options: argparse.Namespace) -> int:
         return show_answer(found)
     pages = [found["text"]]
     page = found
-    while (offset := page.get("nextOffset")) is not None:
-        page = await call(gateway, "llm_job_result", {"jobId": options.job, "offset": offset})
+    while page.get("nextOffset") is not None:
+        page = await call(gateway, "llm_job_result", {"jobId": options.job, "offset": page["nextOffset"]})
         pages.append(page["text"])
     warnings = [warning for warning in found["warnings"] if warning.get("code") != "text_cut"]
     return show_answer({**found, "text": "".join(pages), "warnings": warnings})
 
 
 async def _raw(gateway: Gateway, job_id: str, stream: str) -> int:
-    """Copy the program's own output, page by page, as it stands."""
+    """Copy the output of the agent's program to stdout, page by page, unchanged."""
     offset = 0
     while True:
         arguments = {"jobId": job_id, "raw": stream, "offset": offset, "maxChars": _PAGE_BYTES}

@@ -1,4 +1,4 @@
-"""What is shown of values that may be secret."""
+"""Mask values that may be secret."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ MASK = "***"
 
 
 def masked_env(env: Mapping[str, str]) -> dict[str, str]:
-    """Names without values."""
+    """Return the names with masked values."""
     return dict.fromkeys(env, MASK)
 
 
 def masked_url(url: str) -> str:
-    """An address without user, password and query: all of them may say too much."""
+    """Return an address with user, password and query masked: each of them can contain a secret."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return MASK
-    place = parts.netloc
-    if "@" in place:
-        place = f"{MASK}@{place.rpartition('@')[2]}"
-    if place == parts.netloc and not parts.query:
+    host = parts.netloc
+    if "@" in host:
+        host = f"{MASK}@{host.rpartition('@')[2]}"
+    if host == parts.netloc and not parts.query:
         return url
-    return urlunsplit((parts.scheme, place, parts.path, MASK if parts.query else "", parts.fragment))
+    return urlunsplit((parts.scheme, host, parts.path, MASK if parts.query else "", parts.fragment))
 
 
 def plain(value: Any) -> Any:
-    """A setting as JSON has it."""
+    """Convert the value of a setting to JSON types."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Reading what a person typed: durations, `name=value`."""
+"""Parse arguments of the command line: durations and `name=value`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def duration_s(text: str) -> float:
-    """`90`, `90s`, `1.5m`, `2h`, in seconds."""
+    """Convert `90`, `90s`, `1.5m` or `2h` to seconds. Raises UsageError."""
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smh]?)", text.strip())
     if found is None:
-        raise UsageError(f"{text!r} is no time; write 90, 90s, 10m or 2h")
+        raise UsageError(f"{text!r} is not a time; write 90, 90s, 10m or 2h")
     return float(found[1]) * _UNITS[found[2]]
 
 
 def parameters(pairs: Iterable[str]) -> dict[str, Any]:
-    """`name=value`, each value JSON, or a word that stands for itself. `null` is as good as not given."""
+    """Parse `name=value` pairs. A value is JSON or else plain text. `null` leaves the parameter out. Raises UsageError."""
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

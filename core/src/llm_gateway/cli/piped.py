@@ -1,4 +1,4 @@
-"""Text that is piped into a command beside its words."""
+"""Read text that is piped into a command."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import sys
 
 from llm_gateway.cli.failures import UsageError
 
-#: More than any prompt may have, so that the gateway can say that it is too long.
+#: More than the limit of a prompt, so that a longer prompt gets the gateway's error message.
 MOST_BYTES = 11_000_000
-#: How long the first byte may take. A program that calls us may have left us a pipe into which nobody ever writes.
+#: How long to wait for the first byte. The calling program may have passed a pipe to which no process writes.
 _FIRST_BYTE_S = 30.0
 _NOTICE_S = 3.0
 
 
 def all_of_stdin() -> str:
-    """Read stdin to its end. Raises UsageError for what is not UTF-8. Blocking."""
+    """Read stdin to its end. Raises UsageError if it is not UTF-8. Blocking."""
     data = sys.stdin.buffer.read(MOST_BYTES)
     try:
         return data.decode("utf-8-sig")
@@ -26,9 +26,9 @@ def all_of_stdin() -> str:
 
 
 def piped_text() -> str:
-    """Read what was piped in, or redirected from a file; empty on a terminal, for /dev/null, or when nothing comes. Blocking.
+    """Read text from a pipe or a redirected file. Empty for a terminal, for /dev/null, or if no text comes in time. Blocking.
 
-    Raises UsageError for what is not UTF-8.
+    Raises UsageError if the text is not UTF-8.
     """
     try:
         descriptor = sys.stdin.fileno()
@@ -43,12 +43,12 @@ def piped_text() -> str:
 
 
 def _begins(descriptor: int) -> bool:
-    """Whether a first byte, or the end, comes in time."""
+    """Return whether the first byte or the end comes in time."""
     if select.select([descriptor], [], [], _NOTICE_S)[0]:
         return True
-    sys.stderr.write("waiting for text on stdin; if there is none, call this with </dev/null\n")
+    sys.stderr.write("waiting for text on stdin; if there is none, add </dev/null to the command\n")
     sys.stderr.flush()
     if select.select([descriptor], [], [], _FIRST_BYTE_S - _NOTICE_S)[0]:
         return True
-    sys.stderr.write(f"nothing came on stdin within {_FIRST_BYTE_S:.0f} s: going on without it\n")
+    sys.stderr.write(f"no text on stdin within {_FIRST_BYTE_S:.0f} s: continuing without it\n")
     return False

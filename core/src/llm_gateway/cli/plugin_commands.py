@@ -1,4 +1,4 @@
-"""Commands that plugins bring."""
+"""Commands of plugins."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 import os
 
 from llm_gateway import Command
-from llm_gateway.cli.parser import known
+from llm_gateway.cli.parser import command_names
 from llm_gateway.cli.running import log_to_stderr, with_gateway
 from llm_gateway.operations.surface import first_owners
 from llm_gateway.plugins import PluginHost
 
 
 def commands(parser: argparse.ArgumentParser) -> list[Command]:
-    """Load the extensions and ask them; a name that is taken stays with who has it."""
+    """Load the extensions and return their commands. A command with a name that exists already is left out."""
     log_to_stderr()
     host = PluginHost.discover(os.environ)
     host.load(("extension",))
@@ -21,19 +21,19 @@ def commands(parser: argparse.ArgumentParser) -> list[Command]:
 
 
 def usable(host: PluginHost, parser: argparse.ArgumentParser) -> list[Command]:
-    """The commands that loaded plugins bring; what is wrong with one is reported to the host."""
-    right = []
+    """Return the valid commands of the loaded plugins. Problems are reported to the host."""
+    valid = []
     for plugin, command in host.commands():
         if (command.run is None) == (command.work is None):
             host.report(plugin, f"the command {command.name} must have exactly one of run and work")
         else:
-            right.append((plugin, command))
-    found = first_owners(host, "the command", right, taken=known(parser))
+            valid.append((plugin, command))
+    found = first_owners(host, "the command", valid, taken=command_names(parser))
     return [found[name] for name in sorted(found)]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry out a command that a plugin brought."""
+    """Run a command of a plugin."""
     command: Command = arguments.command
     if command.run is not None:
         return command.run(arguments)

@@ -1,7 +1,7 @@
-"""`llm-gateway plugin new`: a distribution that passes its tests as it is, to begin from.
+"""`llm-gateway plugin new`: create a distribution with a plugin whose tests pass.
 
-A template is a file under `templates/`: `common/` for every kind, then the kind's own. `package__` in its path and `${…}` in its
-text are filled in. A template that is a link is somebody else's living code: what it shows cannot go stale.
+The templates are files under `templates/`: `common/` for every kind, and one folder for each kind. `package__` and `name__` in
+paths and `${…}` in texts are replaced. A template that is a symlink uses the code of another plugin, so it is always up to date.
 """
 
 from __future__ import annotations
@@ -21,29 +21,27 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write it."""
+    """Run the subcommand."""
     kinds = sorted(path.name for path in TEMPLATES.iterdir() if path.name != "common")
     if options.kind not in kinds:
-        raise UsageError(
-            f"there is nothing to begin a plugin of kind {options.kind} from; the kinds: {', '.join(kinds)}"
-        )
+        raise UsageError(f"{options.kind} is not a kind of plugin; the kinds are: {', '.join(kinds)}")
     if not _NAME.fullmatch(options.name):
-        raise UsageError(f"{options.name!r} is no name for a plugin: small letters and digits, with _ between")
+        raise UsageError(f"{options.name!r} is not a valid name: use lower-case letters, digits and _ between them")
     distribution = f"llm-gateway-{options.kind}-{options.name.replace('_', '-')}"
     folder = Path(options.into) if options.into else Path(distribution)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty: give another folder with --into")
+        raise UsageError(f"{folder} exists and is not an empty folder: name another folder with --into")
     for path in write(options.kind, options.name, distribution, folder):
         say(str(folder / path))
-    say(f"\nIt passes its tests as it is:\n\n  cd {folder}\n  pip install --editable '.[test]'\n  pytest")
+    say(f"\nInstall it and run its tests:\n\n  cd {folder}\n  pip install --editable '.[test]'\n  pytest")
     return Exit.OK
 
 
 def write(kind: str, name: str, distribution: str, folder: Path) -> list[Path]:
-    """Fill the templates in; the paths of what was written, below the folder."""
+    """Write the files from the templates. Returns their paths, relative to the folder."""
     package = distribution.replace("-", "_")
     major, minor, *_ = llm_gateway.__version__.split(".")
-    words = {
+    replacements = {
         "kind": kind,
         "name": name,
         "title": name.replace("_", " ").capitalize(),
@@ -53,10 +51,11 @@ def write(kind: str, name: str, distribution: str, folder: Path) -> list[Path]:
         "core": f"llm-gateway-core>={major}.{minor},<{major}.{int(minor) + 1}",
     }
     written = []
-    for source in [one for part in ("common", kind) for one in sorted((TEMPLATES / part).rglob("*.tmpl"))]:
+    sources = [*sorted((TEMPLATES / "common").rglob("*.tmpl")), *sorted((TEMPLATES / kind).rglob("*.tmpl"))]
+    for source in sources:
         below = source.relative_to(TEMPLATES).as_posix().partition("/")[2].removesuffix(".tmpl")
         path = Path(below.replace("package__", package).replace("name__", name))
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(Template(source.read_text("utf-8")).safe_substitute(words), "utf-8")
+        (folder / path).write_text(Template(source.read_text("utf-8")).safe_substitute(replacements), "utf-8")
         written.append(path)
     return written

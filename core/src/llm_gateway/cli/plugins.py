@@ -1,4 +1,4 @@
-"""`llm-gateway plugins`: every installed plugin. Opens no store and no engine."""
+"""`llm-gateway plugins`: list every installed plugin. Opens no store and no engine."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from llm_gateway.settings import SettingsError, load_settings
 
 
 def run(options: argparse.Namespace) -> int:
-    """List them. Each one is loaded, so that what is wrong with it comes to light."""
+    """Run the subcommand. Every plugin is loaded, so that its problems are found."""
     log_to_stderr()
     host = PluginHost.discover(os.environ, reserved=RESERVED)
     host.load(KINDS)
-    _ask_all(host)
+    _find_conflicts(host)
     if options.json:
         say_json({"plugins": [_shown(record) for record in host.records], "problems": list(host.problems)})
         return Exit.OK
@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _ask_all(host: PluginHost) -> None:
-    """Have plugins say what they bring, as far as the settings can be read: a name that is taken comes to light."""
+def _find_conflicts(host: PluginHost) -> None:
+    """Collect what the plugins define, so that the host reports names that are used twice. Needs valid settings."""
     with suppress(SettingsError, PluginError):
         settings = load_settings(os.environ, host.settings_sections())
         host.require_policies(settings.approval.required_policies)

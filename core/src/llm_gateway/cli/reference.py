@@ -1,4 +1,4 @@
-"""Every key of the settings with its type, default and meaning: for the manual and for `llm-gateway config`."""
+"""Every key of the settings with its type, default and description, for the manual."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from llm_gateway.settings.keys import FIXED_NAMES, env_name, has_env, keys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingKey:
-    """One key."""
+    """One key of the settings."""
 
-    path: tuple[str, ...]  #: `<name>` stands for a name of the user's
+    path: tuple[str, ...]  #: `<name>` stands for a name that users choose
     type: str
     default: str
     env: tuple[str, ...]  #: the environment variables that override it
@@ -31,19 +31,24 @@ class SettingKey:
 
 
 def reference(sections: PluginSections | None = None) -> list[SettingKey]:
-    """Every key of the kernel, then those of the loaded plugins."""
+    """Return every key of the kernel, then those of the loaded plugins."""
     return [
         SettingKey(
             path=path,
             type=_type_name(info.annotation),
             default=_default(info),
-            env=(env_name(path), *(name for name, (fixed, _) in FIXED_NAMES.items() if fixed == path))
-            if has_env(path, info)
-            else (),
+            env=_env_names(path, info),
             description=info.description or "",
         )
         for path, info in keys(sections or PluginSections())
     ]
+
+
+def _env_names(path: tuple[str, ...], info: FieldInfo) -> tuple[str, ...]:
+    if not has_env(path, info):
+        return ()
+    older = [name for name, (fixed, _) in FIXED_NAMES.items() if fixed == path]
+    return (env_name(path), *older)
 
 
 def _type_name(annotation: Any) -> str:
@@ -60,8 +65,8 @@ def _type_name(annotation: Any) -> str:
 
 
 def _default(info: FieldInfo) -> str:
-    if isinstance(info.json_schema_extra, dict) and (shown := info.json_schema_extra.get("shown_default")):
-        return str(shown)
+    if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("shown_default"):
+        return str(info.json_schema_extra["shown_default"])
     value = info.get_default(call_default_factory=True)
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
@@ -69,4 +74,4 @@ def _default(info: FieldInfo) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return f'"{value.value if isinstance(value, Enum) else value}"'
-    return "none" if value is None else "{}" if value == {} else str(value)
+    return "none" if value is None else str(value)

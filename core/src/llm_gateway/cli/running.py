@@ -1,4 +1,4 @@
-"""Running a command's asynchronous part: logging, signals, an open gateway."""
+"""Run the asynchronous part of a command: logging, signals, an open gateway."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from llm_gateway.model.operation import AskHuman, CallContext
 from llm_gateway.settings import Settings
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-#: How long an interrupted command waits until the job that it has just handed in runs.
-_LEAVE_S = 2.0
+#: How long an interrupted command waits until a job that it has just submitted is started.
+_START_S = 2.0
 log = logging.getLogger("llm_gateway.cli")
 
 
 def log_to_stderr() -> None:
-    """Send the log to stderr, at the level of LLM_GATEWAY_LOG: stdout belongs to a protocol, or to the answer."""
+    """Send the log to stderr, at the level of LLM_GATEWAY_LOG. stdout is for the protocol or the answer only."""
     level = os.environ.get("LLM_GATEWAY_LOG", "").upper() or "WARNING"
     if level not in LEVELS:
         raise UsageError(f"LLM_GATEWAY_LOG must be one of {', '.join(LEVELS)}")
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
-def tell_warnings(settings: Settings) -> None:
-    """Log what the settings say that will not be heard."""
+def log_warnings(settings: Settings) -> None:
+    """Log the warnings about the settings."""
     for warning in settings.warnings:
         log.warning("settings: %s", warning)
 
@@ -41,13 +41,13 @@ Scopes = list[anyio.CancelScope]
 
 
 def run_async(work: Callable[[Scopes], Awaitable[int]], *, interrupted: int = Exit.INTERRUPTED) -> int:
-    """Run to the end, or to SIGINT or SIGTERM; more signals change nothing.
+    """Run until the end, or until SIGINT or SIGTERM. Further signals have no effect.
 
-    :param work: given the scopes of which a signal cancels the last; it may add an inner one.
+    :param work: gets a list of cancel scopes. A signal cancels the last one; `work` may append an inner scope.
     :param interrupted: the exit code after a signal.
     """
 
-    async def whole() -> int:
+    async def run_with_signals() -> int:
         code = interrupted
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with anyio.create_task_group() as tasks:
@@ -62,36 +62,36 @@ def run_async(work: Callable[[Scopes], Awaitable[int]], *, interrupted: int = Ex
                 tasks.cancel_scope.cancel()
         return code
 
-    code = anyio.run(whole, backend="asyncio")
+    code = anyio.run(run_with_signals, backend="asyncio")
     if code == Exit.INTERRUPTED:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not tear the last words
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the last output
     return code
 
 
 async def call(
     gateway: Gateway, name: str, arguments: Mapping[str, Any], ask: AskHuman | None = None
 ) -> dict[str, Any]:
-    """Carry out an operation for the person at this machine; the answer as on the wire. Raises UsageError if nobody brings it."""
+    """Run an operation for the user of this machine. Returns the answer in wire format. Raises UsageError if it does not exist."""
     if name not in gateway.operations:
-        raise UsageError(f"{name} is not there: llm-gateway-extension-operations is not installed, or not loaded")
+        raise UsageError(f"the operation {name} is not available: install or load llm-gateway-extension-operations")
     result = await gateway.call(name, arguments, CallContext(ask=ask))
     found: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
     return found
 
 
 def with_gateway(work: Callable[[Gateway], Awaitable[int]]) -> int:
-    """Open the gateway of this home and work with it."""
+    """Open the gateway of this home and run `work` with it."""
     log_to_stderr()
 
-    async def whole(scopes: Scopes) -> int:
+    async def run_work(scopes: Scopes) -> int:
         code: int = Exit.INTERRUPTED
         async with open_gateway() as gateway:
-            tell_warnings(gateway.settings)
-            with anyio.CancelScope() as scope:  # a signal ends the work alone, so that the gateway can be left in order
+            log_warnings(gateway.settings)
+            with anyio.CancelScope() as scope:  # a signal cancels only the work; the gateway is then closed properly
                 scopes.append(scope)
                 code = await work(gateway)
-            with anyio.move_on_after(_LEAVE_S if scope.cancelled_caught else 0):
-                await gateway.supervisor.drained()  # what was accepted a moment ago gets its process
+            with anyio.move_on_after(_START_S if scope.cancelled_caught else 0):
+                await gateway.supervisor.drained()  # a job that was just accepted gets its process
         return code
 
-    return run_async(whole)
+    return run_async(run_work)

@@ -1,4 +1,4 @@
-"""Output: plain when piped, a little colour when a person looks, JSON when asked."""
+"""Output: plain text for pipes, some colour for terminals, JSON on request."""
 
 from __future__ import annotations
 
@@ -14,36 +14,40 @@ _STYLES = {"dim": "2", "bold": "1", "red": "31", "green": "32", "yellow": "33"}
 _GOOD, _BAD = {"completed", "loaded", "ok"}, {"failed", "interrupted", "broken"}
 
 
-def looked_at(stream: TextIO) -> bool:
-    """Whether a person sees this stream."""
+def is_terminal(stream: TextIO) -> bool:
+    """Return whether the stream is a terminal."""
     return stream.isatty()
 
 
 def styled(text: str, style: str, stream: TextIO) -> str:
-    """Colour, where a person looks and has not said NO_COLOR."""
-    if not looked_at(stream) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    """Return the text with a style if the stream is a terminal and NO_COLOR is not set."""
+    if not is_terminal(stream) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return coloured(text, _STYLES[style])
 
 
-def state(word: str, stream: TextIO) -> str:
-    """A state, in its colour."""
-    style = "green" if word in _GOOD else "red" if word in _BAD else "yellow"
-    return styled(word, style, stream)
+def state(name: str, stream: TextIO) -> str:
+    """Return the name of a state in its colour."""
+    style = "yellow"
+    if name in _GOOD:
+        style = "green"
+    elif name in _BAD:
+        style = "red"
+    return styled(name, style, stream)
 
 
 def shown(text: str, stream: TextIO) -> str:
-    """Words of others: as they are to a program, without control characters to a terminal. Text from a model is data."""
+    """Return text from an agent or caller, safe for this stream: a terminal gets it without control characters."""
     return for_stream(text, stream)
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """Words of others on one line."""
+    """Return text from an agent or caller on one line, without control characters, cut at `limit` characters."""
     return terminal.one_line(text, limit)
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line; half a surrogate pair in somebody's text is no reason to fail."""
+    """Print a line. Characters that the stream cannot encode, such as lone surrogates, are replaced."""
     out = stream or sys.stdout
     text = line_for(text, out)
     line = text if text.endswith("\n") else f"{text}\n"
@@ -57,7 +61,7 @@ def say_json(value: Any) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, state_column: int | None = None) -> None:
-    """Print a table; the last column is as wide as it likes."""
+    """Print a table. The width of the last column is not limited."""
     if not rows:
         return
     cells = [list(head), *([one_line(str(cell)) if cell is not None else "-" for cell in row] for row in rows)]

@@ -1,4 +1,4 @@
-"""`llm-gateway serve`: one client, until it closes its end or a signal comes. Runs go on in either case."""
+"""`llm-gateway serve`: serve one client until it disconnects or a signal arrives. Runs continue in both cases."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ import os
 from contextlib import suppress
 
 from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.running import Scopes, log_to_stderr, run_async, tell_warnings
+from llm_gateway.cli.running import Scopes, log_to_stderr, log_warnings, run_async
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 
 _M_ARENA_MAX = -8  #: of glibc's malloc.h
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve."""
+    """Run the subcommand."""
     _share_arenas()
     log_to_stderr()
     found = find_plugins(os.environ)
     host, settings = found
     transport = host.open_transport(arguments.transport)
     preload = getattr(transport, "preload", None)
-    if preload is not None and not arguments.prime:  # what the transport needs is imported while the gateway opens
+    if preload is not None and not arguments.prime:  # imports the modules of the transport while the gateway opens
         preload()
 
     async def serve(_scopes: Scopes) -> int:
         async with open_gateway(os.environ, found) as gateway:
-            tell_warnings(settings)
+            log_warnings(settings)
             if arguments.prime:
                 await getattr(transport, "prime", _nothing)(gateway)
                 return Exit.OK
             await transport.serve(gateway)
-            await gateway.supervisor.drained()  # what was accepted is started before we leave
+            await gateway.supervisor.drained()  # start all accepted jobs before the process exits
         return Exit.OK
 
     return run_async(serve, interrupted=Exit.OK)
 
 
 def _share_arenas() -> None:
-    """Have threads allocate from two arenas, where the C library can: one for each is 5 MB more under load, and creeps up."""
+    """Limit glibc to two malloc arenas. One arena for each thread needs 5 MB more under load, and grows over time."""
     import ctypes
 
     with suppress(AttributeError, OSError, TypeError):
@@ -46,4 +46,4 @@ def _share_arenas() -> None:
 
 
 async def _nothing(_gateway: Gateway) -> None:
-    """This transport has nothing to prepare."""
+    """Do nothing: this transport has nothing to prepare."""

@@ -17,11 +17,11 @@ _NONE = "none"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what was asked for."""
+    """Run the subcommand."""
     if options.verb == "use" and options.session == _NONE and not options.provider:
-        raise UsageError("sessions use none: name the --provider whose requests are to begin their own conversations")
+        raise UsageError("sessions use none: pass --provider NAME; its requests then start new conversations")
     if options.verb == "delete" and bool(options.session) == options.all:
-        raise UsageError("sessions delete: name sessions, or --all")
+        raise UsageError("sessions delete: pass session ids or --all, not both")
     return with_gateway(lambda gateway: _VERBS[options.verb](gateway, options))
 
 
@@ -35,15 +35,15 @@ async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
     head = ("SESSION", "PROVIDER", "ACTIVE", "TURNS", "LAST USED", "DESCRIPTION", "DIRECTORY")
     rows = [
         (
-            one["gatewaySessionId"],
-            one["provider"],
-            "active" if one["active"] else None,
-            one["turns"],
-            one["lastUsedAt"][:19].replace("T", " "),
-            one.get("description"),
-            one["workingDir"],
+            session["gatewaySessionId"],
+            session["provider"],
+            "active" if session["active"] else None,
+            session["turns"],
+            session["lastUsedAt"][:19].replace("T", " "),
+            session.get("description"),
+            session["workingDir"],
         )
-        for one in found["sessions"]
+        for session in found["sessions"]
     ]
     table(head, rows)
     return Exit.OK
@@ -75,32 +75,34 @@ async def _use(gateway: Gateway, options: argparse.Namespace) -> int:
     provider = options.provider
     if wanted is not None and provider is None:
         provider = (await call(gateway, "session_get", {"sessionId": wanted}))["session"]["provider"]
-    place = options.dir or "."  # without any the session's own directory would be meant
-    found = await call(gateway, "session_set_active", {"provider": provider, "sessionId": wanted, "workingDir": place})
+    directory = options.dir or "."  # without it, the operation would use the session's directory
+    arguments = {"provider": provider, "sessionId": wanted, "workingDir": directory}
+    found = await call(gateway, "session_set_active", arguments)
     if options.json:
         say_json(found)
     elif wanted is None:
-        say(f"requests to {provider} in {found['workingDir']} begin conversations of their own")
+        say(f"requests to {provider} in {found['workingDir']} start new conversations")
     else:
         say(f"requests to {provider} in {found['workingDir']} continue {found['session']['gatewaySessionId']}")
     return Exit.OK
 
 
 async def _delete(gateway: Gateway, options: argparse.Namespace) -> int:
-    told: dict[str, list[str]] = {"deleted": [], "busy": []}
+    result: dict[str, list[str]] = {"deleted": [], "busy": []}
     if options.all:
-        told = await call(gateway, "session_clear_all", _given(provider=options.provider))
+        result = await call(gateway, "session_clear_all", _given(provider=options.provider))
     else:
         for session in dict.fromkeys(options.session):
-            told["deleted"] += (await call(gateway, "session_delete", {"sessionId": session}))["deleted"]
+            answer = await call(gateway, "session_delete", {"sessionId": session})
+            result["deleted"] += answer["deleted"]
     if options.json:
-        say_json(told)
+        say_json(result)
     else:
-        for session in told["deleted"]:
-            say(f"{session} forgotten")
-        for session in told["busy"]:
-            say(f"{session} kept: a turn of it runs")
-    return Exit.UNFINISHED if told["busy"] else Exit.OK
+        for session in result["deleted"]:
+            say(f"{session} deleted")
+        for session in result["busy"]:
+            say(f"{session} not deleted: a turn is running")
+    return Exit.UNFINISHED if result["busy"] else Exit.OK
 
 
 def _given(**values: Any) -> dict[str, Any]:

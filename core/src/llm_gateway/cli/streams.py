@@ -1,7 +1,7 @@
-"""The command's three streams, when they are closed, full, or nobody reads them any more. No traceback, a conventional exit code.
+"""Handle stdin, stdout and stderr that are closed or cannot be written: no traceback, and a conventional exit code.
 
-A pipe whose reader has left ends the command as SIGPIPE would (141), silently. Other failures to write to stdout are told on
-stderr, exit code 1. What cannot be written to stderr is dropped. A stdin that is closed is empty.
+If the reader of a pipe has closed it, the command exits silently with 141, like after SIGPIPE. Other failures to write to stdout
+are reported on stderr, with exit code 1. Text that cannot be written to stderr is dropped. A closed stdin reads as empty.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import sys
 
 from llm_gateway.cli.exits import Exit
 
-TYPE_CHECKING = False  # `typing` is not loaded for it: the first answer of `serve` waits for this module
+TYPE_CHECKING = False  # without importing `typing`: the first answer of `serve` waits for this module
 if TYPE_CHECKING:
     from typing import Any
 
 
 class _Guarded(io.FileIO):
-    """A descriptor that remembers the failure to write to it."""
+    """A descriptor that remembers the first failed write."""
 
     failure: OSError | None = None
-    quiet = False  #: what cannot be written is dropped
+    quiet = False  #: drop data that cannot be written
 
     def write(self, data: Any, /) -> int:
         try:
@@ -41,8 +41,8 @@ class Streams:
         closed = _fill_closed()
         self._out: _Guarded | None = None
         if sys.__stdin__ is None:
-            sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # for the process's life
-        if sys.stdout is sys.__stdout__:  # a caller in this process may have put another in its place
+            sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # open until the process exits
+        if sys.stdout is sys.__stdout__:  # code in this process may have replaced it
             self._out, sys.stdout = _guard(1, buffered=1 not in closed)
         if sys.stderr is sys.__stderr__:
             err, sys.stderr = _guard(2, buffered=False)
@@ -50,11 +50,11 @@ class Streams:
 
     @property
     def broken(self) -> bool:
-        """Whether something could not be written to stdout."""
+        """Whether a write to stdout has failed."""
         return self._out is not None and self._out.failure is not None
 
     def end(self, code: int) -> int:
-        """Write what is left; the exit code."""
+        """Flush stdout and return the exit code."""
         try:
             sys.stdout.flush()
         except (OSError, ValueError):
@@ -64,19 +64,19 @@ class Streams:
             return code
         failure = self._out.failure
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)  # the interpreter writes the rest once more as it ends
+        os.dup2(null, 1)  # the interpreter flushes stdout again at exit, which must not fail
         os.close(null)
         if failure.errno == errno.EPIPE:
             return Exit.PIPE
-        sys.stderr.write(f"llm-gateway: stdout cannot be written: {failure.strerror}\n")
+        sys.stderr.write(f"llm-gateway: cannot write to stdout: {failure.strerror}\n")
         return Exit.FAILED
 
 
 def _fill_closed() -> set[int]:
-    """Open what is closed of the descriptors 0 to 2, so that no file opened later gets their numbers."""
+    """Open the closed descriptors among 0 to 2, so that no later file gets these numbers. Returns their numbers."""
     closed = {number for number in (0, 1, 2) if not _is_open(number)}
     for number in sorted(closed):
-        mode = os.O_RDWR if number == 2 else os.O_RDONLY  # writing to a stdout that is closed must fail
+        mode = os.O_RDWR if number == 2 else os.O_RDONLY  # read-only, because writing to a closed stdout must fail
         opened = os.open(os.devnull, mode)
         os.set_inheritable(opened, True)
         if opened != number:
@@ -94,10 +94,10 @@ def _is_open(number: int) -> bool:
 
 
 def _guard(number: int, *, buffered: bool) -> tuple[_Guarded, io.TextIOWrapper]:
-    standing = sys.stdout if number == 1 else sys.stderr
-    encoding = getattr(standing, "encoding", None) or "utf-8"
-    errors = getattr(standing, "errors", None) or "strict"
-    if errors == "strict":  # half a character in somebody's text is no reason to fail
+    original = sys.stdout if number == 1 else sys.stderr
+    encoding = getattr(original, "encoding", None) or "utf-8"
+    errors = getattr(original, "errors", None) or "strict"
+    if errors == "strict":  # a lone surrogate in a text must not make the command fail
         errors = "backslashreplace"
     raw = _Guarded(number, "w", closefd=False)
     line_buffering = not buffered or raw.isatty()

@@ -1,4 +1,4 @@
-"""Which version of a provider's program is installed: asks the program, and never for long."""
+"""Find the installed version of a provider's program by running it with a time limit."""
 
 from __future__ import annotations
 
@@ -23,59 +23,62 @@ from llm_gateway.settings.model import ProviderSection
 
 TIMEOUT_S = 10.0
 _KEPT = 4096
-_WORDS_CHARS = 300
+_OUTPUT_CHARS = 300
 _VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-+.]?[0-9A-Za-z]+)*")
 
 
-#: What each build of a program said, by its identity: it is asked once.
-_told: dict[str, str] = {}
+#: The version of each build of a program, by its identity. A build is run only once.
+_known_versions: dict[str, str] = {}
 
 
 async def look_at_provider(
-    whole: ProviderInfo, settings: Settings | None, environ: Mapping[str, str], *, anew: bool = False
+    provider: ProviderInfo, settings: Settings | None, environ: Mapping[str, str], *, anew: bool = False
 ) -> dict[str, Any]:
-    """What can be known of a provider without a network call.
+    """Return a report about a provider's program: path, version, login, problems. Uses no network.
 
-    :param anew: ask for the version, although the same build has told it before.
+    :param anew: run the program again, even if the version of this build is known.
     """
-    section = settings.provider(whole.name) if settings else ProviderSection()
-    info = next(iter(whole.programs.values()))
-    seen: dict[str, Any] = {"name": info.name, "title": info.title, "installed": False, "login": "unknown"}
-    seen |= {"loginCommand": info.login} if info.login else {}
-    wanted_variant = whole.variant_of(None) or ""
+    section = settings.provider(provider.name) if settings else ProviderSection()
+    info = next(iter(provider.programs.values()))
+    report: dict[str, Any] = {"name": info.name, "title": info.title, "installed": False, "login": "unknown"}
+    if info.login:
+        report["loginCommand"] = info.login
+    wanted_variant = provider.variant_of(None) or ""
     try:
-        info, program = await to_thread.run_sync(require_program, whole, wanted_variant, section.executable, environ)
+        info, program = await to_thread.run_sync(require_program, provider, wanted_variant, section.executable, environ)
     except NotInstalled as error:
-        missing = error.message.removeprefix(f"{info.title}: ")
-        return {**seen, "problem": missing, "install": info.install or None, "recovery": error.recovery}
-    seen |= {"title": info.title, "installed": True, "path": program.path, "version": None}
-    seen |= {"loginCommand": info.login} if info.login else {}
+        problem = error.message.removeprefix(f"{info.title}: ")
+        return {**report, "problem": problem, "install": info.install or None, "recovery": error.recovery}
+    report.update(title=info.title, installed=True, path=program.path, version=None)
+    if info.login:
+        report["loginCommand"] = info.login
     if info.variant:
-        seen["variant"] = info.variant
+        report["variant"] = info.variant
     try:
-        seen["version"] = await version_of(info, program, settings, environ, anew=anew) or None
-        seen["login"] = await _login(info, program, _environment(info, program, settings, environ))
+        report["version"] = await version_of(info, program, settings, environ, anew=anew) or None
+        report["login"] = await _login(info, program, _environment(info, program, settings, environ))
     except (OSError, TimeoutError) as error:
-        return {**seen, "problem": f"{program.path} {' '.join(info.version_argv)} {_why(error)}"}
-    if info.versions_seen and seen["version"]:
-        seen |= {"seenToWork": list(info.versions_seen), "inRange": in_range(seen["version"], info.versions_seen)}
-    return seen
+        return {**report, "problem": f"{program.path} {' '.join(info.version_argv)} {_reason(error)}"}
+    if info.versions_seen and report["version"]:
+        report["seenToWork"] = list(info.versions_seen)
+        report["inRange"] = in_range(report["version"], info.versions_seen)
+    return report
 
 
-def program_of(whole: ProviderInfo, settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """The path of the program that requests get; None: there is none. Blocking: a few stat calls."""
-    override = settings.provider(whole.name).executable
+def program_of(provider: ProviderInfo, settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """Return the path of the program that requests use, or None. Blocks for a few stat calls."""
+    override = settings.provider(provider.name).executable
     try:
-        return require_program(whole, whole.variant_of(None) or "", override, environ)[1].path
+        return require_program(provider, provider.variant_of(None) or "", override, environ)[1].path
     except NotInstalled:
         return None
 
 
 async def _login(info: ProviderInfo, program: Program, env: Mapping[str, str]) -> str:
-    """`yes`, `no` or `unknown`. Raises OSError or TimeoutError when the program cannot be asked."""
+    """Return `yes`, `no` or `unknown`. Raises OSError or TimeoutError if the program cannot be run."""
     try:
         known = await to_thread.run_sync(info.logged_in, env)
-    except Exception:  # a plugin's; nothing depends on it
+    except Exception:  # from a plugin; the login is only information
         known = None
     if known is None and info.login_argv:
         code, _ = await run_briefly([program.path, *info.login_argv], env, timeout_s=TIMEOUT_S)
@@ -86,25 +89,29 @@ async def _login(info: ProviderInfo, program: Program, env: Mapping[str, str]) -
 async def version_of(
     info: ProviderInfo, program: Program, settings: Settings | None, environ: Mapping[str, str], *, anew: bool = False
 ) -> str:
-    """The version that a program tells; empty when it tells none.
+    """Return the version that a program prints; empty if it prints none.
 
-    Raises OSError or TimeoutError when it cannot be asked, ChildProcessError (an OSError) when it fails.
+    Raises OSError or TimeoutError if it cannot be run, and ChildProcessError (an OSError) if it fails.
     """
-    if anew or program.identity not in _told:
-        asked = [program.path, *info.version_argv]
+    if anew or program.identity not in _known_versions:
+        command = [program.path, *info.version_argv]
         env = await to_thread.run_sync(probe_environment, program.path, environ)
-        code, words = await run_briefly(asked, env, timeout_s=TIMEOUT_S)
+        code, output = await run_briefly(command, env, timeout_s=TIMEOUT_S)
         if code != 0:
-            raise ChildProcessError(_ending(code, words))
-        found = _VERSION.search(words)
-        _told[program.identity] = found[0] if found else ""
-    return _told[program.identity]
+            raise ChildProcessError(_failure(code, output))
+        found = _VERSION.search(output)
+        _known_versions[program.identity] = found[0] if found else ""
+    return _known_versions[program.identity]
 
 
 def in_range(version: str, seen: tuple[str, str]) -> str:
-    """`yes`, `newer` or `older`: where a version stands to the ones that were seen to work."""
-    here, first, last = (_numbers(one) for one in (version, *seen))
-    return "older" if here < first else "newer" if here > last else "yes"
+    """Compare a version with the first and last tested version: `yes` (in between), `newer` or `older`."""
+    numbers = _numbers(version)
+    if numbers < _numbers(seen[0]):
+        return "older"
+    if numbers > _numbers(seen[1]):
+        return "newer"
+    return "yes"
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -115,33 +122,36 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _why(error: OSError | TimeoutError) -> str:
+def _reason(error: OSError | TimeoutError) -> str:
     if isinstance(error, ChildProcessError):
         return str(error)
-    return f"gave no answer in {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else f"did not start: {error}"
+    if isinstance(error, TimeoutError):
+        return f"did not answer within {TIMEOUT_S:.0f} s"
+    return f"did not start: {error}"
 
 
-def _ending(code: int, words: str) -> str:
-    how = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
-    said = " ".join(words.split())[-_WORDS_CHARS:]
-    return f"{how}: {said}" if said else how
+def _failure(code: int, output: str) -> str:
+    failure = f"failed with exit code {code}" if code >= 0 else f"was killed by signal {-code}"
+    end = " ".join(output.split())[-_OUTPUT_CHARS:]
+    return f"{failure}: {end}" if end else failure
 
 
 def _environment(
     info: ProviderInfo, program: Program, settings: Settings | None, environ: Mapping[str, str]
 ) -> Mapping[str, str]:
-    section, depth = (settings.provider(info.name), settings.depth) if settings else (ProviderSection(), 0)
-    made = run_environment(
+    section = settings.provider(info.name) if settings else ProviderSection()
+    depth = settings.depth if settings else 0
+    variables = run_environment(
         environ, allowed=info.env, passed=section.env_pass, fixed=section.env, added={}, depth=depth + 1
     )
-    return environment_for(program, made)
+    return environment_for(program, variables)
 
 
 async def run_briefly(argv: Sequence[str], env: Mapping[str, str], *, timeout_s: float) -> tuple[int, str]:
-    """How a short program ends, and what it prints: the beginning, and of much output the end. Raises OSError, TimeoutError.
+    """Run a short program. Returns its exit code and its output: all of it, or the beginning and the end. Raises OSError, TimeoutError.
 
-    It runs in an empty directory, so that no project's configuration is read, and prints into a file, so that a process that it
-    leaves behind cannot hold us up.
+    It runs in an empty directory, so that it reads no project configuration. Its output goes to a file, so that a process that
+    it leaves behind does not keep a pipe open.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
         process = await anyio.open_process(
@@ -164,8 +174,8 @@ async def run_briefly(argv: Sequence[str], env: Mapping[str, str], *, timeout_s:
                 await process.aclose()
         size = output.seek(0, os.SEEK_END)
         output.seek(0)
-        words = output.read(_KEPT)
+        text = output.read(_KEPT)
         if size > 2 * _KEPT:
             output.seek(size - _KEPT)
-            words += b"\n...\n"
-        return code, (words + output.read(_KEPT)).decode("utf-8", "replace")
+            text += b"\n...\n"
+        return code, (text + output.read(_KEPT)).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Running git in a repository: bounded, alone with our own configuration, and without what could run a program."""
+"""Run git in a repository: with limits on time and output, with a safe configuration, and without running other programs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from errno import ENOENT
 from itertools import islice
 
 from llm_gateway.files import read_regular
-from llm_gateway.git.places import GitError, Place, find_place
+from llm_gateway.git.discovery import GitError, Place, find_place
 from llm_gateway.programs import find_executable
 
-#: What a program needs to find its way; nothing that names an account.
+#: Environment variables that git needs. None of them contains a login.
 _PASSED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "DEVELOPER_DIR")
-#: Outranks every file, the user's own among them.
+#: These settings override every configuration file, the user's included.
 _SETTINGS = {
     "core.attributesFile": os.devnull,
     "core.askPass": "true",
@@ -46,23 +46,23 @@ _SETTINGS = {
     "status.submoduleSummary": "false",
     "submodule.recurse": "false",
 }
-#: The values of a repository's, or of the user's, own configuration that are taken over: what files are, never programs.
+#: Settings that are copied from the configuration of the repository or the user. They describe files and never name programs.
 _HARMLESS = ("autocrlf", "eol", "filemode", "ignorecase", "precomposeunicode", "safecrlf", "symlinks")
 _MAX_CONFIG = 1024 * 1024
-#: The name of a remote, of a reference, or what is fetched into what. No address.
+#: The name of a remote or reference, or a refspec. Never an address.
 _UPSTREAM = re.compile(r"\.|[\w.-]+|\+?refs/[^\s:]+(?::refs/[^\s:]+)?")
-_MAX_TROUBLE = 4000
+_MAX_STDERR = 4000
 _DEFAULT_TIMEOUT_S = 60.0
-#: How long a killed git may take to be gone; one that hangs in the kernel is left to the system.
+#: How long to wait for a killed git. If it hangs in the operating system's kernel, do not wait longer.
 _GONE_S = 1.0
-#: Where the reason is looked for when git takes too long.
+#: Bounds of the search for the reason when git takes too long: folders, bytes of a `.gitignore`.
 _MOST_FOLDERS = 1000
 _MOST_IGNORED = 16 << 20
-#: Of a repository, what git sees in the directory that it is given. `info/attributes` and `refs/replace` do not count.
+#: The files of the repository that are linked into the private `GIT_DIR`. `info/attributes` and `refs/replace` are not.
 _LINKED = ("objects", "refs", "packed-refs", "shallow", "logs")
 
 
-#: The files of an empty repository. Everything in it is text for git.
+#: The files of an empty repository. Its attributes make git treat all files as text.
 _SCRATCH = {
     "HEAD": "ref: refs/heads/main\n",
     "config": "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
@@ -71,19 +71,19 @@ _SCRATCH = {
 
 
 class Repository:
-    """A repository while it is open. Every method blocks. Made by `open_repository`."""
+    """An open repository. Every method blocks. Created by `open_repository` and `open_scratch`."""
 
     def __init__(self, place: Place, program: str, private: str, environ: Mapping[str, str]) -> None:
         self.place = place
         self._program = program
         self._environment = _environment(place, private, environ)
-        if place.git_dir == private:  # a repository of ours has no working tree
+        if place.git_dir == private:  # a scratch repository has no working tree
             del self._environment["GIT_WORK_TREE"]
         self._settings = dict(_SETTINGS)
 
     @property
     def top(self) -> str:
-        """The uppermost directory of the working tree, free of symlinks."""
+        """The top directory of the working tree. The path contains no symlinks."""
         return self.place.top
 
     def run(
@@ -95,13 +95,13 @@ class Repository:
         codes: Sequence[int] = (0,),
         data: bytes = b"",
     ) -> bytes:
-        """Run git in the top directory, and give what it prints.
+        """Run git in the top directory and return its stdout.
 
-        :param arguments: such as `["ls-files", "-z"]`; paths in them are taken literally.
-        :param codes: the exit codes that are no failure.
-        :param data: what git reads from its standard input.
+        :param arguments: such as `["ls-files", "-z"]`. Paths are literal, not patterns.
+        :param codes: the exit codes that mean success.
+        :param data: the standard input of git.
 
-        Raises GitError when it prints more, takes longer, or ends with another code.
+        Raises GitError if git prints more than `most_bytes`, takes longer than `timeout_s`, or exits with another code.
         """
         data, cut = self.run_cut(arguments, most_bytes=most_bytes, timeout_s=timeout_s, codes=codes, data=data)
         if cut:
@@ -117,19 +117,19 @@ class Repository:
         codes: Sequence[int] = (0,),
         data: bytes = b"",
     ) -> tuple[bytes, bool]:
-        """As `run`, but more output is cut off: the first `most_bytes` bytes, and whether there were more."""
+        """Like `run`, but longer output is cut. Returns the first `most_bytes` bytes, and whether there were more."""
         command = [self._program, "--no-pager", "--literal-pathspecs", *arguments]
         environment = {**self._environment, **_as_environment(self._settings)}
-        output, trouble, code = _run(command, self.top, environment, most_bytes + 1, timeout_s, data=data)
+        output, stderr, code = _run(command, self.top, environment, most_bytes + 1, timeout_s, data=data)
         if len(output) > most_bytes:
             return output[:most_bytes], True
         if code not in codes:
-            said = trouble.decode(errors="replace").strip() or f"exit code {code}"
-            raise GitError(f"git {arguments[0]} failed: {said}")
+            reason = stderr.decode(errors="replace").strip() or f"exit code {code}"
+            raise GitError(f"git {arguments[0]} failed: {reason}")
         return output, False
 
     def use_upstreams(self) -> None:
-        """Take over which branch of which remote each branch follows, so that `@{upstream}` has a meaning. Names only."""
+        """Copy the upstream of each branch from the repository's configuration, so that `@{upstream}` works. Copies names only."""
         path = os.path.join(self.place.common_dir, "config")
         wanted = r"^(branch\..*\.(remote|merge)|remote\..*\.fetch)$"
         command = [self._program, "config", "--file", "-", "--no-includes", "--null", "--get-regexp", wanted]
@@ -144,7 +144,7 @@ class Repository:
                 self._settings[name] = value
 
     def use_file_settings_of_user(self) -> None:
-        """Take over what the user's own settings say of files: which are ignored, and how lines end."""
+        """Copy the user's git settings about files: which files are ignored, and line endings."""
         names = "|".join(("excludesfile", *_HARMLESS))
         command = [self._program, "config", "--includes", "--null", "--path", "--get-regexp", rf"^core\.({names})$"]
         environment = {name: value for name, value in self._environment.items() if name not in _USER_OFF}
@@ -160,25 +160,25 @@ class Repository:
 def open_repository(
     directory: str | os.PathLike[str], environ: Mapping[str, str] | None = None
 ) -> Iterator[Repository]:
-    """Open the repository that a directory is in.
+    """Open the repository that contains a directory.
 
-    :param environ: where git is looked for (absolute directories of PATH), and the user's home; default: this process's.
+    :param environ: PATH for finding git (absolute directories only), and the user's home. Default: this process's environment.
 
-    Raises GitError outside of any, for one that is not the directory's own (see `find_place`), and without git.
+    Raises GitError if there is no repository, if it uses another repository (see `find_place`), or if git is not installed.
     """
     environ = os.environ if environ is None else environ
     place = find_place(directory)
     if place is None:
-        raise GitError(f"{os.fspath(directory)} is in no git repository")
+        raise GitError(f"{os.fspath(directory)} is not in a git repository")
     program = find_executable("git", environ)
     if program is None:
         raise GitError("git is not installed, or not in an absolute directory of PATH")
     try:
         private = tempfile.mkdtemp(prefix="llm-gateway-git-")
     except OSError as error:
-        raise GitError(f"no directory can be made for git: {error.strerror}") from error
+        raise GitError(f"cannot create a temporary directory for git: {error.strerror}") from error
     try:
-        _lay_out(private, place)
+        _fill_git_dir(private, place)
         yield Repository(place, program, private, environ)
     except OSError as error:
         raise GitError(f"the git repository of {place.top} cannot be read: {error.strerror}") from error
@@ -188,11 +188,11 @@ def open_repository(
 
 @contextmanager
 def open_scratch(environ: Mapping[str, str] | None = None) -> Iterator[Repository]:
-    """Open a new, empty repository without a working tree, which is gone afterwards.
+    """Create an empty temporary repository without a working tree. It is deleted at the end.
 
-    What is put into it can be compared by git where no attribute, ignore rule or setting of anybody applies.
+    It is used to compare data with git where no attributes, ignore rules or settings of a user or repository apply.
 
-    Raises GitError without git.
+    Raises GitError if git is not installed.
     """
     environ = os.environ if environ is None else environ
     program = find_executable("git", environ)
@@ -207,20 +207,20 @@ def open_scratch(environ: Mapping[str, str] | None = None) -> Iterator[Repositor
                 file.write(text)
         yield Repository(Place(top=private, git_dir=private, common_dir=private), program, private, environ)
     except OSError as error:
-        raise GitError(f"no repository can be made in {private}: {error.strerror}") from error
+        raise GitError(f"cannot create a repository in {private}: {error.strerror}") from error
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _lay_out(private: str, place: Place) -> None:
-    """Make the directory that git is given."""
+def _fill_git_dir(private: str, place: Place) -> None:
+    """Create the files and links of the private `GIT_DIR`."""
     with open(os.path.join(private, "HEAD"), "wb") as head:
         head.write(read_regular(os.path.join(place.git_dir, "HEAD"), most_bytes=_MAX_CONFIG))
     with open(os.path.join(private, "config"), "w", encoding="utf-8") as config:
-        config.write(_own_config(_read_config(place)))
+        config.write(_safe_config(_read_config(place)))
     for name in _LINKED:
         os.symlink(os.path.join(place.common_dir, name), os.path.join(private, name))
-    with os.scandir(place.git_dir) as entries:  # parts of a split index
+    with os.scandir(place.git_dir) as entries:  # files of a split index
         shared = [entry.name for entry in entries if entry.name.startswith("sharedindex.")]
     for name in shared:
         os.symlink(os.path.join(place.git_dir, name), os.path.join(private, name))
@@ -238,14 +238,14 @@ def _read_config(place: Place) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _own_config(theirs: str) -> str:
-    """Our configuration for a repository of this one. Raises GitError for a format that it cannot stand for."""
-    values = _simple_values(theirs)
+def _safe_config(original: str) -> str:
+    """Return a configuration with the safe values of the repository's configuration. Raises GitError for an unsupported format."""
+    values = _simple_values(original)
     if values.get("extensions.refstorage", "files") != "files":
-        raise GitError("this repository keeps its references in a format (reftable) that is not supported here")
+        raise GitError("this repository stores its references in a format (reftable) that the gateway does not support")
     form = values.get("extensions.objectformat", "sha1")
     if form not in ("sha1", "sha256"):
-        raise GitError("this repository has an object format that is not known")
+        raise GitError("this repository has an object format that the gateway does not support")
     kept = {name: values[f"core.{name}"] for name in _HARMLESS if f"core.{name}" in values}
     lines = [f"\t{name} = {value}" for name, value in kept.items() if re.fullmatch(r"[a-z]{1,9}|[01]", value)]
     version = 0 if form == "sha1" else 1
@@ -256,24 +256,27 @@ def _own_config(theirs: str) -> str:
 
 
 def _simple_values(config: str) -> dict[str, str]:
-    """The plain `name = value` lines of a configuration, in lower case; of quoted or continued ones, nothing that is used."""
-    found, section = {}, ""
+    """Return the plain `name = value` lines of a configuration, in lower case. Quoted and continued values are not needed."""
+    found = {}
+    section = ""
     for line in config.lower().splitlines():
         heading = re.match(r"\s*\[\s*([^\]]*?)\s*\]", line)
         if heading:
             section = heading[1]
-        name, equals, value = line[heading.end() if heading else 0 :].partition("=")
-        found[f"{section}.{name.strip()}"] = re.split(r"[#;]", value)[0].strip() if equals else "true"
+        rest = line[heading.end() :] if heading else line
+        name, equals, value = rest.partition("=")
+        key = f"{section}.{name.strip()}"
+        found[key] = re.split(r"[#;]", value)[0].strip() if equals else "true"
     return found
 
 
-#: The user's configuration is not read either: their filters and pagers are theirs, and not for a stranger's files.
+#: Git does not read the user's configuration: its filters and pagers must not run on files of an untrusted repository.
 _USER_OFF = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def _environment(place: Place, private: str, environ: Mapping[str, str]) -> dict[str, str]:
     kept = {name: environ[name] for name in _PASSED if name in environ}
-    # Git's own helpers lie beside it; a relative entry would mean the repository.
+    # Git runs its helper programs from PATH. A relative entry would mean the repository.
     kept["PATH"] = os.pathsep.join(
         entry for entry in kept.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(entry)
     )
@@ -297,7 +300,7 @@ def _environment(place: Place, private: str, environ: Mapping[str, str]) -> dict
 
 
 def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings as git reads them from the environment: a name may hold anything, `=` and newlines, too."""
+    """Return settings as environment variables for git. In this form, a name may contain any character, also `=` and newlines."""
     found = {"GIT_CONFIG_COUNT": str(len(settings))}
     for number, (name, value) in enumerate(settings.items()):
         found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
@@ -313,15 +316,15 @@ def _run(
     *,
     data: bytes = b"",
 ) -> tuple[bytes, bytes, int]:
-    """At most so many bytes of stdout, the beginning of stderr, and the exit code; -1 when the output was enough."""
-    until = time.monotonic() + timeout_s
+    """Run git. Returns at most `most_bytes` of stdout, the beginning of stderr, and the exit code; -1 if `most_bytes` was reached."""
+    deadline = time.monotonic() + timeout_s
     try:
-        with _as_file(data) as given:
+        with _as_file(data) as stdin:
             process = subprocess.Popen(
                 command,
                 cwd=directory,
                 env=environment,
-                stdin=given,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
@@ -330,13 +333,14 @@ def _run(
         raise GitError(f"git cannot be run in {directory}: {error.strerror}") from error
     assert process.stdout
     assert process.stderr
-    output, trouble = bytearray(), bytearray()
+    output = bytearray()
+    stderr = bytearray()
     try:
         with selectors.DefaultSelector() as waiting:
             waiting.register(process.stdout, selectors.EVENT_READ, output)
-            waiting.register(process.stderr, selectors.EVENT_READ, trouble)
+            waiting.register(process.stderr, selectors.EVENT_READ, stderr)
             while waiting.get_map() and len(output) < most_bytes:
-                ready = waiting.select(max(0.0, until - time.monotonic()))
+                ready = waiting.select(max(0.0, deadline - time.monotonic()))
                 if not ready:
                     raise subprocess.TimeoutExpired(command, timeout_s)
                 for key, _ in ready:
@@ -344,14 +348,16 @@ def _run(
                     if not piece:
                         waiting.unregister(key.fileobj)
                     key.data.extend(piece)
-                    del trouble[_MAX_TROUBLE:]
-        code = -1 if len(output) >= most_bytes else process.wait(max(0.0, until - time.monotonic()))
+                    del stderr[_MAX_STDERR:]
+        code = -1
+        if len(output) < most_bytes:
+            code = process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        words = next((word for word in command[1:] if not word.startswith("-")), "")
-        raise GitError(f"git {words} took longer than {timeout_s:g} s{_why_slow(environment)}") from None
+        subcommand = next((argument for argument in command[1:] if not argument.startswith("-")), "")
+        raise GitError(f"git {subcommand} took longer than {timeout_s:g} s{_why_slow(environment)}") from None
     finally:
-        _end(process)
-    return bytes(output[:most_bytes]), bytes(trouble), code
+        _kill(process)
+    return bytes(output[:most_bytes]), bytes(stderr), code
 
 
 def _why_slow(environment: Mapping[str, str]) -> str:
@@ -369,7 +375,7 @@ def _why_slow(environment: Mapping[str, str]) -> str:
 
 @contextmanager
 def _as_file(data: bytes) -> Iterator[int]:
-    """A descriptor to read this from. A file, not a pipe: nobody has to feed it while git prints."""
+    """Yield a descriptor to read the data from. It is a file, because a pipe would have to be written while git prints."""
     if not data:
         yield subprocess.DEVNULL
         return
@@ -379,7 +385,7 @@ def _as_file(data: bytes) -> Iterator[int]:
         yield file.fileno()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,17 +1,17 @@
-"""Plugins: finding them, loading them one by one, asking them.
+"""Plugins: find them, load them one by one, call their hooks.
 
     host = PluginHost.discover(os.environ, reserved=names_of_common_request_parameters)
-    host.load_all()                              # policies, extensions, providers; nothing here raises for a broken plugin
+    host.load_all()                              # policies, extensions, providers; a broken plugin does not raise
     settings = load_settings(os.environ, host.settings_sections())
-    store = host.open_store(settings.store.url, str(settings.home))     # loads the one store; PluginError if it cannot
+    store = host.open_store(settings.store.url, str(settings.home))     # loads this store only; raises PluginError
     engine = host.open_engine(settings.engine.url, str(settings.home))
     host.providers["echo"]                       # ProviderInfo, by name, sorted
     host.build_argv("echo", request, posture, resume)
-    host.records                                 # a PluginRecord for everything that is installed
+    host.records                                 # a PluginRecord for every installed plugin
     host.problems                                # sentences for `doctor`
 
-Nothing outside this package touches pluggy. What each hook's wrapper raises is said in `calls.py`; `host.report(plugin, text)`
-notes what a caller found wrong with a plugin's answer. Tests: `PluginHost()` and `host.register(plugin, kind=, name=)`.
+Only this package uses pluggy. `calls.py` documents the exceptions of each hook's method. `host.report(plugin, text)` records a
+problem that a caller finds in a plugin's answer. Tests use `PluginHost()` and `host.register(plugin, kind=, name=)`.
 """
 
 from llm_gateway.plugins.calls import PluginError

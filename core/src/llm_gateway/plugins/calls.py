@@ -1,11 +1,11 @@
-"""Asking plugins: one typed method for every hook.
+"""Calls to plugins: one typed method for every hook. A fault is an exception or an answer of the wrong type.
 
-- build_argv, resume_session, open_reader, list_models, upgrade_plan: GatewayErrors pass; any other exception, or an
-  answer of the wrong type, is ProviderFailed with the plugin and its distribution. LookupError for a provider not loaded.
-- explain_failure, account_cache, price, annotation, the observers: what goes wrong is logged, the answer is None.
-- approve: what goes wrong is a denial.
-- operations, resources, prompts, mcp_servers: what goes wrong is logged and noted; the others' answers stand.
-- open_store, open_engine, open_transport (in `host.py`): GatewayErrors pass, anything else is PluginError.
+- build_argv, resume_session, open_reader, list_models, upgrade_plan: a GatewayError is passed on. Any other fault raises
+  ProviderFailed, which names the plugin and its distribution. LookupError if the provider is not loaded.
+- explain_failure, account_cache, price, annotate, the observers: a fault is logged, and the result is None.
+- approve: a fault is a denial.
+- operations, resources, prompts, mcp_servers: a fault is logged and recorded; the answers of other plugins are kept.
+- open_store, open_engine, open_transport (in `host.py`): a GatewayError is passed on. Any other fault raises PluginError.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ from llm_gateway.model.request import McpServer, Proposal, Request
 from llm_gateway.model.session import Resume, Session
 from llm_gateway.model.usage import CacheAccount, Cost, Usage
 from llm_gateway.plugins.checks import wraps
-from llm_gateway.plugins.find import told
-from llm_gateway.plugins.patience import HOOK_S, patience
+from llm_gateway.plugins.find import in_one_line
 from llm_gateway.plugins.record import PluginRecord
-from llm_gateway.plugins.wrappers import Judge, WrapperMistake, judged_by
+from llm_gateway.plugins.time_limit import HOOK_S, time_limit
+from llm_gateway.plugins.wrappers import AnswerCheck, WrapperMistake, check_wrappers
 
 T = TypeVar("T")
-Inside = Callable[[Any], str] | None
+#: A further check of an answer that has the right type: returns the problem, or an empty string.
+ContentCheck = Callable[[Any], str] | None
 log = logging.getLogger("llm_gateway.plugins")
 
 
 class PluginError(Exception):
-    """A plugin that this process cannot do without is missing or broken."""
+    """A plugin that this process needs is missing or broken."""
 
 
 class HookCalls:
-    """The loaded plugins, and the hooks as methods."""
+    """The loaded plugins, with one method for each hook."""
 
     def __init__(self, *, trace: bool = False) -> None:
         self._pm = pluggy.PluginManager(hookspecs.PROJECT)
@@ -69,53 +70,62 @@ class HookCalls:
     # providers
 
     def build_argv(self, provider: str, request: Request, posture: Posture, resume: Resume) -> Invocation:
-        """Ask what is to be executed."""
-        asked: dict[str, Any] = {
-            "request": request,
-            "posture": posture,
-            "resume": resume,
-            "providers": self.providers,
-        }
-        return self._demand(provider, "gateway_build_argv", Invocation, **asked)
+        """Ask the provider for the command to execute."""
+        return self._call_required(
+            provider,
+            "gateway_build_argv",
+            Invocation,
+            request=request,
+            posture=posture,
+            resume=resume,
+            providers=self.providers,
+        )
 
     def resume_session(self, provider: str, request: Request, session: Session | None) -> Resume:
-        """Ask how a run enters its conversation."""
-        return self._demand(provider, "gateway_resume_session", Resume, request=request, session=session)
+        """Ask whether a run resumes a conversation, and how."""
+        return self._call_required(provider, "gateway_resume_session", Resume, request=request, session=session)
 
     def open_reader(self, provider: str, request: Request) -> OutputReader:
         """Ask for a reader of one run's output."""
-        return self._demand(provider, "gateway_open_reader", OutputReader, request=request)  # type: ignore[type-abstract]  # checked by its methods
+        return self._call_required(provider, "gateway_open_reader", OutputReader, request=request)  # type: ignore[type-abstract]  # checked by its methods
 
     def list_models(self, provider: str, program: str | None = None) -> Sequence[ModelInfo]:
-        """Ask for the models; may block, so call it in a thread."""
-        hook, only = "gateway_list_models", partial(_items_misfit, "gateway_list_models", ModelInfo)
-        models = self._demand(provider, hook, Sequence, none=(), inside=only, program=program)  # type: ignore[type-abstract]  # isinstance
+        """Ask for the models. May block, so call it in a thread."""
+        hook = "gateway_list_models"
+        check = partial(_items_problem, hook, ModelInfo)
+        models = self._call_required(provider, hook, Sequence, none=(), content=check, program=program)  # type: ignore[type-abstract]  # isinstance
         if not all(isinstance(model, ModelInfo) for model in models):
-            raise ProviderFailed(f"{self._loaded[f'provider:{provider}'].label} named a model that is no ModelInfo")
+            label = self._loaded[f"provider:{provider}"].label
+            raise ProviderFailed(f"{label} returned a model that is not a ModelInfo")
         return models
 
     def upgrade_plan(self, provider: str, target: str | None, program: str | None = None) -> UpgradePlan | None:
-        """Ask how the CLI would be upgraded; may block, so call it in a thread."""
-        return self._demand(provider, "gateway_upgrade_plan", UpgradePlan, none=None, target=target, program=program)
+        """Ask how to upgrade the CLI. May block, so call it in a thread."""
+        return self._call_required(
+            provider, "gateway_upgrade_plan", UpgradePlan, none=None, target=target, program=program
+        )
 
     def explain_failure(self, provider: str, run: FinishedRun) -> Failure | None:
         """Ask why a run failed."""
-        failure = self._consult(provider, "gateway_explain_failure", Failure, inside=_code_misfit, run=run)
-        if failure is None or not (problem := _code_misfit(failure)):
-            return failure
-        self._loaded[f"provider:{provider}"].note(f"it {problem}")
-        return None
+        failure = self._call_optional(provider, "gateway_explain_failure", Failure, content=_code_problem, run=run)
+        if failure is None:
+            return None
+        problem = _code_problem(failure)
+        if problem:
+            self._loaded[f"provider:{provider}"].note(f"it {problem}")
+            return None
+        return failure
 
     def account_cache(self, provider: str, record: Record, earlier: Sequence[Record] = ()) -> CacheAccount | None:
-        """Ask what a turn's cached tokens mean."""
-        return self._consult(provider, "gateway_account_cache", CacheAccount, record=record, earlier=earlier)
+        """Ask for the cache account of a turn."""
+        return self._call_optional(provider, "gateway_account_cache", CacheAccount, record=record, earlier=earlier)
 
-    # everybody
+    # all plugins
 
     def approve(self, proposal: Proposal) -> list[tuple[str, Verdict]]:
-        """Ask every policy; gives the plugin's name with each verdict."""
+        """Ask every policy. Returns the plugin's name with each verdict."""
         verdicts = []
-        for plugin, verdict, problem in self._each("gateway_approve", Verdict, proposal=proposal):
+        for plugin, verdict, problem in self._call_each("gateway_approve", Verdict, proposal=proposal):
             if problem:
                 verdicts.append((plugin.name, Verdict(decision=Decision.DENY, policy=plugin.name, reasons=(problem,))))
             elif verdict is not None:
@@ -123,173 +133,202 @@ class HookCalls:
         return verdicts
 
     def price(self, usage: Usage, provider: str, model: str | None) -> Cost | None:
-        """Ask for the price of a turn; the first answer holds."""
-        answers = self._each("gateway_price", Cost, usage=usage, provider=provider, model=model)
+        """Ask for the price of a turn. The first answer is used."""
+        answers = self._call_each("gateway_price", Cost, usage=usage, provider=provider, model=model)
         return next((cost for _, cost, _ in answers if cost is not None), None)
 
     def annotate(self, **turn: Any) -> list[Annotations]:
-        """Ask every plugin what it has to say about a turn; takes the hook's parameters."""
-        return [said for _, said, _ in self._each("gateway_annotate", Annotations, **turn) if said is not None]
+        """Ask every plugin for annotations of a turn. Takes the parameters of the hook."""
+        answers = self._call_each("gateway_annotate", Annotations, **turn)
+        return [annotations for _, annotations, _ in answers if annotations is not None]
 
     def tree_state(self, directories: Sequence[str], budget: Budget) -> str | None:
-        """Ask for the state of the files; may block, so call it in a thread."""
-        answers = self._each("gateway_tree_state", str, directories=directories, budget=budget)
+        """Ask for the state of the files. May block, so call it in a thread."""
+        answers = self._call_each("gateway_tree_state", str, directories=directories, budget=budget)
         return next((state for _, state, _ in answers if state is not None), None)
 
     def operations(self) -> list[tuple[str, Operation]]:
-        """The operations that plugins bring, each with its plugin's key (for `report`)."""
-        return self._gather("gateway_operations", Operation)
+        """Return the operations of plugins, each with its plugin's key (for `report`)."""
+        return self._collect("gateway_operations", Operation)
 
     def resources(self) -> list[tuple[str, Resource]]:
-        """The resources that plugins bring."""
-        return self._gather("gateway_resources", Resource)
+        """Return the resources of plugins."""
+        return self._collect("gateway_resources", Resource)
 
     def prompts(self) -> list[tuple[str, PromptTemplate]]:
-        """The prompts that plugins bring."""
-        return self._gather("gateway_prompts", PromptTemplate)
+        """Return the prompts of plugins."""
+        return self._collect("gateway_prompts", PromptTemplate)
 
     def commands(self) -> list[tuple[str, Command]]:
-        """The subcommands that plugins bring."""
-        return self._gather("gateway_commands", Command)
+        """Return the subcommands of plugins."""
+        return self._collect("gateway_commands", Command)
 
     def diagnoses(self) -> list[tuple[str, Diagnosis]]:
-        """What plugins find on this machine; may block, so call it in a thread."""
-        return self._gather("gateway_diagnose", Diagnosis)
+        """Ask plugins to check this machine. May block, so call it in a thread."""
+        return self._collect("gateway_diagnose", Diagnosis)
 
     def mcp_servers(self) -> list[tuple[str, McpServer]]:
-        """The MCP servers that plugins name."""
-        return self._gather("gateway_mcp_servers", McpServer)
+        """Return the MCP servers of plugins."""
+        return self._collect("gateway_mcp_servers", McpServer)
 
     def configure(self, top: Mapping[str, BaseModel], of_provider: Mapping[str, BaseModel]) -> None:
-        """Hand each plugin the sections of the settings that it brought."""
+        """Pass each plugin the settings sections that it defines.
+
+        :param top: sections at the top level.
+        :param of_provider: the keys that a provider's plugin adds to its `[providers.<name>]`.
+        """
         for plugin in self._implementers("gateway_configure"):
-            own = {name: (of_provider if plugin.key == f"provider:{name}" else top)[name] for name in plugin.sections}
-            self._ask(plugin, "gateway_configure", object, {"settings": own}, blame=PluginError, none=None)
+            settings = {}
+            for name in plugin.sections:
+                source = of_provider if plugin.key == f"provider:{name}" else top
+                settings[name] = source[name]
+            self._call_checked(
+                plugin, "gateway_configure", object, {"settings": settings}, error=PluginError, none=None
+            )
 
     def job_changed(self, job: Job) -> None:
-        """Tell the observers."""
-        list(self._each("gateway_job_changed", object, job=job))
+        """Notify the observers of jobs."""
+        list(self._call_each("gateway_job_changed", object, job=job))
 
     def turn_recorded(self, record: Record) -> None:
-        """Tell the observers."""
-        list(self._each("gateway_turn_recorded", object, record=record))
+        """Notify the observers of turns."""
+        list(self._call_each("gateway_turn_recorded", object, record=record))
 
-    # how they are asked
+    # the calls
 
-    def _demand(
-        self, provider: str, hook: str, kind: type[T], /, *, none: Any = ..., inside: Inside = None, **arguments: Any
+    def _call_required(
+        self,
+        provider: str,
+        hook: str,
+        kind: type[T],
+        /,
+        *,
+        none: Any = ...,
+        content: ContentCheck = None,
+        **arguments: Any,
     ) -> T:
-        """What a provider must know."""
+        """Call a hook whose answer is needed. A fault raises ProviderFailed."""
         plugin = self._loaded.get(f"provider:{provider}")
         if plugin is None:
             raise LookupError(f"no provider named {provider!r} is loaded")
-        return self._ask(plugin, hook, kind, arguments, blame=ProviderFailed, none=none, inside=inside)
+        return self._call_checked(plugin, hook, kind, arguments, error=ProviderFailed, none=none, content=content)
 
-    def _consult(self, provider: str, hook: str, kind: type[T], /, **arguments: Any) -> T | None:
-        """What a provider may know."""
+    def _call_optional(self, provider: str, hook: str, kind: type[T], /, **arguments: Any) -> T | None:
+        """Call a hook whose answer is not needed. A fault is logged."""
         try:
-            return self._demand(provider, hook, kind, none=None, **arguments)
+            return self._call_required(provider, hook, kind, none=None, **arguments)
         except GatewayError as error:
             log.error("%s: %s", hook, error.message, exc_info=log.isEnabledFor(logging.DEBUG))
             return None
 
-    def _each(
-        self, hook: str, kind: type[T], /, *, inside: Inside = None, **arguments: Any
+    def _call_each(
+        self, hook: str, kind: type[T], /, *, content: ContentCheck = None, **arguments: Any
     ) -> Iterator[tuple[PluginRecord, T | None, str]]:
-        """Ask every plugin that implements a hook, each alone; gives its answer, or what went wrong and who is at fault."""
+        """Call every plugin that implements a hook, one at a time. A fault is logged.
+
+        Yields the plugin, its answer, and the problem (empty if none). If a wrapper caused the problem, the plugin is the one
+        with the wrapper.
+        """
         for plugin in self._implementers(hook):
             answer, problem, at_fault = None, "", plugin
             try:
-                answer = self._ask(plugin, hook, kind, arguments, blame=PluginError, none=None, inside=inside)
+                answer = self._call_checked(
+                    plugin, hook, kind, arguments, error=PluginError, none=None, content=content
+                )
             except (PluginError, GatewayError) as error:
                 problem = str(error) if isinstance(error, PluginError) else _failed(plugin, hook, error)
                 log.error("%s", problem, exc_info=log.isEnabledFor(logging.DEBUG))
                 at_fault = getattr(error, "culprit", plugin)
             yield at_fault, answer, problem
 
-    def _gather(self, hook: str, kind: type[T]) -> list[tuple[str, T]]:
-        """What all plugins bring; what is wrong is noted, the rest stands."""
+    def _collect(self, hook: str, kind: type[T]) -> list[tuple[str, T]]:
+        """Collect the items of all plugins, each with its plugin's key. Wrong items are recorded and left out."""
         found = []
-        only = partial(_items_misfit, hook, kind)
-        for plugin, items, problem in self._each(hook, Sequence, inside=only):  # type: ignore[type-abstract]  # isinstance
+        check = partial(_items_problem, hook, kind)
+        for plugin, items, problem in self._call_each(hook, Sequence, content=check):  # type: ignore[type-abstract]  # isinstance
             if problem:
                 plugin.note(f"it{problem.removeprefix(plugin.label)}")
             for item in items or ():
                 if isinstance(item, kind):
                     found.append((plugin.key, item))
                 else:
-                    misfit = _misfit_of(hook, item, kind)
-                    plugin.note(f"it {misfit}")
-                    log.error("%s %s", plugin.label, misfit)
+                    wrong = _type_problem(hook, item, kind)
+                    plugin.note(f"it {wrong}")
+                    log.error("%s %s", plugin.label, wrong)
         return found
 
-    def _ask(
+    def _call_checked(
         self,
         plugin: PluginRecord,
         hook: str,
         kind: type[T],
         arguments: Any,
         *,
-        blame: type[Exception],
+        error: type[Exception],
         none: Any = ...,
-        inside: Inside = None,
+        content: ContentCheck = None,
     ) -> T:
-        """Ask one plugin. GatewayErrors pass; whatever else goes wrong, or an answer of another kind, is `blame`.
+        """Call one plugin and check its answer. A GatewayError is passed on; any other fault raises `error`.
 
-        The one who is at fault is named: the plugin that was asked, or the one whose wrapper spoilt its answer.
+        The message names the plugin at fault: the one that was called, or the one whose wrapper made the answer wrong.
 
-        :param none: what no answer means, if one is not needed.
-        :param inside: what more a wrapper may not spoil: gives what is wrong with an answer of the right kind.
+        :param none: the result if the plugin answers None. Without it, None is a wrong answer.
+        :param content: a further check of answers that a wrapper returns.
         """
         try:
-            with judged_by(self._judge(hook, kind, none, inside)):
+            with check_wrappers(self._answer_check(hook, kind, none, content)):
                 answer = self._call(plugin, hook, arguments)
         except GatewayError:
             raise
         except WrapperMistake as mistake:
-            raise blamed(mistake, hook, blame) from mistake
-        except (Exception, SystemExit) as error:
-            raise blame(_failed(plugin, hook, error)) from error
+            raise wrapper_error(mistake, hook, error) from mistake
+        except (Exception, SystemExit) as cause:
+            raise error(_failed(plugin, hook, cause)) from cause
         if answer is None and none is not ...:
-            return none  # type: ignore[no-any-return]  # the caller's word
-        if problem := _misfit_of(hook, answer, kind):
+            return none  # type: ignore[no-any-return]  # the caller gives the right type
+        problem = _type_problem(hook, answer, kind)
+        if problem:
             plugin.note(f"it {problem}")
-            raise blame(f"{plugin.label} {problem}")
-        return answer  # type: ignore[no-any-return]  # just checked
+            raise error(f"{plugin.label} {problem}")
+        return answer  # type: ignore[no-any-return]  # checked above
 
-    def _judge(self, hook: str, kind: type, none: Any = ..., inside: Inside = None) -> Judge:
-        """What to hold against a wrapper of this hook."""
+    def _answer_check(self, hook: str, kind: type, none: Any = ..., content: ContentCheck = None) -> AnswerCheck:
+        """Return the check for answers that wrappers of this hook return."""
 
-        def one(answer: object) -> str:
-            return _misfit_of(hook, answer, kind) or (inside(answer) if inside else "")
+        def problem_of(answer: object) -> str:
+            problem = _type_problem(hook, answer, kind)
+            if not problem and content is not None:
+                problem = content(answer)
+            return problem
 
-        def judge(answer: object) -> str:
+        def check(answer: object) -> str:
             if getattr(self._pm.hook, hook).spec.opts.get("firstresult"):
-                return "" if answer is None and none is not ... else one(answer)
+                none_is_allowed = none is not ...
+                return "" if answer is None and none_is_allowed else problem_of(answer)
             if not isinstance(answer, list):
-                return f"made {type(answer).__name__} of the list of answers of {hook}"
-            return "; ".join(filter(None, map(one, answer)))
+                return f"replaced the list of answers to {hook} by {type(answer).__name__}"
+            return "; ".join(filter(None, map(problem_of, answer)))
 
-        return judge
+        return check
 
     def _call(self, plugin: PluginRecord, hook: str, arguments: dict[str, Any]) -> Any:
-        """One plugin's own answer: others who implement the hook are out of the call, those who wrap it are in it."""
+        """Call one plugin's implementation of a hook. Other implementations are left out; wrappers of all plugins run."""
         caller = self._callers.get((hook, plugin.key))
         if caller is None:
             others = [other.object for other in self._implementers(hook) if other is not plugin]
             caller = self._callers[hook, plugin.key] = self._pm.subset_hook_caller(hook, others)
         start = perf_counter()
         try:
-            with patience(HOOK_S):
+            with time_limit(HOOK_S):
                 answer = caller(**arguments)
         finally:
             if self._trace:
-                asked = ",".join(impl.plugin_name for impl in reversed(caller.get_hookimpls())) or plugin.key
-                print(f"{hook} {asked} {(perf_counter() - start) * 1000:.3f} ms", file=sys.stderr)
+                called = ",".join(impl.plugin_name for impl in reversed(caller.get_hookimpls())) or plugin.key
+                print(f"{hook} {called} {(perf_counter() - start) * 1000:.3f} ms", file=sys.stderr)
         if caller.spec is None or caller.spec.opts.get("firstresult"):
             return answer
         if not isinstance(answer, list):
-            raise TypeError(f"a wrapper made {type(answer).__name__} of the list of answers")
+            raise TypeError(f"a wrapper replaced the list of answers by {type(answer).__name__}")
         return answer[0] if answer else None
 
     def _implementers(self, hook: str) -> list[PluginRecord]:
@@ -298,36 +337,42 @@ class HookCalls:
 
 
 def _failed(plugin: PluginRecord, hook: str, error: BaseException) -> str:
-    return f"{plugin.label} failed in {hook}: {told(error)}"
+    return f"{plugin.label} failed in {hook}: {in_one_line(error)}"
 
 
-def _misfit_of(hook: str, answer: object, kind: type) -> str:
-    """What is wrong with an answer of another kind; empty: nothing."""
-    return "" if _fits(answer, kind) else f"answered {hook} with {type(answer).__name__}, not {kind.__name__}"
+def _type_problem(hook: str, answer: object, kind: type) -> str:
+    """Return the problem with an answer of the wrong type, or an empty string."""
+    if _has_type(answer, kind):
+        return ""
+    return f"answered {hook} with {type(answer).__name__}, not {kind.__name__}"
 
 
-def _items_misfit(hook: str, kind: type, answer: Any) -> str:
-    wrong = [item for item in answer if not isinstance(item, kind)]
-    return f"put {type(wrong[0]).__name__} into the answer to {hook}, not {kind.__name__}" if wrong else ""
+def _items_problem(hook: str, kind: type, answer: Any) -> str:
+    for item in answer:
+        if not isinstance(item, kind):
+            return f"put {type(item).__name__} into the answer to {hook}, not {kind.__name__}"
+    return ""
 
 
-def _code_misfit(failure: Any) -> str:
+def _code_problem(failure: Any) -> str:
     if failure.code in ERRORS:
         return ""
     return f"answered gateway_explain_failure with the unknown error code {failure.code!r}"
 
 
-def blamed(mistake: WrapperMistake, hook: str, blame: type[Exception]) -> Exception:
-    """The error that names the plugin whose wrapper is at fault; what is wrong is noted with that plugin."""
+def wrapper_error(mistake: WrapperMistake, hook: str, error: type[Exception]) -> Exception:
+    """Return an error that names the plugin whose wrapper is at fault, and record the problem with that plugin."""
     plugin, problem = mistake.plugin, mistake.problem
-    text = f"failed in its wrapper of {hook}: {told(problem)}" if isinstance(problem, BaseException) else str(problem)
+    text = problem
+    if isinstance(problem, BaseException):
+        text = f"failed in its wrapper of {hook}: {in_one_line(problem)}"
     plugin.note(f"it {text}")
-    error = blame(f"{plugin.label} {text}")
-    error.culprit = plugin  # type: ignore[attr-defined]  # for who asks several plugins
-    return error
+    made = error(f"{plugin.label} {text}")
+    made.culprit = plugin  # type: ignore[attr-defined]  # `_call_each` reads it
+    return made
 
 
-def _fits(answer: object, kind: type) -> bool:
+def _has_type(answer: object, kind: type) -> bool:
     if getattr(kind, "_is_protocol", False):
         methods = [name for name in vars(kind) if not name.startswith("_")]
         return all(callable(getattr(answer, name, None)) for name in methods)

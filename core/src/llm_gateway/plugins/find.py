@@ -1,4 +1,4 @@
-"""Finding plugins, and loading one without letting it do harm."""
+"""Find installed plugins, and import one so that its faults do not affect the gateway."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from llm_gateway.plugins.patience import IMPORT_S, patience
+from llm_gateway.plugins.time_limit import IMPORT_S, time_limit
 
-#: In the order in which they are loaded: what wraps or judges stands before what is wrapped.
+#: In the order of loading: kinds with wrappers and policies come before the plugins that they wrap.
 KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
 GROUP = "llm_gateway."
-_COMPLETE = "llm-gateway-mcp"  #: the distribution that brings everything of the product
+_COMPLETE = "llm-gateway-mcp"  #: the distribution that installs all plugins of the product
 
 
 def find() -> list[EntryPoint]:
-    """Find every installed plugin, from stevedore's cache; imports none of them."""
+    """Find every installed plugin with stevedore's cache. Imports none of them."""
     from stevedore.named import NamedExtensionManager
 
-    # given no names, the manager lists and loads nothing
+    # With an empty list of names, the manager lists the entry points but loads none.
     return [point for kind in KINDS for point in NamedExtensionManager(GROUP + kind, names=[]).list_entry_points()]
 
 
 def distributions_of(point: EntryPoint | None) -> list[tuple[str, str]]:
-    """The distributions (name, version) that bring an entry point. Reads metadata on first use, so only when asked for."""
+    """Return the distributions (name, version) that define an entry point. The first call reads all metadata, which is slow."""
     if point is None:
         return []
-    if (dist := getattr(point, "dist", None)) is not None:
+    dist = getattr(point, "dist", None)
+    if dist is not None:
         return [(dist.name, dist.version)]
     return _installed().get((point.group, point.name, point.value), [])
 
@@ -42,14 +43,14 @@ def _installed() -> dict[tuple[str, str, str], list[tuple[str, str]]]:
         for point in dist.entry_points:
             if point.group.startswith(GROUP):
                 names = found.setdefault((point.group, point.name, point.value), [])
-                if (dist.name, dist.version) not in names:  # one distribution may be met twice on sys.path
+                if (dist.name, dist.version) not in names:  # sys.path can contain a distribution twice
                     names.append((dist.name, dist.version))
     return found
 
 
 @lru_cache(maxsize=1)
 def own_distributions() -> frozenset[str]:
-    """The distributions of the product itself: those that `llm-gateway-mcp` names, optional ones too. Empty: it is not installed."""
+    """Return the distributions of the product: all that `llm-gateway-mcp` requires, optional ones too. Empty if it is not installed."""
     from importlib_metadata import PackageNotFoundError, requires
 
     try:
@@ -60,7 +61,7 @@ def own_distributions() -> frozenset[str]:
 
 
 def is_own(point: EntryPoint | None) -> bool:
-    """Whether a distribution of the product itself brings an entry point."""
+    """Return whether a distribution of the product defines an entry point."""
     return any(_normal(name) in own_distributions() for name, _ in distributions_of(point))
 
 
@@ -69,24 +70,26 @@ def _normal(distribution: str) -> str:
 
 
 def load(point: EntryPoint | None) -> Any:
-    """Import a plugin. Raises ValueError for whatever goes wrong, SystemExit too: a plugin does not decide that we end."""
+    """Import a plugin. Raises ValueError for every fault, SystemExit included: a plugin must not end the gateway."""
     try:
-        with patience(IMPORT_S):
+        with time_limit(IMPORT_S):
             return point.load() if point else None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise ValueError(f"could not be imported: {told(error)}") from error
+        raise ValueError(f"could not be imported: {in_one_line(error)}") from error
 
 
 def chosen(environ: Mapping[str, str]) -> frozenset[str] | None:
-    """What LLM_GATEWAY_PLUGINS names; None: everything."""
+    """Return the names in LLM_GATEWAY_PLUGINS; None if it is not set, which means all plugins."""
     names = environ.get("LLM_GATEWAY_PLUGINS")
-    return None if names is None else frozenset(filter(None, map(str.strip, names.split(","))))
+    if names is None:
+        return None
+    return frozenset(name.strip() for name in names.split(",") if name.strip())
 
 
-def told(error: BaseException) -> str:
-    """An exception in one line, even one that cannot be printed."""
+def in_one_line(error: BaseException) -> str:
+    """Return an exception as one line. Also works if `str(error)` raises."""
     try:
         text = " ".join(str(error).split())
     except Exception:

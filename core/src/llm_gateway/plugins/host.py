@@ -1,4 +1,4 @@
-"""The plugin host: what is installed, what is loaded, what went wrong."""
+"""The plugin host: loads plugins and records which are installed, loaded or broken."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from llm_gateway.model.request import Proposal
 from llm_gateway.model.store import Store
 from llm_gateway.naming import nearest
 from llm_gateway.plugins import checks
-from llm_gateway.plugins.calls import HookCalls, PluginError, blamed
-from llm_gateway.plugins.find import GROUP, KINDS, chosen, find, is_own, load, told
+from llm_gateway.plugins.calls import HookCalls, PluginError, wrapper_error
+from llm_gateway.plugins.find import GROUP, KINDS, chosen, find, in_one_line, is_own, load
 from llm_gateway.plugins.record import PluginRecord, PluginState
-from llm_gateway.plugins.wrappers import WrapperMistake, judged_by, watch
+from llm_gateway.plugins.wrappers import WrapperMistake, check_wrappers, watch
 from llm_gateway.settings.model import PluginSections
 
 T = TypeVar("T")
 log = logging.getLogger("llm_gateway.plugins")
 
-_REPAIR = "Repair or uninstall it, or name the plugins to load without it in LLM_GATEWAY_PLUGINS; `llm-gateway doctor` shows it"
-_PROVIDE = "Install it and let it load, or take it off that list; `llm-gateway doctor` shows it"
+_REPAIR = "Repair or uninstall it, or set LLM_GATEWAY_PLUGINS to the plugins to load, without this one; `llm-gateway doctor` shows the problem"
+_PROVIDE = "Install and load it, or remove it from that list; `llm-gateway doctor` shows the problem"
 
 
 class PluginHost(HookCalls):
-    """Loads plugins one by one: one that is broken is recorded and skipped, and never stops the host.
+    """Loads plugins one by one. A broken plugin is recorded and skipped; it never stops the host.
 
-    `reserved` are the names of the common request parameters, which no provider's own parameter may take.
+    `reserved` are the names of the common request parameters. Providers must not use them for parameters of their own.
     """
 
     def __init__(
@@ -59,53 +59,55 @@ class PluginHost(HookCalls):
 
     @classmethod
     def discover(cls, environ: Mapping[str, str] = os.environ, *, reserved: Iterable[str] = ()) -> PluginHost:
-        """Find what is installed; loads nothing."""
+        """Find the installed plugins. Loads none."""
         return cls(find(), environ, reserved=reserved)
 
     def load_all(self) -> None:
-        """Load what every gateway needs: policies, extensions, providers, as far as LLM_GATEWAY_PLUGINS allows."""
+        """Load all policies, extensions and providers, except those that LLM_GATEWAY_PLUGINS leaves out."""
         self.load(("policy", "extension", "provider"))
 
     def load(self, kinds: Iterable[str], names: Iterable[str] | None = None) -> None:
-        """Load plugins of these kinds, all or by name. LLM_GATEWAY_PLUGINS narrows only what is not asked for by name."""
+        """Load plugins of these kinds: all of them, or only these names. LLM_GATEWAY_PLUGINS does not apply to given names."""
         wanted = None if names is None else frozenset(names)
         for kind in sorted(kinds, key=KINDS.index):
             for plugin in sorted((p for p in self._plugins if p.kind == kind), key=lambda p: p.name):
+                if plugin.state is PluginState.LOADED:
+                    continue
                 left_out = self._chosen is not None and not self._chosen & {plugin.name, plugin.key}
-                if wanted is None and left_out and plugin.entry_point and plugin.state is not PluginState.LOADED:
+                if wanted is None and left_out and plugin.entry_point:
                     plugin.state = PluginState.BLOCKED
                 elif plugin.state is PluginState.FAILED:
                     log.error("%s: %s", plugin.label, plugin.problem)
-                elif plugin.state is not PluginState.LOADED and (wanted is None or plugin.name in wanted):
+                elif wanted is None or plugin.name in wanted:
                     self._load(plugin, partial(load, plugin.entry_point))
 
     def register(self, plugin: object, *, kind: str, name: str) -> PluginRecord:
-        """Add a plugin that no entry point names. It is checked like any other; look at the record's state."""
+        """Add a plugin that has no entry point. It is checked like any other: the state of the record shows the result."""
         record = PluginRecord(kind=kind, name=name)
         self._plugins.append(record)
         self._load(record, lambda: plugin)
         return record
 
     def open_store(self, url: str, home: str) -> Store:
-        """Load the store of this URL's scheme and make it, unopened."""
+        """Load the store for the scheme of this URL and create it, not opened. Raises PluginError."""
         return self._open("store", url.partition(":")[0], Store, url=url, home=home)  # type: ignore[type-abstract]  # checked by its methods
 
     def open_engine(self, url: str, home: str) -> Engine:
-        """Load the engine of this URL's scheme and make it, unopened."""
+        """Load the engine for the scheme of this URL and create it, not opened. Raises PluginError."""
         return self._open("engine", url.partition(":")[0], Engine, url=url, home=home)  # type: ignore[type-abstract]  # checked by its methods
 
     def open_transport(self, name: str) -> Transport:
-        """Load a transport and make it."""
+        """Load a transport and create it. Raises PluginError."""
         return self._open("transport", name, Transport, name=name)  # type: ignore[type-abstract]  # checked by its methods
 
     @property
     def records(self) -> tuple[PluginRecord, ...]:
-        """Everything that is installed, loaded or not."""
+        """All installed plugins, loaded or not."""
         return tuple(sorted(self._plugins, key=lambda plugin: plugin.key))
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong, one sentence each."""
+        """All problems with plugins, one sentence each."""
         found = [f"{plugin.label}: {plugin.problem}" for plugin in self._plugins if plugin.problem]
         known = {plugin.name for plugin in self._plugins} | {plugin.key for plugin in self._plugins}
         missing = sorted((self._chosen or frozenset()) - known)
@@ -116,50 +118,51 @@ class PluginHost(HookCalls):
     def missing_policies(self) -> tuple[str, ...]:
         """The required policies that are not loaded, one sentence each."""
         return tuple(
-            f"[approval] required_policies names {name}: {why}; every request is denied until it is there"
+            f"[approval] required_policies names {name}: {why}; every request is denied until it is loaded"
             for name, why in self._missing_policies().items()
         )
 
     def report(self, key: str, problem: str) -> None:
-        """Note and log what a caller found wrong with a plugin's answer (`key` as `operations` gives it)."""
+        """Record and log a problem that a caller found in a plugin's answer.
+
+        :param key: the plugin's key, as `operations` returns it.
+        """
         self._loaded[key].note(problem)
         log.error("%s: %s", self._loaded[key].label, problem)
 
-    def older(self, one: str, other: str) -> str:
-        """Which of two plugins keeps a name that both bring: one of the product itself, else the one loaded first. By key."""
+    def older(self, first: str, second: str) -> str:
+        """Return which of two plugins keeps a name that both define: a plugin of the product, or else the one loaded first. By key."""
         order = list(self._loaded)
 
         def rank(key: str) -> tuple[bool, int]:
             return not is_own(self._loaded[key].entry_point), order.index(key)
 
-        return min(one, other, key=rank)
+        return min(first, second, key=rank)
 
     def label(self, key: str) -> str:
-        """How messages name a loaded plugin."""
+        """Return the name of a loaded plugin for messages."""
         return self._loaded[key].label
 
     def require_policies(self, names: Iterable[str]) -> None:
-        """Deny every request while one of these policies is not loaded; logs those that are not."""
+        """Deny every request while one of these policies is not loaded. Logs the missing ones."""
         self._required = tuple(names)
         for name, why in self._missing_policies().items():
             log.error("policy %s is required and missing: %s", name, why)
 
     def approve(self, proposal: Proposal) -> list[tuple[str, Verdict]]:
-        """Ask every policy; one that is broken, or required and missing, denies. Gives the plugin's name with each verdict."""
+        """Ask every policy. A policy that is broken, or required but missing, denies. Returns the name of the plugin with each verdict."""
         found = []
         for plugin in self._plugins:
             if plugin.is_broken_policy:
-                reason = (
-                    f"{plugin.label} is a policy that is installed and could not be loaded: {plugin.problem}. {_REPAIR}"
-                )
+                reason = f"{plugin.label} is a policy that could not be loaded: {plugin.problem}. {_REPAIR}"
                 found.append((plugin.name, Verdict(decision=Decision.DENY, policy=plugin.name, reasons=(reason,))))
         for name, why in self._missing_policies().items():
-            reason = f"[approval] required_policies names it, and it is not loaded: {why}. {_PROVIDE}"
+            reason = f"[approval] required_policies names {name}, but it is not loaded: {why}. {_PROVIDE}"
             found.append((name, Verdict(decision=Decision.DENY, policy=name, reasons=(reason,))))
         return [*found, *super().approve(proposal)]
 
     def _missing_policies(self) -> dict[str, str]:
-        """The required policies that are not loaded, each with the reason; not those that are broken."""
+        """Return the required policies that are not loaded, each with the reason. Without broken policies: they deny requests already."""
         found = {}
         for name in self._required:
             named = [plugin for plugin in self._plugins if plugin.kind == "policy" and plugin.name == name]
@@ -171,7 +174,7 @@ class PluginHost(HookCalls):
         return found
 
     def settings_sections(self) -> PluginSections:
-        """The settings that the loaded plugins bring."""
+        """Return the settings sections that the loaded plugins define."""
         return PluginSections(
             providers={name: self._loaded[f"provider:{name}"].sections.get(name) for name in self._providers},
             top={
@@ -186,27 +189,29 @@ class PluginHost(HookCalls):
 
     def _load(self, plugin: PluginRecord, load: Callable[[], object]) -> None:
         try:
-            with redirect_stdout(sys.stderr):  # stdout may carry a protocol
-                self._admit(plugin, load())
+            with redirect_stdout(sys.stderr):  # a transport may use stdout for its protocol
+                self._check_and_add(plugin, load())
             plugin.state = PluginState.LOADED
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self._give_up(plugin, str(error) if type(error) is ValueError else told(error), debug=True)
+            self._give_up(plugin, str(error) if type(error) is ValueError else in_one_line(error), debug=True)
 
     def _give_up(self, plugin: PluginRecord, problem: str, *, debug: bool = False) -> None:
-        self._expel(plugin)
+        self._remove(plugin)
         plugin.fail(problem)
         log.error("%s: %s", plugin.label, problem, exc_info=debug and log.isEnabledFor(logging.DEBUG))
 
-    def _admit(self, plugin: PluginRecord, loaded: object) -> None:
-        if rival := self._loaded.get(plugin.key):
+    def _check_and_add(self, plugin: PluginRecord, loaded: object) -> None:
+        rival = self._loaded.get(plugin.key)
+        if rival is not None:
             raise ValueError(_same_name([plugin, rival]))
         plugin.judges = hasattr(loaded, "gateway_approve")
         checks.check_object(loaded, plugin.entry_point.value if plugin.entry_point else "")
-        if twin := next((p for p in self._loaded.values() if p.object is loaded), None):
-            raise ValueError(f"the same object is loaded as {twin.key} already: one plugin, one entry point")
-        self._callers.clear()  # they know who was there when they were made
+        for other in self._loaded.values():
+            if other.object is loaded:
+                raise ValueError(f"the same object is loaded as {other.key} already: define one entry point per plugin")
+        self._callers.clear()  # a caller is valid only for the plugins that were loaded when it was made
         plugin.object = loaded
         self._loaded[plugin.key] = plugin
         self._pm.register(loaded, name=plugin.key)
@@ -217,10 +222,10 @@ class PluginHost(HookCalls):
                 if impl.plugin is loaded and checks.wraps(impl):
                     watch(plugin, impl)
         if plugin.kind == "provider":
-            described = self._ask_new(plugin, "gateway_describe_provider", ProviderInfo)
+            described = self._call_new(plugin, "gateway_describe_provider", ProviderInfo)
             self._providers[plugin.name] = checks.check_provider(plugin.name, described, self._reserved)
         if "gateway_settings" in plugin.hooks:
-            sections = self._ask_new(plugin, "gateway_settings", Mapping) or {}
+            sections = self._call_new(plugin, "gateway_settings", Mapping) or {}
             taken, lost = self._rivals(plugin, sections if isinstance(sections, Mapping) else ())
             plugin.sections = checks.check_sections(plugin, sections, taken)
             for rival, section in lost:
@@ -247,15 +252,15 @@ class PluginHost(HookCalls):
                     taken[section] = other
         return taken, lost
 
-    def _ask_new(self, plugin: PluginRecord, hook: str, kind: type) -> Any:
-        """Ask a plugin that is being let in; its answer is checked by the caller, those of wrappers around it here."""
+    def _call_new(self, plugin: PluginRecord, hook: str, kind: type) -> Any:
+        """Call a plugin that is being loaded. The caller checks its answer; answers of wrappers are checked here."""
         try:
-            with judged_by(self._judge(hook, kind)):
+            with check_wrappers(self._answer_check(hook, kind)):
                 return self._call(plugin, hook, {})
         except WrapperMistake as mistake:
-            raise ValueError(str(blamed(mistake, hook, PluginError))) from mistake
+            raise ValueError(str(wrapper_error(mistake, hook, PluginError))) from mistake
 
-    def _expel(self, plugin: PluginRecord) -> None:
+    def _remove(self, plugin: PluginRecord) -> None:
         if self._loaded.get(plugin.key) is not plugin:
             return
         self._callers.clear()
@@ -270,14 +275,15 @@ class PluginHost(HookCalls):
         plugin = self._loaded.get(f"{kind}:{name}")
         if plugin is None:
             installed = {plugin.name: plugin for plugin in self._plugins if plugin.kind == kind}
-            if broken := installed.get(name):
+            broken = installed.get(name)
+            if broken is not None:
                 raise PluginError(f"{broken.label}: {broken.problem}")
-            advice = (
-                nearest(name, installed) or f"; `pip install llm-gateway-{kind}-{name}` brings it, if it is one of ours"
-            )
+            advice = nearest(name, installed)
+            if not advice:
+                advice = f"; if it belongs to LLM Gateway, install it with `pip install llm-gateway-{kind}-{name}`"
             names = ", ".join(sorted(installed)) or "none"
             raise PluginError(f"no {kind} named {name!r} is installed{advice} (installed: {names})")
-        return self._ask(plugin, f"gateway_open_{kind}", protocol, arguments, blame=PluginError)
+        return self._call_checked(plugin, f"gateway_open_{kind}", protocol, arguments, error=PluginError)
 
 
 def _not_yours(section: str, owner: PluginRecord) -> str:

@@ -1,7 +1,7 @@
-"""Wrappers of hooks: which of them spoilt an answer.
+"""Find the hook wrapper that raised or made an answer wrong.
 
-A wrapper stands around the plugin that is asked. When the answer that comes out is wrong, pluggy does not say who made it so.
-Here each wrapper is watched: what went in fits and what came out does not, then that wrapper is the one to name.
+A wrapper runs around the plugin that is called, and can change its answer. pluggy does not record which wrapper changed it. So
+each wrapper is watched here: if its input passes the check and its output does not, this wrapper is at fault.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ import pluggy
 from llm_gateway.errors import GatewayError
 from llm_gateway.plugins.record import PluginRecord
 
-#: Says of an answer, as pluggy hands it through the wrappers, what is wrong with it; empty: nothing.
-Judge = Callable[[object], str]
+#: Checks an answer as pluggy passes it through the wrappers. Returns the problem, or an empty string.
+AnswerCheck = Callable[[object], str]
 
-_judge: ContextVar[Judge | None] = ContextVar("llm_gateway_hook_judge", default=None)
+_check: ContextVar[AnswerCheck | None] = ContextVar("llm_gateway_hook_check", default=None)
 
 
 class WrapperMistake(Exception):
-    """A wrapper raised, or made a wrong answer of a right one."""
+    """A wrapper raised an exception, or replaced a correct answer by a wrong one."""
 
     def __init__(self, plugin: PluginRecord, problem: str | BaseException) -> None:
         self.plugin = plugin
-        self.problem = problem  #: what is wrong with its answer, or what it raised
+        self.problem = problem  #: the problem with its answer, or the exception that it raised
         super().__init__(str(problem))
 
 
 @contextmanager
-def judged_by(judge: Judge) -> Iterator[None]:
-    """Judge by this what wrappers answer inside the block."""
-    token = _judge.set(judge)
+def check_wrappers(check: AnswerCheck) -> Iterator[None]:
+    """Inside the block, check every answer of a wrapper with this function."""
+    token = _check.set(check)
     try:
         yield
     finally:
-        _judge.reset(token)
+        _check.reset(token)
 
 
 def watch(plugin: PluginRecord, impl: pluggy.HookImpl) -> None:
-    """Have a wrapper's mistakes raise WrapperMistake with its plugin."""
+    """Change a wrapper so that its faults raise WrapperMistake with its plugin."""
     watched = _watched_old if impl.hookwrapper else _watched
-    impl.function = watched(plugin, impl.function)  # type: ignore[misc]  # the only place where pluggy lets one look in
+    impl.function = watched(plugin, impl.function)  # type: ignore[misc]  # pluggy has no public way to do this
 
 
 def _watched(plugin: PluginRecord, function: Any) -> Any:
@@ -61,7 +61,7 @@ def _watched(plugin: PluginRecord, function: Any) -> Any:
             answer = _finish(plugin, wrapper.send, received)
             _compare(plugin, received, answer)
             return answer
-        _compare(plugin, None, answer, anything_went=True)
+        _compare(plugin, None, answer, input_failed=True)
         return answer
 
     return watched
@@ -81,7 +81,7 @@ def _watched_old(plugin: PluginRecord, function: Any) -> Any:
             outcome.force_exception(WrapperMistake(plugin, after))
         elif after is None:
             try:
-                _compare(plugin, received, outcome.get_result(), anything_went=before is not None)
+                _compare(plugin, received, outcome.get_result(), input_failed=before is not None)
             except WrapperMistake as mistake:
                 outcome.force_exception(mistake)
 
@@ -94,7 +94,7 @@ def _begin(plugin: PluginRecord, wrapper: Any) -> None:
     except StopIteration:
         raise WrapperMistake(plugin, "its wrapper did not yield") from None
     except Exception as error:
-        raise _blamed(plugin, error) from error
+        raise _converted(plugin, error) from error
 
 
 def _finish(plugin: PluginRecord, step: Any, value: object, *, inner: BaseException | None = None) -> Any:
@@ -105,19 +105,22 @@ def _finish(plugin: PluginRecord, step: Any, value: object, *, inner: BaseExcept
     except Exception as error:
         if error is inner:
             raise
-        raise _blamed(plugin, error) from error
+        raise _converted(plugin, error) from error
     raise WrapperMistake(plugin, "its wrapper yields twice")
 
 
-def _blamed(plugin: PluginRecord, error: Exception) -> Exception:
-    """Errors of the gateway are answers; a mistake has its plugin already."""
-    return error if isinstance(error, (GatewayError, WrapperMistake)) else WrapperMistake(plugin, error)
+def _converted(plugin: PluginRecord, error: Exception) -> Exception:
+    """Convert an exception of a wrapper. A GatewayError counts as an answer; a WrapperMistake names its plugin already."""
+    if isinstance(error, (GatewayError, WrapperMistake)):
+        return error
+    return WrapperMistake(plugin, error)
 
 
-def _compare(plugin: PluginRecord, received: object, answer: object, *, anything_went: bool = False) -> None:
-    judge = _judge.get()
-    if judge is None or answer is received:
+def _compare(plugin: PluginRecord, received: object, answer: object, *, input_failed: bool = False) -> None:
+    """Raise WrapperMistake if the wrapper's input was good (or an exception) and its output is wrong."""
+    check = _check.get()
+    if check is None or answer is received:
         return
-    problem = judge(answer)
-    if problem and (anything_went or not judge(received)):
+    problem = check(answer)
+    if problem and (input_failed or not check(received)):
         raise WrapperMistake(plugin, problem)

@@ -1,4 +1,4 @@
-"""The home directory: ours alone."""
+"""The home directory: only the gateway's user may read and write it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from llm_gateway.settings.model import Settings, SettingsError, SettingsProblem
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Make the home, 0700, or tighten the one that is there. Raises SettingsError if it cannot be trusted or used."""
+    """Create the home with mode 0700, or set that mode. Raises SettingsError if the home is not safe or not usable."""
     home = settings.home
     try:
         make_private(home)
-        problem = _distrust(home)
+        problem = _unsafe(home)
         if not problem and stat.S_IMODE(home.stat().st_mode) != 0o700:
             home.chmod(0o700)
     except OSError as error:
@@ -25,14 +25,14 @@ def prepare_home(settings: Settings) -> Path:
     return home
 
 
-def _distrust(home: Path) -> str | None:
-    """Why somebody else may have a hand in this directory."""
+def _unsafe(home: Path) -> str | None:
+    """Return why the directory is not safe to use, or None. Other users must not be able to change it."""
     entry, target = home.lstat(), home.stat()
     if hasattr(os, "geteuid"):
         if {entry.st_uid, target.st_uid} != {os.geteuid()}:
             return "the home belongs to another user"
         if target.st_mode & stat.S_IWOTH:
-            return "the home is writable for everybody: look at what is in it, then run chmod 700"
+            return "the home is writable for all users: check its files, then run chmod 700"
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         return "the home is not writable"
     return None

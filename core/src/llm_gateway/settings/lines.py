@@ -1,4 +1,4 @@
-"""Finding the line of a key in TOML text, for messages."""
+"""Find the line of a key in TOML text, for messages."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 
 def lines_of(text: str) -> dict[KeyPath, int]:
-    """Every key and table of a TOML text with its line (from 1). Good enough for messages; TOML is read by tomli."""
+    """Return the line (from 1) of every key and table in a TOML text. An approximation for messages; tomli does the real parsing."""
     found: dict[KeyPath, int] = {}
     table: KeyPath = ()
-    inside = ""  # the quotes of a multi-line string
+    quotes = ""  # inside a multi-line string: the quotes that end it
     for number, line in enumerate(text.splitlines(), 1):
-        if inside:
-            inside = "" if inside in line else inside
+        if quotes:
+            if quotes in line:
+                quotes = ""
             continue
-        if header := _HEADER.match(line):
+        header = _HEADER.match(line)
+        key = _KEY.match(line)
+        if header:
             table = _parts(header[1])
             found.setdefault(table, number)
-        elif key := _KEY.match(line):
+        elif key:
             path = table + _parts(key[1])
             for depth in range(len(table) + 1, len(path) + 1):
                 found.setdefault(path[:depth], number)
-        inside = next((quotes for quotes in ('"""', "'''") if line.count(quotes) % 2), "")
+        quotes = next((mark for mark in ('"""', "'''") if line.count(mark) % 2), "")
     return found
 
 
 def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
-    """The line of a key, or of the nearest table around it."""
-    return next((lines[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in lines), None)
+    """Return the line of a key, or of the nearest table that contains it."""
+    for depth in range(len(path), 0, -1):
+        if path[:depth] in lines:
+            return lines[path[:depth]]
+    return None
 
 
 def _parts(dotted: str) -> KeyPath:

@@ -1,4 +1,4 @@
-"""Reading the settings: file, then environment, then one check that reports everything that is wrong."""
+"""Read the settings: first the file, then the environment, then one validation that reports all problems."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _MOST_BYTES = 16 << 20
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, sections: PluginSections | None = None) -> Settings:
-    """Read file and environment. Without `sections` nothing is known of plugins: any provider's section is taken.
+    """Read file and environment. Raises SettingsError with all problems.
 
-    Raises SettingsError with every problem that was found.
+    :param sections: the settings of the loaded plugins. Without them, any name of a provider is accepted.
     """
     return _Loading(environ, sections).settings()
 
@@ -64,7 +64,7 @@ class _Loading:
         bypass = self._number("LLM_GATEWAY_APPROVAL_ALLOW_BYPASS", "[01]", "must be 1 or 0")
         depth = self._number("LLM_GATEWAY_DEPTH", "[0-9]{1,6}", "must be a whole number, 0 or more")
         plugins = {name: self._check(model, data.pop(name, {}), (name,)) for name, model in self.sections.top.items()}
-        self._leave_unread(data, (), self.sections.unread - FileSettings.model_fields.keys())
+        self._skip_unloaded(data, (), self.sections.unread - FileSettings.model_fields.keys())
         options = self._take_provider_options(data.get("providers", {}))
         checked = self._check(FileSettings, data, ())
         if self.problems:
@@ -94,7 +94,7 @@ class _Loading:
             data = tomli.loads(text)
         except (FileNotFoundError, NotADirectoryError):
             if self.environ.get("LLM_GATEWAY_CONFIG"):
-                self._problem("LLM_GATEWAY_CONFIG", f"there is no file {self.file}")
+                self._problem("LLM_GATEWAY_CONFIG", f"the file {self.file} does not exist")
         except OSError as error:
             self._problem(str(self.file), f"cannot be read: {error.strerror}")
         except UnicodeDecodeError as error:
@@ -102,26 +102,26 @@ class _Loading:
         except (tomli.TOMLDecodeError, RecursionError) as error:
             found = re.search(r"\(at line (\d+)", str(error))
             line = int(found[1]) if found else max(1, len(text.splitlines()))
-            self._problem(str(self.file), f"broken TOML: {error}", line)
+            self._problem(str(self.file), f"invalid TOML: {error}", line)
         else:
             self.lines = lines_of(text)
             return data
         return {}
 
     def _overlay(self, data: dict[str, Any]) -> None:
-        """Put the environment's values over the file's."""
+        """Replace values of the file by values of the environment."""
         known = env_keys(self.sections)
         for name in sorted(name for name in self.environ if name.startswith(PREFIX)):
             path = known.get(name)
             if path is None:
                 if name not in OTHER_NAMES and name not in self.sections.env:
-                    self.warnings.append(f"{name} is set but means nothing{nearest(name, [*known, *OTHER_NAMES])}")
+                    self.warnings.append(f"{name} is set but unknown{nearest(name, [*known, *OTHER_NAMES])}")
                 continue
             value: Any = self.environ[name]
             if not value:
                 continue
             if path in self.from_env:
-                self._problem(name, f"{self.from_env[path]} is set too, and means the same")
+                self._problem(name, f"{self.from_env[path]} sets the same key; unset one of them")
                 continue
             divisor = FIXED_NAMES.get(name, (path, 1))[1]
             if divisor != 1:
@@ -144,19 +144,20 @@ class _Loading:
         self._problem(name, message)
         return 0
 
-    def _leave_unread(self, tables: dict[str, Any], at: KeyPath, names: Set[str]) -> None:
+    def _skip_unloaded(self, tables: dict[str, Any], at: KeyPath, names: Set[str]) -> None:
+        """Remove the sections of plugins that are not loaded: there is no model to validate them."""
         for name in sorted(tables.keys() & names):
             del tables[name]
             path = (*at, name)
-            self.warnings.append(f"{self._in_file(path)}: [{'.'.join(path)}] was not read: its plugin is not loaded")
+            self.warnings.append(f"{self._in_file(path)}: [{'.'.join(path)}] is ignored: its plugin is not loaded")
 
     def _take_provider_options(self, tables: Any) -> dict[str, BaseModel]:
-        """Part the keys of providers' plugins from the kernel's own; what then remains is checked with the rest."""
+        """Move the keys of the providers' plugins out of `tables`, and validate them. The kernel's keys stay in `tables`."""
         if not isinstance(tables, dict):
             return {}
         known = self.sections.providers
         if self.strict:
-            self._leave_unread(tables, ("providers",), self.sections.unread - known.keys())
+            self._skip_unloaded(tables, ("providers",), self.sections.unread - known.keys())
             for name in sorted(tables.keys() - known.keys()):
                 del tables[name]
                 self._report(("providers", name), f"no provider named {name} is installed{nearest(name, known)}")
@@ -164,34 +165,43 @@ class _Loading:
         for name, model in known.items():
             table = tables.get(name, {})
             if model and isinstance(table, dict):
-                own = {key: table.pop(key) for key in [*table] if key not in ProviderSection.model_fields}
-                taken[name] = self._check(model, own, ("providers", name))
+                options = {key: table.pop(key) for key in [*table] if key not in ProviderSection.model_fields}
+                taken[name] = self._check(model, options, ("providers", name))
         return taken
 
     def _check(self, model: type[BaseModel], data: Any, at: KeyPath) -> Any:
-        """An instance of the model; None after a problem."""
+        """Return an instance of the model; None if there is a problem, which is then recorded."""
         try:
             return model.model_validate(deepcopy(data))
         except ValidationError as error:
-            for one in error.errors(include_url=False, include_input=False, include_context=False):
-                path = (*at, *map(str, one["loc"]))
-                unknown = one["type"] == "extra_forbidden"
-                self._report(path, self._unknown(path) if unknown else f"{'.'.join(path)}: {complaint(one)}")
+            for detail in error.errors(include_url=False, include_input=False, include_context=False):
+                path = (*at, *map(str, detail["loc"]))
+                if detail["type"] == "extra_forbidden":
+                    self._report(path, self._unknown(path))
+                else:
+                    self._report(path, f"{'.'.join(path)}: {complaint(detail)}")
             return None
 
     def _report(self, path: KeyPath, message: str) -> None:
-        if name := next((self.from_env[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.from_env), None):
-            self._problem(name, message)
-        else:
-            self._problem(str(self.file), message, line_of(path, self.lines))
+        for depth in range(len(path), 0, -1):
+            variable = self.from_env.get(path[:depth])
+            if variable:
+                self._problem(variable, message)
+                return
+        self._problem(str(self.file), message, line_of(path, self.lines))
 
     def _unknown(self, path: KeyPath) -> str:
-        *around, last = path
-        what = f"unknown key {last}" + (f" in [{'.'.join(around)}]" if around else "")
+        *table, last = path
+        text = f"unknown key {last}"
+        if table:
+            text += f" in [{'.'.join(table)}]"
         known = [key for key, _ in keys(self.sections)]
-        here = {key[len(around)] for key in known if len(key) > len(around) and _covers(key, around)}
+        in_table = {key[len(table)] for key in known if len(key) > len(table) and _covers(key, table)}
+        suggestion = nearest(last, in_table)
         elsewhere = [".".join(key) for key in known if key[-1] == last]
-        return what + (nearest(last, here) or (f"; did you mean {elsewhere[0]}?" if elsewhere else ""))
+        if not suggestion and elsewhere:
+            suggestion = f"; did you mean {elsewhere[0]}?"
+        return text + suggestion
 
 
 def _covers(key: KeyPath, path: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Every key of the settings, with its default, its limits and its meaning."""
+"""Every key of the settings, with its default, limits and description."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from llm_gateway.model.request import McpServer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsProblem:
-    """One thing that is wrong."""
+    """One problem in the settings."""
 
     file: str  #: the settings file, or the name of an environment variable
     line: int | None
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}{f', line {self.line}' if self.line else ''}: {self.message}"
+        line = f", line {self.line}" if self.line else ""
+        return f"{self.file}{line}: {self.message}"
 
 
 class SettingsError(Exception):
@@ -36,13 +37,13 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginSections:
-    """What the loaded plugins add to the settings."""
+    """The settings that the loaded plugins add."""
 
-    #: every loaded provider, with the model of its own keys under `[providers.<name>]`, if it has any
+    #: every loaded provider, with the model of the keys that it adds to `[providers.<name>]`, if any
     providers: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
     top: Mapping[str, type[BaseModel]] = field(default_factory=dict)  #: other sections
-    unread: frozenset[str] = frozenset()  #: plugins that are installed but not loaded: their sections are left unread
-    env: frozenset[str] = frozenset()  #: environment variables that are the providers' own business
+    unread: frozenset[str] = frozenset()  #: plugins that are installed but not loaded: their sections are ignored
+    env: frozenset[str] = frozenset()  #: environment variables that providers use themselves
 
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -55,7 +56,7 @@ class Section(BaseModel):
 
 
 class StoreSection(Section):
-    """Where jobs, sessions, records and verdicts are kept."""
+    """Where jobs, sessions, records and verdicts are stored."""
 
     url: str = Field(
         default="sqlite:",
@@ -65,7 +66,7 @@ class StoreSection(Section):
 
 
 class EngineSection(Section):
-    """Where runs happen."""
+    """Where runs are executed."""
 
     url: str = Field(
         default="local:",
@@ -75,7 +76,7 @@ class EngineSection(Section):
 
 
 class JobsSection(Section):
-    """How jobs live."""
+    """How long jobs are kept and how long they may run."""
 
     retention_days: float = Field(
         default=30, gt=0, le=36_500, description="How long finished jobs, records and verdicts are kept, in days."
@@ -85,27 +86,30 @@ class JobsSection(Section):
         description="How long a job's prompt and raw output are kept; the reply itself is kept until retention either way.",
     )
     on_client_cancel: Literal["detach", "cancel"] = Field(
-        default="detach", description="What becomes of a job whose caller cancels the call or goes away."
+        default="detach",
+        description="What happens to a job if its caller cancels the call or disconnects: `detach` lets it continue, `cancel` cancels it.",
     )
     default_timeout_s: float = Field(
-        default=3600.0, gt=0, le=86_400, description="Wall-clock limit of a run whose caller named none, in seconds."
+        default=3600.0, gt=0, le=86_400, description="Wall-clock limit of a run, in seconds, if the caller gives none."
     )
 
 
 class ReuseSection(Section):
-    """What it may cost to see whether the files are still as an earlier run left them."""
+    """Limits for checking whether the files have changed since an earlier run."""
 
     budget_s: Seconds = Field(
         default=0.2,
-        description="How long looking at the files may take, in seconds. What takes longer is unknown, and the request runs.",
+        description="Time limit for checking the files, in seconds. If it takes longer, no earlier answer is reused and the request runs.",
     )
     budget_bytes: int = Field(
-        default=256 * 1024**2, ge=0, description="How much may be read of the files' content, in bytes, as above."
+        default=256 * 1024**2,
+        ge=0,
+        description="How many bytes of the files may be read for the check. If there are more, no earlier answer is reused.",
     )
 
 
 class LimitsSection(Section):
-    """How much may happen at once in one home, over all its gateways."""
+    """Limits for one home, shared by all its gateways."""
 
     running: int = Field(
         default_factory=lambda: min(32, (os.cpu_count() or 1) * 4),
@@ -114,19 +118,23 @@ class LimitsSection(Section):
         json_schema_extra={"shown_default": "cores × 4, at most 32"},
     )
     per_provider: int = Field(default=16, ge=1, description="Runs of one provider at the same time.")
-    queued: int = Field(default=128, ge=0, description="Jobs that may wait; the next is refused as `saturated`.")
+    queued: int = Field(
+        default=128, ge=0, description="Jobs that may wait in the queue; more are refused with `saturated`."
+    )
     output_bytes: int = Field(
-        default=256 * 1024**2, ge=64 * 1024, description="Output kept of each stream of a run, head and tail, in bytes."
+        default=256 * 1024**2,
+        ge=64 * 1024,
+        description="Output kept of each stream of a run, beginning and end, in bytes.",
     )
     memory_mb: int | None = Field(
         default=None,
         ge=64,
-        description="Memory of a run, of all its processes together, in MB; a run over it is ended. None: no limit.",
+        description="Memory of all processes of a run together, in MB; a run that uses more is stopped. None: no limit.",
     )
     processes: int | None = Field(
         default=None,
         ge=32,
-        description="Processes of a run at the same time; where cgroups count them, threads too. None: no limit.",
+        description="Processes of a run at the same time; with cgroups, threads count too. None: no limit.",
     )
     cpu: float | None = Field(
         default=None,
@@ -135,67 +143,69 @@ class LimitsSection(Section):
         allow_inf_nan=False,
         description="Processor time of a run, in cores. None: no limit.",
     )
-    max_depth: int = Field(default=2, ge=0, description="How deep a run may call this gateway again.")
+    max_depth: int = Field(default=2, ge=0, description="How many levels deep runs may call the gateway again.")
 
 
 class ApprovalSection(Section):
-    """Who must have judged a request before it runs."""
+    """Which policies must check a request before it runs."""
 
     required_policies: tuple[str, ...] = Field(
-        default=(), description="Policies that must be loaded: without one of them every request is denied."
+        default=(), description="Policies that must be loaded: if one is missing, every request is denied."
     )
 
 
 class ProviderSection(Section):
     """One provider."""
 
-    executable: Path | None = Field(default=None, description="The program to run; none: the provider's own, on PATH.")
+    executable: Path | None = Field(
+        default=None, description="The program to run. None: search for the provider's program."
+    )
     default_posture: Posture | None = Field(
-        default=None, description="The posture of a request that names none; none: the provider's headless default."
+        default=None, description="The posture of requests without one. None: the provider's headless default."
     )
     max_running: int | None = Field(
-        default=None, ge=1, description="Runs at the same time, in place of `[limits] per_provider`."
+        default=None, ge=1, description="Runs at the same time; overrides `[limits] per_provider`."
     )
     env: Mapping[str, str] = Field(
-        default_factory=dict, repr=False, description="Environment variables given to each run, with their values."
+        default_factory=dict, repr=False, description="Environment variables to set for each run, with their values."
     )
     env_pass: tuple[str, ...] = Field(
-        default=(), description="Names of the gateway's own environment variables that a run may see as well."
+        default=(), description="Names of environment variables that are also passed from the gateway to each run."
     )
 
 
 class McpServerSection(Section):
-    """An MCP server that may be given to runs."""
+    """An MCP server that runs can use."""
 
-    command: str = Field(default="", description="The program that serves over stdio.")
+    command: str = Field(default="", description="The program of a server that uses stdio.")
     args: tuple[str, ...] = Field(default=(), description="Its arguments.")
     env: Mapping[str, str] = Field(default_factory=dict, repr=False, description="Its environment variables.")
-    url: str | None = Field(default=None, description="Instead of `command`: the address of a server over HTTP.")
+    url: str | None = Field(default=None, description="The address of a server that uses HTTP; give this or `command`.")
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> McpServerSection:
+    def _command_or_url(self) -> McpServerSection:
         if bool(self.command) == bool(self.url):
             raise ValueError("give exactly one of command or url")
         return self
 
-    def named(self, name: str) -> McpServer:
-        """The noun that the rest of the kernel knows."""
+    def to_server(self, name: str) -> McpServer:
+        """Convert this section to the type that the rest of the kernel uses."""
         return McpServer(name=name, command=self.command, args=self.args, env=self.env, url=self.url)
 
 
 class FileSettings(Section):
-    """The settings file as a whole."""
+    """The complete settings file."""
 
     sync_deadline_s: Seconds = Field(
         default=45.0,
-        description="How long a waiting request waits before it answers `deferred`, in seconds; 0: as long as it takes.",
+        description="How long a synchronous request waits before it returns `deferred`, in seconds; 0: no limit.",
     )
     dedup_window_s: Seconds = Field(
         default=3600.0,
-        description="How long a finished answer is given to the same request again, in seconds; 0: nothing is reused.",
+        description="How long the same request returns the answer of an earlier one, in seconds; 0: never reuse an answer.",
     )
     default_mcp_servers: tuple[str, ...] = Field(
-        default=("sqry",), description="MCP servers given to a run whose caller named none."
+        default=("sqry",), description="MCP servers for a run if the caller names none."
     )
     store: StoreSection = StoreSection()
     engine: EngineSection = EngineSection()
@@ -208,25 +218,27 @@ class FileSettings(Section):
 
 
 class Settings(FileSettings):
-    """The settings in force, and where they came from."""
+    """The effective settings, and the source of each value."""
 
     home: Path
     config_file: Path
     allow_bypass: bool = False  # LLM_GATEWAY_APPROVAL_ALLOW_BYPASS
-    depth: int = 0  # LLM_GATEWAY_DEPTH: how many gateways stand above this one
+    depth: int = 0  # LLM_GATEWAY_DEPTH: the number of gateways above this one
     plugins: Mapping[str, BaseModel] = Field(default_factory=dict)  # a plugin's section -> its model
-    provider_options: Mapping[str, BaseModel] = Field(default_factory=dict)  # the keys that providers' plugins brought
+    provider_options: Mapping[str, BaseModel] = Field(
+        default_factory=dict
+    )  # a provider -> the keys that its plugin adds
     sources: Mapping[str, str] = Field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
     def provider(self, name: str) -> ProviderSection:
-        """What is set for a provider, or the defaults."""
+        """Return the section of a provider, with defaults for missing keys."""
         return self.providers.get(name) or ProviderSection()
 
-    def own(self, provider: str) -> BaseModel | None:
-        """What is set of the keys that a provider's plugin brought."""
+    def options_of(self, provider: str) -> BaseModel | None:
+        """Return the keys that a provider's plugin adds to its section; None if it adds none."""
         return self.provider_options.get(provider)
 
     def source(self, key: str) -> str:
-        """Where the value of a key such as `limits.running` came from."""
+        """Return the source of a key such as `limits.running`: "default", "<file>:<line>" or an environment variable."""
         return self.sources.get(key, "default")

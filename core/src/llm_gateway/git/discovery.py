@@ -1,4 +1,4 @@
-"""Where a repository lies, and whether it really is the repository of the directory that names it. Runs nothing."""
+"""Find the repository of a directory, and check that it belongs to this directory. Runs no program."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ _EXCLUDE = "info/exclude"
 _MAX_EXCLUDE = 16 << 20
 #: How deep submodules may be nested.
 _MAX_DEPTH = 20
-#: What git reads of a repository: none of it may be a symlink.
+#: The files of a repository that git reads. None of them may be a symlink.
 _READ = {"HEAD", "config", "index", "info", "logs", "objects", "packed-refs", "refs", "shallow"}
 
 
 class GitError(Exception):
-    """Git cannot be asked, or did not answer. The message says why, in words for people."""
+    """Git could not be run, or failed. The message is for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A working tree and its repository. All paths are absolute and free of symlinks."""
 
-    top: str  #: the uppermost directory of the working tree
-    git_dir: str  #: where HEAD and the index are
-    common_dir: str  #: where objects and references are; differs from `git_dir` in a linked worktree
+    top: str  #: the top directory of the working tree
+    git_dir: str  #: the directory with HEAD and the index
+    common_dir: str  #: the directory with objects and references; differs from `git_dir` in a linked worktree
 
 
 def find_place(directory: str | os.PathLike[str], _depth: int = 0) -> Place | None:
-    """Find the repository of a directory: the nearest `.git` in it or above. None outside of any.
+    """Find the repository of a directory: the nearest `.git` in it or in its parents. None if there is no `.git`.
 
-    Raises GitError where there is a `.git` that is not this directory's own: a symlink, a file that points elsewhere, a
-    repository that borrows from another one. A linked worktree is accepted if its repository points back, and a submodule
-    if its repository lies in that of its superproject.
+    Raises GitError for a `.git` that uses another repository: a symlink, a file that points to another repository, or a
+    repository that takes objects from another one. A linked worktree is accepted if its repository points back to it, and a
+    submodule if its repository is inside the repository of its superproject.
     """
     here = os.path.realpath(directory)
     while True:
@@ -65,16 +65,16 @@ def _place_of(top: str, entry: str, mode: int, depth: int) -> Place:
         place = _pointed_place(top, entry, depth)
     else:
         raise GitError(f"{entry} is neither a directory nor a file")
-    _check_own(place)
+    _check_self_contained(place)
     return place
 
 
 def _pointed_place(top: str, entry: str, depth: int) -> Place:
-    """The repository that a `.git` file points to."""
-    words = _pointer(entry)
-    if not words.startswith("gitdir:"):
+    """Return the repository that a `.git` file points to."""
+    content = _pointer(entry)
+    if not content.startswith("gitdir:"):
         raise GitError(f"{entry} is not a git file")
-    git_dir = os.path.realpath(os.path.join(top, words.removeprefix("gitdir:").strip()))
+    git_dir = os.path.realpath(os.path.join(top, content.removeprefix("gitdir:").strip()))
     if os.path.basename(os.path.dirname(git_dir)) == "worktrees" and _points_back(git_dir, entry):
         common = os.path.dirname(os.path.dirname(git_dir))
         named = os.path.realpath(os.path.join(git_dir, _pointer(os.path.join(git_dir, "commondir")).strip()))
@@ -82,7 +82,7 @@ def _pointed_place(top: str, entry: str, depth: int) -> Place:
             return Place(top=top, git_dir=git_dir, common_dir=common)
     elif _in_superproject(top, git_dir, depth):
         return Place(top=top, git_dir=git_dir, common_dir=git_dir)
-    raise GitError(f"{entry} points to {git_dir}, which is another repository: it does not point back")
+    raise GitError(f"{entry} points to {git_dir}, which belongs to another directory: it does not point back")
 
 
 def _points_back(git_dir: str, entry: str) -> bool:
@@ -94,26 +94,26 @@ def _points_back(git_dir: str, entry: str) -> bool:
 
 
 def _in_superproject(top: str, git_dir: str, depth: int) -> bool:
-    """Whether this is the repository of a submodule: it lies in `modules` of the repository around the working tree."""
+    """Return whether this is the repository of a submodule: it is in `modules` of the repository above the working tree."""
     above = os.path.dirname(top)
     if above == top or depth >= _MAX_DEPTH or os.path.lexists(os.path.join(git_dir, "commondir")):
         return False
-    around = find_place(above, depth + 1)
-    if around is None:
+    superproject = find_place(above, depth + 1)
+    if superproject is None:
         return False
-    roots = {os.path.join(place, "modules") for place in (around.git_dir, around.common_dir)}
+    roots = {os.path.join(folder, "modules") for folder in (superproject.git_dir, superproject.common_dir)}
     return any(git_dir.startswith(root + os.sep) for root in roots)
 
 
-def _check_own(place: Place) -> None:
-    """Raise GitError for a repository whose parts lie in another one, or are no files."""
+def _check_self_contained(place: Place) -> None:
+    """Raise GitError if a part of the repository is in another repository, or is not a file."""
     objects = os.path.join(place.common_dir, "objects")
     inside = (objects, os.path.join(objects, "pack"))
     for folder in dict.fromkeys((place.git_dir, place.common_dir, *inside)):
         try:
             with os.scandir(folder) as entries:
                 links = [entry.name for entry in entries if entry.is_symlink()]
-            if folder not in inside:  # programs and notes of the user's (hooks) may be links
+            if folder not in inside:  # other files, such as hooks, are not read and may be symlinks
                 links = [name for name in links if name in _READ or name.startswith("sharedindex.")]
         except OSError as error:
             if folder.endswith("pack") and error.errno == ENOENT:
@@ -125,8 +125,8 @@ def _check_own(place: Place) -> None:
         alternates = os.path.join(objects, "info", name)
         if os.path.lexists(alternates):
             raise GitError(
-                f"this repository borrows objects of another one ({alternates}); "
-                "`git repack -a -d` copies them, then delete that file"
+                f"this repository uses objects of another repository ({alternates}); "
+                "run `git repack -a -d` to copy them, then delete that file"
             )
     for folder, names in ((place.git_dir, ("HEAD", "index")), (place.common_dir, ("packed-refs", "shallow", _EXCLUDE))):
         for name in names:

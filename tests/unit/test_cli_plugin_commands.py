@@ -1,4 +1,4 @@
-"""Commands that plugins bring to `llm-gateway`."""
+"""Commands that plugins add to `llm-gateway`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llm_gateway import Command, PluginHost, hookimpl
 from llm_gateway.cli import main
 
 
-class Bringing:
+class CommandPlugin:
     def __init__(self, *commands: Any) -> None:
         self.commands = commands
 
@@ -30,30 +30,30 @@ GREET = Command(name="greet", help="Say hello.", options=lambda parser: parser.a
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Have commands be brought by one extension; gives its record after they were looked for."""
+    """Return a function that installs one extension with commands. It returns the record of the plugin."""
     host = PluginHost()
 
     def install(*commands: Any) -> Any:
         monkeypatch.setattr(PluginHost, "discover", lambda environ: host)
-        return host.register(Bringing(*commands), kind="extension", name="greeter")
+        return host.register(CommandPlugin(*commands), kind="extension", name="greeter")
 
     return install
 
 
-def test_a_brought_command_runs_with_its_own_options_and_its_exit_code_counts(installed: Any, capsys: Any) -> None:
+def test_a_command_of_a_plugin_runs_with_its_options_and_its_exit_code_counts(installed: Any, capsys: Any) -> None:
     installed(GREET)
     assert main(["greet", "Ada"]) == 7
     assert capsys.readouterr().out == "Hello, Ada!\n"
 
 
-def test_help_names_what_was_brought(installed: Any, capsys: Any) -> None:
+def test_help_shows_the_commands_of_plugins(installed: Any, capsys: Any) -> None:
     installed(GREET)
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     assert "say hello" in capsys.readouterr().out
 
 
-def test_a_word_that_nobody_knows_is_wrong_usage(installed: Any, capsys: Any) -> None:
+def test_an_unknown_command_is_wrong_usage(installed: Any, capsys: Any) -> None:
     installed(GREET)
     with pytest.raises(SystemExit, match="2"):
         main(["greed"])
@@ -63,12 +63,12 @@ def test_a_word_that_nobody_knows_is_wrong_usage(installed: Any, capsys: Any) ->
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        (Command(name="jobs", help="Mine.", run=greet), "the command jobs exists already"),
-        (Command(name="nothing", help="Mine."), "exactly one of run and work"),
+        (Command(name="jobs", help="Mine.", run=greet), "command jobs"),
+        (Command(name="nothing", help="Mine."), "command nothing"),
         ("greet", "str"),
     ],
 )
-def test_a_command_that_cannot_be_is_dropped_and_reported_and_the_others_stay(
+def test_an_invalid_command_is_left_out_and_reported_and_the_others_stay(
     wrong: Any, problem: str, installed: Any, capsys: Any
 ) -> None:
     record = installed(wrong, GREET)
@@ -76,7 +76,7 @@ def test_a_command_that_cannot_be_is_dropped_and_reported_and_the_others_stay(
     assert problem in record.problem
 
 
-def test_a_known_command_loads_no_plugin_for_it(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(PluginHost, "discover", lambda environ: pytest.fail("nobody needs it"))
+def test_a_command_of_the_kernel_loads_no_plugin(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(PluginHost, "discover", lambda environ: pytest.fail("plugins were searched"))
     with pytest.raises(SystemExit, match="0"):
         main(["jobs", "--help"])
