@@ -7,19 +7,24 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from llm_gateway.model.invocation import EndReason
+from llm_gateway_engine_local import client
 from llm_gateway_engine_local.client import LocalEngine
 from llm_gateway_engine_local.identity import identify
 from llm_gateway_engine_local.starter import Starter
 
 GATEWAY = """
 import anyio, pathlib, sys, os
+from llm_gateway_engine_local import client
 from llm_gateway_engine_local.client import LocalEngine
 from llm_gateway_engine_local.starter import Starter
 from llm_gateway.model.engine import RunSpec
@@ -150,6 +155,72 @@ def test_lesson_5_a_killed_shim_means_vanished_and_nothing_is_left(play, make_sp
     assert ends[0].killed_descendants >= 1
     assert output.startswith(b"pid ")
     assert left == []
+
+
+def test_a_vanished_run_is_concluded_once_and_every_gateway_returns_that_end(
+    play, make_spec, saw, home, monkeypatch
+):
+    """The gateway that launched the run knows that its shim has ended. It must still respect the lock of another that concludes it."""
+    spec = make_spec(sh="echo ready; exec sleep 100", artifacts=("{run_files}/*",), files={"part": b"kept"})
+    both = threading.Barrier(2)
+    concluded = []
+
+    def give_verdict(folder, job_id):
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)  # time for a second gateway to conclude it, too
+        concluded.append(job_id)
+        give(folder, job_id)
+
+    give = client.give_verdict
+    monkeypatch.setattr(client, "give_verdict", give_verdict)
+
+    async def scene(engine):
+        await engine.launch(spec)
+        await saw(engine, spec.job_id, b"ready")
+        other = LocalEngine(home)
+        await other.aopen()
+        ends = []
+
+        async def wait(one):
+            ends.append(await one.wait(spec.job_id))
+
+        async with anyio.create_task_group() as group:
+            for one in (engine, other, engine, other):
+                group.start_soon(wait, one)
+            await anyio.wait_all_tasks_blocked()
+            os.kill(engine.view(spec.job_id).shim_pid, signal.SIGKILL)
+        await other.aclose()
+        return ends
+
+    first, *others = play(scene)
+    assert concluded == [spec.job_id]
+    assert others == [first] * 3
+    assert first.artifacts == {"{run_files}/*": b"kept"}
+
+
+def test_a_lock_that_a_process_of_the_run_holds_does_not_delay_the_end_of_a_vanished_run(play, make_spec, saw, home):
+    spec = make_spec(
+        py="import fcntl, os, time\n"
+        "if os.fork() == 0:\n"
+        " os.setsid()\n"
+        " if os.fork() == 0:\n"
+        "  lock = open(os.environ['LOCK'], 'r+')\n"
+        "  print('waiting')\n"
+        "  fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "  time.sleep(100)\n"
+        " os._exit(0)\n"
+        "time.sleep(100)"
+    )
+    spec = replace(spec, env={**spec.env, "LOCK": str(home / "jobs" / spec.job_id / "lock")})
+
+    async def scene(engine):
+        await engine.launch(spec)
+        await saw(engine, spec.job_id, b"waiting")
+        os.kill(engine.view(spec.job_id).shim_pid, signal.SIGKILL)
+        with anyio.fail_after(10):
+            return await engine.wait(spec.job_id)
+
+    assert play(scene).reason is EndReason.VANISHED
 
 
 def test_an_agent_does_not_outlive_its_shim_even_when_no_gateway_looks(play, make_spec, saw, gone):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import re
 import signal
@@ -48,6 +49,8 @@ _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LAUNCHES = 6
 #: How long a lock is respected whose holder is no shim: another gateway holds it while it gives a verdict, for ten seconds at most.
 _STRANGER_S = 15.0
+#: How long a lock is respected that only processes of the ended run hold: one of them may be a gateway that concludes the run.
+_RUN_S = 1.0
 #: What stands in the place of a job's folder and is none, or no longer ours.
 _NO_FOLDER = {errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM}
 
@@ -179,49 +182,50 @@ class LocalEngine:
     # ------------------------------------------------------------------------------------------------- waiting
 
     async def _shim_gone(self, job_id: JobId) -> bool:
-        """Wait until a shim that is known to live has ended; answers at once when there is none.
+        """Wait until the shim of a job has ended. Returns at once when there is none.
 
-        True: nobody's lock need be waited for any more.
+        True: the shim has ended, and whoever still holds the lock has held it for too long. Conclude without it.
         """
         launched = self._launched.get(job_id)
-        if launched and launched.fd >= 0:
-            while launched.fd >= 0 and await _readable(os.dup(launched.fd)):  # each waiter its own
-                launched.hear()
-            return launched.begun
-        if launched and launched.begun:
-            return True
-        fd, is_shim = await self._in_thread(lambda: self._open_shim(job_id))
+        while launched and launched.fd >= 0 and await _readable(os.dup(launched.fd)):  # each waiter its own
+            launched.hear()
+        ended = launched is not None and launched.begun
+        fd, limit_s = await self._in_thread(lambda: self._open_holder(job_id, shim_ended=ended))
         if fd is None:
             return False
-        if is_shim:
-            await _readable(fd)
-            return False
-        with anyio.move_on_after(_STRANGER_S):
+        with anyio.move_on_after(limit_s):
             await _readable(fd)
             return False
         return True
 
-    def _open_shim(self, job_id: JobId) -> tuple[int | None, bool]:
-        """A descriptor that becomes readable when the holder of a job's lock is gone, and whether that is a shim for certain."""
+    def _open_holder(self, job_id: JobId, *, shim_ended: bool) -> tuple[int | None, float]:
+        """Return a descriptor that becomes readable when the holder of a job's lock is gone, and how long to wait for that (seconds).
+
+        :param shim_ended: the shim was launched here and has ended: the holder is another gateway that concludes the run, or a
+            process of the run. Without the lock, two gateways would write two `exit.json`.
+        """
         try:
             folder = Folder(self._path(job_id))
         except OSError as error:
             if passes(error):
                 raise
-            return None, False
+            return None, 0.0
         with folder:
-            shim = holding.shim_of(folder)
+            shim = None if shim_ended else holding.shim_of(folder)
             try:
                 if shim and (fd := shim.open()) is not None:
-                    return fd, True
+                    return fd, math.inf
             except OSError as error:  # no pidfds here, unless it is for want of a descriptor
                 if passes(error):
                     raise
             if not folder.is_held():
-                return None, False
-            # Where the system tells who holds it, and it is no shim, the lock is waited for with limited patience.
-            unseen = holding.lock_holders(folder) is None
-            return _wait_for_lock(folder), shim is not None or unseen
+                return None, 0.0
+            holders = holding.lock_holders(folder)
+            if shim_ended:
+                of_run = bool(holders) and all(ending.carries_marker(pid, job_id) for pid in holders or ())
+                return _wait_for_lock(folder), _RUN_S if of_run else _STRANGER_S
+            # If the system names the holders and none is a shim, the wait is limited.
+            return _wait_for_lock(folder), math.inf if shim or holders is None else _STRANGER_S
 
     async def _changed(self, job_id: JobId, changed: Callable[[], Any]) -> bool:
         """Wait for a change or the end; whether it was the end."""
