@@ -125,7 +125,7 @@ class Watch:
 
     def _read_sizes(self) -> list[tuple[str, int, int]]:
         found = []
-        for name in (STDOUT, STDERR, EXIT):
+        for name in (STDOUT, STDERR, STATE, EXIT):
             with suppress(OSError):
                 status = os.lstat(os.path.join(self._path, name))
                 found.append((name, status.st_size, status.st_mtime_ns))

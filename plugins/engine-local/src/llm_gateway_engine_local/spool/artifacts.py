@@ -27,7 +27,7 @@ _PIECE = 1 << 20
 def keep_artifacts(folder: Folder, artifacts: list[str], run_files: str, cwd: str | None) -> None:
     """Put each artifact that exists into `artifacts/<number>`.
 
-    :param run_files: the placeholder of the folder of temporary files.
+    :param run_files: the text that stands for the folder of temporary files.
     :param cwd: the base of relative paths. None: take only artifacts among the temporary files.
     """
     for number, artifact in enumerate(artifacts):

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-RUN_FILES = "{run_files}"  #: the same placeholder as in the kernel, whose model is too slow to import here
+RUN_FILES = "{run_files}"  #: the same text as in the kernel, whose model is too slow to import here
 _WRITE_S, _PAUSE_S = 30.0, 0.5
 
 
