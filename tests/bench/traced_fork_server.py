@@ -15,12 +15,12 @@ from typing import Any
 
 #: module, owner, function -> what it does
 STEPS = {
-    ("shim", "", "_claim"): "shim: take the lock",
-    ("output", "Output", "__init__"): "shim: open the output's files",
-    ("shim", "_Shim", "_let_begin"): "shim: state.json, written and synced",
-    ("shim", "_Shim", "_watch"): "the agent runs",
-    ("output", "Output", "finish"): "shim: sync the output",
-    ("folder", "Folder", "write_json"): "shim: exit.json, written and synced",
+    ("shim.shim", "", "_take_lock"): "shim: take the lock",
+    ("spool.output", "Output", "__init__"): "shim: open the output's files",
+    ("shim.shim", "_Shim", "_release_agent"): "shim: state.json, written and synced",
+    ("shim.shim", "_Shim", "_supervise"): "the agent runs",
+    ("spool.output", "Output", "finish"): "shim: sync the output",
+    ("spool.folder", "Folder", "write_json"): "shim: exit.json, written and synced",
 }
 Spans = list[tuple[str, float, float]]
 
@@ -42,26 +42,28 @@ def timed(name: str, function: Any, spans: Spans) -> Any:
 def main(engine: str, traces: str, mode: str, descriptor: int, kernel: str) -> None:
     """Serve as the fork server does."""
     sys.path += [engine, kernel]
-    modules = {name: importlib.import_module(f"llm_gateway_engine_local.{name}") for name in ("shim", "fork_server")}
+    shim, fork_server = (
+        importlib.import_module(f"llm_gateway_engine_local.shim.{name}") for name in ("shim", "fork_server")
+    )
     spans: Spans = []
     for (module, owner, function), name in STEPS.items():
         place: Any = importlib.import_module(f"llm_gateway_engine_local.{module}")
         place = getattr(place, owner) if owner else place
         setattr(place, function, timed(name, getattr(place, function), spans))
-    keep = modules["shim"].keep
+    run_shim = shim.run_shim
 
-    def kept(message: dict[str, Any], wake: int) -> None:
+    def run_traced(message: dict[str, Any], status_fd: int) -> None:
         began = time.monotonic()
-        ended = os.dup(wake)  # the gateway waits until the trace is written
-        keep(message, wake)
+        ended = os.dup(status_fd)  # the gateway waits until the trace is written
+        run_shim(message, status_fd)
         spans.append(("shim", began, time.monotonic()))
         # Of what is done more than once, as writing a file, the last counts.
         with open(os.path.join(traces, os.path.basename(message["folder"])), "w") as file:
             json.dump(spans, file)
         os.close(ended)
 
-    modules["shim"].keep = kept
-    modules["fork_server"].main(mode, descriptor)
+    shim.run_shim = run_traced
+    fork_server.main(mode, descriptor)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import anyio
 import llm_gateway_engine_local
 from llm_gateway import CallContext, Gateway
 from llm_gateway.gateway import open_gateway
-from llm_gateway_engine_local.starter import Starter
+from llm_gateway_engine_local.shim.starter import Starter
 from tests.bench.traced_fork_server import Spans, timed
 from tests.bench.world import HERE, World
 
@@ -37,14 +37,15 @@ STORE = {
     "get_job": "store: how the job stands",
     "mark_fetched": "store: it was handed out (one transaction)",
 }
-#: of the supervisor, the engine and the hooks
+#: of the supervisor and the hooks
 BLOCKING = {
     "_prepare": "request.json, and what plugins say before the run",
-    "_launch": "spec.json and stdin, a message to the fork server",
-    "_settle": "read how it ended",
     "_wind_up": "read the output, judge, what plugins say after the run, reply.txt",
     "tree_state": "the state of the working tree",
 }
+#: of the engine
+ENGINE = {"_conclude": "read how it ended"}
+LAUNCHER = {"launch": "spec.json and stdin, a message to the fork server"}
 
 
 def trace(gateway: Gateway) -> Spans:
@@ -52,7 +53,11 @@ def trace(gateway: Gateway) -> Spans:
     spans: Spans = []
     for name, told in STORE.items():
         setattr(gateway.store, name, _awaited(told, getattr(gateway.store, name), spans))
-    places: list[Any] = [gateway.supervisor, gateway.engine, gateway.host]
+    engine: Any = gateway.engine
+    for owner, names in ((engine, ENGINE), (engine._launcher, LAUNCHER)):
+        for name, step in names.items():
+            setattr(owner, name, timed(step, getattr(owner, name), spans))
+    places: list[Any] = [gateway.supervisor, gateway.host]
     for name, told in BLOCKING.items():
         place = next(place for place in places if hasattr(place, name))
         setattr(place, name, timed(told, getattr(place, name), spans))

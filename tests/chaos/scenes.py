@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import anyio
 
-from llm_gateway_engine_local.notifier import Notifier
+from llm_gateway_engine_local.peers.notifier import Notifier
 from tests.chaos.driven import PATIENCE_S, Driven, ask
 from tests.chaos.refusals import Refusals
 from tests.chaos.world import ENDED, World

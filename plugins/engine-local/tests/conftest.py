@@ -16,8 +16,8 @@ import pytest
 
 from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.ids import JobId, new_job_id
-from llm_gateway_engine_local.client import LocalEngine
-from llm_gateway_engine_local.starter import Starter
+from llm_gateway_engine_local.engine import LocalEngine
+from llm_gateway_engine_local.shim.starter import Starter
 
 PATIENCE_S = 30
 

@@ -1,4 +1,4 @@
-"""Gateways, fork servers and shims that die at any moment."""
+"""Gateways, fork servers and shims that are killed at any moment."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from llm_gateway.model.invocation import EndReason
-from llm_gateway_engine_local.client import LocalEngine
-from llm_gateway_engine_local.identity import identify
-from llm_gateway_engine_local.starter import Starter
+from llm_gateway_engine_local import engine as engine_module
+from llm_gateway_engine_local.engine import LocalEngine
+from llm_gateway_engine_local.process.identity import identify
+from llm_gateway_engine_local.shim.starter import Starter
 
 GATEWAY = """
 import anyio, pathlib, sys, os
-from llm_gateway_engine_local.client import LocalEngine
-from llm_gateway_engine_local.starter import Starter
+from llm_gateway_engine_local import engine as engine_module
+from llm_gateway_engine_local.engine import LocalEngine
+from llm_gateway_engine_local.shim.starter import Starter
 from llm_gateway.model.engine import RunSpec
 async def main():
     home, job, ways, *argv = sys.argv[1:]
@@ -77,7 +82,7 @@ def test_lesson_7_a_run_outlives_its_killed_gateway_and_the_next_has_all_of_it(
     assert (stdout, stderr) == (b"before\nafter\n", b"more\n")
 
 
-def test_lesson_8_what_ended_while_no_gateway_lived_is_known_at_once(play, make_spec, foreign_run, gone, tmp_path):
+def test_lesson_8_a_run_that_ended_while_no_gateway_ran_is_known_at_once(play, make_spec, foreign_run, gone, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     spec = make_spec(sh=f"echo before; read line < {tmp_path}/fifo; echo after")
     gateway = foreign_run(spec)
@@ -152,7 +157,71 @@ def test_lesson_5_a_killed_shim_means_vanished_and_nothing_is_left(play, make_sp
     assert left == []
 
 
-def test_an_agent_does_not_outlive_its_shim_even_when_no_gateway_looks(play, make_spec, saw, gone):
+def test_a_vanished_run_is_concluded_once_and_every_gateway_returns_that_end(play, make_spec, saw, home, monkeypatch):
+    """The gateway that launched the run knows that its shim has ended. It must still respect the lock of another that concludes it."""
+    spec = make_spec(sh="echo ready; exec sleep 100", artifacts=("{run_files}/*",), files={"part": b"kept"})
+    both = threading.Barrier(2)
+    concluded = []
+
+    def conclude(folder, job_id):
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)  # time for a second gateway to conclude it, too
+        concluded.append(job_id)
+        conclude_really(folder, job_id)
+
+    conclude_really = engine_module.conclude_without_shim
+    monkeypatch.setattr(engine_module, "conclude_without_shim", conclude)
+
+    async def scene(engine):
+        await engine.launch(spec)
+        await saw(engine, spec.job_id, b"ready")
+        other = LocalEngine(home)
+        await other.aopen()
+        ends = []
+
+        async def wait(one):
+            ends.append(await one.wait(spec.job_id))
+
+        async with anyio.create_task_group() as group:
+            for one in (engine, other, engine, other):
+                group.start_soon(wait, one)
+            await anyio.wait_all_tasks_blocked()
+            os.kill(engine.view(spec.job_id).shim_pid, signal.SIGKILL)
+        await other.aclose()
+        return ends
+
+    first, *others = play(scene)
+    assert concluded == [spec.job_id]
+    assert others == [first] * 3
+    assert first.artifacts == {"{run_files}/*": b"kept"}
+
+
+def test_a_lock_that_a_process_of_the_run_holds_does_not_delay_the_end_of_a_vanished_run(play, make_spec, saw, home):
+    spec = make_spec(
+        py="import fcntl, os, time\n"
+        "if os.fork() == 0:\n"
+        " os.setsid()\n"
+        " if os.fork() == 0:\n"
+        "  lock = open(os.environ['LOCK'], 'r+')\n"
+        "  print('waiting')\n"
+        "  fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "  time.sleep(100)\n"
+        " os._exit(0)\n"
+        "time.sleep(100)"
+    )
+    spec = replace(spec, env={**spec.env, "LOCK": str(home / "jobs" / spec.job_id / "lock")})
+
+    async def scene(engine):
+        await engine.launch(spec)
+        await saw(engine, spec.job_id, b"waiting")
+        os.kill(engine.view(spec.job_id).shim_pid, signal.SIGKILL)
+        with anyio.fail_after(10):
+            return await engine.wait(spec.job_id)
+
+    assert play(scene).reason is EndReason.VANISHED
+
+
+def test_an_agent_does_not_outlive_its_shim_even_without_a_gateway(play, make_spec, saw, gone):
     spec = make_spec(sh="echo ready; exec sleep 100")
 
     async def scene(engine):
@@ -165,7 +234,7 @@ def test_an_agent_does_not_outlive_its_shim_even_when_no_gateway_looks(play, mak
     play(scene)
 
 
-def test_lesson_43_secrets_of_a_vanished_run_are_deleted_with_its_verdict(play, make_spec, saw, home):
+def test_lesson_43_secrets_of_a_vanished_run_are_deleted_when_it_is_concluded(play, make_spec, saw, home):
     spec = make_spec(sh="echo ready; exec sleep 100", files={"secret": b"s3cret"}, artifacts=("{run_files}/secret",))
 
     async def scene(engine):
@@ -179,7 +248,7 @@ def test_lesson_43_secrets_of_a_vanished_run_are_deleted_with_its_verdict(play, 
     assert not (home / "jobs" / spec.job_id / "files").exists()
 
 
-def test_a_killed_fork_server_takes_no_run_with_it_and_is_replaced(play, make_spec, saw, gone, tmp_path):
+def test_a_killed_fork_server_ends_no_run_and_is_replaced(play, make_spec, saw, gone, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     before, after = make_spec(sh="echo ready; read line < fifo; exit 7"), make_spec(sh="exit 8")
     starter = Starter()
@@ -229,14 +298,14 @@ def test_where_no_shim_can_be_started_the_run_fails_instead_of_hanging(play, mak
     assert end.detail == "No shim could be started."
 
 
-def test_lesson_81_alive_is_a_held_lock_and_not_a_time(play, make_spec, saw, home):
+def test_lesson_81_a_held_lock_and_not_a_time_says_that_a_shim_is_alive(play, make_spec, saw, home):
     spec = make_spec(sh="echo ready; exec sleep 100")
 
     async def scene(engine):
         await engine.launch(spec)
         await saw(engine, spec.job_id, b"ready")
         shim = engine.view(spec.job_id).shim_pid
-        os.kill(shim, signal.SIGSTOP)  # silent for as long as you like
+        os.kill(shim, signal.SIGSTOP)  # it does nothing for any length of time
         for path in (home / "jobs" / spec.job_id).iterdir():
             os.utime(path, (0, 0))
         other = LocalEngine(home)
@@ -253,8 +322,8 @@ def test_lesson_81_alive_is_a_held_lock_and_not_a_time(play, make_spec, saw, hom
     assert play(scene) is EndReason.CANCELED
 
 
-def test_what_a_gateway_was_killed_at_writing_goes_with_the_next_verdict(play, make_spec, home):
-    """Of a cancel that came before the start it was the verdict itself, or what the launch is made of."""
+def test_the_drafts_of_a_killed_gateway_are_deleted_when_the_run_is_concluded(play, make_spec, home):
+    """It was killed while it concluded a run that was canceled before its start, or while it launched it."""
     spec = make_spec(sh="true")
     folder = home / "jobs" / spec.job_id
     folder.mkdir(parents=True, mode=0o700)
@@ -279,14 +348,14 @@ def test_the_fork_server_ends_with_its_gateway(play, make_spec, gone):
     assert identify(pid) is None
 
 
-def test_a_nested_gateway_that_settles_the_run_it_lives_in_does_not_kill_itself(make_spec, home, monkeypatch):
-    from llm_gateway_engine_local import ending
+def test_a_nested_gateway_that_concludes_the_run_it_belongs_to_does_not_kill_itself(make_spec, home, monkeypatch):
+    from llm_gateway_engine_local.shim import ending
 
     child = subprocess.Popen(
         [
             sys.executable,
             "-c",
-            "from llm_gateway_engine_local import ending; print(ending.end_leftovers('job-nested', None))",
+            "from llm_gateway_engine_local.shim import ending; print(ending.end_leftovers('job-nested', None))",
         ],
         env={**os.environ, "LLM_GATEWAY_JOB": "job-nested"},
         stdout=subprocess.PIPE,
@@ -296,7 +365,7 @@ def test_a_nested_gateway_that_settles_the_run_it_lives_in_does_not_kill_itself(
     assert ending.marked("job-nested") == []
 
 
-def test_a_run_that_the_version_before_started_is_seen_and_canceled(play, make_spec, saw, home):
+def test_a_run_that_an_earlier_version_started_is_found_and_canceled(play, make_spec, saw, home):
     spec = make_spec(sh="echo ready; exec sleep 100")
 
     async def scene(engine):

@@ -1,4 +1,4 @@
-"""How a run is ended, and that nothing of it stays."""
+"""How a run is ended, and that no process of it is left."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import anyio.lowlevel
 
 from llm_gateway.model.invocation import EndReason
 from llm_gateway.model.provider import EndStep
-from llm_gateway_engine_local import ending
-from llm_gateway_engine_local.identity import Identity, identify
+from llm_gateway_engine_local.process.identity import Identity, identify
+from llm_gateway_engine_local.shim import ending
 
 DETACH = """
 import os, signal, sys, time
@@ -32,7 +32,7 @@ def pid_in(output: bytes) -> int:
     return int(output.split(b"pid ")[1].split()[0])
 
 
-def test_lesson_1_what_the_agent_writes_when_it_is_asked_to_end_is_kept(play, make_spec, saw, starter):
+def test_lesson_1_output_that_the_agent_writes_after_the_end_signal_is_kept(play, make_spec, saw, starter):
     spec = make_spec(
         py="import signal,sys,time\n"
         "def bye(*_):\n time.sleep(.7); print('last words'); sys.exit(5)\n"
@@ -122,7 +122,7 @@ def test_lesson_2_a_run_is_over_only_when_its_last_writer_is(play, make_spec):
     assert output == b"late\n"  # half a second is given to what is left
 
 
-def test_a_fork_that_multiplies_while_it_is_ended_does_not_get_away(play, make_spec, saw):
+def test_processes_that_fork_while_they_are_ended_do_not_survive(play, make_spec, saw):
     code = (
         "import os,signal,time\nfor n in (1,2,15): signal.signal(n, signal.SIG_IGN)\nprint('ready')\n"
         "end=time.time()+20\nwhile time.time()<end:\n if os.fork(): os._exit(0)\n os.setsid(); time.sleep(.002)"
@@ -152,7 +152,7 @@ def test_the_wall_clock_ends_a_run(play, make_spec):
     assert end.stdout_bytes > 4
 
 
-def test_lesson_14_silence_ends_a_run_only_where_it_means_something(play, make_spec):
+def test_lesson_14_silence_ends_a_run_only_with_an_idle_limit(play, make_spec):
     silent = make_spec(sh="echo x; sleep 100", idle_timeout_s=0.3)
     speaking = make_spec(sh="for i in 1 2 3 4 5 6 7 8; do echo x >&2; sleep 0.1; done", idle_timeout_s=0.5)
     permitted = make_spec(sh="sleep 0.8; echo x")
@@ -193,7 +193,7 @@ def test_canceled_and_waited_for_before_it_was_launched_it_never_starts(play, ma
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_cancel_at_any_moment_of_the_start_is_heard(play, make_spec):
+def test_a_cancel_at_any_moment_of_the_start_works(play, make_spec):
     specs = [make_spec(sh="exec sleep 100") for _ in range(30)]
 
     async def scene(engine):
@@ -220,7 +220,7 @@ def test_a_cancel_at_any_moment_of_the_start_is_heard(play, make_spec):
 def test_lesson_9_another_process_can_cancel(play, make_spec, saw, home):
     spec = make_spec(sh="echo ready; exec sleep 100")
     code = (
-        "import anyio,sys,pathlib\nfrom llm_gateway_engine_local.client import LocalEngine\n"
+        "import anyio,sys,pathlib\nfrom llm_gateway_engine_local.engine import LocalEngine\n"
         "async def main():\n e=LocalEngine(pathlib.Path(sys.argv[1])); await e.aopen(); await e.cancel(sys.argv[2])\n"
         " print((await e.wait(sys.argv[2])).reason.value); await e.aclose()\nanyio.run(main)"
     )
@@ -267,7 +267,7 @@ def test_lesson_38_no_process_is_signaled_without_its_identity():
             assert other
             assert not other.signal(signal.SIGKILL)
         for group in (0, 1, -1, os.getpgrp()):
-            assert not ending.strike_group(group, signal.SIGKILL)
+            assert not ending.signal_group(group, signal.SIGKILL)
         assert ending.end_leftovers("job-none", Identity(who.pid, "1", who.boot)) == 0
         assert bystander.poll() is None
         assert who.signal(signal.SIGKILL)

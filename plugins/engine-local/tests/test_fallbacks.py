@@ -13,17 +13,18 @@ import pytest
 import llm_gateway_engine_local
 from llm_gateway.model.invocation import EndReason
 from llm_gateway.model.provider import EndStep
-from llm_gateway_engine_local.client import LocalEngine
-from llm_gateway_engine_local.identity import identify
-from llm_gateway_engine_local.starter import Starter
+from llm_gateway_engine_local.engine import LocalEngine
+from llm_gateway_engine_local.process.identity import identify
+from llm_gateway_engine_local.shim.starter import Starter
 
 POORER = """
 import os, sys
 sys.path += [{engine!r}, sys.argv[3]]
-from llm_gateway_engine_local import identity, linux, fork_server
+from llm_gateway_engine_local.process import linux
+from llm_gateway_engine_local.shim import fork_server
 if {no_linux}:
     linux.become_reaper = linux.die_with_parent = linux.punch = lambda *_: False
-    identity.PROC = "/nonexistent"
+    linux.PROC = "/nonexistent"
     del os.pidfd_open
 else:
     linux.punch = lambda *_: False
@@ -58,7 +59,7 @@ def test_where_no_hole_can_be_made_a_flood_is_ended_and_kept(play, make_spec, tm
 
 @pytest.mark.parametrize("fork_server", [True, False], ids=["fork_server", "alone"])
 def test_a_bare_posix_system_runs_and_cancels(play, make_spec, saw, tmp_path, monkeypatch, fork_server):
-    monkeypatch.setattr("llm_gateway_engine_local.identity.PROC", "/nonexistent")
+    monkeypatch.setattr("llm_gateway_engine_local.process.linux.PROC", "/nonexistent")
     monkeypatch.delattr(os, "pidfd_open")
     quick = make_spec(sh="echo hello; (trap '' TERM; sleep 100) & exit 3")
     slow = make_spec(sh="trap '' TERM; echo ready; sleep 100", end_steps=(EndStep(grace_s=0.1),))
@@ -80,7 +81,7 @@ def test_a_bare_posix_system_runs_and_cancels(play, make_spec, saw, tmp_path, mo
 
 
 def test_a_bare_posix_system_settles_a_vanished_run(play, make_spec, saw, tmp_path, monkeypatch):
-    monkeypatch.setattr("llm_gateway_engine_local.identity.PROC", "/nonexistent")
+    monkeypatch.setattr("llm_gateway_engine_local.process.linux.PROC", "/nonexistent")
     monkeypatch.delattr(os, "pidfd_open")
     spec = make_spec(sh="echo ready; sleep 100 & sleep 100")
 

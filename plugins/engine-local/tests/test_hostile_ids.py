@@ -10,8 +10,8 @@ import anyio
 import pytest
 from hypothesis import given, strategies as st
 
-from llm_gateway_engine_local.client import LocalEngine
-from llm_gateway_engine_local.folder import plain_parts
+from llm_gateway_engine_local.engine import LocalEngine
+from llm_gateway_engine_local.spool.folder import plain_parts
 
 WAYS_OUT = [
     "..",
@@ -49,13 +49,13 @@ def test_no_id_leads_out_of_the_folder_of_jobs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in WAYS_OUT if name not in ("job", "x")])
-def test_an_id_that_is_no_plain_name_cannot_be_canceled_into_being(name: str, tmp_path: Path) -> None:
+def test_a_cancel_of_an_invalid_id_creates_nothing(name: str, tmp_path: Path) -> None:
     engine = LocalEngine(tmp_path / "home")
 
     async def cancel() -> None:
         await engine.aopen()
         try:
-            with pytest.raises(ValueError, match="is no job id"):
+            with pytest.raises(ValueError, match="is not a job id"):
                 await engine.cancel(name)
         finally:
             await engine.aclose()

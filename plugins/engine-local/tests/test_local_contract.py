@@ -1,11 +1,11 @@
-"""The local engine keeps the contract of an engine."""
+"""The local engine passes the contract suite of an engine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from llm_gateway import Engine
-from llm_gateway_engine_local.client import LocalEngine
+from llm_gateway_engine_local.engine import LocalEngine
 from llm_gateway_testing import EngineContract
 
 

@@ -1,4 +1,4 @@
-"""Programs that others put in the way."""
+"""Programs in the working directory."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from llm_gateway import EndReason
-from llm_gateway_engine_local import cgroup
-from llm_gateway_engine_local.client import LocalEngine
-from llm_gateway_engine_local.folder import STATE, Folder
-from llm_gateway_engine_local.resources import Resources, end_group
+from llm_gateway_engine_local.engine import LocalEngine
+from llm_gateway_engine_local.shim import cgroup
+from llm_gateway_engine_local.shim.resources import Resources, end_group
+from llm_gateway_engine_local.spool.folder import STATE, Folder
 
 MB = 1 << 20
 LIMITS = {"memory_bytes": 100.0 * MB, "processes": 50, "cpu": 1.5}
@@ -31,7 +31,7 @@ def files(folder: Path, **content: str) -> Path:
     return folder
 
 
-def test_a_group_is_made_in_the_nearest_place_that_hands_down_the_controllers(tmp_path: Path) -> None:
+def test_a_group_is_created_in_the_nearest_place_that_enables_the_controllers(tmp_path: Path) -> None:
     far = files(tmp_path / "far", cgroup_controllers="cpu memory pids", cgroup_subtree_control="memory pids cpu")
     near = files(far / "near", cgroup_controllers="memory pids cpu", cgroup_subtree_control="")
     (near / "cgroup.subtree_control").unlink()
@@ -43,7 +43,7 @@ def test_a_group_is_made_in_the_nearest_place_that_hands_down_the_controllers(tm
     assert cgroup.make("job-2", ["io"], [str(near), str(far)]) is None
 
 
-def test_a_place_that_may_hand_down_is_asked_to(tmp_path: Path) -> None:
+def test_controllers_are_enabled_where_that_is_allowed(tmp_path: Path) -> None:
     place = files(tmp_path, cgroup_controllers="cpu memory pids", cgroup_subtree_control="")
     assert cgroup.make("job-1", ["pids", "memory"], [str(place)]) is not None
     assert (place / "cgroup.subtree_control").read_text() == "+memory +pids"
@@ -64,13 +64,13 @@ def test_every_limit_becomes_a_file_of_the_group(tmp_path: Path) -> None:
     assert not resources.killed_for_memory()
     (group / "memory.events").write_text("low 0\nhigh 0\nmax 9\noom 1\noom_kill 2\noom_group_kill 1\n")
     assert resources.killed_for_memory()
-    assert resources.told == "it needed more than 100 MB of memory ([limits] memory_mb)"
+    assert resources.exceeded_limit == "it needed more than 100 MB of memory ([limits] memory_mb)"
 
 
-def test_without_limits_nothing_is_looked_at_or_made(tmp_path: Path) -> None:
+def test_without_limits_nothing_is_measured_or_created(tmp_path: Path) -> None:
     resources = Resources("job-1", {"memory_bytes": None, "timeout_s": 3.0}, [str(tmp_path / "missing")])
     assert (resources.group, resources.exceeded(), resources.killed_for_memory()) == (None, False, False)
-    assert resources.next_look == float("inf")
+    assert resources.next_measure == float("inf")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def real_group() -> Iterator[cgroup.Cgroup]:
     assert not os.path.exists(group.path)
 
 
-def test_a_group_ends_whole_also_who_left_session_parent_and_environment(real_group: cgroup.Cgroup) -> None:
+def test_a_group_ends_every_process_also_without_its_session_parent_and_environment(real_group: cgroup.Cgroup) -> None:
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         real_group.enter()
@@ -124,7 +124,9 @@ def test_a_group_ends_whole_also_who_left_session_parent_and_environment(real_gr
     assert not os.path.exists(real_group.path)
 
 
-def test_a_run_over_its_memory_is_ended_and_told_so(play: Callable[..., Any], make_spec: Callable[..., Any]) -> None:
+def test_a_run_over_its_memory_limit_is_ended_and_says_so(
+    play: Callable[..., Any], make_spec: Callable[..., Any]
+) -> None:
     spec = make_spec(py=EATS, memory_bytes=96 * MB)
 
     async def scene(engine: LocalEngine) -> Any:
@@ -171,7 +173,7 @@ def test_a_run_with_too_many_processes_is_ended_or_gets_no_more(
         assert (end.reason, "40 processes" in end.detail) == (EndReason.RESOURCE_LIMIT, True)
 
 
-def test_a_run_within_its_limits_ends_by_itself(play: Callable[..., Any], make_spec: Callable[..., Any]) -> None:
+def test_a_run_within_its_limits_is_not_ended(play: Callable[..., Any], make_spec: Callable[..., Any]) -> None:
     py = "import os; print(len(os.sched_getaffinity(0)))"
     spec = make_spec(py=py, memory_bytes=512 * MB, processes=100, cpu=1.0)
 

@@ -1,4 +1,4 @@
-"""An agent that never comes to be its program: suspended between fork and exec, or its file lies on a disk that hangs."""
+"""An agent that never executes its program: it is stopped between fork and exec, or its file is on a disk that does not answer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 import llm_gateway_engine_local
 from llm_gateway.model.invocation import EndReason
 from llm_gateway.model.provider import EndStep
-from llm_gateway_engine_local.starter import Starter
+from llm_gateway_engine_local.shim.starter import Starter
 
 STUCK = """
 import os, signal, sys
 sys.path += [{engine!r}, sys.argv[3]]
-from llm_gateway_engine_local import shim, fork_server
-become = shim._become
+from llm_gateway_engine_local.shim import shim, fork_server
+become = shim.become_agent
 def stop_first(argv, env, cwd, streams, gate):
     os.setsid()
     os.read(gate, 1)
     os.kill(os.getpid(), signal.SIGSTOP)
     become(argv, env, cwd, streams, gate)
-shim._become = stop_first
+shim.become_agent = stop_first
 fork_server.main(sys.argv[1], int(sys.argv[2]))
 """
 

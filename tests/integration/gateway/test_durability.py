@@ -14,7 +14,7 @@ from llm_gateway import job_files, supervisor
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import JobState
-from llm_gateway_engine_local.client import LocalEngine
+from llm_gateway_engine_local.engine import LocalEngine
 from tests.integration.gateway.world import Home
 
 pytestmark = pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""What an engine must do: carry out runs that outlive the gateway."""
+"""The protocol of an engine: it carries out runs that outlive the gateway."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from llm_gateway.model.provider import EndStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """One run, ready to go. `env` values and `files` never reach the disk through the engine's own files."""
+    """One run, ready to start. The engine never writes `env` values to a file, and `files` only where the run needs them."""
 
     job_id: JobId
     argv: tuple[str, ...]  #: argv[0] is an absolute path; RUN_FILES may stand in any element
     cwd: str
-    env: Mapping[str, str]  #: the whole environment of the run
+    env: Mapping[str, str]  #: the complete environment of the run
     stdin: bytes | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     artifacts: tuple[str, ...] = ()
     timeout_s: float
     idle_timeout_s: float | None = None
-    output_bytes: int  #: kept per stream, head and tail
+    output_bytes: int  #: kept per stream: the beginning and the end
     memory_bytes: int | None = None  #: of all its processes together; None: no limit
     processes: int | None = None  #: at once
     cpu: float | None = None  #: cores' worth of time
@@ -34,10 +34,10 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """What can be seen of a run from outside, without touching it."""
+    """The state of a run, read from outside without a change to it."""
 
-    known: bool  #: a shim has begun
-    alive: bool  #: its shim lives
+    known: bool  #: a shim has started it
+    alive: bool  #: its shim is running
     pid: int | None = None  #: the agent's
     shim_pid: int | None = None
     started_at: datetime | None = None
@@ -49,63 +49,63 @@ class RunView:
 
 
 class Peers(Protocol):
-    """What the gateways that share an engine and a home know of each other."""
+    """The gateways that share an engine and a home: leases and notifications."""
 
     def register(self) -> None:
-        """Begin to live and to hear. Raises TimeoutError when another process lives under this id."""
+        """Acquire the lease of this gateway and begin to receive. Raises TimeoutError when another process holds the lease."""
 
     def unregister(self) -> None:
-        """End. Idempotent. A gateway that dies leaves as surely."""
+        """Release the lease and stop receiving. Idempotent. The end of the process has the same effect."""
 
     def is_alive(self, gateway_id: str) -> bool:
-        """Whether a gateway lives; known at once, without a timer. Blocks shortly."""
+        """Whether a gateway is running. Known at once, without a timer. Blocks shortly."""
 
     def notify(self, job_id: JobId) -> None:
-        """Tell every gateway that this job changed. A hint, which may get lost; never raises. Blocks shortly."""
+        """Notify every gateway that this job changed. A hint, which can get lost. Never raises. Blocks shortly."""
 
     async def receive(self) -> set[str]:
-        """Wait for hints: ids of jobs, and an empty one if more was said than was kept. Ends of runs are told as well."""
+        """Wait for notifications. Returns ids of jobs, and an empty id if some were lost. Runs that end send one, too."""
 
 
 class Engine(Protocol):
     """Where runs happen. Methods without `async` block shortly: call them in a thread."""
 
     async def aopen(self) -> None:
-        """Make ready."""
+        """Prepare. Called once, before all other methods."""
 
     async def aclose(self) -> None:
-        """Let go; the runs go on. Idempotent."""
+        """Release everything. The runs continue. Idempotent."""
 
     def peers(self, gateway_id: str) -> Peers:
-        """The peers of the gateway with this id; it has not joined yet."""
+        """The peers of the gateway with this id. It is not registered yet."""
 
     async def launch(self, spec: RunSpec) -> None:
-        """Make sure that this run has been started. Safe to repeat, from any gateway: a job is never run twice.
+        """Make sure that this run is started. Safe to repeat, from any gateway: a job is never run twice.
 
-        Each of its processes finds the job's id in its environment, as LLM_GATEWAY_JOB.
+        Each process of the run has the job's id in its environment, as LLM_GATEWAY_JOB.
         """
 
     async def wait(self, job_id: JobId) -> RunEnd:
-        """Wait for the end of a launched run, event-driven; at once if it is over.
+        """Wait for the end of a launched run, event-driven. Returns at once if it is over. All waiters get the same end.
 
-        A run whose shim was killed ends as VANISHED, after what it left behind has been killed. A run that was never
-        launched (nothing is known of it) raises LookupError.
+        A run whose shim was killed ends as VANISHED, after its remaining processes were killed. Raises LookupError for a run
+        that was never launched.
         """
 
     async def cancel(self, job_id: JobId) -> None:
-        """Ask for the end of a run, from any process of this home; `wait` tells when it is over. Idempotent.
+        """Request the end of a run, from any process of this home. `wait` returns when it is over. Idempotent.
 
-        A run that is launched later, after this call, ends as CANCELED without starting.
+        A run that is launched after this call ends as CANCELED without starting.
         """
 
     def changes(self, job_id: JobId) -> AsyncIterator[None]:
         """Yield once, and again whenever output may have grown, until the run is over."""
 
     def view(self, job_id: JobId) -> RunView:
-        """Look at a run."""
+        """Read the state of a run."""
 
     def read_output(self, job_id: JobId, stream: str, offset: int, size: int) -> bytes:
         """Bytes of `stdout` or `stderr` from an absolute offset; b"" at the end. A hole reads as zero bytes."""
 
     def forget(self, job_id: JobId, *, output_only: bool = False) -> None:
-        """Delete a finished job's folder, or (`output_only`) just what the run read and wrote."""
+        """Delete a finished job's folder, or (`output_only`) only what the run read and wrote."""

@@ -1,1 +1,1 @@
-"""The engine of this machine: each run has a shim of its own, which outlives the gateway."""
+"""The engine that runs jobs on this machine. Each run has its own shim process, which outlives the gateway."""

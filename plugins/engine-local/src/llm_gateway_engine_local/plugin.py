@@ -1,4 +1,4 @@
-"""The entry point: an engine for `local:`. Cheap to import; the engine itself is imported when it is asked for."""
+"""The entry point: the engine for `local:` URLs. Cheap to import; the engine is imported when it is opened."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def gateway_open_engine(url: str, home: str) -> Engine | None:
-    """Answer to `local:`."""
+    """Open the engine for `local:` URLs."""
     if not url.startswith("local:"):
         return None
-    from llm_gateway_engine_local.client import LocalEngine
+    from llm_gateway_engine_local.engine import LocalEngine
 
     return LocalEngine(Path(home))

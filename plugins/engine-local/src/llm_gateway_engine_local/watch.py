@@ -1,4 +1,4 @@
-"""Notice that a run's files change, without looking at them: inotify, or a look four times a second where there is none."""
+"""Watch the files of a run: by inotify, or by polling four times a second where there is none."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import suppress
 
 import anyio
 
-from .folder import EXIT, STATE, STDERR, STDOUT
+from .spool.folder import EXIT, STATE, STDERR, STDOUT
 
 _IN_MODIFY, _IN_MOVED_TO, _IN_CREATE, _IN_CLOSE_WRITE = 0x2, 0x80, 0x100, 0x8
 _WANTED = _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE | _IN_CLOSE_WRITE
-_NAMES = {name.encode() for name in (STDOUT, STDERR, STATE, EXIT)}  # not the lock: whoever looks at it opens it
+_NAMES = {name.encode() for name in (STDOUT, STDERR, STATE, EXIT)}  # not the lock: checking it opens it
 _EVENT = struct.Struct("iIII")
-_LOOK_S = 0.25
+_POLL_S = 0.25
 
 
 class Watcher:
-    """One inotify for all watches of an engine; used from one event loop.
+    """One inotify descriptor for all watches of an engine. Used from one event loop.
 
-    Nobody but those who wait reads it: the first of them waits for the descriptor and wakes the others.
+    There is no task of its own: the first waiter (the leader) reads the descriptor and notifies the others.
     """
 
     def __init__(self, *, inotify: bool = True) -> None:
@@ -30,10 +30,10 @@ class Watcher:
         self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC) if self._libc else -1
         self._watches: dict[int, set[Watch]] = {}
         self._followers: set[anyio.Event] = set()
-        self._led = False
+        self._has_leader = False
 
     def watch(self, path: str) -> Watch:
-        """Watch a job folder from now on. Close it in the end."""
+        """Watch a job folder from now on. The caller closes the watch."""
         number = -1
         if self._fd >= 0 and self._libc:
             number = self._libc.inotify_add_watch(self._fd, os.fsencode(path), _WANTED)
@@ -43,7 +43,7 @@ class Watcher:
         return watch
 
     def forget(self, watch: Watch) -> None:
-        """Stop a watch. Idempotent."""
+        """Remove a watch. Idempotent."""
         left = self._watches.get(watch.number)
         if left is not None:
             left.discard(watch)
@@ -52,15 +52,15 @@ class Watcher:
                 self._libc.inotify_rm_watch(self._fd, watch.number)
 
     def close(self) -> None:
-        """Let go. Idempotent."""
+        """Close the descriptor. Idempotent."""
         fd, self._fd = self._fd, -1
         self._watches.clear()
         if fd >= 0:
             os.close(fd)
 
-    async def turn(self) -> None:
-        """Wait until something may have been noticed, by this waiter or for it."""
-        if self._led:
+    async def wait(self) -> None:
+        """Wait until some watch may have changed. Waits as the leader if there is none."""
+        if self._has_leader:
             follower = anyio.Event()
             self._followers.add(follower)
             try:
@@ -68,13 +68,13 @@ class Watcher:
             finally:
                 self._followers.discard(follower)
             return
-        self._led = True
+        self._has_leader = True
         try:
             await anyio.wait_readable(self._fd)
             self._dispatch()
         finally:
-            self._led = False
-            for follower in self._followers:  # also when this one was canceled: another must lead then
+            self._has_leader = False
+            for follower in self._followers:  # also when this one was canceled: another must become the leader
                 follower.set()
 
     def _dispatch(self) -> None:
@@ -88,7 +88,7 @@ class Watcher:
             offset += _EVENT.size
             name = data[offset : offset + length].rstrip(b"\0")
             offset += length
-            if number < 0:  # too much happened
+            if number < 0:  # the queue overflowed: any file may have changed
                 for watches in self._watches.values():
                     for watch in watches:
                         watch.dirty = True
@@ -98,34 +98,35 @@ class Watcher:
 
 
 class Watch:
-    """One follower of one job folder; many changes are one."""
+    """A watch on one job folder. Several changes can be one."""
 
     __slots__ = ("_path", "_seen", "_watcher", "dirty", "number")
 
     def __init__(self, watcher: Watcher, path: str, number: int) -> None:
         self._watcher, self._path, self.number = watcher, path, number
         self.dirty = False
-        self._seen = self._look()
+        self._seen = self._read_sizes()
 
     async def changed(self) -> None:
         """Wait until something changed since the last time."""
         while not self.dirty:
             if self.number >= 0:
-                await self._watcher.turn()
+                await self._watcher.wait()
             else:
-                await anyio.sleep(_LOOK_S)
-                before, self._seen = self._seen, self._look()
+                await anyio.sleep(_POLL_S)
+                before = self._seen
+                self._seen = self._read_sizes()
                 self.dirty = before != self._seen
         self.dirty = False
 
     def close(self) -> None:
-        """Stop to follow. Idempotent."""
+        """Stop watching. Idempotent."""
         self._watcher.forget(self)
 
-    def _look(self) -> list[tuple[str, int, int]]:
-        looks = []
-        for name in (STDOUT, STDERR, EXIT):
+    def _read_sizes(self) -> list[tuple[str, int, int]]:
+        found = []
+        for name in (STDOUT, STDERR, STATE, EXIT):
             with suppress(OSError):
-                found = os.lstat(os.path.join(self._path, name))
-                looks.append((name, found.st_size, found.st_mtime_ns))
-        return looks
+                status = os.lstat(os.path.join(self._path, name))
+                found.append((name, status.st_size, status.st_mtime_ns))
+        return found

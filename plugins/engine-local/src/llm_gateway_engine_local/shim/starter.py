@@ -1,4 +1,4 @@
-"""Start shims: through the gateway's fork server, or one by one where there is none."""
+"""Start shims: through the gateway's fork server, or each in a new interpreter."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from pathlib import Path
 from llm_gateway.files import __file__ as kernel_file
 
 _SEND_S = 5.0
-#: Where the kernel's package lies: a process without `site` finds only what it is told.
+#: The folder of the kernel's package: a process without `site` does not find it.
 _KERNEL = str(Path(kernel_file).parents[1])
 
 
 class Starter:
-    """Holds a gateway's fork server. Blocks shortly; may be used from any thread."""
+    """Owns a gateway's fork server. Methods block shortly, and may be called from any thread."""
 
-    #: What is run; the mode and a descriptor's number follow.
+    #: The command; the mode, the number of a descriptor and the kernel's folder follow.
     program: tuple[str, ...] = (sys.executable, "-I", "-S", str(Path(__file__).with_name("fork_server.py")))
 
     def __init__(self, *, fork_server: bool = True) -> None:
-        self._wanted = fork_server and hasattr(os, "fork") and hasattr(socket, "send_fds")
+        self._use_fork_server = fork_server and hasattr(os, "fork") and hasattr(socket, "send_fds")
         self._lock = threading.Lock()
-        self._line: socket.socket | None = None
+        self._connection: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def fork_server_pid(self) -> int | None:
-        """The fork server's, once there is one."""
+        """The process id of the fork server. None: it is not running."""
         return self._process.pid if self._process else None
 
     def start(self, message: bytes, *, alone: bool = False) -> int:
-        """Start a shim; the answered descriptor reads end-of-file when it is gone, or when it never came to be.
+        """Start a shim. The returned descriptor reads end-of-file when the shim is gone or could not be started.
 
-        :param alone: without the fork server, because messages were lost with it.
+        :param alone: do not use the fork server, because messages were lost with it.
         """
         reader, writer = os.pipe()
-        os.set_blocking(reader, False)  # each of several waiters may find that another has read
+        os.set_blocking(reader, False)  # several waiters read it: another may have been faster
         try:
             with self._lock:
-                fork_server = self._wanted and not alone
+                fork_server = self._use_fork_server and not alone
                 if not (fork_server and (self._send(message, writer) or self._send(message, writer))):
                     self._start_alone(message, writer)
         except BaseException:
@@ -54,32 +54,32 @@ class Starter:
         return reader
 
     def close(self) -> None:
-        """Let the fork server end. Idempotent."""
+        """End the fork server. Idempotent."""
         with self._lock:
             self._drop()
 
     def _send(self, message: bytes, writer: int) -> bool:
         try:
-            line = self._line or self._open()
-            sent = socket.send_fds(line, [message[:8]], [writer])
-            line.sendall(message[sent:])
-        except OSError:  # the fork server is gone, or stuck: half a message may lie in its line
+            connection = self._connection or self._open()
+            sent = socket.send_fds(connection, [message[:8]], [writer])
+            connection.sendall(message[sent:])
+        except OSError:  # the fork server is gone or stuck: half a message may be in the connection
             self._drop()
             return False
         return True
 
     def _open(self) -> socket.socket:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            self._process = self._run("fork_server", theirs.fileno(), stdin=subprocess.DEVNULL)
-        ours.settimeout(_SEND_S)
-        self._line = ours
-        return ours
+        parent, child = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with child:
+            self._process = self._run("fork_server", child.fileno(), stdin=subprocess.DEVNULL)
+        parent.settimeout(_SEND_S)
+        self._connection = parent
+        return parent
 
     def _drop(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_SEND_S)
@@ -90,8 +90,8 @@ class Starter:
 
     def _start_alone(self, message: bytes, writer: int) -> None:
         process = self._run("once", writer, stdin=subprocess.PIPE)
-        # Reaped whenever it ends; a daemon, because this process may end first.
-        threading.Thread(target=process.wait, name="shim's parent", daemon=True).start()
+        # This thread reaps the process. A daemon thread, because the gateway may end first.
+        threading.Thread(target=process.wait, name="reap a shim", daemon=True).start()
         with suppress(BrokenPipeError):
             assert process.stdin
             with process.stdin as pipe:

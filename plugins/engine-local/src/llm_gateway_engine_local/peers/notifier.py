@@ -1,29 +1,34 @@
-"""Let every gateway of one home hear at once that something changed.
+"""Notifications between the gateways and shims of one home.
 
-Each gateway binds a datagram socket `<home>/notifiers/<gateway id>`. A notifier is a hint: whoever hears it looks at the truth, in the
-store. Where the home's path is too long for a socket (about 100 bytes; on Linux /proc shortens it) a gateway stays deaf, and
-`heard` just waits: look at the store now and then as well.
+Each gateway binds a datagram socket `<home>/notifiers/<gateway id>`. A notification is a hint: the receiver reads the store to learn
+what changed. A hint can get lost, so a gateway also reads the store now and then. Where the home's path is too long for a socket
+(about 100 bytes; on Linux a path through /proc is used instead) a gateway receives nothing, and `receive` only waits.
 
-Standard library and the kernel's `files` only, but for waiting: shims ring too, and start in milliseconds.
+Standard library and `llm_gateway.files` only, but for waiting: shims send notifications, and start in milliseconds.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import stat
 from contextlib import suppress
 
 from llm_gateway.files import make_private
 
-OVERFLOW = ""  #: in what was heard: more happened than fitted in the receiver, look everywhere
+OVERFLOW = ""  #: among the received payloads: some were lost, so check everything
 _LONGEST_PATH = 100
+#: Beside the socket `<name>`: a sender found the receive buffer full.
+_MISSED = ".missed"
+#: The name of the folder of notifiers in earlier versions.
+_FORMER_FOLDER = "bells"
 
 
 def notify(home: str | os.PathLike[str], payload: bytes) -> None:
-    """Tell every gateway of this home. Never blocks, never raises; the notifiers of dead gateways are taken down."""
+    """Send a notification to every gateway of this home. Never blocks, never raises. Removes the sockets of ended gateways."""
     try:
         folder = os.path.join(home, "notifiers")
-        names = [name for name in os.listdir(folder) if not name.endswith(".missed")]
+        names = [name for name in os.listdir(folder) if not name.endswith(_MISSED)]
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return
@@ -45,13 +50,14 @@ def _notify_one(sender: socket.socket, folder: str, directory: int, name: str, p
             sender.sendto(payload, address)
         except ConnectionRefusedError:
             _unlink(directory, name)
-            _unlink(directory, f"{name}.missed")
+            _unlink(directory, name + _MISSED)
         except OSError:
-            # Full, most likely. Leave word, then try again: if it is full still, the receiver has yet to find the word.
+            # Most likely the buffer is full. Leave the mark, then try again: a receiver that drained its buffer before the mark
+            # was there gets this payload; one that did not will find the mark.
             if attempt == 0 and os.path.exists(os.path.join(folder, name)):
                 try:
                     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-                    os.close(os.open(f"{name}.missed", flags, 0o600, dir_fd=directory))
+                    os.close(os.open(name + _MISSED, flags, 0o600, dir_fd=directory))
                 except OSError:
                     return
                 continue
@@ -59,17 +65,19 @@ def _notify_one(sender: socket.socket, folder: str, directory: int, name: str, p
 
 
 class Notifier:
-    """A gateway's receiver."""
+    """The receiver of one gateway."""
 
     def __init__(self, home: str | os.PathLike[str], gateway_id: str) -> None:
+        self._home = os.fspath(home)
         self._folder = os.path.join(home, "notifiers")
         self._name = gateway_id
         self._socket: socket.socket | None = None
         self._directory = -1
 
     def open(self) -> None:
-        """Begin to listen."""
+        """Begin to receive."""
         make_private(self._folder)
+        _remove_former_folder(self._home)
         self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         receiver.setblocking(False)
@@ -83,7 +91,7 @@ class Notifier:
             self._socket = receiver
 
     async def receive(self) -> set[str]:
-        """Wait for a notifier; answer all payloads that are there by then, and OVERFLOW if some got lost."""
+        """Wait for a notification. Returns all payloads that have arrived by then, with OVERFLOW if some were lost."""
         import anyio
 
         if self._socket is None:
@@ -100,20 +108,52 @@ class Notifier:
         with suppress(BlockingIOError):
             while True:
                 payloads.add(receiver.recv(65536).decode("utf-8", "replace"))
-        if _unlink(self._directory, f"{self._name}.missed"):
+        if _unlink(self._directory, self._name + _MISSED):
             payloads.add(OVERFLOW)
         return payloads
 
     def close(self) -> None:
-        """Stop to listen. Idempotent."""
+        """Stop receiving. Idempotent."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
         if self._directory >= 0:
             _unlink(self._directory, self._name)
-            _unlink(self._directory, f"{self._name}.missed")
+            _unlink(self._directory, self._name + _MISSED)
             os.close(self._directory)
             self._directory = -1
+
+
+def _remove_former_folder(home: str) -> None:
+    """Remove the notifiers' folder of earlier versions, unless a gateway of such a version still receives there."""
+    folder = os.path.join(home, _FORMER_FOLDER)
+    try:
+        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        for name in os.listdir(directory):
+            if not _is_received(folder, directory, name.removesuffix(_MISSED)):
+                _unlink(directory, name)
+        os.rmdir(folder)
+    except OSError:  # a gateway of an earlier version is running, or something else is in there
+        pass
+    finally:
+        os.close(directory)
+
+
+def _is_received(folder: str, directory: int, name: str) -> bool:
+    """Whether a process receives on a socket. True also for anything that is not a socket, which must stay."""
+    try:
+        if not stat.S_ISSOCK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+            return True
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            probe.connect(_address(folder, directory, name))
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _address(folder: str, directory: int, name: str) -> str:

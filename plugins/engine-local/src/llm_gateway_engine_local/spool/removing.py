@@ -1,4 +1,4 @@
-"""Delete whatever lies in a directory, never through a symlink, with a few descriptors however deep it is. Standard library only."""
+"""Delete the contents of a directory, never through a symlink, with a few descriptors at any depth. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove(parent: int, name: str) -> None:
-    """Delete an entry of an open directory, and all below it. What cannot be deleted stays, silently.
+    """Delete an entry of an open directory, and all below it. What cannot be deleted stays; no error is raised.
 
-    Directories inside are moved up beside the first one before they are emptied: a deep tree needs neither recursion nor a
+    Inner directories are moved up, beside the first one, before they are emptied. So a deep tree needs no recursion and no
     descriptor for each level.
     """
     numbers, waiting = count(), [name]
@@ -20,14 +20,14 @@ def remove(parent: int, name: str) -> None:
         entry = waiting.pop()
         try:
             os.unlink(entry, dir_fd=parent)
-        except (IsADirectoryError, PermissionError):  # the one on Linux, the other on macOS
+        except (IsADirectoryError, PermissionError):  # Linux raises the first, macOS the second
             _empty(parent, entry, name, numbers, waiting)
         except OSError:
             continue
 
 
 def _empty(parent: int, entry: str, name: str, numbers: count[int], waiting: list[str]) -> None:
-    """Delete a directory, after its directories have been moved up to wait for their turn."""
+    """Delete a directory after its inner directories were moved up and added to `waiting`."""
     try:
         folder = _open(parent, entry)
     except OSError:
@@ -45,7 +45,7 @@ def _empty(parent: int, entry: str, name: str, numbers: count[int], waiting: lis
 
 
 def _move_up(folder: int, inner: str, parent: int, above: str) -> bool:
-    """Delete a file, or move a directory beside the one that is being emptied; whether it was moved."""
+    """Delete a file, or move a directory beside the one that is being emptied. True: it was moved."""
     try:
         os.unlink(inner, dir_fd=folder)
     except (IsADirectoryError, PermissionError):
@@ -57,7 +57,7 @@ def _move_up(folder: int, inner: str, parent: int, above: str) -> bool:
     with suppress(OSError):
         try:
             os.rename(inner, above, src_dir_fd=folder, dst_dir_fd=parent)
-        except PermissionError:  # a directory that may not be written cannot be moved to another place
+        except PermissionError:  # a directory that is not writable cannot be moved
             _make_readable(folder, inner)
             os.rename(inner, above, src_dir_fd=folder, dst_dir_fd=parent)
         return True
@@ -65,7 +65,7 @@ def _move_up(folder: int, inner: str, parent: int, above: str) -> bool:
 
 
 def _open(parent: int, entry: str) -> int:
-    """Open a directory to be emptied, and make it so that it can be: caches like to be read-only."""
+    """Open a directory and make it writable, so that it can be emptied. Caches often have read-only directories."""
     try:
         folder = os.open(entry, _DIRECTORY, dir_fd=parent)
     except PermissionError:
@@ -77,7 +77,7 @@ def _open(parent: int, entry: str) -> int:
 
 
 def _make_readable(parent: int, entry: str) -> None:
-    """Change the mode of a directory that may not be read: of the directory itself, not of where a link leads."""
+    """Change the mode of a directory that is not readable. Never follows a link."""
     flag = getattr(os, "O_PATH", None)
     if flag is None:
         return

@@ -1,8 +1,8 @@
-"""Files that a run leaves for its reader: kept in the job's folder before the run's temporary files are deleted, read from there.
+"""Artifacts: files of a run that are kept in the job's folder before the run's temporary files are deleted.
 
-A shim also copies those that lie elsewhere (a CLI's own record of the conversation), because it knows from its gateway which they
-are. A gateway that settles a run whose shim is gone knows it only from `spec.json`, which the agent may have changed: it takes
-those among the temporary files alone, and reads nothing outside the folder. Standard library and the kernel's `files` only.
+A shim also copies artifacts from outside the folder (a CLI's own record of the conversation), because its gateway named them. A
+gateway that concludes a run without its shim has only the names in `spec.json`, which the agent may have changed. It takes only those
+among the temporary files, and reads nothing outside the folder. Standard library and `llm_gateway.files` only.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _PIECE = 1 << 20
 
 
 def keep_artifacts(folder: Folder, artifacts: list[str], run_files: str, cwd: str | None) -> None:
-    """Put each artifact that is there into `artifacts/<number>`.
+    """Put each artifact that exists into `artifacts/<number>`.
 
-    :param run_files: the word that stands for the folder of temporary files.
-    :param cwd: where relative paths begin; None: what lies outside of the temporary files is left alone.
+    :param run_files: the text that stands for the folder of temporary files.
+    :param cwd: the base of relative paths. None: take only artifacts among the temporary files.
     """
     for number, artifact in enumerate(artifacts):
-        with suppress(OSError, ValueError):  # what is missing, or no plain file, is handed over as empty
+        with suppress(OSError, ValueError):  # a missing artifact, or one that is not a regular file, is empty
             if artifact.startswith(f"{run_files}/"):
                 _keep_inside(folder, artifact.removeprefix(f"{run_files}/"), str(number))
             elif cwd is not None:
@@ -39,7 +39,7 @@ def keep_artifacts(folder: Folder, artifacts: list[str], run_files: str, cwd: st
 
 
 def read_artifact(folder: Folder, number: int) -> bytes:
-    """What was kept of an artifact; empty for what is missing or no plain file."""
+    """The content of an artifact. Empty if it is missing or not a regular file."""
     try:
         place = open_directory(ARTIFACTS, dir_fd=folder.fd)
     except OSError:
@@ -63,7 +63,7 @@ def _keep_inside(folder: Folder, path: str, number: str) -> None:
         if last != "*":
             _move(source, plain_parts(last)[0], folder, number)
             return
-        with _made(folder, number) as whole:
+        with _created(folder, number) as whole:
             for name in sorted(os.listdir(source))[:_MOST_PARTS]:
                 with suppress(OSError):  # a directory, or something planted
                     _append(open_inside(source, name, os.O_RDONLY), whole)
@@ -73,18 +73,18 @@ def _keep_inside(folder: Folder, path: str, number: str) -> None:
 
 def _keep_outside(folder: Folder, path: str, number: str) -> None:
     part = open_regular(path, follow=True)
-    with _made(folder, number) as whole:
+    with _created(folder, number) as whole:
         _append(part, whole)
 
 
 def _move(source: int, name: str, folder: Folder, number: str) -> None:
-    """Move one file: it needs no room on a full disk. A rename never follows what may take the file's place meanwhile."""
+    """Move one file: this needs no space on a full disk, and a rename never follows a link."""
     found = open_inside(source, name, os.O_RDONLY)
     try:
         os.fchmod(found, 0o600)
     finally:
         os.close(found)
-    place = _kept(folder)
+    place = _open_artifacts(folder)
     try:
         remove(place, number)
         os.rename(name, number, src_dir_fd=source, dst_dir_fd=place)
@@ -93,9 +93,9 @@ def _move(source: int, name: str, folder: Folder, number: str) -> None:
 
 
 @contextmanager
-def _made(folder: Folder, number: str) -> Iterator[int]:
-    """A fresh file `artifacts/<number>`, open for writing."""
-    place = _kept(folder)
+def _created(folder: Folder, number: str) -> Iterator[int]:
+    """Create `artifacts/<number>`, open for writing."""
+    place = _open_artifacts(folder)
     try:
         remove(place, number)
         file = open_inside(place, number, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -107,8 +107,8 @@ def _made(folder: Folder, number: str) -> Iterator[int]:
         os.close(place)
 
 
-def _kept(folder: Folder) -> int:
-    """The folder of artifacts; made anew where there is none, or something else is in its place."""
+def _open_artifacts(folder: Folder) -> int:
+    """Open the folder of artifacts. Creates it if it is missing or something else is in its place."""
     try:
         return open_directory(ARTIFACTS, dir_fd=folder.fd)
     except OSError:
@@ -118,7 +118,7 @@ def _kept(folder: Folder) -> int:
 
 
 def _append(part: int, whole: int) -> None:
-    """Copy a file behind what is there, up to MOST_BYTES in all; closes `part`."""
+    """Append a file, up to MOST_BYTES in total. Closes `part`."""
     with os.fdopen(part, "rb") as source:
         room = MOST_BYTES - os.fstat(whole).st_size
         while room > 0 and (data := source.read(min(_PIECE, room))):

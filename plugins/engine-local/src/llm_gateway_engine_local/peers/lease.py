@@ -1,4 +1,4 @@
-"""A gateway's life, as a held lock: `<home>/gateways/<gateway id>`. The others see at once, and without a timer, that it ended."""
+"""The lease of a gateway: a held lock on `<home>/gateways/<gateway id>`. The lock ends with the process, so no timer is needed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 
 from llm_gateway.files import make_private, open_regular
 
-_PATIENCE_S = 2.0
+_ACQUIRE_S = 2.0
 
 
 class Lease:
-    """The lock of one gateway."""
+    """The lease of one gateway."""
 
     def __init__(self, home: Path, gateway_id: str) -> None:
         self._path = home / "gateways" / gateway_id
         self._fd = -1
 
     def open(self) -> None:
-        """Begin to live. Raises TimeoutError when another process lives under this id."""
+        """Acquire the lease. Raises TimeoutError when another process holds it."""
         make_private(self._path.parent)
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + _ACQUIRE_S
         while time.monotonic() < deadline:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
             try:
@@ -32,14 +32,16 @@ class Lease:
                 if os.path.samestat(os.fstat(fd), os.stat(self._path)):
                     self._fd = fd
                     return
-            except OSError:  # somebody is just looking whether we live, or took our file for a dead one's
+            except (
+                OSError
+            ):  # another gateway checks the lease just now, or removed the file as that of an ended gateway
                 pass
             os.close(fd)
             time.sleep(0.005)
-        raise TimeoutError(f"another process lives as {self._path.name}")
+        raise TimeoutError(f"another process holds the lease of {self._path.name}")
 
     def close(self) -> None:
-        """End. Idempotent."""
+        """Release the lease. Idempotent."""
         if self._fd >= 0:
             with suppress(OSError):
                 self._path.unlink()
@@ -48,19 +50,19 @@ class Lease:
 
 
 def is_alive(home: Path, gateway_id: str) -> bool:
-    """Say whether a gateway lives; the file of a dead one is removed. Who cannot look takes it for living."""
+    """Whether a gateway is running. Removes the file of one that ended. If the lease cannot be checked, the answer is True."""
     path = home / "gateways" / gateway_id
     try:
         fd = open_regular(path)
     except OSError as error:
         return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
     try:
-        # Shared: two who look at once must not take each other for the living.
+        # A shared lock: two gateways that check at the same time must not take each other for the holder.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     else:
-        with suppress(OSError):  # of a home that cannot be written now
+        with suppress(OSError):  # the home is not writable now
             path.unlink()
         return False
     finally:

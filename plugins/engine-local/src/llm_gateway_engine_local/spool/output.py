@@ -1,4 +1,4 @@
-"""The output files of a run: how fast they grow, when they last grew, and the hole in the middle of one that is too long.
+"""The output files of a run: their size, when they last grew, and the hole in the middle of one that exceeds its limit.
 
 Standard library only.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import time
 
-from . import linux
+from llm_gateway_engine_local.process import system
+
 from .folder import STDERR, STDOUT, Folder
 
-SOONEST_S, LATEST_S = 0.05, 1.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 
 
 class Stream:
@@ -24,8 +25,8 @@ class Stream:
         self.hole: tuple[int, int] | None = None
         self._block = max(os.fstat(self.fd).st_blksize, 1)
 
-    def look(self) -> bool:
-        """Measure, and keep the file within its limit; False: it cannot be kept there."""
+    def measure(self) -> bool:
+        """Read the size, and punch a hole if the file exceeds its limit. False: that is not possible."""
         self.size = os.fstat(self.fd).st_size
         if self.size <= self.limit:
             return True
@@ -34,7 +35,7 @@ class Stream:
         end = (self.size - half) // self._block * self._block
         done = self.hole[1] if self.hole else start
         if end > done:
-            if not linux.punch(self.fd, done, end):
+            if not system.punch(self.fd, done, end):
                 return False
             self.hole = (start, end)
         return True
@@ -46,29 +47,30 @@ class Output:
     def __init__(self, folder: Folder, limit: int) -> None:
         self.stdout, self.stderr = (Stream(folder, name, limit) for name in (STDOUT, STDERR))
         self.streams = (self.stdout, self.stderr)
-        self.fits = True
-        self.next_look = self._looked = self.grown_at = time.monotonic()
-        self.next_look += SOONEST_S
-        self._clock_offset = time.time() - self._looked
+        self.fits = True  #: both are within their limits
+        self.next_measure = self._measured_at = self.grown_at = time.monotonic()
+        self.next_measure += SHORTEST_PAUSE_S
+        self._clock_offset = time.time() - self._measured_at
 
-    def look(self) -> None:
-        """Measure both, and say when to look again: the sooner, the nearer and faster they come to the limit."""
+    def measure(self) -> None:
+        """Measure both, and set `next_measure`: the sooner, the faster they approach the limit."""
         now = time.monotonic()
         before = [stream.size for stream in self.streams]
         for stream in self.streams:
-            if not stream.look():
+            if not stream.measure():
                 self.fits = False
-        elapsed, pause = max(now - self._looked, 0.001), LATEST_S
+        elapsed, pause = max(now - self._measured_at, 0.001), LONGEST_PAUSE_S
         for stream, size in zip(self.streams, before, strict=True):
             room = max(stream.limit // 2 if stream.hole else stream.limit - stream.size, 0)
-            if (rate := (stream.size - size) / elapsed) > 0:
+            rate = (stream.size - size) / elapsed
+            if rate > 0:
                 pause = min(pause, room / rate / 2)
         if before != [stream.size for stream in self.streams]:
             self.grown_at = self._last_written(now)
-        self._looked, self.next_look = now, now + max(pause, SOONEST_S)
+        self._measured_at, self.next_measure = now, now + max(pause, SHORTEST_PAUSE_S)
 
     def _last_written(self, now: float) -> float:
-        """When the files last grew, by the monotonic clock: by their times, unless the wall clock jumped meanwhile."""
+        """When the files last grew, on the monotonic clock. Uses their modification times, unless the wall clock jumped meanwhile."""
         offset = time.time() - now
         jumped, self._clock_offset = abs(offset - self._clock_offset) > 1, offset
         if jumped:
@@ -77,12 +79,12 @@ class Output:
         return min(max(written, self.grown_at), now)
 
     def finish(self) -> str:
-        """Trim for the last time and have the disk keep what there is; what went wrong with that."""
-        self.look()
+        """Measure for the last time and sync the files to the disk. Returns what failed, or an empty string."""
+        self.measure()
         try:
             for stream in self.streams:
                 if stream.size:
                     os.fsync(stream.fd)
         except OSError as error:
-            return f"The output may not be safe on the disk: {error}."
+            return f"The output may not be on the disk: {error}."
         return ""

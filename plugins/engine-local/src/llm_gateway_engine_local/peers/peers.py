@@ -1,4 +1,4 @@
-"""The gateways of one home on one machine: each holds a lock while it lives, and receives the others' notifications."""
+"""The gateways of one home on one machine: each holds a lease, and receives the notifications of the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .notifier import Notifier, notify
 
 
 class Peers:
-    """One gateway among the others of its home."""
+    """One gateway and its peers."""
 
     def __init__(self, home: Path, gateway_id: str) -> None:
         self._home = home
@@ -21,19 +21,19 @@ class Peers:
         self.receive = self._notifier.receive
 
     def register(self) -> None:
-        """Begin to live and to hear. Raises TimeoutError when another process lives under this id."""
+        """Acquire the lease and open the notifier. Raises TimeoutError when another process holds this id."""
         self._lease.open()
         self._notifier.open()
 
     def unregister(self) -> None:
-        """End. Idempotent."""
+        """Close both. Idempotent."""
         self._notifier.close()
         self._lease.close()
 
     def is_alive(self, gateway_id: str) -> bool:
-        """Say whether a gateway lives."""
+        """Whether a gateway is running."""
         return is_alive(self._home, gateway_id)
 
     def notify(self, job_id: JobId) -> None:
-        """Ring for a job."""
+        """Send a notification about a job to every gateway of the home."""
         notify(self._home, os.fsencode(job_id))

@@ -1,7 +1,7 @@
 """A control group (cgroup v2) for one run: limits that hold for all its processes together, and one way to kill them all.
 
-A group is made beside the gateway's own or further up, in the nearest place where this user may make one and the controllers are
-at hand: a group that has processes of its own cannot hand its controllers down. Standard library only: shims use it.
+The group is created inside the gateway's own group or one of its ancestors: the nearest where this user may create one and the
+controllers are available. A group that has processes of its own cannot enable controllers for groups inside it. Standard library only.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Cgroup:
             file.write(str(value))
 
     def enter(self) -> None:
-        """Move this process into it, and with it all that it will start. Raises OSError."""
+        """Move this process into it. The processes that it starts are in it, too. Raises OSError."""
         self.set("cgroup.procs", 0)
 
     def kill(self) -> bool:
-        """Kill every process in it, also those that appear meanwhile (Linux 5.14); False: this system cannot."""
+        """Kill every process in it, also those that start meanwhile (Linux 5.14). False: this system cannot."""
         try:
             self.set("cgroup.kill", 1)
         except OSError:
@@ -44,14 +44,14 @@ class Cgroup:
         return True
 
     def memory_kills(self) -> int:
-        """How often the system killed for want of memory inside of this group's limit."""
+        """How often the system killed a process because of this group's memory limit."""
         with suppress(OSError), open(os.path.join(self.path, "memory.events")) as file:
             counts = dict(line.split() for line in file)
             return int(counts.get("oom_kill", 0))
         return 0
 
     def remove(self) -> None:
-        """Remove it, with groups that its processes may have made inside, once its last process is gone."""
+        """Remove it and the groups inside it, once its last process is gone. Gives up after `_GONE_S` seconds."""
         deadline = time.monotonic() + _GONE_S
         while True:
             for folder, _, _ in os.walk(self.path, topdown=False):
@@ -63,9 +63,9 @@ class Cgroup:
 
 
 def make(job_id: str, controllers: Iterable[str], parents: Iterable[str] | None = None) -> Cgroup | None:
-    """Make the group of a job where these controllers are at hand; None: there is no such place.
+    """Create the group of a job where these controllers are available. None: there is no such place.
 
-    :param parents: where to try; else what `places` finds.
+    :param parents: where to try. Default: the result of `places`.
     """
     wanted = frozenset(controllers)
     for parent in places() if parents is None else parents:
@@ -74,7 +74,7 @@ def make(job_id: str, controllers: Iterable[str], parents: Iterable[str] | None 
         path = os.path.join(parent, PREFIX + job_id)
         try:
             os.mkdir(path, 0o755)
-        except OSError:  # not ours to write in, or this job has had one
+        except OSError:  # not writable, or this job has had one
             continue
         return Cgroup(path)
     return None
@@ -84,8 +84,8 @@ def limit(group: Cgroup, limits: Mapping[str, float | None]) -> None:
     """Set `memory_bytes`, `processes` and `cpu` (cores). Raises OSError."""
     if memory := limits.get("memory_bytes"):
         group.set("memory.max", int(memory))
-        group.set("memory.oom.group", 1)  # half a run is of no use
-        with suppress(OSError):  # a system without swap has none of this
+        group.set("memory.oom.group", 1)  # kill the whole run, not one of its processes
+        with suppress(OSError):  # a system without swap has no such file
             group.set("memory.swap.max", 0)
     if processes := limits.get("processes"):
         group.set("pids.max", int(processes))
@@ -94,7 +94,7 @@ def limit(group: Cgroup, limits: Mapping[str, float | None]) -> None:
 
 
 def of_job(path: object, job_id: str) -> Cgroup | None:
-    """The group that a job's `state.json` names, if it is that job's: anybody may have written there."""
+    """The group that a job's `state.json` names. None: it is not that job's group; an agent may have written there."""
     if not isinstance(path, str) or os.path.basename(path) != PREFIX + job_id or path != os.path.realpath(path):
         return None
     mount = _mount()
@@ -102,7 +102,7 @@ def of_job(path: object, job_id: str) -> Cgroup | None:
 
 
 def places() -> list[str]:
-    """Where groups could be made: this process's own, then its ancestors up to the root."""
+    """Where a group could be created: this process's own group, then its ancestors up to the root."""
     mount, own = _mount(), _own()
     if mount is None or own is None:
         return []
@@ -113,12 +113,12 @@ def places() -> list[str]:
 
 
 def _offers(parent: str, wanted: frozenset[str]) -> bool:
-    """Whether groups made here would have these controllers; hands them down if it may."""
+    """Whether groups created here have these controllers. Enables them if that is allowed."""
     if wanted <= _words(parent, "cgroup.subtree_control"):
         return os.path.isdir(parent)
     if not wanted <= _words(parent, "cgroup.controllers"):
         return False
-    with suppress(OSError):  # it has processes of its own, or is not ours
+    with suppress(OSError):  # it has processes of its own, or is not writable
         with open(os.path.join(parent, "cgroup.subtree_control"), "w") as file:
             file.write(" ".join(f"+{name}" for name in sorted(wanted)))
         return wanted <= _words(parent, "cgroup.subtree_control")
@@ -132,7 +132,7 @@ def _words(folder: str, name: str) -> frozenset[str]:
 
 
 def _mount() -> str | None:
-    """Where the system shows its groups."""
+    """Where cgroup v2 is mounted."""
     with suppress(OSError), open("/proc/self/mountinfo") as file:
         for line in file:
             before, _, after = line.partition(" - ")

@@ -1,7 +1,6 @@
-"""What is said of a run that is over: written in the place of a shim that is gone, and read.
+"""The end of a run: read `exit.json`, or write it in place of a shim that is gone.
 
-`exit.json`, `state.json` and `spec.json` lie where the agent can write. Every value is checked against what it can be; a document that
-is not one of ours is as none.
+The agent can write to `exit.json`, `state.json` and `spec.json`. Every value is validated; an invalid document counts as missing.
 """
 
 from __future__ import annotations
@@ -11,91 +10,96 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from llm_gateway import EndReason, JobId, RunEnd
+from llm_gateway_engine_local.shim import ending, resources
 
-from . import ending, resources, shim
 from .artifacts import read_artifact
+from .conclusion import write_exit
 from .folder import CANCEL, EXIT, SPEC, STATE, STDERR, STDOUT, Folder
-from .holding import stated
+from .holder import recorded_process
 
 _T = TypeVar("_T")
-_FIRST, _LAST = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2000, 9000))
-_LONGEST = timedelta(days=30)  #: of a run; the wall clock ends each after a day
+_EARLIEST, _LATEST = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2000, 9000))
+_LONGEST = timedelta(days=30)  #: of a run; the time limit ends each after a day
 _MOST_BYTES = 1 << 53
 _MOST_PROCESSES = 1 << 22
 _MOST_ARTIFACTS = 64
 _MOST_CHARS = 4096
 
 
-def give_verdict(folder: Folder, job_id: JobId) -> None:
-    """Write `exit.json` in the place of a shim that is gone or never came. The caller holds the lock, as far as it can be held."""
+def conclude_without_shim(folder: Folder, job_id: JobId) -> None:
+    """Write `exit.json` in place of a shim that is gone or never started. The caller holds the lock, if it could be taken.
+
+    Kills what the run left behind first.
+    """
     if not folder.has(STATE):
         canceled = folder.has(CANCEL)
         document: dict[str, Any] = {"reason": "canceled" if canceled else "spawn_failed"}
         if not canceled:
             document["detail"] = "No shim could be started."
-        shim.conclude(folder, document, [])
+        write_exit(folder, document, [])
         return
     resources.end_group(folder.read_json_or_nothing(STATE).get("cgroup"), job_id)
-    killed = ending.end_leftovers(job_id, stated(folder, "agent"))
+    killed = ending.end_leftovers(job_id, recorded_process(folder, "agent"))
     document = {
         "reason": "vanished",
         "detail": "Its shim was killed, or what it wrote was damaged.",
         "killed_descendants": killed,
         "holes": {name: hole for name in (STDOUT, STDERR) if (hole := _find_hole(folder, name))},
     }
-    if started_at := moment(folder.read_json_or_nothing(STATE).get("started_at")):
+    started_at = parse_time(folder.read_json_or_nothing(STATE).get("started_at"))
+    if started_at:
         document["started_at"] = started_at.isoformat()
-    shim.conclude(folder, document, _names(folder.read_json_or_nothing(SPEC).get("artifacts")))
+    write_exit(folder, document, _names(folder.read_json_or_nothing(SPEC).get("artifacts")))
 
 
 def read_end(folder: Folder) -> RunEnd | None:
-    """How a run ended; None: `exit.json` is not there, or is not one of ours."""
+    """How a run ended. None: `exit.json` is missing or not valid."""
     document = folder.read_json_or_nothing(EXIT)
     try:
         reason = EndReason(document.get("reason"))
     except ValueError:
         return None
-    ended_at = moment(document.get("ended_at"))
+    ended_at = parse_time(document.get("ended_at"))
     if ended_at is None:
         return None
-    started_at = moment(document.get("started_at"))
+    started_at = parse_time(document.get("started_at"))
     if started_at is not None and not timedelta() <= ended_at - started_at <= _LONGEST:
         started_at = None
     detail = document.get("detail")
     names = _names(folder.read_json_or_nothing(SPEC).get("artifacts"))
     return RunEnd(
         reason=reason,
-        exit_code=number(document.get("exit_code"), 255, None),
-        signal=number(document.get("signal"), 127, None),
+        exit_code=_number(document.get("exit_code"), 255, None),
+        signal=_number(document.get("signal"), 127, None),
         detail=detail[:_MOST_CHARS] if isinstance(detail, str) else "",
         started_at=started_at,
         ended_at=ended_at,
-        stdout_bytes=number(document.get("stdout_bytes"), _MOST_BYTES, 0),
-        stderr_bytes=number(document.get("stderr_bytes"), _MOST_BYTES, 0),
+        stdout_bytes=_number(document.get("stdout_bytes"), _MOST_BYTES, 0),
+        stderr_bytes=_number(document.get("stderr_bytes"), _MOST_BYTES, 0),
         holes=_holes(folder, document.get("holes")),
-        killed_descendants=number(document.get("killed_descendants"), _MOST_PROCESSES, 0),
+        killed_descendants=_number(document.get("killed_descendants"), _MOST_PROCESSES, 0),
         artifacts={name: read_artifact(folder, place) for place, name in enumerate(names)},
     )
 
 
-def lost(detail: str) -> RunEnd:
-    """The end of a run of which nothing is left to be read."""
+def vanished(detail: str) -> RunEnd:
+    """The end of a run whose folder cannot be read any more."""
     return RunEnd(reason=EndReason.VANISHED, detail=detail, ended_at=datetime.now(timezone.utc))
 
 
-def moment(value: object) -> datetime | None:
-    """A time of ours; None for anything else."""
+def parse_time(value: object) -> datetime | None:
+    """Parse a time of an engine document. None for anything else."""
     if not isinstance(value, str) or len(value) > 40:
         return None
     try:
         found = datetime.fromisoformat(value)
-        return found if found.tzinfo is not None and _FIRST <= found <= _LAST else None
+        return found if found.tzinfo is not None and _EARLIEST <= found <= _LATEST else None
     except (ValueError, OverflowError):
         return None
 
 
-def number(value: object, most: int, otherwise: _T) -> int | _T:
-    """A whole number from 0 on; for anything else, what else to say."""
+def _number(value: object, most: int, otherwise: _T) -> int | _T:
+    """A whole number between 0 and `most`; `otherwise` for anything else."""
     return value if type(value) is int and 0 <= value <= most else otherwise
 
 
@@ -116,7 +120,7 @@ def _names(value: object) -> list[str]:
 
 
 def _find_hole(folder: Folder, name: str) -> tuple[int, int] | None:
-    """Ask the file itself for the hole that a shim made before it was killed."""
+    """Find the hole in a file that a shim made before it was killed."""
     size = folder.size(name)
     if not size or not hasattr(os, "SEEK_HOLE"):
         return None

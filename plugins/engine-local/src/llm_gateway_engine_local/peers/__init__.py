@@ -1,0 +1,1 @@
+"""The gateways that share one home: leases and notifications."""
