@@ -76,7 +76,7 @@ def _filled(lines: list[str]) -> list[str]:
 def pages() -> list[Path]:
     """The manual and every README, without pages that a program writes."""
     names = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],  # noqa: S607
         cwd=ROOT,
         check=True,
         capture_output=True,
@@ -84,7 +84,11 @@ def pages() -> list[Path]:
     )
     found = [Path(name) for name in names.stdout.splitlines() if (ROOT / name).is_file()]
     manual = [page for page in found if len(page.parts) == 1 or page.parts[0] == "docs" or page.name == "README.md"]
-    return [ROOT / page for page in manual if page != _TOOLS and "do not edit" not in (ROOT / page).read_text("utf-8")[:500].lower()]
+    return [
+        ROOT / page
+        for page in manual
+        if page != _TOOLS and "do not edit" not in (ROOT / page).read_text("utf-8")[:500].lower()
+    ]
 
 
 def main() -> int:
