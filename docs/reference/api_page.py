@@ -255,7 +255,8 @@ def _read(source: str, body: Iterable[ast.stmt]) -> Iterable[Field]:
             continue
         if name.startswith("_") or name == "model_config":
             continue
-        above, line = [], node.lineno - 1
+        above: list[str] = []
+        line = node.lineno - 1
         while line in comments and comments[line][1]:
             above.insert(0, comments[line][0])
             line -= 1
