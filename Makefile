@@ -14,7 +14,7 @@
 #   make wheels  every distribution as a wheel, in dist/
 #   make fuzz-native  the readers, frames and settings by the branches of the code, for HOURS (1), with atheris
 #   make pins    take today's versions into .ci/constraints.txt
-#   make docs    the documentation as a site, in .cache/site/; every link is checked
+#   make docs    the documentation as a site, in .cache/site/; every link and the width of lines are checked
 #   make version TO=0.2.0  give every distribution a new version (docs/contributing/release.md)
 #   make audit   look up known vulnerabilities of the pinned versions (needs the network)
 #   make clean   remove what the above made
@@ -114,6 +114,7 @@ pins: $(READY)
 
 docs: $(READY)
 	@$(UV) pip install --quiet --python $(RUN) --constraints $(PINS) --group docs
+	@$(RUN) .ci/wrap.py
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --clean
 
 version:

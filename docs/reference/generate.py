@@ -1,12 +1,12 @@
-"""Write settings.md, hooks.md, errors.md and providers.md from the code: `python docs/reference/generate.py`. A test compares them."""
+"""Write the pages of this folder that come from the code: `python docs/reference/generate.py`. A test compares them."""
 
 from __future__ import annotations
 
 import inspect
 import json
-import re
-import textwrap
+import runpy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from llm_gateway import PluginHost, Posture, ProviderInfo, errors, hookspecs
@@ -19,7 +19,10 @@ from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES
 HERE = Path(__file__).parent
 NOTE = "<!-- Made by docs/reference/generate.py from the code. Do not edit. -->\n"
 
-KIT = "provider-kit"  #: beside the providers, and none itself
+KIT = "provider-kit"  #: a library in the same folder as the providers
+_API = runpy.run_path(str(HERE / "api_page.py"))
+_wrapped: Callable[[str], str] = runpy.run_path(str(HERE.parents[1] / ".ci/wrap.py"))["wrapped"]
+_prose: Callable[[str], str] = _API["prose"]
 
 
 def settings_page() -> str:
@@ -31,10 +34,11 @@ def settings_page() -> str:
         "# Settings\n",
         NOTE,
         (
-            "One file, `config.toml` in the home (`~/.llm-cli-gateway`). Every key has a default, so the file may be missing.\n"
-            "Broken TOML, an unknown key or a bad value: the gateway does not start, and names each line that is wrong.\n"
-            "Environment variables override the file; an empty one counts as not set. `llm-gateway config` shows what is in\n"
-            "force and where it came from. Plugins add keys of their own: see their manuals.\n"
+            "The settings are in one file, `config.toml` in the home (`~/.llm-cli-gateway`). Every key has a default, so the\n"
+            "file may be missing. With invalid TOML, an unknown key or an invalid value the gateway does not start, and names\n"
+            "each line that is wrong. Environment variables override the file; an empty one counts as not set.\n"
+            "`llm-gateway config` shows the values that apply and their source. Plugins add their own keys: see their\n"
+            "README.\n"
         ),
     ]
     for section, keys in sections.items():
@@ -42,11 +46,11 @@ def settings_page() -> str:
         for key in keys:
             env = f" Environment: {', '.join(f'`{name}`' for name in key.env)}." if key.env else ""
             parts.append(f"### `{key.path[-1]}`\n\n{key.description}\n\nA {key.type}. Default: `{key.default}`.{env}\n")
-    parts.append("## Environment variables that are no keys\n")
+    parts.append("## Other environment variables\n")
     parts.append("\n".join(f"- `{name}`: {text}" for name, text in OTHER_NAMES.items()) + "\n")
     parts.append(
-        "`LLM_GATEWAY_JOB_RETENTION_DAYS` and `LLM_GATEWAY_DEDUP_WINDOW_MS` are older names of keys; to set a key by both of\n"
-        "its names is an error. A variable with this prefix that means nothing is shown by `llm-gateway doctor`.\n"
+        "`LLM_GATEWAY_JOB_RETENTION_DAYS` and `LLM_GATEWAY_DEDUP_WINDOW_MS` are older names of keys; setting a key by both of\n"
+        "its names is an error. `llm-gateway doctor` lists variables with this prefix that are unknown.\n"
     )
     assert set(FIXED_NAMES) == {"LLM_GATEWAY_JOB_RETENTION_DAYS", "LLM_GATEWAY_DEDUP_WINDOW_MS"}
     return "\n".join(parts)
@@ -58,25 +62,22 @@ def hooks_page() -> str:
     for name, spec in HOOKS.items():
         options = spec.llm_gateway_spec  # type: ignore[attr-defined]  # set by the marker
         owner = OWNER.get(name)
-        asked = (
+        called_on = (
             f"one plugin of kind {owner}"
             if owner
-            else "every plugin" + (" until one answers" if options["firstresult"] else "")
+            else "every plugin" + (" until one returns a value" if options["firstresult"] else "")
         )
         signature = str(inspect.signature(spec)).replace("'", "")
         parts.append(
-            f"## `{name}`\n\n```python\ndef {name}{signature}\n```\n\nAsked: {asked}.\n\n{_prose(spec.__doc__ or '')}"
+            f"## `{name}`\n\n```python\ndef {name}{signature}\n```\n\nCalled on: {called_on}.\n\n{_prose(spec.__doc__ or '')}"
         )
     return "\n".join(parts)
 
 
-def _prose(docstring: str) -> str:
-    """A docstring as Markdown: parameters as a list, the example as code."""
-    text, _, example = inspect.cleandoc(docstring).partition("\nExample:\n")
-    text = re.sub(r"^:param (\w+):", r"- `\1`:", text, flags=re.MULTILINE)
-    text = re.sub(r"^None: ", "Answering `None`: ", text, flags=re.MULTILINE)
-    code = textwrap.dedent(example).rstrip()
-    return f"{text.rstrip()}\n" + (f"\n```python\n{code}\n```\n" if code else "")
+def api_page() -> str:
+    """Every public name of `llm_gateway`."""
+    page: str = _API["api_page"](NOTE)
+    return page
 
 
 def errors_page() -> str:
@@ -86,9 +87,10 @@ def errors_page() -> str:
         NOTE,
         (
             "A failed call has `isError` and `error {code, message, retryable, recovery, providerMessage, resetAt}`. `code` is one of\n"
-            "the words below and stays what it is; `message` is for people. `retryable` means that the same request may pass\n"
-            "later, unchanged: below, what a code says as a rule; an error may know better (credit that is used up does not come\n"
-            "back by waiting; what has a `resetAt` passes). `recovery` says what to do, in every error. To cancel a job is no error.\n"
+            "the codes below, which do not change; `message` is for people. `retryable` means that the same request may succeed\n"
+            "later, unchanged. Below is the default of each code; a single error may differ (waiting does not restore used-up\n"
+            "credit; a failure with a `resetAt` is temporary). Every error has a `recovery`, which says what to do. A canceled\n"
+            "job is not an error. The same as one table: [status, code and recovery](api.md#status-code-and-recovery).\n"
         ),
     ]
     for family in errors.GatewayError.__subclasses__():
@@ -111,7 +113,7 @@ def providers_page() -> str:
     host.load(("provider",), names)
     programs = [info for name in names for info in host.providers[name].programs.values()]
     rows = [("", [f"**{info.name}**{f' ({info.variant})' if info.variant else ''}" for info in programs])]
-    rows += [(title, [told(info) for info in programs]) for title, told in _ROWS.items()]
+    rows += [(title, [shown(info) for info in programs]) for title, shown in _ROWS.items()]
     rows += [(f"`{level.value}`", [_level(info, level) for info in programs]) for level in Posture]
     rows += [
         (f"`{name}`", ["yes" if name in info.supports else "no" for info in programs])
@@ -135,27 +137,27 @@ def postures_table() -> str:
 
 
 _PROVIDERS = """\
-What each plugin says of its program. A posture that stands as "no" is refused, and the refusal names the nearest level the program can
-hold; a parameter that stands as "no" is refused as well, never ignored (but `cacheControl`: a warning). "Silent" programs print only
-when they end, so `idleTimeoutMs` is refused for them. What a level means in each program's own flags stands in its page under
+The table shows what each plugin declares about its program. A posture with "no" is refused, and the refusal names the nearest level
+that the program can enforce. A parameter with "no" is refused as well, never ignored (except `cacheControl`: a warning). "Silent"
+programs print only when they end, so `idleTimeoutMs` is refused for them. The flags of each level are on the program's page under
 `docs/how-to/`.
 """
 _POSTURES = """\
 ## What a run can do alone
 
-Measured: `tests/real_clis/test_postures_measured.py` has each real program (Gemini: Gemini CLI) try it on each posture, by its own tools and by its shell, and compares with this table. "Inside" is the working
-directory. "Looking" programs are those like `cat` that the program takes for harmless. Network is that of programs which a run starts; tools of the agents themselves that fetch pages are not tried. `allowedTools`, `addDirs`, MCP servers
-and the user's own settings open more; [a wall](../how-to/wall.md) closes the rest.
+This table was measured: `tests/real_clis/test_postures_measured.py` lets each real program (for Gemini: Gemini CLI) try each action on each posture, with its own tools and with its shell, and compares the result with this table. "Inside" is the
+working directory. "Looking" programs are those like `cat` that the agent considers harmless. The network column is about programs that a run starts; the agents' own tools that fetch pages are not tested. `allowedTools`, `addDirs`, MCP servers and the
+user's own settings allow more; [a wall](../how-to/wall.md) restricts the rest.
 """
 _ROWS: dict[str, Callable[[ProviderInfo], str]] = {
     "Program": lambda info: f"{info.title}, `{info.executable}`",
     "Install": lambda info: f"`{info.install}`" if info.install else "",
     "Log in": lambda info: f"`{info.login}`" if info.login else "",
-    "Versions seen to work": lambda info: " to ".join(dict.fromkeys(info.versions_seen or ())),
-    "While it works": lambda info: "silent" if info.silent else "speaks",
+    "Tested versions": lambda info: " to ".join(dict.fromkeys(info.versions_seen or ())),
+    "Output during a run": lambda info: "silent" if info.silent else "yes",
     "Continues conversations": lambda info: "yes" if "sessionId" in info.supports else "no",
     "Own parameters": lambda info: ", ".join(f"`{name}`" for name in sorted(wire_names(info.options_model))),
-    "Environment of its own": lambda info: ", ".join(f"`{name}`" for name in info.env),
+    "Own environment variables": lambda info: ", ".join(f"`{name}`" for name in info.env),
 }
 
 
@@ -164,11 +166,16 @@ def _level(info: ProviderInfo, level: Posture) -> str:
     return f"{held}, the default" if level is info.default_posture else held
 
 
-PAGES = {
+_PAGES = {
     "settings.md": settings_page,
     "hooks.md": hooks_page,
     "errors.md": errors_page,
     "providers.md": providers_page,
+    "api.md": api_page,
+}
+#: File -> the function that makes it, wrapped at 120 columns.
+PAGES: dict[str, Callable[[], str]] = {
+    name: partial(lambda page: _wrapped(page()), page) for name, page in _PAGES.items()
 }
 
 if __name__ == "__main__":

@@ -19,22 +19,23 @@ _HEAD = """\
 # Performance
 
 Written by `{command}` on {date}; do not edit. {cores} cores ({model}), {memory} GB of memory, Linux {kernel}, Python {python}.
-Load average when it began: {load_before}, when it ended: {load_after} (each core that others keep busy adds 1).
+Load average when it began: {load_before}, when it ended: {load_after} (each core that other programs use adds 1).
 
 Figures are medians. "Bare" is the same program run without the gateway, in the same run and the same process tree; the program is
 `/bin/echo`, which ends within a millisecond, so what remains is the gateway. "On top of bare" is what the gateway adds; its ratio is
-the whole to the bare run. "Reference" is the system that this one was asked to surpass, measured on a machine of the same kind.
-Figures move by a third and more with what else a machine does.
+the whole run to the bare run. "Reference" is the earlier system that serves for comparison, measured on a machine of the same kind.
+Other programs on a machine change figures by a third and more.
 
 | what | measured | bare | ratio | aim | reference |
 |---|--:|--:|--:|--:|--:|
 """
 
 _TAIL = """
-Of the idle gateway's resident memory, what the MCP SDK's import brings stands beside it. How many pages of files the system maps along
-differs by about 3 MB from one installation of the same code to the next, for the SDK alone as for the gateway; private memory does not.
+For comparison with the idle gateway's resident memory, the table contains that of the MCP SDK's import alone. The number of file pages
+that the system maps differs by about 3 MB between installations of the same code, for the SDK alone and for the gateway; private
+memory does not differ.
 
-How each of them grows with its load: [growth](growth.md).
+How the figures grow with the load: [growth](growth.md).
 
 How it is measured: [tests/bench](../../tests/bench). The wire is MCP over stdio, in frames written by hand; "SDK client" is the MCP
 SDK's own client against the same process. Bytecode is compiled, as after an installation. Growth of memory is the highest resident

@@ -129,7 +129,7 @@ COLUMNS = (
 )
 HEAD = "\n".join(
     [
-        "# What the kills came to",
+        "# Chaos runs",
         "",
         "Each long run of the kills adds a line: `make chaos ROUNDS=5000 JOBS=5 ARGS='--page docs/reference/chaos.md'`. How a round goes:",
         "`tests/chaos/plans.py`; what is looked at after each: `tests/chaos/rounds.py`; what is promised: [durability](../explanation/durability.md).",

@@ -8,14 +8,14 @@ import pytest
 
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_connect.files import replace
-from llm_gateway_extension_connect.skills import carry_out, changes
+from llm_gateway_extension_connect.skills import apply, changes
 
 FILES = {"orchestra/SKILL.md": "one", "orchestra/reference/more.md": "two"}
 
 
 def install(folder: Path, files: dict[str, str]) -> list[Path]:
     told, left = changes(folder, files)
-    carry_out(told)
+    apply(told)
     return left
 
 

@@ -64,7 +64,7 @@ def test_queries_are_cut_at_their_names_and_lose_their_comments() -> None:
 
 @pytest.mark.parametrize("text", ["-- name: one\n-- name: two\nSELECT 1", "-- name: a\nSELECT 1\n-- name: a\nSELECT 2"])
 def test_an_empty_or_doubled_query_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="empty or stands twice"):
+    with pytest.raises(ValueError, match="empty or defined twice"):
         parse(text)
 
 

@@ -21,11 +21,11 @@ _HEAD = """\
 # How figures grow
 
 Written by `{command}`; do not edit. {cores} cores ({model}), {memory} GB of memory, Linux {kernel}, Python {python}.
-Each part says when it was measured, and with what load average before and after (each core that others keep busy adds 1).
+Each part gives its date of measurement, and the load average before and after (each core that other programs use adds 1).
 
-What the [figures](performance.md) become when there is more of something. Times are medians, over the wire (MCP over stdio, frames
-written by hand). The last column compares the greatest load with the smallest: "flat" has not doubled, whatever the load did; what has is
-judged by its last step, where what is constant weighs least. The pictures have logarithmic scales.
+How the [figures](performance.md) change with the load. Times are medians, over the wire (MCP over stdio, frames written by hand).
+The last column compares the greatest load with the smallest: "flat" means not doubled. Otherwise the last step decides, where
+constant parts have the least influence. The pictures have logarithmic scales.
 """
 
 

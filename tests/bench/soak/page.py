@@ -64,12 +64,12 @@ Python {python}. Load average when it began: {load_before:.1f}, when it ended: {
 
 One gateway (`llm-gateway serve`, with all plugins of this repository) under a constant load of {rate:g} turns a second for
 {minutes:g} minutes, over MCP on stdio. The programs are small real executables that print what each CLI was recorded to print, in the
-formats and with the files that the providers are tested with. Of twenty turns, six wait for their answer, five are asked for later
-(submit, status, wait, status, result), two stop half-way for four seconds, and one each: fails with the CLI's own 429, answers with
-235 kB, is canceled, is asked twice, goes on with a conversation, comes with a stable prefix, is judged by `mcp_managed`, runs in a git
-working tree. Between them the lists, the health, the caches' figures and `tools/list` are read. Finished jobs are kept for
-{kept_s:.0f} seconds (`[jobs] retention_days`), so that what is kept can be seen to stay the same; sessions stay until somebody deletes
-them, so the client clears them after every {clear} turns.
+formats and with the files that the providers are tested with. Of twenty turns, six wait for their answer, five fetch it later (submit, status, wait, status,
+result), two stop half-way for four seconds, and one each: fails with the CLI's own 429, answers with 235 kB, is canceled, is sent
+twice, continues a conversation, has a stable prefix, is judged by `mcp_managed`, runs in a git working tree. Between the turns the
+client reads the lists, the health, the caches' figures and `tools/list`. Finished jobs are kept for
+{kept_s:.0f} seconds (`[jobs] retention_days`), so that what is kept can be seen to stay the same; sessions are kept until they are deleted, so the
+client clears them after every {clear} turns.
 
 {done:,} turns, {failed} of them with an answer that was not expected. {left}
 
@@ -79,8 +79,7 @@ them, so the client clears them after every {clear} turns.
 _TAIL = """
 Medians of {count} samples, one every {every:g} s, of which the first {settling:.0f} s are left out: until then the home fills up with
 what is kept. "In an hour" is the slope of a straight line through the samples. Sync is what the gateway adds to the time of the
-program itself; the program alone is a bare run of the claude imitation in each sample, and latencies are allowed to become slower
-as it did. How: [tests/bench/soak](../../tests/bench/soak).
+program itself. Each sample contains a bare run of the claude imitation; latencies may increase by as much as that run does. Method: [tests/bench/soak](../../tests/bench/soak).
 
 """
 

@@ -1,12 +1,17 @@
 """The contract with plugins: every hook that the kernel calls.
 
 A plugin is a module or object with functions marked `@hookimpl`, found through an entry point of the group
-`llm_gateway.<kind>` (kinds: provider, store, transport, policy, engine, extension). A hook is quick and synchronous: what must
-wait is returned as an object with async methods. An implementation may take fewer parameters than its spec has; parameters may
-be added to a spec, none is removed within a major version.
+`llm_gateway.<kind>` (kinds: provider, store, transport, policy, engine, extension). A hook is quick and synchronous: for work
+that must wait it returns an object with async methods. An implementation may accept fewer parameters than its spec has;
+parameters may be added to a spec, none is removed within a major version.
 
-Provider hooks are asked of one provider's plugin alone, so an implementation never has to look whether it is meant. A plugin of
-another kind wraps them for all providers with `@hookimpl(wrapper=True)`.
+A provider hook is called on one provider's plugin only, so an implementation need not check which provider is meant. A plugin
+of another kind wraps it for all providers with `@hookimpl(wrapper=True)`.
+
+Order of wrappers: the kernel loads policies, then extensions, then providers, each in order of name. A wrapper that is loaded
+later runs outside of those loaded before: an extension's wrapper runs outside of a policy's wrapper, and of two policies the
+one whose name sorts later runs outside. `@hookimpl(wrapper=True, tryfirst=True)` moves a wrapper to the outside,
+`trylast=True` to the inside.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from llm_gateway.hookspecs.marks import API_VERSION, OWNER, PROJECT, REQUIRED, h
 __all__ = ["API_VERSION", "AREAS", "HOOKS", "OWNER", "PROJECT", "REQUIRED", "hookimpl"]
 
 AREAS = (providers, judgement, places, surface)
-#: Every hook that there is, in the order of the areas.
+#: Every hook, in the order of the areas.
 HOOKS: Mapping[str, Callable[..., Any]] = {
     name: spec for area in AREAS for name, spec in vars(area).items() if name.startswith("gateway_")
 }

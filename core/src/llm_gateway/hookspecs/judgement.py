@@ -1,4 +1,4 @@
-"""Hooks that judge a request, know it again, Annotate a turn and price it."""
+"""Hooks that judge a request, compare the state of its files, annotate a turn and price it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @hookspec
 def gateway_approve(proposal: Proposal) -> Verdict | None:
-    """Judge a request before anything is launched.
+    """Judge a request before anything is started.
 
-    Called for each request, of every policy. The strictest verdict wins (deny, then ask, then allow), the lowest posture holds:
-    approval never grants more than was asked.
+    Called for each request, on every policy. The strictest verdict wins (deny, then ask, then allow), and the lowest posture
+    applies: approval never grants more than was requested.
 
-    :param proposal: the request, the posture it would get, the strategy and strictness that the caller chose.
+    :param proposal: the request, the posture that it would get, the strategy and strictness that the caller chose.
 
-    None: no opinion. A strategy other than `legacy` of which no policy has an opinion is refused. A policy that raises counts as
-    a denial.
+    None: no opinion. If no policy has an opinion on a strategy other than `legacy`, the request is refused. A policy that raises
+    counts as a denial.
 
     Example:
         @hookimpl
@@ -40,18 +40,19 @@ def gateway_approve(proposal: Proposal) -> Verdict | None:
 def gateway_annotate(
     gateway: Gateway, record: Record, earlier: Sequence[Record], request: Request | None, reply: str
 ) -> Annotations | None:
-    """Annotate a turn: warnings for its caller, what is known of its cache, what to keep with its record, what to add up.
+    """Annotate a turn: warnings for the caller, cache figures, data to store with the record, counters.
 
-    Called twice for each turn, of every plugin, in a worker thread: before the run is admitted (`record.ended_at` is None; only
-    `Annotations.notices` are used) and after its end, before the record is stored. Linear in the words; waits for nothing.
+    Called twice for each turn, on every plugin, in a worker thread: before the run is admitted (`record.ended_at` is None; only
+    `Annotations.notices` are used) and after its end, before the record is stored. Must be linear in the size of the text, and
+    must not wait for anything.
 
-    :param gateway: for its settings, its environment and `gateway.host.price`.
-    :param record: the flight record as it is known so far.
+    :param gateway: provides settings, environment and `gateway.host.price`.
+    :param record: the flight record so far.
     :param earlier: newest first: ended turns of the same conversation, then others with the same prefix; a few of each.
-    :param request: what the caller asked; None when that is not known any more.
-    :param reply: the agent's words; empty before the run.
+    :param request: the caller's request; None if it is no longer known.
+    :param reply: the agent's text; empty before the run.
 
-    None: nothing to say. A scope in `Annotations.counts`, and a name in `Annotations.kept` or `Annotations.words`, belong to one plugin. A plugin that raises is
+    None: nothing to add. A scope in `Annotations.counts`, and a name in `Annotations.kept` or `Annotations.words`, belong to one plugin. A plugin that raises is
     logged and skipped.
 
     Example:
@@ -64,15 +65,15 @@ def gateway_annotate(
 
 @hookspec(firstresult=True)
 def gateway_tree_state(directories: Sequence[str], budget: Budget) -> str | None:
-    """Say in what state the files are that a request is about: it gets a finished answer only in the state which that left.
+    """Return the state of a request's files as a digest. A finished answer is reused only in the state that its run left.
 
-    Called in a thread before a run that could be answered so, and after its end; the first answer holds. Whoever takes longer
-    than the budget is not waited for.
+    Called in a thread before a run whose answer could be reused, and after its end; the first answer counts. A plugin that
+    needs longer than the budget is ignored.
 
-    :param directories: the working directory and those added to it, absolute paths.
-    :param budget: what looking may cost; `ContentDigest` spends it.
+    :param directories: the working directory and the added directories, absolute paths.
+    :param budget: the limit of seconds and bytes; `ContentDigest` uses it.
 
-    None: it cannot be told. If nobody can tell, no finished answer is reused.
+    None: the state is unknown. If no plugin knows it, no finished answer is reused.
 
     Example:
         @hookimpl
@@ -87,13 +88,13 @@ def gateway_tree_state(directories: Sequence[str], budget: Budget) -> str | None
 def gateway_price(usage: Usage, provider: str, model: str | None) -> Cost | None:
     """Price tokens.
 
-    Called for each turn without a reported cost, and to say what a turn would have cost without a cache. Pure.
+    Called for each turn without a reported cost, and to compute what a turn would have cost without a cache. Pure.
 
     :param usage: tokens of this turn alone.
     :param provider: the provider's name.
-    :param model: the model that answered; None when it is not known.
+    :param model: the model that answered; None if it is unknown.
 
-    None: the price is not known, which is never reported as zero.
+    None: the price is unknown, which is never reported as zero.
 
     Example:
         @hookimpl

@@ -1,4 +1,4 @@
-"""How a spec is marked."""
+"""The markers of hook specifications and implementations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pluggy
 
 PROJECT = "llm_gateway"
-#: Rises when a plugin that was right before would be wrong. A plugin may say which one it was written for: `GATEWAY_API = 1`.
+#: Increases when a plugin that was correct before would be wrong. A plugin may declare its version: `GATEWAY_API = 1`.
 API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -16,14 +16,14 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 #: Hooks that belong to plugins of one kind; plugins of another kind may only wrap them.
 OWNER: dict[str, str] = {}
-#: Hooks without which a plugin of that kind is of no use.
+#: Hooks that a plugin of that kind must have.
 REQUIRED: set[str] = set()
 
 SpecT = TypeVar("SpecT", bound=Callable[..., Any])
 
 
 def asked_of(kind: str, *, required: bool = False) -> Callable[[SpecT], SpecT]:
-    """Mark a hook that is asked of one plugin of a kind."""
+    """Mark a hook that is called on one plugin of a kind."""
 
     def mark(spec: SpecT) -> SpecT:
         OWNER[spec.__name__] = kind

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @asked_of("store", required=True)
 def gateway_open_store(url: str, home: str) -> Store | None:
-    """Make a store for a URL, unopened.
+    """Create a store for a URL, without opening it.
 
-    Called once at start, with `[store] url`, of the plugin whose entry-point name is the URL's scheme.
+    Called once at start, with `[store] url`, on the plugin whose entry-point name is the URL's scheme.
 
     :param url: such as `sqlite:///path/to/file` (absolute path; empty: a file in `home`).
     :param home: the gateway's home directory.
 
-    None: this URL is not mine.
+    None: the plugin does not support this URL.
 
     Example:
         @hookimpl
@@ -32,14 +32,14 @@ def gateway_open_store(url: str, home: str) -> Store | None:
 
 @asked_of("engine", required=True)
 def gateway_open_engine(url: str, home: str) -> Engine | None:
-    """Make an engine for a URL, unopened.
+    """Create an engine for a URL, without opening it.
 
-    Called once at start, with `[engine] url`, of the plugin whose entry-point name is the URL's scheme.
+    Called once at start, with `[engine] url`, on the plugin whose entry-point name is the URL's scheme.
 
     :param url: such as `local:`.
     :param home: the gateway's home directory; job folders are `<home>/jobs/<job id>/`.
 
-    None: this URL is not mine.
+    None: the plugin does not support this URL.
 
     Example:
         @hookimpl
@@ -50,13 +50,13 @@ def gateway_open_engine(url: str, home: str) -> Engine | None:
 
 @asked_of("transport", required=True)
 def gateway_open_transport(name: str) -> Transport | None:
-    """Make a transport.
+    """Create a transport.
 
-    Called once by `llm-gateway serve`, of the plugin whose entry-point name it is.
+    Called once by `llm-gateway serve`, on the plugin with this entry-point name.
 
     :param name: such as `mcp`.
 
-    None: this transport is not mine.
+    None: the plugin does not have this transport.
 
     Example:
         @hookimpl

@@ -1,4 +1,4 @@
-"""Hooks that one provider is asked."""
+"""Hooks that are called on one provider."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @asked_of("provider", required=True)
 def gateway_describe_provider() -> ProviderInfo:
-    """Describe the CLI that this plugin speaks for.
+    """Describe the CLI of this plugin.
 
-    Called once, when the plugin is registered. Must not look at the machine: whether the CLI is installed is found out later,
-    from `ProviderInfo.executable`.
+    Called once, when the plugin is registered. Must not inspect the machine: the kernel checks later whether the CLI is
+    installed, from `ProviderInfo.executable`.
 
     Example:
         @hookimpl
@@ -36,17 +36,17 @@ def gateway_describe_provider() -> ProviderInfo:
 def gateway_build_argv(
     request: Request, posture: Posture, resume: Resume, providers: Mapping[str, ProviderInfo]
 ) -> Invocation:
-    """Say what is to be executed for one request.
+    """Build the command for one request.
 
     Called for each run, and again when a queued run starts or another gateway takes it over: the same arguments must give the
-    same answer. Pure.
+    same result. Pure.
 
-    :param request: what the caller asks; `request.options` is an instance of the provider's own options model.
-    :param posture: the level that was approved; never above what `ProviderInfo.postures` holds.
+    :param request: the caller's request; `request.options` is an instance of the provider's own options model.
+    :param posture: the approved level, one of `ProviderInfo.postures`.
     :param resume: the conversation, as `gateway_resume_session` decided.
-    :param providers: every loaded provider, by name: for a wrapper, such as a sandbox, that serves all of them.
+    :param providers: every loaded provider, by name: for a wrapper, such as a sandbox, that handles all of them.
 
-    May raise InvalidRequest for what this CLI cannot do. The prompt belongs into `Invocation.stdin` or a file, not into argv.
+    May raise InvalidRequest for what this CLI cannot do. Put the prompt into `Invocation.stdin` or a file, not into argv.
 
     Example:
         @hookimpl
@@ -57,15 +57,16 @@ def gateway_build_argv(
 
 @asked_of("provider", required=True)
 def gateway_resume_session(request: Request, session: Session | None) -> Resume:
-    """Decide how a run enters its conversation.
+    """Decide which conversation a run continues or starts.
 
-    Called for each run, before `gateway_build_argv`. Pure but for the making of a new id.
+    Called for each run, before `gateway_build_argv`. Pure, except for the creation of a new id.
 
-    :param request: what the caller asks.
-    :param session: the conversation to continue; None for a fresh one. Its `native_id` is None until a first run told it.
+    :param request: the caller's request.
+    :param session: the conversation to continue; None for a new one. Its `native_id` is None until the output of a first run
+        contained it.
 
-    Answer a fresh Resume with a `native_id` of your own choosing where the CLI lets you, so that the id is known whatever
-    happens. May raise SessionNotResumable with the reason.
+    For a new conversation return a Resume with a new `native_id`, if the CLI accepts one, so that the id is always known. May
+    raise SessionNotResumable with the reason.
 
     Example:
         @hookimpl
@@ -78,12 +79,12 @@ def gateway_resume_session(request: Request, session: Session | None) -> Resume:
 
 @asked_of("provider", required=True)
 def gateway_open_reader(request: Request) -> OutputReader:
-    """Open a reader for the output of one run.
+    """Create a reader for the output of one run.
 
-    Called for each run, and again when its output is read anew (after a crash, from the first byte). The reader is fed from one
-    thread at a time and must be pure: the same bytes, cut anywhere, give the same summary.
+    Called for each run, and again when its output is read again (after a crash, from the first byte). One thread at a time calls
+    the reader. It must be pure: the same bytes, split anywhere, give the same summary.
 
-    :param request: what the caller asked.
+    :param request: the caller's request.
 
     Example:
         @hookimpl
@@ -94,14 +95,14 @@ def gateway_open_reader(request: Request) -> OutputReader:
 
 @asked_of("provider")
 def gateway_explain_failure(run: FinishedRun) -> Failure | None:
-    """Name the cause of a failed run, in the closed set of error codes.
+    """Return the cause of a failed run, with one of the closed set of error codes.
 
-    Called once for each run that exited with another code than 0, or whose summary says that it failed. Runs that the gateway
-    ended itself (time limits, cancel, overflow) are not asked about.
+    Called once for each run that exited with a code other than 0, or whose summary says that it failed. Not called for runs that
+    the gateway ended itself (time limits, cancel, overflow).
 
     :param run: request, posture, exit code, summary, and the last 8 KiB of stderr.
 
-    None: the kernel answers `provider_failed` with the last words of stderr.
+    None: the kernel applies its shared rules, and otherwise answers `provider_failed` with the last lines of stderr.
 
     Example:
         @hookimpl
@@ -115,9 +116,9 @@ def gateway_explain_failure(run: FinishedRun) -> Failure | None:
 def gateway_list_models(program: str | None) -> Sequence[ModelInfo]:
     """List the models that the CLI's own configuration, catalogue or files name, with the source of each name.
 
-    Called on demand, in a worker thread. Never a remembered list shown as fact. An empty sequence: nothing is known.
+    Called on demand, in a worker thread. Must not return a list that is written into the plugin. An empty sequence: unknown.
 
-    :param program: the path of the CLI that requests get; None: it is not installed.
+    :param program: the path of the CLI that requests use; None: it is not installed.
 
     Example:
         @hookimpl
@@ -128,14 +129,14 @@ def gateway_list_models(program: str | None) -> Sequence[ModelInfo]:
 
 @asked_of("provider")
 def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan | None:
-    """Say how this installation of the CLI would be brought to a version. Runs nothing.
+    """Return the command that would upgrade this installation of the CLI to a version. Runs nothing.
 
     Called on demand, in a worker thread.
 
     :param target: a version; None: the newest.
-    :param program: the path of the CLI that requests get; None: it is not installed.
+    :param program: the path of the CLI that requests use; None: it is not installed.
 
-    None: it cannot be upgraded from here.
+    None: the plugin cannot upgrade this installation.
 
     Example:
         @hookimpl
@@ -146,11 +147,11 @@ def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan
 
 @asked_of("provider")
 def gateway_account_cache(record: Record, earlier: Sequence[Record]) -> CacheAccount | None:
-    """Say what a turn's cached tokens mean under the provider's own rules.
+    """Interpret a turn's cached tokens by the provider's own rules.
 
     Called for each recorded turn. Pure.
 
-    :param record: the flight record; tokens are those of this turn alone, seconds are seconds.
+    :param record: the flight record; its tokens are those of this turn alone.
     :param earlier: newest first: ended turns of the same conversation, then others with the same prefix; a few of each.
 
     None: nothing is known.

@@ -1,4 +1,4 @@
-"""Hooks that add to what callers and operators see, and those that only watch."""
+"""Hooks that add operations, resources, commands and settings, and hooks for observers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @hookspec
 def gateway_operations() -> Sequence[Operation]:
-    """Bring more operations.
+    """Add operations.
 
-    Called once at start. An operation with a name that is taken, or a parameter model without a usable schema, is dropped and
-    reported; the others stay.
+    Called once at start. An operation whose name is already used, or whose parameter model has no usable schema, is dropped and
+    reported; the others remain.
 
     Example:
         @hookimpl
@@ -32,7 +32,7 @@ def gateway_operations() -> Sequence[Operation]:
 
 @hookspec
 def gateway_resources() -> Sequence[Resource]:
-    """Bring more resources.
+    """Add resources.
 
     Called once at start.
 
@@ -45,7 +45,7 @@ def gateway_resources() -> Sequence[Resource]:
 
 @hookspec
 def gateway_prompts() -> Sequence[PromptTemplate]:
-    """Bring prompts that a client may offer to its user.
+    """Add prompts that a client may offer to its user.
 
     Called once at start.
 
@@ -58,10 +58,10 @@ def gateway_prompts() -> Sequence[PromptTemplate]:
 
 @hookspec
 def gateway_commands() -> Sequence[Command]:
-    """Bring subcommands of `llm-gateway`.
+    """Add subcommands of `llm-gateway`.
 
-    Called when the command line has a word that the kernel does not know, or asks for help; then only extensions are loaded.
-    A name that is taken is dropped and reported.
+    Called when the command line has a subcommand that the kernel does not know, or asks for help; then only extensions are
+    loaded. A command whose name is already used is dropped and reported.
 
     Example:
         @hookimpl
@@ -72,9 +72,9 @@ def gateway_commands() -> Sequence[Command]:
 
 @hookspec
 def gateway_diagnose() -> Sequence[Diagnosis]:
-    """Look whether this machine has what the plugin needs, for `llm-gateway doctor`.
+    """Check whether this machine has what the plugin needs, for `llm-gateway doctor`.
 
-    Called by `doctor` alone, in a worker thread, after the plugin was given its settings. Sends nothing over the network.
+    Called only by `doctor`, in a worker thread, after `gateway_configure`. Must send nothing over the network.
 
     Example:
         @hookimpl
@@ -85,10 +85,11 @@ def gateway_diagnose() -> Sequence[Diagnosis]:
 
 @hookspec
 def gateway_settings() -> Mapping[str, type[BaseModel]]:
-    """Bring settings of the plugin's own: section name -> model (extra="forbid", every field with a default).
+    """Add settings for the plugin: section name -> model (extra="forbid", every field with a default).
 
-    Called once at start, before anything else but `gateway_describe_provider`. The section of a provider stands under
-    `[providers.<name>]` beside the kernel's own keys; any other is a section at the top. Keys are as strict as the kernel's.
+    Called once at start, before all other hooks except `gateway_describe_provider`. The section of a provider is
+    `[providers.<name>]`, together with the kernel's own keys; any other is a section at the top level. Keys are as strict as the
+    kernel's.
 
     Example:
         @hookimpl
@@ -99,11 +100,11 @@ def gateway_settings() -> Mapping[str, type[BaseModel]]:
 
 @hookspec
 def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Take in what is set under the plugin's own sections.
+    """Receive the values of the plugin's own sections.
 
-    Called once at start, after the settings were read; not at all where they were found wrong. What is raised stops the start.
+    Called once at start, after the settings were read; not called if they are invalid. An exception stops the start.
 
-    :param settings: section name, as `gateway_settings` brought it -> an instance of its model.
+    :param settings: section name, as in `gateway_settings` -> an instance of its model.
 
     Example:
         @hookimpl
@@ -114,9 +115,9 @@ def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
 
 @hookspec
 def gateway_mcp_servers() -> Sequence[McpServer]:
-    """Name MCP servers that callers may give to runs.
+    """Add MCP servers that callers may give to runs.
 
-    Called once at start. `[mcp_servers.<name>]` in the settings adds to these and overrides them.
+    Called once at start. `[mcp_servers.<name>]` in the settings adds to them and overrides them.
 
     Example:
         @hookimpl
@@ -127,9 +128,9 @@ def gateway_mcp_servers() -> Sequence[McpServer]:
 
 @hookspec
 def gateway_job_changed(job: Job) -> None:
-    """Learn that a job entered a new state.
+    """Observe that a job entered a new state.
 
-    Called after the store has it, once for each change that this gateway made. An observer that raises is logged and skipped.
+    Called after the store has the change, once for each change that this gateway made. An observer that raises is logged and skipped.
 
     :param job: the job in its new state.
 
@@ -142,11 +143,11 @@ def gateway_job_changed(job: Job) -> None:
 
 @hookspec
 def gateway_turn_recorded(record: Record) -> None:
-    """Learn that a turn was recorded.
+    """Observe that a turn was recorded.
 
-    Called after the store has it. An observer that raises is logged and skipped.
+    Called after the store has the record. An observer that raises is logged and skipped.
 
-    :param record: the flight record: numbers and hashes; words only where a plugin had them kept (`record.words`).
+    :param record: the flight record: numbers and hashes; text only if a plugin stored it (`record.words`).
 
     Example:
         @hookimpl

@@ -6,13 +6,13 @@ import secrets
 import time
 from typing import NewType
 
-JobId = NewType("JobId", str)  #: `job-…`; sorts by the time of its making
-SessionId = NewType("SessionId", str)  #: ours, `gw-…`; never put into a CLI's argv
+JobId = NewType("JobId", str)  #: `job-…`; sorts by creation time
+SessionId = NewType("SessionId", str)  #: the gateway's, `gw-…`; never passed to a CLI
 NativeSessionId = NewType("NativeSessionId", str)  #: the CLI's own
 
 
 def new_job_id() -> JobId:
-    """Make a job id: 11 hex digits of milliseconds, then 16 of chance (nobody guesses another's)."""
+    """Make a job id: 11 hex digits of milliseconds, then 16 random ones (so ids cannot be guessed)."""
     return JobId(f"job-{time.time_ns() // 1_000_000:011x}{secrets.token_hex(8)}")
 
 

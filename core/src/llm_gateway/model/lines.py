@@ -1,4 +1,4 @@
-"""Cut a byte stream into lines, whatever the pieces it comes in, and parse such a line without stopping everything else."""
+"""Split a byte stream into lines, however it is fragmented, and parse a line without blocking other threads."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # 
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any
 
-#: A longer line is dropped whole: nothing that a CLI prints as one event is that long, and memory is bounded.
+#: A longer line is dropped completely: no CLI prints an event of that size, and memory must be limited.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
-#: The fast parser holds the interpreter until it is done. A line up to this size takes it a few milliseconds, whatever it holds.
+#: The fast parser blocks other threads until it has finished. A line up to this size takes it at most a few milliseconds.
 _FAST_BYTES = 64 * 1024
-#: A longer line may hold this many values. Answers and tool calls have a few long strings; a hundred thousand small values take
-#: seconds and hundreds of megabytes.
+#: A longer line may contain this many values. Answers and tool calls have a few long strings; a hundred thousand small values
+#: would take seconds and hundreds of megabytes.
 MAX_VALUES = 30_000
 
 
 def parse_line(line: bytes) -> Any:
     """Parse one line of JSON that an agent printed. Raises ValueError, and nothing else, for one that is not JSON or too nested.
 
-    A line of more than 64 KiB is parsed by Python code, which lets other threads work, and may hold `MAX_VALUES` values. Its
+    A line of more than 64 KiB is parsed by Python code, which lets other threads run, and may contain `MAX_VALUES` values. Its
     strings are still read at full speed.
     """
     try:
@@ -55,12 +55,12 @@ class _PatientDecoder(json.JSONDecoder):
 
 
 _BOM = b"\xef\xbb\xbf"
-#: What colours words or names a terminal's window. Inside JSON such bytes cannot stand.
+#: Escape sequences for colours and window titles. JSON cannot contain these bytes.
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-9;?]{0,16}[A-Za-z]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\))")
 
 
 class LineSplitter:
-    """Feed it bytes, get complete lines as bytes: without their end (LF or CRLF), a byte order mark before them, or colours.
+    """Takes bytes and returns complete lines as bytes: without line ends (LF or CRLF), byte order marks and colours.
 
     Linear in time, bounded in memory.
     """
@@ -70,14 +70,14 @@ class LineSplitter:
         self._held = 0
         self._skipping = False
         self._max_line = max_line
-        #: How many lines were dropped for their length, or lost half of themselves in a gap.
+        #: How many lines were dropped because of their length, or were incomplete because of a gap.
         self.dropped = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the next bytes; yield every line that they complete."""
+        """Process the next bytes; yield every line that is now complete."""
         *ends, beginning = data.split(b"\n")
         for number, end in enumerate(ends):
-            if number and len(end) <= self._max_line:  # whole in this piece, as most lines are
+            if number and len(end) <= self._max_line:  # complete in this piece, as most lines are
                 yield _plain(end)
                 continue
             self._hold(end)
@@ -88,13 +88,13 @@ class LineSplitter:
         self._hold(beginning)
 
     def gap(self) -> None:
-        """Bytes are missing: forget the half line before them, and the one after them."""
+        """Bytes are missing: discard the partial line before them, and the one after them."""
         self.dropped += 0 if self._skipping else 1
         self.rest()
         self._skipping = True
 
     def rest(self) -> bytes:
-        """The last line when it has no end; b"" if there is none."""
+        """The last line if it has no line end; b"" if there is none."""
         line = b"".join(self._parts)
         self._parts.clear()
         self._held = 0

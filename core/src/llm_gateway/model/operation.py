@@ -1,4 +1,4 @@
-"""What a caller can do, and what a caller can read. A transport shows these to callers."""
+"""Operations, resources and prompts. A transport offers them to callers."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
     from llm_gateway.gateway import Gateway
 
-#: progress(message): what the agent is doing just now
+#: progress(message): report what the agent is doing now
 Progress = Callable[[str], Awaitable[None]]
-#: ask(question): True when the caller's human says yes, False for no, None when nobody answered
+#: ask(question): True if the caller's human answers yes, False for no, None without an answer
 AskHuman = Callable[[str], Awaitable["bool | None"]]
-#: roots(): the URIs of the directories that the caller's client has open, the foremost first; never waits for long
+#: roots(): the URIs of the directories that the caller's client has open, the most important first; returns quickly
 AskRoots = Callable[[], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
-    """Who calls, and how to speak to them while they wait."""
+    """The caller of an operation, and how to communicate with it during the call."""
 
-    principal: str = "local"
-    progress: Progress | None = None  #: None: nobody listens
-    ask: AskHuman | None = None  #: None: there is no human behind this call, or no way to ask
-    roots: AskRoots | None = None  #: None: the client offers none
+    principal: str = "local"  #: the caller's identity; owner of everything that the call creates
+    progress: Progress | None = None  #: None: the caller wants no progress
+    ask: AskHuman | None = None  #: None: the caller has no human who can be asked
+    roots: AskRoots | None = None  #: None: the client has no roots
     remote: bool = False  #: the caller is not on this machine
 
 
@@ -38,39 +38,42 @@ class CallContext:
 class Operation:
     """One thing that a caller can do."""
 
-    name: str
-    title: str
-    description: str
+    name: str  #: the tool's name
+    title: str  #: a name for people
+    description: str  #: for the model that chooses a tool
     params: type[BaseModel]  #: camelCase aliases, extra="forbid"
-    result: type[BaseModel]
+    result: type[BaseModel]  #: camelCase aliases
+    #: handler(gateway, params, context) -> result. Raises GatewayError for an expected failure; must not block.
     handler: Callable[[Gateway, Any, CallContext], Awaitable[BaseModel]]
-    text: Callable[[Any], str] | None = None  #: a result's words; None: the result as JSON
+    text: Callable[[Any], str] | None = None  #: a result as text; None: the result as JSON
     failed: Callable[[Any], bool] = lambda result: False  #: whether a result reports a failure
-    hidden: frozenset[str] = frozenset()  #: parameters understood but not shown (refused with a reason)
-    brief: bool = False  #: its parameters are shown without words: another operation's, of the same model, have them
-    read_only: bool = False
-    destructive: bool = False
-    idempotent: bool = False
-    open_world: bool = False
+    hidden: frozenset[str] = frozenset()  #: parameters that are accepted but not shown (refused with a reason)
+    #: Its parameters are shown without descriptions, because another operation with the same model has them.
+    brief: bool = False
+    read_only: bool = False  #: changes nothing
+    destructive: bool = False  #: may delete or overwrite something
+    idempotent: bool = False  #: repeating a call changes nothing more
+    open_world: bool = False  #: reaches services outside of this machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """Something that can be read: a fixed URI, or a template such as `jobs://{jobId}`."""
+    """Data that a caller can read: a fixed URI, or a template such as `jobs://{jobId}`."""
 
-    uri: str
-    name: str
-    description: str
-    mime_type: str = "application/json"
+    uri: str  #: variables of a template are `{name}`, each one path segment
+    name: str  #: short, for lists
+    description: str  #: for the model that chooses a resource
+    mime_type: str = "application/json"  #: of the content
+    #: read(gateway, variables of the template, context) -> content. Raises GatewayError for an expected failure.
     read: Callable[[Gateway, Mapping[str, str], CallContext], Awaitable[str]]
 
     @property
     def is_template(self) -> bool:
         """Whether the URI has variables."""
-        return "{" in str(self.uri)  # a plugin's, which may have given anything
+        return "{" in str(self.uri)  # a plugin may have passed any type
 
     def match(self, uri: str) -> Mapping[str, str] | None:
-        """The template's variables in this URI, each one path segment; None when it is the URI of something else."""
+        """The values of the template's variables in this URI, each one path segment; None if the URI does not match."""
         parts = re.split(r"(\{\w+\})", self.uri)
         pattern = "".join(f"(?P<{part[1:-1]}>[^/?#]+)" if part.startswith("{") else re.escape(part) for part in parts)
         found = re.fullmatch(pattern, uri)
@@ -81,35 +84,36 @@ class Resource:
 class PromptTemplate:
     """A prompt that a client may offer to its user."""
 
-    name: str
-    title: str
-    description: str
+    name: str  #: unique
+    title: str  #: a name for people
+    description: str  #: what the prompt is for
     arguments: Mapping[str, str] = field(default_factory=dict)  #: name -> description
-    render: Callable[[Mapping[str, str]], str]
+    render: Callable[[Mapping[str, str]], str]  #: render(arguments) -> the prompt's text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A subcommand of `llm-gateway`. Exactly one of `run` and `work` carries it out; both answer the exit code."""
+    """A subcommand of `llm-gateway`. Set exactly one of `run` and `work`; both return the exit code."""
 
-    name: str
+    name: str  #: the word after `llm-gateway`
     help: str  #: one sentence
-    options: Callable[[ArgumentParser], None] = lambda parser: None  #: adds them to its parser
-    run: Callable[[Namespace], int] | None = None
-    work: Callable[[Gateway, Namespace], Awaitable[int]] | None = None  #: with an open gateway; a signal cancels it
+    options: Callable[[ArgumentParser], None] = lambda parser: None  #: adds options to its parser
+
+    run: Callable[[Namespace], int] | None = None  #: run(parsed arguments), without a gateway
+    work: Callable[[Gateway, Namespace], Awaitable[int]] | None = None  #: gets an open gateway; a signal cancels it
 
 
 class Transport(Protocol):
-    """A way in."""
+    """Connects callers to an open gateway, over one protocol."""
 
     async def serve(self, gateway: Gateway) -> None:
-        """Serve callers until they are gone; cancelled when the gateway must end. The gateway is open."""
+        """Serve callers until they have disconnected. It is cancelled when the gateway must end. The gateway is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What a plugin found when it looked at this machine, for `llm-gateway doctor`."""
+    """The result of a plugin's check of this machine, for `llm-gateway doctor`."""
 
-    name: str  #: of what was looked at, one word
-    ok: bool  #: False: what it is for does not work, and `doctor` fails
-    message: str  #: what there is, or what is wrong and what to do
+    name: str  #: what was checked, one word
+    ok: bool  #: False: something does not work, and `doctor` fails
+    message: str  #: what was found, or what is wrong and what to do

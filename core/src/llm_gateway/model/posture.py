@@ -1,4 +1,4 @@
-"""What a run may do on its own, as levels of one ladder."""
+"""What a run may do on its own, as ordered levels."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import Enum
 
 
 class Posture(str, Enum):
-    """A level; `<` and `>` compare by what it permits."""
+    """What a run may do on its own; `<` and `>` compare levels."""
 
-    READ_ONLY = "read_only"  #: looks, changes nothing
-    PLAN = "plan"  #: looks and proposes
-    PROMPTED = "prompted"  #: what would ask a human is denied
-    ACCEPT_EDITS = "accept_edits"  #: file edits in the working directory pass, the shell does not
-    WORKSPACE_WRITE = "workspace_write"  #: edits and shell pass, inside the working directory
-    BYPASS = "bypass"  #: everything passes
+    READ_ONLY = "read_only"  #: reads, changes nothing
+    PLAN = "plan"  #: reads and answers with a plan
+    PROMPTED = "prompted"  #: what would need a human's answer is denied
+    ACCEPT_EDITS = "accept_edits"  #: file edits in the working directory are allowed, the shell is not
+    WORKSPACE_WRITE = "workspace_write"  #: edits and shell are allowed, inside the working directory
+    BYPASS = "bypass"  #: everything is allowed
 
     @property
     def rank(self) -> int:

@@ -1,4 +1,4 @@
-"""What a provider's plugin says about its CLI."""
+"""How a provider's plugin describes its CLI."""
 
 from __future__ import annotations
 
@@ -16,76 +16,81 @@ from llm_gateway.model.reply import Event, Summary
 from llm_gateway.model.request import Request
 from llm_gateway.model.tools import Opened
 
-#: Common parameters that are refused, never ignored, unless a provider declares that it can hold them.
+#: Common parameters that are refused, never ignored, unless a provider declares that its CLI supports them.
 DECLARED = ("allowed_tools", "disallowed_tools", "add_dirs", "max_turns", "max_budget_usd", "effort", "output_schema")
 SUPPORTABLE = frozenset((*map(to_camel, DECLARED), "mcpServers", "sessionId", "cacheControl"))
 
 
 class NoOptions(BaseModel):
-    """For a provider without parameters of its own."""
+    """The options model of a provider without its own parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndStep:
-    """A signal to the run's process group, and how long the run may take to obey."""
+    """A signal to the run's process group, and how many seconds the run may take to end."""
 
-    signal: int = signal.SIGTERM
-    grace_s: float = 3.0
+    signal: int = signal.SIGTERM  #: its number
+    grace_s: float = 3.0  #: seconds until the next step, or until SIGKILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderInfo:
-    """A CLI, as the kernel needs to know it."""
+    """The description of a CLI that the kernel needs."""
 
-    name: str  #: lower case; becomes `<name>_request`
-    title: str
-    executable: str  #: looked for on the gateway's PATH; `[providers.<name>] executable` overrides it
+    name: str  #: lower case; the tools are `<name>_request` and `<name>_request_async`
+    title: str  #: the name shown to people
+    executable: str  #: searched in the gateway's PATH; `[providers.<name>] executable` overrides it
     options_model: type[BaseModel] = NoOptions  #: the provider's own parameters; camelCase aliases, extra="forbid"
-    posture_of: Callable[[Any], Posture | None] = lambda options: None  #: the level that the options spell
-    postures: tuple[Posture, ...]  #: the levels it can hold
-    default_posture: Posture = Posture.PROMPTED
-    #: What a request that names no posture asks for where policies judge; the nearest lower level, if it is not held.
+    posture_of: Callable[[Any], Posture | None] = lambda options: None  #: the level that the options name; None: none
+
+    postures: tuple[Posture, ...]  #: the levels that the CLI can enforce, lowest first
+
+    default_posture: Posture = Posture.PROMPTED  #: used when neither the request nor the settings name one
+    #: The default posture where policies judge; the nearest lower level, if the CLI cannot enforce it.
     approved_posture: Posture = Posture.ACCEPT_EDITS
-    #: Common parameters it can hold: allowedTools disallowedTools addDirs mcpServers maxTurns maxBudgetUsd effort
-    #: outputSchema sessionId. `model` and the rest are for every provider. Others are refused, never ignored. Without
-    #: cacheControl (marks in promptParts) a request goes on with a warning.
+    #: Common parameters that the CLI supports: allowedTools disallowedTools addDirs mcpServers maxTurns maxBudgetUsd
+    #: effort outputSchema sessionId. Those that are missing here are refused, never ignored. `model` and the others are
+    #: valid for every provider. Without cacheControl (marks in promptParts) a request continues with a warning.
     supports: frozenset[str] = frozenset()
-    silent: bool = False  #: True: prints only at its end, so silence says nothing and idleTimeoutMs is refused
-    end_steps: tuple[EndStep, ...] = (EndStep(),)  #: SIGKILL to every descendant follows by itself
-    env: tuple[str, ...] = ()  #: names it may see beside the common ones; a trailing `*` matches a prefix
-    native_id_pattern: str = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"  #: what its session ids look like (full match)
-    version_argv: tuple[str, ...] = ("--version",)
+    silent: bool = False  #: True: prints only at its end, so idleTimeoutMs is refused
+    end_steps: tuple[EndStep, ...] = (EndStep(),)  #: SIGKILL to every descendant follows automatically
+    env: tuple[str, ...] = ()  #: variables it may see besides the common ones; a trailing `*` matches a prefix
+    #: A regular expression for its session ids (full match).
+    native_id_pattern: str = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+    version_argv: tuple[str, ...] = ("--version",)  #: arguments that print the version, without a network call
+
     versions_seen: tuple[str, str] | None = None  #: first and last version it was tested with
     install: str = ""  #: the command that installs it
     login: str = ""  #: the command that logs in
-    #: Arguments that ask, without a network call, whether it is logged in (exit 0); none: unknown.
+    #: Arguments that check, without a network call, whether it is logged in (exit code 0); empty: unknown.
     login_argv: tuple[str, ...] = ()
-    #: The same, asked first, of the run's environment and the files that it leads to; None: `login_argv` knows, or nobody.
+    #: Called first, with the run's environment: whether files or variables show a login. None: unknown; use `login_argv`.
     logged_in: Callable[[Mapping[str, str]], bool | None] = lambda environ: None
-    #: The files and directories that it reads beside the working directory, given the run's environment and that directory:
-    #: settings, login, instructions. A finished answer is not reused when one of them has changed. Absolute paths; they need
-    #: not exist. What the program itself writes at each run (logs, histories) does not belong here. Called in a thread, it
-    #: may read files.
+    #: The files and directories that it reads besides the working directory: settings, login, instructions. Called with the
+    #: run's environment and the working directory, in a thread, so it may read files. Returns absolute paths, which need not
+    #: exist. A finished answer is not reused when one of them has changed. Leave out what the program writes at each run
+    #: (logs, histories).
     config_files: Callable[[Mapping[str, str], str], Sequence[str]] = lambda environ, working_dir: ()
-    #: What the entries of a request's allowedTools open, in this CLI's own syntax and as `gateway_build_argv` hands them on;
-    #: called before policies judge. None: nobody knows, and policies think the worst of a tool that looks at files.
+    #: What the entries of a request's allowedTools open, in this CLI's own syntax and as `gateway_build_argv` passes them on;
+    #: called before policies judge. None: unknown; policies then assume that a file tool opens every file.
     opens: Callable[[Request], Sequence[Opened]] | None = None
-    #: Where the CLI keeps logins, settings and conversations: paths, with `~` or a leading `$VARIABLE`.
+    #: Where the CLI stores logins, settings and conversations: paths, with `~` or a leading `$VARIABLE`.
     private_places: tuple[str, ...] = ()
-    #: Several programs under one name: variant -> its own info, in order of preference. What stands outside of them is
-    #: then what they hold together, for the tool's schema; a request is held to what its variant can.
+    #: Several programs under one name: variant -> its own info, in order of preference. The other fields then describe what
+    #: they support together, for the tool's schema; a request is checked against its variant.
     variants: Mapping[str, ProviderInfo] = field(default_factory=dict)
-    variant: str = ""  #: in a variant's own info: its name
-    variant_of: Callable[[Any], str | None] = lambda options: None  #: what the options ask for; of None: the settings
-    #: What a sandbox must leave open, so that the program works in it; `own_paths` and `own_settings` are paths in which
-    #: `~` is the run's home and `${NAME:-default}` a variable of the run's environment. An empty one counts as absent.
-    own_paths: tuple[str, ...] = ()  #: its files and folders: login, conversations, caches. It writes them.
-    own_settings: tuple[str, ...] = ()  #: among those: what decides over later runs, and so is read-only for a run
-    hosts: tuple[str, ...] = ()  #: hosts that it needs to answer and to renew its login; `*` stands for any characters
-    url_env: tuple[str, ...] = ()  #: variables of `env` whose value holds the address of another service
-    project_folders: tuple[str, ...] = ()  #: names in a working directory in which it looks for a project's settings
+    variant: str = ""  #: in the info of a variant: its name
+    #: The variant that the options name; called with None: the settings' choice
+    variant_of: Callable[[Any], str | None] = lambda options: None
+    #: The next fields say what a sandbox must allow. In `own_paths` and `own_settings`, `~` is the run's home and
+    #: `${NAME:-default}` a variable of the run's environment; an empty variable counts as absent.
+    own_paths: tuple[str, ...] = ()  #: files and folders that it writes: login, conversations, caches
+    own_settings: tuple[str, ...] = ()  #: those among them that affect later runs, and so are read-only for a run
+    hosts: tuple[str, ...] = ()  #: hosts that it needs to answer and to renew its login; `*` matches any characters
+    url_env: tuple[str, ...] = ()  #: variables of `env` whose value contains the address of another service
+    project_folders: tuple[str, ...] = ()  #: folders in a working directory from which it reads a project's settings
 
     @property
     def programs(self) -> Mapping[str, ProviderInfo]:
@@ -93,7 +98,7 @@ class ProviderInfo:
         return self.variants or {"": self}
 
     def of(self, variant: str) -> ProviderInfo:
-        """What is true of one variant."""
+        """The info of one variant."""
         return self.variants.get(variant, self)
 
 
@@ -101,29 +106,29 @@ class ProviderInfo:
 class ModelInfo:
     """A model that a provider's own files or commands name."""
 
-    id: str
+    id: str  #: as a caller passes it in `model`
     source: str  #: where the name was read
-    default: bool = False
-    title: str = ""
+    default: bool = False  #: used when a request names no model
+    title: str = ""  #: a name for people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradePlan:
-    """How this installation of a CLI is brought to a version; nothing has been run."""
+    """The command that upgrades this installation of a CLI; it has not been run."""
 
-    argv: tuple[str, ...]
+    argv: tuple[str, ...]  #: the command
     method: str  #: npm, uv, pipx, native, …
-    note: str = ""
+    note: str = ""  #: what else the user should know
 
 
 class OutputReader(Protocol):
-    """Reads one run's output, piece by piece. Pure: no I/O, the same bytes give the same summary however they are cut."""
+    """Reads one run's output, piece by piece. Pure: no I/O; the same bytes give the same summary, however they are split."""
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
-        """Take the next bytes of `stdout` or `stderr`; give what they tell. Never raises on bad data."""
+        """Process the next bytes of `stdout` or `stderr`; return the events in them. Never raises on invalid data."""
 
     def gap(self, stream: str) -> None:
-        """Bytes are missing here (output above the limit): forget a half line."""
+        """Bytes are missing here (output above the limit): discard a partial line."""
 
     def finish(self, end: RunEnd) -> Summary:
-        """The output is over: sum it up."""
+        """The output has ended: return its summary. Never raises on invalid data."""

@@ -1,4 +1,4 @@
-"""What a run said: events while it speaks, a summary at its end, the reply that the caller gets."""
+"""The output of a run: events while it runs, a summary at its end, and the reply for the caller."""
 
 from __future__ import annotations
 
@@ -17,80 +17,81 @@ from llm_gateway.model.usage import Cost, RunFacts, Usage
 
 
 class EventKind(str, Enum):
-    """What an event tells."""
+    """The kind of an event."""
 
     SESSION = "session"  #: the native session id, in `text`
-    TEXT = "text"  #: words of the agent
+    TEXT = "text"  #: text of the agent
     TOOL = "tool"  #: a tool is used; `text` is a short description
-    STATUS = "status"  #: anything else worth showing, such as a retry
+    STATUS = "status"  #: anything else that is useful to show, such as a retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something an agent did, short enough to be shown on one line."""
+    """Something that an agent did, as one short line."""
 
-    kind: EventKind
-    text: str
+    kind: EventKind  #: what `text` contains
+    text: str  #: one line, at most a few hundred characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What the reader made of the whole output."""
+    """The result of reading the whole output."""
 
-    text: str = ""
-    native_id: NativeSessionId | None = None
+    text: str = ""  #: the answer
+    native_id: NativeSessionId | None = None  #: the CLI's own session id, from the output
     model: str | None = None  #: the model that really answered
-    usage: Usage = Usage()
-    cost: Cost = Cost()
-    run: RunFacts = RunFacts()
-    failed: bool = False  #: the output itself says that the turn failed
-    #: The provider's own facts, for gateway_explain_failure. These the kernel's own rules read, too, where they are set:
+    usage: Usage = Usage()  #: tokens of this turn alone
+    cost: Cost = Cost()  #: of this turn alone, if the CLI reports one
+    run: RunFacts = RunFacts()  #: further facts, such as retries
+    failed: bool = False  #: whether the output says that the turn failed
+    #: The provider's own facts, for gateway_explain_failure. The kernel's rules also read these keys, if they are set:
     #: `message` (str: the CLI's own last error), `status` (int: the service's HTTP status), `kinds` (list of str: error
-    #: types and codes), `reset_at` (aware datetime), `ended` (bool: the output has an end of its own, a result or a last
-    #: error; unset: it has one if it failed with a message), `started` (bool: a conversation was begun or continued).
+    #: types and codes), `reset_at` (aware datetime), `ended` (bool: the output is complete, with a result or a last error;
+    #: unset: complete if it failed with a message), `started` (bool: a conversation was started or continued).
     failure: Mapping[str, Any] = field(default_factory=dict)
-    structured: Any = None  #: the object that outputSchema asked for
-    notices: tuple[Notice, ...] = ()
+    structured: Any = None  #: the object that outputSchema required
+    notices: tuple[Notice, ...] = ()  #: warnings for the caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """Everything known about a run that is over."""
+    """Everything that is known about an ended run."""
 
-    request: Request
-    posture: Posture
-    resume: Resume
-    end: RunEnd
-    summary: Summary
-    stderr_tail: str = ""  #: at most 8 KiB
+    request: Request  #: as it ran
+    posture: Posture  #: as it ran
+    resume: Resume  #: the conversation that it continued or started
+    end: RunEnd  #: exit code, signal and times
+    summary: Summary  #: the reader's summary of the output
+    stderr_tail: str = ""  #: the end of standard error, at most 8 KiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a run failed, in the closed set of codes."""
+    """Why a run failed."""
 
-    code: str
-    message: str
-    recovery: str | None = None
-    provider_message: str | None = None
-    reset_at: datetime | None = None
-    retryable: bool | None = None  #: whether the same request may pass later; None: what the code says
+    code: str  #: one of the closed set of error codes
+    message: str  #: what happened, for people
+    recovery: str | None = None  #: what to do; None: the code's own text
+    provider_message: str | None = None  #: the CLI's own text, unchanged
+    reset_at: datetime | None = None  #: when a limit is reset; aware
+    retryable: bool | None = None  #: whether the same request may succeed later; None: the code's own value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The end of a job, as it is kept. The text itself lies beside it, in the job's folder."""
+    """The result of a job, as the store keeps it. The text is in the job's folder."""
 
-    model: str | None = None
-    native_id: NativeSessionId | None = None
-    text_chars: int = 0
-    empty: bool = False
-    truncated: bool = False
-    exit_code: int | None = None
-    duration_s: float = 0.0
-    usage: Usage = Usage()
-    cost: Cost = Cost()
-    run: RunFacts = RunFacts()
-    failure: Failure | None = None
-    structured: Any = None
-    notices: tuple[Notice, ...] = ()
+    model: str | None = None  #: the model that answered
+    native_id: NativeSessionId | None = None  #: the CLI's own session id
+    text_chars: int = 0  #: length of the text, in characters
+    empty: bool = False  #: whether the run gave no text
+    truncated: bool = False  #: whether output is missing
+    exit_code: int | None = None  #: None: ended by a signal, or never started
+    duration_s: float = 0.0  #: of the run, in seconds
+
+    usage: Usage = Usage()  #: tokens of this turn alone
+    cost: Cost = Cost()  #: of this turn alone
+    run: RunFacts = RunFacts()  #: further facts, such as retries
+    failure: Failure | None = None  #: None: the run succeeded
+    structured: Any = None  #: the object that outputSchema required
+    notices: tuple[Notice, ...] = ()  #: warnings for the caller

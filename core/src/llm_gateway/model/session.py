@@ -12,23 +12,25 @@ from llm_gateway.model.ids import NativeSessionId, SessionId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A gateway session: our id, the CLI's own once it is learnt, and what a resume must say again."""
+    """A gateway session: the gateway's id, the CLI's own id once it is known, and the settings that a resume repeats."""
 
-    id: SessionId
-    provider: str
-    principal: str
-    working_dir: str
-    native_id: NativeSessionId | None = None  #: None until the first run's output told it
+    id: SessionId  #: the gateway's id, `gw-…`
+    provider: str  #: the provider's name
+    principal: str  #: its owner
+    working_dir: str  #: absolute, links resolved
+    native_id: NativeSessionId | None = None  #: the CLI's own id; None until the first run's output contains it
     turns: int = 0  #: finished turns whose answer was fetched; part of the dedup key
     settings: Mapping[str, Any] = field(default_factory=dict)  #: model, posture, dirs of the first turn
-    description: str = ""
-    created_at: datetime
-    last_used_at: datetime
+    description: str = ""  #: for people
+
+    created_at: datetime  #: aware UTC
+    last_used_at: datetime  #: aware UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resume:
-    """How a run enters its conversation."""
+    """Which conversation a run continues or starts."""
 
-    native_id: NativeSessionId | None = None  #: continue this one, or (fresh) begin it under this id
-    fresh: bool = True  #: False: `native_id` must exist already
+    #: Continue this conversation, or (fresh) start it with this id; None: the CLI chooses one.
+    native_id: NativeSessionId | None = None
+    fresh: bool = True  #: True: a new conversation; False: `native_id` exists

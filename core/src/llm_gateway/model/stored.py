@@ -1,4 +1,4 @@
-"""The nouns as JSON and back, for stores and job folders. Never pickled; every document carries a schema version."""
+"""The data types as JSON and back, for stores and job folders. Never pickled; every document has a schema version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
-#: Raised by one when a stored document can no longer be read by its noun's present shape.
+#: Increased by one when a stored document can no longer be read by the present form of its type.
 SCHEMA = 1
 
 
@@ -20,7 +20,7 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def to_json(value: Any) -> bytes:
-    """A frozen dataclass of the model as compact JSON with its schema version; times in RFC 3339."""
+    """A frozen dataclass of the model as compact JSON with its schema version; times as RFC 3339."""
     assert is_dataclass(value)
     body = _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True, by_alias=True)
     return json.dumps({"schema": SCHEMA, **body}, ensure_ascii=False, separators=(",", ":")).encode(
@@ -29,7 +29,7 @@ def to_json(value: Any) -> bytes:
 
 
 def from_json(kind: type[T], data: bytes | str) -> T:
-    """Read what `to_json` wrote. Raises ValueError on another schema version or shape."""
+    """Read what `to_json` wrote. Raises ValueError for another schema version or form."""
     body = cast("dict[str, Any]", json.loads(data))
     if not isinstance(body, Mapping) or body.pop("schema", None) != SCHEMA:
         raise ValueError(f"not a stored {kind.__name__} of schema {SCHEMA}")

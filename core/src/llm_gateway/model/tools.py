@@ -1,4 +1,4 @@
-"""What an entry of `allowedTools` opens. Pure: a provider says it in these words, a policy judges it."""
+"""What an entry of `allowedTools` opens. Pure: a provider describes it with these types, a policy judges it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from enum import Enum
 
 
 class Access(str, Enum):
-    """What an allowed tool lets a run do without asking."""
+    """What an allowed tool lets a run do without a question."""
 
     EVERYTHING = "everything"  #: every tool
     SHELL = "shell"  #: any program
     SHELL_COMMAND = "shell_command"  #: some programs
-    LOOK = "look"  #: look at files
-    EDIT = "edit"  #: make and change files
+    LOOK = "look"  #: read files
+    EDIT = "edit"  #: create and change files
     SERVER = "server"  #: a tool of an MCP server
-    OTHER = "other"  #: what neither looks at files nor edits them
+    OTHER = "other"  #: neither reads nor edits files
     UNKNOWN = "unknown"  #: the provider does not say
 
 
@@ -26,9 +26,9 @@ class Opened:
     """One entry of `allowedTools`, and what it opens."""
 
     entry: str  #: as the caller wrote it
-    access: Access
-    #: With LOOK and EDIT: directories and files, absolute or with `~`, that together hold everything it opens. Empty: nothing
-    #: outside of the working directory and the added ones, because the CLI or the way it is called holds it there.
+    access: Access  #: what it lets a run do
+    #: With LOOK and EDIT: directories and files, absolute or with `~`, that together contain everything it opens. Empty: nothing
+    #: outside of the working directory and the added ones, because the CLI or its flags enforce that.
     places: tuple[str, ...] = ()
 
 
@@ -45,11 +45,11 @@ def split_entry(entry: str) -> tuple[str, str | None]:
 
 
 def place_of(pattern: str, base: str) -> str:
-    """The deepest directory or file that surely holds all that a pattern of paths means.
+    """The deepest directory or file that certainly contains everything that a path pattern matches.
 
-    What stands before the first character with a meaning of its own counts; a way up (`..`) behind one leads anywhere.
+    The part before the first special character counts; `..` after one may lead anywhere.
 
-    :param base: the directory that a relative pattern begins in, an absolute path.
+    :param base: the directory of a relative pattern, an absolute path.
     """
     found = _META.search(pattern)
     literal = pattern[: found.start()] if found else pattern

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from llm_gateway import Cost, Record, Usage
 
-#: What tokens cost; None: nobody knows.
+#: What tokens cost; None: unknown.
 Price = Callable[[Usage], "Cost | None"]
 
 

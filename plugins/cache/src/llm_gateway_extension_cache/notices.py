@@ -9,7 +9,7 @@ from llm_gateway_extension_cache.rules import KEPT, actually_read, remaining_s
 from llm_gateway_extension_cache.settings import CacheSettings
 
 _SOON_S = 30.0
-#: So often must a large prefix have come flat before, until somebody is told.
+#: How often a large prefix must have been sent without a mark before there is a warning.
 _FLAT_BEFORE = 2
 
 WHY = {
@@ -25,7 +25,7 @@ WHY = {
 def before_run(
     record: Record, earlier: Sequence[Record], *, marked: bool, markable: bool, settings: CacheSettings
 ) -> Iterator[Notice]:
-    """What a caller should know of the cache although the request goes on."""
+    """Warnings about the cache; the request continues."""
     last = next((one for one in earlier if one.session_id == record.session_id), None) if record.resumed else None
     if last and settings.warn_on_ttl_expiry and (last.cache.held_tokens or 0) >= settings.min_prefix_tokens:
         left_s = remaining_s(last, record)

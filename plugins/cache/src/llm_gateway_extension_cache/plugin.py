@@ -1,4 +1,4 @@
-"""The hooks: each hands on to the module that knows."""
+"""The hooks: each calls the module that does the work."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def gateway_annotate(
 
 
 def _program(gateway: Gateway, record: Record, request: Request | None) -> str | None:
-    """What tells the installed build of the provider's program from another one. Blocking: a few stat calls."""
+    """What identifies the installed build of the provider's program. Blocking: a few stat calls."""
     if request is None:
         return None
     info = gateway.providers[record.provider].of(request.variant)

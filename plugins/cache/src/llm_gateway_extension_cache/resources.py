@@ -1,4 +1,4 @@
-"""The resources: what the tallies of a principal say. Numbers, hashes and ids; no words of any prompt or reply."""
+"""The resources: the tallies of a principal. Numbers, hashes and ids; no text of a prompt or reply."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def _turns(gateway: Gateway, variables: Mapping[str, str], context: CallCo
 
 
 async def _found(gateway: Gateway, session_id: str, context: CallContext) -> Session:
-    """A conversation of this caller, by our id or the CLI's own. Raises LookupError: nobody's and somebody else's look alike."""
+    """A conversation of this caller, by the gateway's id or the CLI's own. Raises LookupError for an unknown one and for one of another principal."""
     found = await gateway.store.get_session(SessionId(session_id))
     if found is not None and found.principal == context.principal:
         return found

@@ -30,7 +30,7 @@ class Expectation:
 
 
 def facts_of(record: Record, request: Request | None, program: str | None) -> dict[str, Any]:
-    """What else decides whether a cache is hit: digests, never words. `program`: what tells one build of it from another."""
+    """What else decides whether a cache is hit: digests, never text. `program`: what identifies its build."""
     if request is None:
         return {}
     servers = sorted(server.name for server in request.mcp_servers)
@@ -64,10 +64,10 @@ def expect(record: Record, earlier: Sequence[Record], facts: dict[str, Any], lea
         before = next((one for one in earlier if one.session_id == record.session_id), None)
         held = before.cache.held_tokens if before else None
         tokens = held if held is not None else min((actually_read(before) if before else 0) or 0, whole)
-        # Where it is not told what is held, there is no break but this: it was read from before, and now not at all.
+        # If the content of the cache is unknown, there is only one kind of break: it was read before, and now not at all.
         allowance = max(least, tokens // 10) if held is not None else tokens - 1
     else:
-        # Who begins anew after a longer time expects nothing.
+        # A new conversation after a longer time expects nothing.
         alike = [
             one
             for one in earlier
@@ -103,7 +103,7 @@ def cause(record: Record, before: Record, facts: dict[str, Any]) -> str:
 
 
 def remaining_s(last: Record, now: Record) -> float | None:
-    """How long the cache of a conversation still lives when a turn begins; below zero: how long it has been gone."""
+    """The remaining time to live of a conversation's cache when a turn begins; negative: the time since it expired."""
     if last.cache.ttl_s is None:
         return None
     return last.cache.ttl_s - (now.started_at - (last.ended_at or last.started_at)).total_seconds()
@@ -116,7 +116,7 @@ def _of_prefix(other: Record, facts: dict[str, Any]) -> int:
         min(read, other.prefix_tokens) if read >= other.prefix_tokens // 2 else 0
     )  # it was read before: so it can be
     if not (facts.get("marked") and other.kept.get(KEPT, {}).get("marked")):
-        return 0 if other.usage.cache_creation_tokens else again  # who tells what is written wants marks
+        return 0 if other.usage.cache_creation_tokens else again  # a provider that reports cache writes needs marks
     task = (other.prompt_bytes - other.prefix_bytes) // 4
     whole = (other.cache.held_tokens or 0) - task if other.run.requests == 1 else 0
     return max(other.prefix_tokens, whole)

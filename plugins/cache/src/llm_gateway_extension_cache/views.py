@@ -115,7 +115,7 @@ def breaks_view(tallies: Iterable[Tally], limit: int) -> list[dict[str, Any]]:
 
 
 def turn_view(record: Record) -> dict[str, Any]:
-    """One turn, without its words."""
+    """One turn, without prompt and reply."""
     usage, cache = record.usage, record.cache
     return {
         "jobId": record.job_id,

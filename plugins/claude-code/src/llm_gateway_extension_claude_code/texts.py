@@ -1,4 +1,4 @@
-"""The plugin's files, read as resources and prompts: every client gets the same words."""
+"""The plugin's files, served as resources and prompts: every client gets the same text."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def prompts() -> Iterator[PromptTemplate]:
 
 
 class _Render:
-    """Puts what was asked for into a command's words."""
+    """Inserts the arguments into a command's text."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -28,11 +28,11 @@ async def connect(gateway: Gateway, arguments: argparse.Namespace) -> int:
     wanted = [name for info in gateway.providers.values() for name in info.env]
     server = our_server(os.environ, wanted)
     plan = connecting.plan_connect(client, server, trust=arguments.trust, path=os.environ.get("PATH", ""))
-    brought = await skills.brought(gateway) if client.skills and not arguments.no_skill else {}
-    told, left = skills.changes(client.skills, brought) if client.skills and brought else ([], [])
+    available = await skills.plugin_skills(gateway) if client.skills and not arguments.no_skill else {}
+    changes, left = skills.changes(client.skills, available) if client.skills and available else ([], [])
     assert plan.entry
     if arguments.dry_run:
-        _foretell(plan, told, left)
+        _preview(plan, changes, left)
         print(f"would start {_words(plan.entry)} and ask it for its tools")
         return 0
     await anyio.to_thread.run_sync(_write, plan)
@@ -47,9 +47,9 @@ async def connect(gateway: Gateway, arguments: argparse.Namespace) -> int:
         print(f"llm-gateway: the server does not answer when {client.title} starts it:\n{problem}", file=sys.stderr)
         print("Nothing is left changed." if plan.changes else f"See {client.file}.", file=sys.stderr)
         return 1
-    await anyio.to_thread.run_sync(skills.carry_out, told)
+    await anyio.to_thread.run_sync(skills.apply, changes)
     await anyio.to_thread.run_sync(prime, entry, os.environ)
-    _report(client, plan, told, left)
+    _report(client, plan, changes, left)
     print(f"checked: {_words(entry)} answers, with {tools} tools")
     if plan.changes:
         print(client.reload)
@@ -60,13 +60,13 @@ def disconnect(arguments: argparse.Namespace) -> int:
     """Take our server and our skill out of a client."""
     client = _client(arguments.client)
     plan = connecting.plan_disconnect(client)
-    told, left = skills.changes(client.skills, {}) if client.skills else ([], [])
+    changes, left = skills.changes(client.skills, {}) if client.skills else ([], [])
     if arguments.dry_run:
-        _foretell(plan, told, left)
+        _preview(plan, changes, left)
         return 0
     _write(plan)
-    skills.carry_out(told)
-    _report(client, plan, told, left)
+    skills.apply(changes)
+    _report(client, plan, changes, left)
     return 0
 
 
@@ -90,7 +90,7 @@ def _words(entry: Mapping[str, Any]) -> str:
     return shlex.join([str(entry["command"]), *map(str, entry.get("args", ()))])
 
 
-def _foretell(plan: connecting.Plan, told: Sequence[skills.Change], left: Sequence[Path]) -> None:
+def _preview(plan: connecting.Plan, changes: Sequence[skills.Change], left: Sequence[Path]) -> None:
     if plan.changes:
         print(f"would {'remove' if plan.text is None else 'change' if plan.was is not None else 'make'} {plan.file}:")
         print(plan.diff())
@@ -98,20 +98,20 @@ def _foretell(plan: connecting.Plan, told: Sequence[skills.Change], left: Sequen
             print(f"would keep what stands there now as {files.backup_of(plan.file)}")
     else:
         print(f"{plan.file} would stay as it is")
-    for change in told:
+    for change in changes:
         print(f"would {'remove' if change.text is None else 'write'} {change.path}")
     for path in left:
         print(f"would leave {path} alone: it is not as LLM Gateway wrote it")
 
 
-def _report(client: Client, plan: connecting.Plan, told: Sequence[skills.Change], left: Sequence[Path]) -> None:
+def _report(client: Client, plan: connecting.Plan, changes: Sequence[skills.Change], left: Sequence[Path]) -> None:
     if plan.entry is not None:
         print(f"{client.title}: {'connected' if plan.changes else 'was connected already'} ({plan.file})")
         if plan.backup is not None and plan.changes:
             print(f"what stood there before is kept as {files.backup_of(plan.file)}")
     else:
         print(f"{client.title}: {'disconnected' if plan.changes else 'was not connected'} ({plan.file})")
-    for folder in sorted({change.path.parent for change in told if change.path.name == "SKILL.md"}):
+    for folder in sorted({change.path.parent for change in changes if change.path.name == "SKILL.md"}):
         print(f"skill: {folder}")
     for path in left:
         print(f"left alone, because it is not as LLM Gateway wrote it: {path}")

@@ -1,6 +1,6 @@
 """The assistants that can be connected: where each keeps its MCP servers and its skills. Measured with the real programs.
 
-Their own `mcp add` is not used: Claude Code's and Gemini CLI's write the whole file anew, Grok's drops the user's comments, Codex's
+Their own `mcp add` is not used: Claude Code's and Gemini CLI's rewrite the whole file, Grok's drops the user's comments, Codex's
 reformats lists, and none of them can be undone byte for byte.
 """
 
@@ -17,7 +17,7 @@ from llm_gateway_extension_connect.server import Server
 from llm_gateway_extension_connect.toml import TomlTable
 
 NAME = "llm-gateway"
-#: The first start of an installation imports everything; clients that give up sooner are told to wait so long.
+#: The first start of an installation imports everything. Clients with a shorter timeout get this one.
 _START_S = 30
 
 
@@ -31,10 +31,10 @@ class Client:
     folder: Path  #: its own; there once it has run
     file: Path  #: where it keeps its MCP servers
     shape: JsonMap | TomlTable  #: how they stand there
-    entry: Callable[[Server], dict[str, Any]]  #: our server, in its words
+    entry: Callable[[Server], dict[str, Any]]  #: the entry of our server, in the client's form
     skills: Path | None = None  #: where it looks for a user's skills
     trust: Mapping[str, Any] = field(default_factory=dict)  #: what makes it call our tools without asking
-    reload: str = "Start it anew to have the tools."
+    reload: str = "Restart it to get the tools."
 
 
 def clients(environ: Mapping[str, str], home: Path) -> dict[str, Client]:

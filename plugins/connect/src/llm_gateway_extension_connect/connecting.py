@@ -89,7 +89,7 @@ def _find(client: Client, text: str | None) -> dict[str, Any] | None:
 
 
 def _without(client: Client, text: str | None) -> str | None:
-    """The file as it was before us, byte for byte if nobody has changed it since; else with ours alone taken out."""
+    """The file as it was before `connect`, byte for byte if it is unchanged since; otherwise without our entry."""
     entry = _find(client, text)
     if text is None or entry is None:
         return text

@@ -1,4 +1,4 @@
-"""Reading a configuration file of somebody else, and replacing it whole or not at all."""
+"""Reading another program's configuration file, and replacing it atomically."""
 
 from __future__ import annotations
 

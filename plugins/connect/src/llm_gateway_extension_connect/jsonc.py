@@ -16,7 +16,7 @@ _DECODER = json.JSONDecoder(strict=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of an object: where it stands in the text."""
+    """A member of an object, with its position in the text."""
 
     name: str
     begin: int  #: of its name
@@ -26,7 +26,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """An object: where it stands in the text."""
+    """An object, with its position in the text."""
 
     begin: int  #: its opening brace
     close: int  #: its closing brace
@@ -181,6 +181,6 @@ def _cut(text: str, where: Span, name: str) -> str:
 
 
 def _indent(text: str, at: int) -> str:
-    """What stands before the first word of this line."""
+    """The indentation of this line."""
     line = text[text.rfind("\n", 0, at) + 1 : at]
     return line[: len(line) - len(line.lstrip(" \t"))]

@@ -32,7 +32,7 @@ def _how(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust", action="store_true", help="let it call the gateway's tools without asking (codex, gemini)"
     )
-    parser.add_argument("--no-skill", action="store_true", help="leave its skills alone")
+    parser.add_argument("--no-skill", action="store_true", help="do not change its skills")
 
 
 @hookimpl

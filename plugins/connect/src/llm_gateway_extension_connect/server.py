@@ -51,7 +51,7 @@ def our_server(environ: Mapping[str, str], wanted: Iterable[str]) -> Server:
 
 
 def is_ours(entry: Mapping[str, Any]) -> bool:
-    """Whether this entry starts an LLM Gateway, whoever wrote it."""
+    """Whether this entry starts an LLM Gateway, whichever program wrote it."""
     args = entry.get("args")
     command = str(entry.get("command", ""))
     words = [str(word) for word in args] if isinstance(args, list) else []

@@ -26,7 +26,7 @@ class Change:
     text: str | None  #: None: it goes
 
 
-async def brought(gateway: Gateway) -> dict[str, str]:
+async def plugin_skills(gateway: Gateway) -> dict[str, str]:
     """The files of all skills: NAME/FILE -> text."""
     found = {}
     for resource in gateway.resources:
@@ -42,15 +42,15 @@ async def brought(gateway: Gateway) -> dict[str, str]:
 
 
 def changes(folder: Path, files: Mapping[str, str]) -> tuple[list[Change], list[Path]]:
-    """What to do so that the folder has these skills and none of our older files; and whose files are left alone.
+    """The changes after which the folder has these skills and none of our older files; and the files that are not touched.
 
-    A file that somebody else wrote, or changed after us, stays as it is.
+    A file that another program or a person wrote or changed is not touched.
     """
     wanted: dict[str, dict[str, str]] = {}
     for name, text in files.items():
         skill, _, inner = name.partition("/")
         wanted.setdefault(skill, {})[inner] = text
-    told: list[Change] = []
+    needed: list[Change] = []
     left: list[Path] = []
     for skill in sorted({*wanted, *_installed(folder)}):
         place, new = folder / skill, wanted.get(skill, {})
@@ -63,17 +63,17 @@ def changes(folder: Path, files: Mapping[str, str]) -> tuple[list[Change], list[
             if was is not None and ours.get(inner) != _digest(was):
                 left.append(path)
             else:
-                told.append(Change(path=path, was=was, text=content))
+                needed.append(Change(path=path, was=was, text=content))
         keeping = {inner: _digest(text) for inner, text in new.items() if place / inner not in left}
         marker = json.dumps(keeping, indent=1, sort_keys=True) + "\n" if keeping else None
         if (written := read(place / _OURS)) != marker:
-            told.append(Change(path=place / _OURS, was=written, text=marker))
-    return told, left
+            needed.append(Change(path=place / _OURS, was=written, text=marker))
+    return needed, left
 
 
-def carry_out(told: list[Change]) -> None:
-    """Do it; a folder that becomes empty goes."""
-    for change in told:
+def apply(needed: list[Change]) -> None:
+    """Make these changes; remove folders that become empty."""
+    for change in needed:
         replace(change.path, was=change.was, text=change.text)
         for parent in (change.path.parent, change.path.parent.parent):
             if change.text is None and parent.is_dir() and not any(parent.iterdir()):

@@ -1,4 +1,4 @@
-"""The state of directories as one digest: of git working trees by what git knows of them, of everything else by content.
+"""The state of directories as one digest: for git working trees from git's data, for everything else from the content.
 
 Git is asked for its index, for the files whose times have changed since, and for the files that it does not have. What those
 hold is compared here, by content: so no filter is needed, and no program of the repository's is run.
@@ -38,7 +38,7 @@ _COMMON = ("config", "config.worktree", "packed-refs", "refs", "info", "shallow"
 def tree_state(directories: Sequence[str], budget: Budget) -> str | None:
     """A digest of all that the directories hold, and of the whole repositories that they are in. Blocking.
 
-    None when that cannot be told within the budget.
+    None if it cannot be determined within the budget.
     """
     try:
         digest = _TreeDigest(budget, [])
@@ -103,7 +103,7 @@ class _TreeDigest(ContentDigest):
         index = [line for line in lines if not line.startswith(_OTHER)]
         self.add("index", b"\0".join(index))
         for line in index:
-            if not line.startswith(_COMPARED_BY_GIT):  # a link, a submodule, or git is told not to look at it
+            if not line.startswith(_COMPARED_BY_GIT):  # a link, a submodule, or git is configured to skip it
                 path = os.fsdecode(line.partition(b"\t")[2])
                 self.add("tracked", path)
                 self.add_path(os.path.join(top, path))

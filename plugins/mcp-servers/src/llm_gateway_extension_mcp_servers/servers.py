@@ -1,6 +1,6 @@
 """The servers that are known by name: how each is started, and what it needs. Pure.
 
-One that lacks its program or its key is named all the same, so that callers are told how to get it. Keys come from the
+One without its program or key is listed too, so that callers learn how to get it. Keys come from the
 gateway's own environment and go into the server's, nowhere else.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from llm_gateway import McpServer, config_file, gateway_command, home_directory
 
-#: What a gateway inside of a run must know to be the same gateway; how deep it is, the kernel tells it.
+#: The variables that a gateway inside of a run needs to use the same home. The kernel adds the depth.
 _GATEWAY_ENV: Mapping[str, Callable[[Mapping[str, str]], str]] = {
     "LLM_GATEWAY_HOME": home_directory,
     "LLM_GATEWAY_CONFIG": config_file,

@@ -11,7 +11,7 @@ POLICY = "managed"
 #: What a run keeps that is allowed, but only to look: whatever would ask a human is denied.
 LOWERED_TO = Posture.PROMPTED
 
-_MOST_TOLD = 10  #: values of one rule that are told
+_MAX_SHOWN = 10  #: values of one rule that are shown
 
 _DECISIONS = {
     Consequence.ALLOW: Decision.ALLOW,
@@ -22,7 +22,7 @@ _DECISIONS = {
 
 
 def judge(proposal: Proposal) -> Verdict:
-    """Weigh a proposal by every rule. The prompt's words are not looked at: text that wants to pass finds a way to."""
+    """Judge a proposal by every rule. The text of the prompt is ignored, because any filter of words can be evaded."""
     applying = [(rule, found) for rule in RULES if (found := list(dict.fromkeys(rule.finds(proposal))))]
     gravest = max((rule.at(proposal.strictness) for rule, _ in applying), default=Consequence.ALLOW)
     deciding = [(rule, found) for rule, found in applying if rule.at(proposal.strictness) is gravest]
@@ -42,9 +42,9 @@ def judge(proposal: Proposal) -> Verdict:
 
 
 def _sentence(rule: Rule, found: Iterable[str]) -> str:
-    told = [quoted(value) for value in found]
-    more = f" and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
-    return rule.reason.format(found=", ".join(told[:_MOST_TOLD]) + more)
+    shown = [quoted(value) for value in found]
+    more = f" and {len(shown) - _MAX_SHOWN} more" if len(shown) > _MAX_SHOWN else ""
+    return rule.reason.format(found=", ".join(shown[:_MAX_SHOWN]) + more)
 
 
 def _question(proposal: Proposal, reasons: Iterable[str]) -> str:

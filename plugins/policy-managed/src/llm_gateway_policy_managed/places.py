@@ -62,7 +62,7 @@ SYSTEM = (
     *("/var/lib", "/var/log", "/var/mail", "/var/run", "/var/spool", "/nix", "/gnu"),
     *("/System", "/Library", "/Applications", "/private/etc", "/private/var/db", "/private/var/root"),
 )
-#: Inside of those, but anybody's.
+#: Inside of those, but public.
 _OPEN = ("/dev/shm",)  # noqa: S108 - it is only named
 
 
@@ -75,7 +75,7 @@ def real(path: str) -> str:
 
 
 def inside(path: str, folder: str) -> bool:
-    """Whether a real path is this folder or lies in it."""
+    """Whether a real path is this folder or inside it."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
@@ -85,7 +85,7 @@ def home() -> str:
 
 
 def is_sensitive(path: str, private: Iterable[str] = ()) -> bool:
-    """Whether a real path lies in a place of keys, logins or the system or of the gateway's own, or holds one of them.
+    """Whether a real path is inside a place of keys, logins, the system or the gateway, or contains one of them.
 
     What holds the whole home directory is another matter.
 
@@ -114,7 +114,7 @@ def _sensitive(path: str, private: Iterable[str]) -> Iterator[str]:
     yield real(home_directory(os.environ))
     yield from map(real, private)
     yield from (real(os.path.join("~", place)) for place in PRIVATE)
-    # Links in the home are places too: whoever writes to one writes to where it leads, or puts another in its place.
+    # Links in the home are places too: writing to a link writes to its target, or replaces the link.
     yield from (os.path.join(own, place) for place in PRIVATE)
     at_home = own != os.sep and inside(path, own)
     # A home may lie in one of the system's places, as root's does: there the list above counts.

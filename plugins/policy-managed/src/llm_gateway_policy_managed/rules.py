@@ -22,7 +22,7 @@ from llm_gateway_policy_managed.tools import opened
 class Consequence(IntEnum):
     """What follows from a rule that applies; the later one is the graver."""
 
-    ALLOW = 0  #: passes, and the reason is told
+    ALLOW = 0  #: passes, and the reason is shown
     LOWER = 1  #: passes with a lower posture
     ASK = 2  #: a human decides
     DENY = 3
@@ -86,7 +86,7 @@ def _given(proposal: Proposal) -> tuple[str, ...]:
 
 def _directories(fits: Callable[[str], bool]) -> Callable[[Proposal], Iterator[str]]:
     def find(proposal: Proposal) -> Iterator[str]:
-        return (path for path in _given(proposal) if fits(real(path)))  # as it was given: where links lead is not told
+        return (path for path in _given(proposal) if fits(real(path)))  # as given: the targets of links are not shown
 
     return find
 
@@ -135,7 +135,7 @@ def _is_gateway(server: McpServer) -> bool:
 def _is_unencrypted(server: McpServer) -> bool:
     try:
         address = urlsplit(server.url or "")
-    except ValueError:  # no address: nobody can say where it leads
+    except ValueError:  # not a valid address: its host is unknown
         return True
     return bool(server.url) and address.scheme != "https" and not _is_here(address.hostname or "")
 
@@ -178,7 +178,7 @@ def _rule(
 # fmt: off
 RULES = (
     #     name                       strict balanced permissive
-    # what the run may do alone
+    # what the run may do on its own
     _rule("bypass_forbidden",        (DENY,  DENY,  DENY),  _posture(Posture.BYPASS, bypass_allowed=False),
           "bypass is forbidden until the operator sets LLM_GATEWAY_APPROVAL_ALLOW_BYPASS=1"),
     _rule("bypass",                  (ASK,   ALLOW, ALLOW), _posture(Posture.BYPASS, bypass_allowed=True),

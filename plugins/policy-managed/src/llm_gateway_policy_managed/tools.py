@@ -1,6 +1,6 @@
-"""What the entries of allowedTools open. Providers say it; what one does not say is told from names, over all CLIs.
+"""What the entries of allowedTools open. Providers declare it; otherwise it is derived from names, for all CLIs.
 
-What a tool is told to do is not known before it runs.
+The arguments of a tool are not known before it runs.
 """
 
 from __future__ import annotations

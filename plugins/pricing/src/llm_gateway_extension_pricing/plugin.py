@@ -62,8 +62,8 @@ def gateway_price(usage: Usage, provider: str, model: str | None) -> Cost | None
 @hookimpl
 def gateway_resources() -> Sequence[Resource]:
     """Which price list is in use."""
-    told = "Which price list is in use, the day of its newest price, and whose models each provider runs."
-    return [Resource(uri="prices://list", name="price-list", description=told, read=_read)]
+    description = "The price list in use, the date of its newest price, and the vendor of each provider's models."
+    return [Resource(uri="prices://list", name="price-list", description=description, read=_read)]
 
 
 async def _read(*_: Any) -> str:

@@ -14,7 +14,7 @@ from genai_prices.data_snapshot import get_snapshot
 
 from llm_gateway import Usage
 
-#: What goes on like this behind a known name is another version of it, not a date or an edition.
+#: A known name that continues like this is another version, not a date or an edition.
 _ANOTHER_VERSION = re.compile(r"[.\-]?\d{1,3}(?!\d)")
 _EDITION = re.compile(r"\[[^\]]*\]$")  # `[1m]`: the same model with a longer window
 
@@ -68,7 +68,7 @@ def cost_usd(usage: Usage, rates: Rates) -> float | None:
 
 
 def describe() -> dict[str, Any]:
-    """Which list this is. It carries no date of its own: the newest day on which one of its prices began must do."""
+    """Which list this is. The list has no date, so the newest start date of a price is used."""
     models = (model for source in get_snapshot().providers for model in source.models)
     conditional = (price for model in models if isinstance(model.prices, list) for price in model.prices)
     days: list[Any] = [getattr(price.constraint, "start_date", None) for price in conditional]

@@ -1,1 +1,1 @@
-"""Keeps the words of turns with their records, without secrets."""
+"""Stores prompts and replies with their records, without secrets."""

@@ -46,7 +46,7 @@ class RecordsSettings(BaseModel):
 
     content: Literal["none", "full"] = Field(
         default="none",
-        description="What is kept of a turn's words with its record: nothing, or prompt and reply without known secrets.",
+        description="What is stored of a turn's text with its record: nothing, or prompt and reply without known secrets.",
     )
 
 
@@ -72,7 +72,7 @@ def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
 
 @hookimpl
 def gateway_annotate(gateway: Gateway, record: Record, request: Request | None, reply: str) -> Annotations | None:
-    """Keep the words, if they are to be kept."""
+    """Store prompt and reply, if the settings say so."""
     if record.ended_at is None or _Set.settings.content == "none":
         return None
     secrets = tuple(_secrets(gateway))

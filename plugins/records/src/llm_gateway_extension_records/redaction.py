@@ -1,4 +1,4 @@
-"""Taking secrets out of text: known values first, then what looks like one. Linear in the text, whatever stands in it.
+"""Removing secrets from text: known values first, then patterns. Linear in the size of the text, whatever its content.
 
 No pattern here may look at a character more than a fixed number of times: each begins with a fixed word or takes a whole run of
 characters at once, and none has two open ends.
@@ -17,7 +17,7 @@ KEPT = 100_000
 #: More than any single secret but a private key, which is known by its first line.
 _MARGIN = 8_192
 
-#: How keys of known kinds begin, and what secrets are called. A text that has none of these words is not searched further.
+#: Beginnings of known kinds of key, and names of secrets. A text without any of them is not searched further.
 _BEGINNINGS = (
     *(
         "sk-",
@@ -73,7 +73,7 @@ def cut(text: str, clean: Callable[[str], str]) -> str:
 
 
 def _without_keys(text: str) -> str:
-    """Leave out private keys; one that has no end goes on to the end of the text."""
+    """Remove private keys; one without an end extends to the end of the text."""
     parts, at = [], 0
     while (begin := text.find(_BEGIN, at)) >= 0:
         line = text[begin : begin + 64]

@@ -1,1 +1,1 @@
-"""A store of LLM Gateway that lives in memory: the twin that tests use."""
+"""A store of LLM Gateway in memory, for tests."""

@@ -1,4 +1,4 @@
-"""The file: opened private, brought up to date, written in short transactions. Used by the owner thread alone."""
+"""The file: opened with private permissions, migrated, written in short transactions. Only the owner thread uses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llm_gateway_store_sqlite.failures import explain, is_busy
 T = TypeVar("T")
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
-#: Marks the file as ours ("LLMG"), so that nobody else's database is ever written to.
+#: Marks the file as ours ("LLMG"), so that the store never writes to another program's database.
 _APPLICATION_ID = 0x4C4C4D47
 _RETRY_S = 0.01
 
@@ -144,7 +144,7 @@ class Database:
         known = max(migrations())
         if self.schema > known:
             raise StoreUnavailable(
-                f"The store {self.path} was written by a newer version (schema {self.schema}; this one knows {known}).",
+                f"The store {self.path} was written by a newer version (schema {self.schema}; this version supports {known}).",
                 recovery="Upgrade llm-gateway-store-sqlite, or choose another [store] url.",
             )
         mark = connection.execute("PRAGMA application_id").fetchone()[0]

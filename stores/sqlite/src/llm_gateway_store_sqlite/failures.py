@@ -7,14 +7,14 @@ import sqlite3
 from llm_gateway.errors import StoreUnavailable
 
 _CHOOSE = "or choose another [store] url."
-#: Words of SQLite or the system -> what happened, what to do. The words are the same in all versions of SQLite; its error codes
+#: Messages of SQLite or the system -> what happened, what to do. The messages are the same in all versions of SQLite; its error codes
 #: came to Python with 3.11 only.
 _MEANINGS = (
     ("locked", "is locked by another process", "Find who holds it (`fuser FILE`), or send the request again."),
     ("disk is full", "cannot be written: the disk is full", "Make room on the disk, then send the request again."),
     ("no space left", "cannot be written: the disk is full", "Make room on the disk, then send the request again."),
     ("readonly", "is read-only", f"Make the file and its folder writable for this user, {_CHOOSE}"),
-    ("read-only", "lies on a read-only file system", f"Make it writable, {_CHOOSE}"),
+    ("read-only", "is on a read-only file system", f"Make it writable, {_CHOOSE}"),
     ("permission denied", "may not be opened by this user", f"Make the file and its folder yours, {_CHOOSE}"),
     ("not permitted", "may not be opened by this user", f"Make the file and its folder yours, {_CHOOSE}"),
     ("unable to open", "cannot be opened", f"Check that its folder exists and is writable for this user, {_CHOOSE}"),

@@ -1,4 +1,4 @@
-"""Loads `queries.sql`: each query stands below a line `-- name: <name>`; other comment lines say why."""
+"""Loads `queries.sql`: each query follows a line `-- name: <name>`; other comment lines explain it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def parse(text: str) -> dict[str, str]:
         name, _, body = block.partition("\n")
         lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("--")]
         if name.strip() in queries or not lines:
-            raise ValueError(f"query {name.strip()!r} is empty or stands twice")
+            raise ValueError(f"query {name.strip()!r} is empty or defined twice")
         queries[name.strip()] = "\n".join(lines).rstrip(";")
     return queries
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class OwnerThread:
-    """Runs calls one after the other, in a thread of its own. A call that was begun is always awaited to its end."""
+    """Runs calls one after the other, in a separate thread. A call that has started is always awaited to its end."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -32,7 +32,7 @@ class OwnerThread:
     def start(self) -> None:
         """Begin to take calls."""
         if self._thread is None:
-            # A daemon: a store that nobody closed must not keep the interpreter from ending.
+            # A daemon: a store that was not closed must not keep the interpreter from ending.
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
 
@@ -73,7 +73,7 @@ class OwnerThread:
                 result = call()
             except BaseException as raised:
                 error = raised
-            with suppress(RuntimeError):  # the event loop has been closed: nobody waits any more
+            with suppress(RuntimeError):  # the event loop has been closed: there is no caller any more
                 future.get_loop().call_soon_threadsafe(_settle, future, result, error)
             del item, call, future, result, error  # keep nothing alive while waiting
 
