@@ -22,8 +22,11 @@ from typing import Any
 import anyio
 
 import llm_gateway_engine_local
-from llm_gateway import CallContext, Gateway
-from llm_gateway.gateway import open_gateway
+from llm_gateway import CallContext
+from llm_gateway.gateway import Gateway
+from llm_gateway.jobs.conclusion import Concluder
+from llm_gateway.jobs.queue import AdmissionQueue
+from llm_gateway.opening import open_gateway
 from llm_gateway_engine_local.starter import Starter
 from tests.bench.traced_fork_server import Spans, timed
 from tests.bench.world import HERE, World
@@ -37,12 +40,12 @@ STORE = {
     "get_job": "store: how the job stands",
     "mark_fetched": "store: it was handed out (one transaction)",
 }
-#: of the supervisor, the engine and the hooks
+#: of the jobs, the engine and the hooks
 BLOCKING = {
     "_prepare": "request.json, and what plugins say before the run",
     "_launch": "spec.json and stdin, a message to the fork server",
     "_settle": "read how it ended",
-    "_wind_up": "read the output, judge, what plugins say after the run, reply.txt",
+    "complete": "read the output, judge, what plugins say after the run, reply.txt",
     "tree_state": "the state of the working tree",
 }
 
@@ -52,7 +55,7 @@ def trace(gateway: Gateway) -> Spans:
     spans: Spans = []
     for name, told in STORE.items():
         setattr(gateway.store, name, _awaited(told, getattr(gateway.store, name), spans))
-    places: list[Any] = [gateway.supervisor, gateway.engine, gateway.host]
+    places: list[Any] = [AdmissionQueue, Concluder, gateway.engine, gateway.host]
     for name, told in BLOCKING.items():
         place = next(place for place in places if hasattr(place, name))
         setattr(place, name, timed(told, getattr(place, name), spans))

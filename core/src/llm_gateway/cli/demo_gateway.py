@@ -82,13 +82,13 @@ def demo_environment(home: Path, *, fresh: bool) -> dict[str, str]:
 
 async def end_everything(environ: Mapping[str, str]) -> None:
     """End the jobs that an interrupted demo left running in its home."""
-    from llm_gateway.gateway import open_gateway
+    from llm_gateway.opening import open_gateway
 
     async with open_gateway(environ) as gateway:
         left = await gateway.store.unfinished()
         for job in left:
-            await gateway.supervisor.cancel(job)
-        await gateway.supervisor.wait([job.id for job in left], until_all=True, timeout_s=15)
+            await gateway.jobs.cancel(job)
+        await gateway.jobs.wait([job.id for job in left], until_all=True, timeout_s=15)
 
 
 def is_running(pid: int | None) -> bool:

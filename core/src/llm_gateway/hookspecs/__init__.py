@@ -7,6 +7,11 @@ be added to a spec, none is removed within a major version.
 
 Provider hooks are asked of one provider's plugin alone, so an implementation never has to look whether it is meant. A plugin of
 another kind wraps them for all providers with `@hookimpl(wrapper=True)`.
+
+**Order of wrappers.** Every answer is asked of one plugin at a time, with all wrappers of that hook around it. The wrapper that was
+registered last is the outermost: it runs first and sees the answer last. Plugins are loaded, and so registered, by kind
+(policy, extension, provider, store, engine, transport), within a kind by name. `@hookimpl(wrapper=True, tryfirst=True)` puts a
+wrapper outside of all that do not say so, `trylast=True` inside.
 """
 
 from __future__ import annotations
@@ -14,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from llm_gateway.hookspecs import judgement, places, providers, surface
+from llm_gateway.hookspecs import judgement, lifespan, places, providers, surface
 from llm_gateway.hookspecs.marks import API_VERSION, OWNER, PROJECT, REQUIRED, hookimpl
 
 __all__ = ["API_VERSION", "AREAS", "HOOKS", "OWNER", "PROJECT", "REQUIRED", "hookimpl"]
 
-AREAS = (providers, judgement, places, surface)
+AREAS = (providers, judgement, places, surface, lifespan)
 #: Every hook that there is, in the order of the areas.
 HOOKS: Mapping[str, Callable[..., Any]] = {
     name: spec for area in AREAS for name, spec in vars(area).items() if name.startswith("gateway_")

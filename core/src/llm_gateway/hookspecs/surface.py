@@ -129,7 +129,8 @@ def gateway_mcp_servers() -> Sequence[McpServer]:
 def gateway_job_changed(job: Job) -> None:
     """Learn that a job entered a new state.
 
-    Called after the store has it, once for each change that this gateway made. An observer that raises is logged and skipped.
+    Called after the store has it, once for each change that this gateway made, in order, in a thread of the observers: an
+    observer may block, and holds up no caller, only the other observers. One that raises is logged and skipped.
 
     :param job: the job in its new state.
 
@@ -144,7 +145,7 @@ def gateway_job_changed(job: Job) -> None:
 def gateway_turn_recorded(record: Record) -> None:
     """Learn that a turn was recorded.
 
-    Called after the store has it. An observer that raises is logged and skipped.
+    Called after the store has it, as `gateway_job_changed` is. An observer that raises is logged and skipped.
 
     :param record: the flight record: numbers and hashes; words only where a plugin had them kept (`record.words`).
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from llm_gateway.gateway import Gateway
+    from llm_gateway.model.gateway_api import GatewayApi
 
 #: progress(message): what the agent is doing just now
 Progress = Callable[[str], Awaitable[None]]
@@ -43,7 +43,7 @@ class Operation:
     description: str
     params: type[BaseModel]  #: camelCase aliases, extra="forbid"
     result: type[BaseModel]
-    handler: Callable[[Gateway, Any, CallContext], Awaitable[BaseModel]]
+    handler: Callable[[GatewayApi, Any, CallContext], Awaitable[BaseModel]]
     text: Callable[[Any], str] | None = None  #: a result's words; None: the result as JSON
     failed: Callable[[Any], bool] = lambda result: False  #: whether a result reports a failure
     hidden: frozenset[str] = frozenset()  #: parameters understood but not shown (refused with a reason)
@@ -62,7 +62,7 @@ class Resource:
     name: str
     description: str
     mime_type: str = "application/json"
-    read: Callable[[Gateway, Mapping[str, str], CallContext], Awaitable[str]]
+    read: Callable[[GatewayApi, Mapping[str, str], CallContext], Awaitable[str]]
 
     @property
     def is_template(self) -> bool:
@@ -96,13 +96,13 @@ class Command:
     help: str  #: one sentence
     options: Callable[[ArgumentParser], None] = lambda parser: None  #: adds them to its parser
     run: Callable[[Namespace], int] | None = None
-    work: Callable[[Gateway, Namespace], Awaitable[int]] | None = None  #: with an open gateway; a signal cancels it
+    work: Callable[[GatewayApi, Namespace], Awaitable[int]] | None = None  #: with an open gateway; a signal cancels it
 
 
 class Transport(Protocol):
     """A way in."""
 
-    async def serve(self, gateway: Gateway) -> None:
+    async def serve(self, gateway: GatewayApi) -> None:
         """Serve callers until they are gone; cancelled when the gateway must end. The gateway is open."""
 
 

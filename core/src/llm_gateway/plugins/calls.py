@@ -2,7 +2,7 @@
 
 - build_argv, resume_session, open_reader, list_models, upgrade_plan: GatewayErrors pass; any other exception, or an
   answer of the wrong type, is ProviderFailed with the plugin and its distribution. LookupError for a provider not loaded.
-- explain_failure, account_cache, price, annotation, the observers: what goes wrong is logged, the answer is None.
+- explain_failure, account_cache, price, annotation, lifespans, the observers: what goes wrong is logged, the answer is None.
 - approve: what goes wrong is a denial.
 - operations, resources, prompts, mcp_servers: what goes wrong is logged and noted; the others' answers stand.
 - open_store, open_engine, open_transport (in `host.py`): GatewayErrors pass, anything else is PluginError.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from time import perf_counter
 from types import MappingProxyType
@@ -43,6 +44,11 @@ from llm_gateway.plugins.wrappers import Judge, WrapperMistake, judged_by
 T = TypeVar("T")
 Inside = Callable[[Any], str] | None
 log = logging.getLogger("llm_gateway.plugins")
+
+#: A hook that takes longer is logged, in seconds.
+SLOW_S = 0.5
+#: Hooks that may start a program or read a whole tree; they are called in threads, and take as long as that takes.
+MAY_BLOCK = {"gateway_list_models", "gateway_upgrade_plan", "gateway_tree_state", "gateway_diagnose"}
 
 
 class PluginError(Exception):
@@ -174,6 +180,16 @@ class HookCalls:
         """Tell the observers."""
         list(self._each("gateway_turn_recorded", object, record=record))
 
+    @property
+    def has_observers(self) -> bool:
+        """Whether any plugin wants to learn of changes."""
+        return bool(self._implementers("gateway_job_changed") or self._implementers("gateway_turn_recorded"))
+
+    def lifespans(self, **opened: Any) -> list[tuple[str, AbstractAsyncContextManager[object]]]:
+        """What plugins do for as long as the gateway is open, with how messages name each plugin; takes the hook's parameters."""
+        answers = self._each("gateway_lifespan", AbstractAsyncContextManager, **opened)  # type: ignore[type-abstract]  # isinstance
+        return [(plugin.label, one) for plugin, one, _ in answers if one is not None]
+
     # how they are asked
 
     def _demand(
@@ -283,9 +299,14 @@ class HookCalls:
             with patience(HOOK_S):
                 answer = caller(**arguments)
         finally:
-            if self._trace:
+            took_s = perf_counter() - start
+            if self._trace or took_s >= SLOW_S:
                 asked = ",".join(impl.plugin_name for impl in reversed(caller.get_hookimpls())) or plugin.key
-                print(f"{hook} {asked} {(perf_counter() - start) * 1000:.3f} ms", file=sys.stderr)
+                if took_s >= SLOW_S:
+                    level = logging.DEBUG if hook in MAY_BLOCK else logging.WARNING
+                    log.log(level, "%s took %.1f s in %s (asked: %s)", plugin.label, took_s, hook, asked)
+                if self._trace:
+                    print(f"{hook} {asked} {took_s * 1000:.3f} ms", file=sys.stderr)
         if caller.spec is None or caller.spec.opts.get("firstresult"):
             return answer
         if not isinstance(answer, list):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
@@ -140,7 +142,7 @@ class Reviews:
             await context.progress(f"{turn.reviewer}: waiting for a place")
         try:
             said, writes = "", False
-            async for event in self._gateway.supervisor.watch(job):
+            async for event in self._gateway.jobs.events(job):
                 if event.kind is EventKind.SESSION or not event.text.strip():
                     continue
                 said = (said + event.text)[-_SHOWN:] if event.kind is EventKind.TEXT else ""
@@ -165,6 +167,13 @@ class Reviews:
                 await anyio.sleep(_LOOK_ROUND_S)
         finally:
             _OF_GATEWAY.pop(self._gateway, None)
+
+
+@asynccontextmanager
+async def recovering(gateway: Gateway) -> AsyncIterator[None]:
+    """Look after runs from the beginning, also when nobody asks for one."""
+    reviews_of(gateway)
+    yield
 
 
 #: Of the open gateways of this process.
