@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,9 @@ class Gateway:
         """Stop looking after jobs; the runs go on. Its tasks are over."""
         if hasattr(self, "jobs"):
             self.jobs.close()
-        await to_thread.run_sync(self.observers.close)
+        if self.observers.is_open:
+            with suppress(RuntimeError):  # without a free thread nobody waits for observers
+                await to_thread.run_sync(self.observers.close)
 
     @property
     def supervisor(self) -> Supervisor:

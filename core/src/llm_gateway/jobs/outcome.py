@@ -145,8 +145,8 @@ def _failure_told(run: FinishedRun, explain: Explain) -> Failure:
 
 
 def _began_another(run: FinishedRun) -> bool:
-    told = run.summary.native_id
-    return not run.resume.fresh and bool(told) and told != run.resume.native_id
+    native_id = run.summary.native_id
+    return not run.resume.fresh and bool(native_id) and native_id != run.resume.native_id
 
 
 def _named(code: str, message: str | None = None) -> Failure:

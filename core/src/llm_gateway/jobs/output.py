@@ -1,7 +1,7 @@
 """The output of one run, read piece by piece: while it grows, and to its end.
 
 A caller who looks at a running job pays for `LOOK_S` of reading at most, however much the agent has printed, and never waits for
-another caller's reading: what is left unread is told with the answer. `finish` alone reads everything.
+another caller's reading: the answer says how much is left unread. `finish` alone reads everything.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class LiveOutput:
 
 async def events_of(live: LiveOutput, changes: AsyncIterator[None]) -> AsyncIterator[Event]:
     """What a run does, as it does it; where reading lags behind, how much is unread, now and then."""
-    seen, told_at = 0, time.monotonic()
+    seen, reported_at = 0, time.monotonic()
     async for _ in changes:
         complete = False
         while not complete:
@@ -211,8 +211,8 @@ async def events_of(live: LiveOutput, changes: AsyncIterator[None]) -> AsyncIter
                 yield event
             if complete:
                 continue
-            if time.monotonic() - told_at > _BEHIND_S:
-                told_at = time.monotonic()
+            if time.monotonic() - reported_at > _BEHIND_S:
+                reported_at = time.monotonic()
                 unread = await to_thread.run_sync(live.unread)
                 yield Event(kind=EventKind.STATUS, text=f"{unread / 1e6:.1f} MB of output not read yet")
             if not news.events:  # another one reads, or reading fails for a while

@@ -51,7 +51,7 @@ class Supervisor:
 
     async def start(self, tasks: TaskGroup) -> None:
         """Take the lease, take over orphans, then listen and prune in the background."""
-        self.peers.register()
+        await to_thread.run_sync(self.peers.register)
         await self.recovery.recover(*await self.store.unfinished())
         tasks.start_soon(self.recovery.listen)
         tasks.start_soon(self.retention.keep_pruning)

@@ -69,7 +69,7 @@ class BoundedThreads:
         def do() -> None:
             try:
                 results.put(work())
-            except Exception as error:  # a plugin's; what cannot be told is not reused
+            except Exception as error:  # a plugin's; a state that is not known is not reused
                 log.warning("%s could not be looked at: %s", name, error)
                 results.put(None)
 

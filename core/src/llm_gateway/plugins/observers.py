@@ -1,4 +1,4 @@
-"""Tells observers what happened, in order, in a thread of its own: a slow observer holds up no caller."""
+"""Calls observers, in order, in a thread of their own: a slow observer holds up no caller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm_gateway.plugins.calls import HookCalls
 
 log = logging.getLogger("llm_gateway.plugins")
 
-#: How much may wait for the observers; what comes after it is not told.
+#: How many events may wait for the observers; those that come after them are left out.
 _MOST_WAITING = 10_000
 #: How long closing waits for observers to take in what is left, in seconds.
 _CLOSE_S = 10.0
@@ -36,8 +36,13 @@ class Observers:
         """Tell that a turn was recorded."""
         self._tell(partial(self._calls.turn_recorded, record))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anything was told, so that there is something to close."""
+        return self._thread is not None
+
     def close(self) -> None:
-        """Wait until everything is told, but not for an observer that hangs. Blocking."""
+        """Wait until the observers have every event, but not for one that hangs. Blocking."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -66,7 +71,7 @@ class Observers:
         thread = threading.Thread(target=self._work, name="llm-gateway-observers", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no thread is free: told where it happened
+        except RuntimeError:  # no thread is free: called where it happened
             return False
         self._thread = thread
         return True
