@@ -57,26 +57,26 @@ async def open_gateway(
 async def lifespans(gateway: GatewayApi, *, serving: bool) -> AsyncIterator[None]:
     """Have plugins live as long as this block; they end in the opposite order. One that fails is logged and left out."""
     async with AsyncExitStack() as stack:
-        for name, lifespan in gateway.host.lifespans(gateway=gateway, serving=serving):
-            if await _enter(name, lifespan):
-                stack.push_async_callback(_leave, name, lifespan)
+        for plugin, lifespan in gateway.host.lifespans(gateway=gateway, serving=serving):
+            if await _enter(gateway.host, plugin, lifespan):
+                stack.push_async_callback(_leave, gateway.host, plugin, lifespan)
         yield
 
 
-async def _enter(name: str, lifespan: AbstractAsyncContextManager[object]) -> bool:
+async def _enter(host: PluginHost, plugin: str, lifespan: AbstractAsyncContextManager[object]) -> bool:
     try:
         await lifespan.__aenter__()
     except Exception as error:  # a plugin's
-        log.exception("%s failed as the gateway opened: %s", name, error)
+        log.exception("%s failed as the gateway opened: %s", host.label(plugin), error)
         return False
     return True
 
 
-async def _leave(name: str, lifespan: AbstractAsyncContextManager[object]) -> None:
+async def _leave(host: PluginHost, plugin: str, lifespan: AbstractAsyncContextManager[object]) -> None:
     try:
         await lifespan.__aexit__(None, None, None)
     except Exception as error:  # a plugin's; the gateway closes all the same
-        log.exception("%s failed as the gateway closed: %s", name, error)
+        log.exception("%s failed as the gateway closed: %s", host.label(plugin), error)
 
 
 def find_plugins(

@@ -186,9 +186,9 @@ class HookCalls:
         return bool(self._implementers("gateway_job_changed") or self._implementers("gateway_turn_recorded"))
 
     def lifespans(self, **opened: Any) -> list[tuple[str, AbstractAsyncContextManager[object]]]:
-        """What plugins do for as long as the gateway is open, with how messages name each plugin; takes the hook's parameters."""
+        """What plugins do for as long as the gateway is open, each with its plugin's key; takes the hook's parameters."""
         answers = self._each("gateway_lifespan", AbstractAsyncContextManager, **opened)  # type: ignore[type-abstract]  # isinstance
-        return [(plugin.label, one) for plugin, one, _ in answers if one is not None]
+        return [(plugin.key, one) for plugin, one, _ in answers if one is not None]
 
     # how they are asked
 
