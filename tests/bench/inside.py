@@ -18,7 +18,7 @@ from anyio import to_thread
 from llm_gateway_bench_provider import command
 
 from llm_gateway import CallContext, Gateway
-from llm_gateway.gateway import open_gateway
+from llm_gateway.opening import open_gateway
 from tests.bench.world import bare
 
 CONTEXT = CallContext()

@@ -22,8 +22,11 @@ from typing import Any
 import anyio
 
 import llm_gateway_engine_local
-from llm_gateway import CallContext, Gateway
-from llm_gateway.gateway import open_gateway
+from llm_gateway import CallContext
+from llm_gateway.gateway import Gateway
+from llm_gateway.jobs.conclusion import Concluder
+from llm_gateway.jobs.queue import AdmissionQueue
+from llm_gateway.opening import open_gateway
 from llm_gateway_engine_local.shim.starter import Starter
 from tests.bench.traced_fork_server import Spans, timed
 from tests.bench.world import HERE, World
@@ -37,10 +40,10 @@ STORE = {
     "get_job": "store: how the job stands",
     "mark_fetched": "store: it was handed out (one transaction)",
 }
-#: of the supervisor and the hooks
+#: of the jobs and the hooks
 BLOCKING = {
     "_prepare": "request.json, and what plugins say before the run",
-    "_wind_up": "read the output, judge, what plugins say after the run, reply.txt",
+    "complete": "read the output, judge, what plugins say after the run, reply.txt",
     "tree_state": "the state of the working tree",
 }
 #: of the engine
@@ -57,7 +60,7 @@ def trace(gateway: Gateway) -> Spans:
     for owner, names in ((engine, ENGINE), (engine._launcher, LAUNCHER)):
         for name, step in names.items():
             setattr(owner, name, timed(step, getattr(owner, name), spans))
-    places: list[Any] = [gateway.supervisor, gateway.host]
+    places: list[Any] = [AdmissionQueue, Concluder, gateway.host]
     for name, told in BLOCKING.items():
         place = next(place for place in places if hasattr(place, name))
         setattr(place, name, timed(told, getattr(place, name), spans))

@@ -16,8 +16,9 @@ from typing import Any
 import anyio
 
 from llm_gateway.errors import GatewayError
-from llm_gateway.gateway import Gateway, find_plugins, open_gateway
+from llm_gateway.gateway import Gateway
 from llm_gateway.model.operation import CallContext
+from llm_gateway.opening import find_plugins, open_gateway
 
 
 async def answer(gateway: Gateway, call: dict[str, Any]) -> None:
@@ -55,12 +56,12 @@ async def main() -> None:
         return
     begun = time.monotonic()
     async with open_gateway(found=found) as gateway:
-        tell({"event": "open", "owner": gateway.supervisor.owner, "took_s": time.monotonic() - begun})
+        tell({"event": "open", "owner": gateway.jobs.owner, "took_s": time.monotonic() - begun})
         async with anyio.create_task_group() as tasks:
             async for line in lines:
                 tasks.start_soon(answer, gateway, json.loads(line))
             tasks.cancel_scope.cancel()
-        await gateway.supervisor.drained()  # as `serve` does: what was accepted is started before we leave
+        await gateway.jobs.drained()  # as `serve` does: what was accepted is started before we leave
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import anyio
 import uvicorn
 from anyio import to_thread
 
-from llm_gateway.gateway import find_plugins, open_gateway
+from llm_gateway.opening import find_plugins, open_gateway
 from llm_gateway_transport_mcp.server import build_server
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

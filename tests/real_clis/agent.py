@@ -29,7 +29,7 @@ from llm_gateway import (
     Summary,
     new_session_id,
 )
-from llm_gateway.dispatch.invocation import run_environment
+from llm_gateway.planning.invocation import run_environment
 from llm_gateway.plugins import PluginHost
 
 RUN_S = 120.0

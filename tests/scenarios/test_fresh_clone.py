@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}"
 OURS = ("UV_", "XDG_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "LLM_GATEWAY_")
-CHEAP = "ARGS=tests/unit/test_house_distributions.py"
+CHEAP = "ARGS=tests/structure/test_distributions.py"
 
 
 def make(clone: Path, *words: str, **more: str) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from llm_gateway import PluginHost, Prompt, ProviderInfo, Request, in_parents, with_imports
-from llm_gateway.dispatch.admission import dedup_key
-from llm_gateway.dispatch.surroundings import watched_paths
 from llm_gateway.model.request import Accepted
+from llm_gateway.planning.reuse import dedup_key
+from llm_gateway.planning.surroundings import watched_paths
 
 PROGRAMS = {
     "claude": "CLAUDE.md",

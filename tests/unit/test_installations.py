@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from llm_gateway.dispatch.invocation import require_program, run_environment
 from llm_gateway.errors import NotInstalled
 from llm_gateway.installations import clean_path, find_elsewhere, path_for, probe_environment
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.planning.invocation import require_program, run_environment
 
 INFO = ProviderInfo(name="agent", title="Agent", executable="agent", install="get it", postures=(Posture.PROMPTED,))
 

@@ -138,12 +138,12 @@ def test_a_wrapper_that_yields_never_or_twice_is_blamed() -> None:
 def test_every_hook_is_covered_here() -> None:
     """A new hook must be added to one of the lists above, or be one whose answer nobody uses."""
     unused = {"configure", "job_changed", "turn_recorded", "open_store", "open_engine", "open_transport", "settings"}
-    single = {"approve", "price", "annotate", "tree_state", "describe_provider"}
+    single = {"approve", "price", "annotate", "tree_state", "describe_provider", "lifespan"}
     known = unused | single | {*NEEDED, *ADVISED, *GATHERED}
     assert {name.removeprefix("gateway_") for name in HOOKS} <= known
 
 
-@pytest.mark.parametrize("hook", ["price", "annotate", "tree_state"])
+@pytest.mark.parametrize("hook", ["price", "annotate", "tree_state", "lifespan"])
 def test_a_wrapper_around_advice_is_noted_by_its_own_name(hook: str) -> None:
     host = host_with(
         ("extension", "culprit", wrapping(f"gateway_{hook}", lambda answer: object())),
@@ -152,9 +152,31 @@ def test_a_wrapper_around_advice_is_noted_by_its_own_name(hook: str) -> None:
     {
         "price": lambda: host.price(None, "parrot", None),  # type: ignore[arg-type]  # nobody looks at it
         "tree_state": lambda: host.tree_state(["/"], Budget(seconds=1, most_bytes=1)),
+        "lifespan": lambda: host.lifespans(gateway=None, serving=True),
         "annotate": lambda: host.annotate(gateway=None, record=None, earlier=(), request=None, reply=""),
     }[hook]()
     assert [problem.partition(":")[0] for problem in host.problems] == ["plugin culprit"]
+
+
+def test_the_wrapper_that_was_registered_last_is_the_outermost_but_for_those_that_say_otherwise() -> None:
+    order: list[str] = []
+
+    def noting(name: str, **marks: bool) -> object:
+        def gateway_price(self: object) -> Any:
+            order.append(name)
+            return (yield)
+
+        return type("Noting", (), {"gateway_price": hookimpl(wrapper=True, **marks)(gateway_price)})()
+
+    host = host_with(
+        ("policy", "outermost", noting("outermost", tryfirst=True)),
+        ("policy", "first", noting("first")),
+        ("extension", "innermost", noting("innermost", trylast=True)),
+        ("extension", "last", noting("last")),
+        ("extension", "good", implementing("gateway_price", None)),
+    )
+    host.price(None, "parrot", None)  # type: ignore[arg-type]  # nobody looks at it
+    assert order == ["outermost", "last", "first", "innermost"]
 
 
 @pytest.mark.parametrize("hook", ["store", "engine", "transport"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway.job_files import keep_reply, read_reply
+from llm_gateway.jobs.job_files import keep_reply, read_reply
 
 TEXTS = {
     "bytes": "one line\r\nand another\n" * 40,

@@ -1,28 +1,28 @@
-"""The gateway: connects the plugin host, store, engine and settings, and is passed to transports. No globals."""
+"""The gateway: wiring only. It connects plugin host, store, engine and settings; others see it as `GatewayApi`. No globals."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
+from anyio import to_thread
 from anyio.abc import TaskGroup
 from pydantic import BaseModel
 
 import llm_gateway
-from llm_gateway.dispatch.surroundings import BoundedThreads
 from llm_gateway.errors import StoreUnavailable
+from llm_gateway.jobs.supervisor import Supervisor
+from llm_gateway.jobs.wiring import make_supervisor
 from llm_gateway.model.operation import CallContext, Operation, PromptTemplate, Resource
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import McpServer
 from llm_gateway.model.store import Limits
-from llm_gateway.operations.requests import RESERVED
 from llm_gateway.operations.surface import collect
 from llm_gateway.operations.validation import check
-from llm_gateway.supervisor import Supervisor
+from llm_gateway.plugins.observers import Observers
 
 if TYPE_CHECKING:
     from llm_gateway.plugins import PluginHost
@@ -44,6 +44,8 @@ class Gateway:
 
     #: For background tasks that run until the gateway closes. An exception in a task closes the gateway.
     tasks: TaskGroup
+    #: Submitting, waiting for and ending jobs. There from `begin` on, as `tasks` is.
+    jobs: Supervisor
 
     def __init__(self, settings: Settings, host: PluginHost, environ: Mapping[str, str]) -> None:
         self.settings = settings
@@ -70,8 +72,40 @@ class Gateway:
         self.instructions = _INSTRUCTIONS.format(
             later=_LATER if self.defers else "", providers=", ".join(sorted(self.providers)) or "none installed"
         )
-        self.looks = BoundedThreads()
-        self.supervisor = Supervisor(self)
+        self.observers = Observers(host)
+
+    async def begin(self, tasks: TaskGroup) -> None:
+        """Start looking after jobs. Store and engine are open.
+
+        :param tasks: what goes on in the background; who cancels it must call `jobs.close` afterwards.
+        """
+        self.tasks = tasks
+        self.jobs = make_supervisor(
+            host=self.host,
+            store=self.store,
+            engine=self.engine,
+            settings=self.settings,
+            environ=self.environ,
+            limits=self.limits,
+            mcp_servers=self.mcp_servers,
+            annotate=partial(self.host.annotate, gateway=self),
+            observers=self.observers,
+            tasks=tasks,
+        )
+        await self.jobs.start(tasks)
+
+    async def end(self) -> None:
+        """Stop looking after jobs; the runs go on. Its tasks are over."""
+        if hasattr(self, "jobs"):
+            self.jobs.close()
+        if self.observers.is_open:
+            with suppress(RuntimeError):  # without a free thread nobody waits for observers
+                await to_thread.run_sync(self.observers.close)
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """An older name of `jobs`."""
+        return self.jobs
 
     async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> BaseModel:
         """Run an operation.
@@ -111,54 +145,3 @@ class Gateway:
         # Some CLIs start their MCP servers with this environment only, so the depth must be in it.
         depth = {"LLM_GATEWAY_DEPTH": str(self.settings.depth + 1)}
         return {name: replace(server, env={**server.env, **depth}) for name, server in servers.items()}
-
-
-@asynccontextmanager
-async def open_gateway(
-    environ: Mapping[str, str] | None = None, found: tuple[PluginHost, Settings] | None = None
-) -> AsyncIterator[Gateway]:
-    """Find plugins, read settings, open store and engine, and recover unfinished jobs. Closes everything at the end.
-
-    :param found: the result of `find_plugins` for this environment, if the caller has it already.
-
-    Raises SettingsError, PluginError (no store or engine for the configured URL), StoreUnavailable.
-    """
-    from llm_gateway.settings import prepare_home
-
-    variables = dict(os.environ if environ is None else environ)
-    host, settings = found or find_plugins(variables)
-    prepare_home(settings)
-    gateway = Gateway(settings, host, variables)
-    await gateway.store.aopen()  # if this fails, the store leaves nothing open
-    try:
-        await gateway.engine.aopen()
-        async with anyio.create_task_group() as tasks:
-            gateway.tasks = tasks
-            await gateway.supervisor.run()
-            yield gateway
-            tasks.cancel_scope.cancel()
-    finally:
-        with anyio.CancelScope(shield=True):
-            gateway.supervisor.close()
-            await gateway.engine.aclose()
-            await gateway.store.aclose()
-
-
-def find_plugins(
-    environ: Mapping[str, str], more: Iterable[tuple[str, str, object]] = ()
-) -> tuple[PluginHost, Settings]:
-    """Load providers, policies and extensions, and read the settings. Raises SettingsError.
-
-    :param more: plugins without an entry point: kind, name, and the module or object.
-    """
-    from llm_gateway.plugins import PluginHost
-    from llm_gateway.settings import load_settings
-
-    host = PluginHost.discover(environ, reserved=RESERVED)
-    host.load_all()
-    for kind, name, plugin in more:
-        host.register(plugin, kind=kind, name=name)
-    settings = load_settings(environ, host.settings_sections())
-    host.require_policies(settings.approval.required_policies)
-    host.configure(settings.plugins, settings.provider_options)
-    return host, settings

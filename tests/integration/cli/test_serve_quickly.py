@@ -25,7 +25,7 @@ HEAVY = (
     "mcp",
     "pydantic",
     "pluggy",
-    "llm_gateway.gateway",
+    "llm_gateway.opening",
     "re",
     "enum",
     "argparse",

@@ -10,8 +10,9 @@ from typing import Any
 import anyio
 
 from llm_gateway.errors import GatewayError
-from llm_gateway.gateway import Gateway, open_gateway
+from llm_gateway.gateway import Gateway
 from llm_gateway.model.operation import CallContext
+from llm_gateway.opening import open_gateway
 
 
 async def answer(gateway: Gateway, call: dict[str, Any]) -> None:
@@ -31,7 +32,7 @@ def tell(message: dict[str, Any]) -> None:
 
 async def main() -> None:
     async with open_gateway() as gateway, anyio.create_task_group() as tasks:
-        tell({"owner": gateway.supervisor.owner, "pid": os.getpid()})
+        tell({"owner": gateway.jobs.owner, "pid": os.getpid()})
         async for line in anyio.wrap_file(sys.stdin):
             tasks.start_soon(answer, gateway, json.loads(line))
         tasks.cancel_scope.cancel()

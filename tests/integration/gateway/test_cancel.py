@@ -115,7 +115,7 @@ async def test_canceling_a_waiting_job_ends_it_at_once_and_it_never_runs(home: H
         assert "next" not in told
         assert told["text"] == ""
         await caller.cancel(first)
-        await caller.gateway.supervisor.drained()
+        await caller.gateway.jobs.drained()
     assert not (home.folder(second) / "stdout").exists()
 
 
@@ -184,5 +184,5 @@ async def test_a_gateway_does_not_wait_for_its_job_that_another_one_canceled_in_
         waiting = await caller.start("second", scenario="hang")
         await other.cancel(waiting)
         with anyio.fail_after(10):
-            await caller.gateway.supervisor.drained()
+            await caller.gateway.jobs.drained()
         await caller.cancel(running)

@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from llm_gateway import job_files, supervisor
 from llm_gateway.errors import StoreUnavailable
+from llm_gateway.jobs import conclusion, job_files, queue
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import JobState
 from llm_gateway_engine_local.engine import LocalEngine
@@ -161,7 +161,7 @@ async def test_lesson_18_a_result_is_not_lost_when_it_cannot_be_stored_at_first(
             monkeypatch.setattr(gateway.store, "finish_job", finish_job)
         else:
             write = job_files.keep_reply
-            monkeypatch.setattr(supervisor, "keep_reply", keep_reply)
+            monkeypatch.setattr(conclusion, "keep_reply", keep_reply)
         told = await caller.ask("kept")
         assert len(failures) == 3
         assert (told["status"], told["text"]) == ("completed", "echo: kept")
@@ -208,7 +208,7 @@ async def test_a_store_that_fails_for_a_moment_fails_no_call_that_waits(
 
         monkeypatch.setattr(other.gateway.store, "get_job", get_job)
         job = JobId(await caller.start("patience"))
-        found = await other.gateway.supervisor.wait([job], until_all=True, timeout_s=20)
+        found = await other.gateway.jobs.wait([job], until_all=True, timeout_s=20)
         assert len(failures) == 2
     assert found[job].state is JobState.COMPLETED
 
@@ -245,7 +245,7 @@ async def test_a_store_that_fails_for_a_moment_neither_ends_the_gateway_nor_stop
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures: list[int] = []
-    monkeypatch.setattr(supervisor, "_LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(queue, "RETRY_S", 0.05)
     home.set(limits__running=1)
     async with home.open() as caller:
         claim = caller.gateway.store.claim

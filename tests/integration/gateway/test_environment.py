@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway.dispatch.invocation import BASE_ENVIRONMENT
 from llm_gateway.errors import NotInstalled
+from llm_gateway.planning.invocation import BASE_ENVIRONMENT
 from tests.integration.gateway.world import Caller, Home, refused
 
 pytestmark = pytest.mark.anyio

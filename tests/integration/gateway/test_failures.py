@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from llm_gateway.dispatch.submit import submit
 from llm_gateway.errors import ERRORS, NotInstalled
-from llm_gateway.model.request import Ask, Prompt, Request
+from llm_gateway.model.request import Prompt, Request, SubmitRequest
 from tests.integration.gateway.world import Home, refused
 
 pytestmark = pytest.mark.anyio
@@ -111,12 +110,12 @@ async def test_a_silent_run_is_ended_after_its_idle_time(home: Home) -> None:
             working_dir=str(home.work),
             idle_timeout_s=0.5,
         )
-        ask = Ask(request=request, dir_given=True, options_given={"scenario": "hang"})
-        admission = await submit(caller.gateway, ask)
+        ask = SubmitRequest(request=request, dir_given=True, options_given={"scenario": "hang"})
+        admission = await caller.gateway.jobs.submit(ask)
         await caller.wait(admission.job.id)
         told = await caller.result(admission.job.id)
         talking = options.model_copy(update={"scenario": "steps", "amount": 4, "delay_ms": 200})
-        admission = await submit(caller.gateway, replace(ask, request=replace(request, options=talking)))
+        admission = await caller.gateway.jobs.submit(replace(ask, request=replace(request, options=talking)))
         await caller.wait(admission.job.id)
         assert (await caller.result(admission.job.id))["status"] == "completed"
     assert (told["status"], told["error"]["code"]) == ("failed", "idle_timeout")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from llm_gateway import CallContext
-from llm_gateway.gateway import open_gateway
+from llm_gateway.opening import open_gateway
 from llm_gateway_transport_mcp.tools import listing
 from tests.integration.gateway.world import Home
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from llm_gateway.errors import ApprovalDenied
 from llm_gateway.model.posture import Posture
 from tests.integration.gateway.test_approval import answering
 from tests.integration.gateway.test_sessions import opening
-from tests.integration.gateway.world import Home, refused
+from tests.integration.gateway.world import Home, redescribe, refused
 
 pytestmark = pytest.mark.anyio
 MANAGED = {"approvalStrategy": "mcp_managed"}
@@ -45,8 +44,7 @@ async def test_a_spelling_of_a_posture_is_not_said_again(home: Home) -> None:
         return Posture.WORKSPACE_WRITE if options.scenario == "steps" else None
 
     async with home.open() as caller:
-        gateway = caller.gateway
-        gateway.providers = {"echo": replace(gateway.providers["echo"], posture_of=posture_of)}
+        redescribe(caller.gateway, "echo", posture_of=posture_of)
         session = (await caller.ask("begin", scenario="steps", delayMs=1))["gatewaySessionId"]
         told = await caller.ask("look", sessionId=session, posture="read_only")
     accepted = json.loads((home.folder(told["jobId"]) / "request.json").read_text())

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from llm_gateway.retention import prune
 from tests.integration.gateway.world import Home
 
 pytestmark = pytest.mark.anyio
@@ -18,9 +17,9 @@ async def test_jobs_records_and_folders_go_together_after_their_time(home: Home)
     async with home.open() as caller:
         told = await caller.ask("old")
         running = await caller.start("running", scenario="hang")
-        await prune(caller.gateway, datetime.now(timezone.utc) + timedelta(days=1))
+        await caller.gateway.jobs.retention.prune(datetime.now(timezone.utc) + timedelta(days=1))
         assert len(await caller.jobs()) == 2
-        await prune(caller.gateway, datetime.now(timezone.utc) + timedelta(days=3))
+        await caller.gateway.jobs.retention.prune(datetime.now(timezone.utc) + timedelta(days=3))
         assert [job["id"] for job in await caller.jobs()] == [running]
         assert await caller.gateway.store.list_records() == []
         assert home.folders() == [running]
@@ -39,5 +38,5 @@ async def test_folders_that_belong_to_no_job_go_too_and_strange_ones_stop_nothin
             os.utime(folder, (long_ago, long_ago))
         fresh = home.folder("job-just-now")
         fresh.mkdir()
-        await prune(caller.gateway, datetime.now(timezone.utc))
+        await caller.gateway.jobs.retention.prune(datetime.now(timezone.utc))
     assert home.folders() == sorted([told["jobId"], "job-just-now", "not a job id"])

@@ -18,7 +18,7 @@ import pytest
 
 from llm_gateway import Job, JobId, JobState, Posture
 from llm_gateway.operations.answers import reuse_note
-from tests.integration.gateway.world import Caller, Home
+from tests.integration.gateway.world import Caller, Home, redescribe
 
 pytestmark = pytest.mark.anyio
 
@@ -169,12 +169,10 @@ async def test_what_lies_in_added_directories_counts(home: Home, tmp_path: Path)
     assert first["jobId"] != second["jobId"] == third["jobId"]
 
 
-async def test_the_programs_own_files_count(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_programs_own_files_count(home: Home, tmp_path: Path) -> None:
     settings = tmp_path / "settings.json"
     async with home.open() as caller:
-        providers = caller.gateway.providers
-        known = replace(providers["echo"], config_files=lambda environ, working_dir: [str(settings)])
-        monkeypatch.setattr(caller.gateway, "providers", {**providers, "echo": known})
+        redescribe(caller.gateway, "echo", config_files=lambda environ, working_dir: [str(settings)])
         jobs = [(await caller.ask("same"))["jobId"] for _ in range(2)]
         settings.write_text("{}")
         jobs += [(await caller.ask("same"))["jobId"] for _ in range(2)]

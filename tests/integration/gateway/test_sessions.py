@@ -12,7 +12,7 @@ import pytest
 from llm_gateway.errors import InvalidRequest, SessionBusy, SessionNotFound
 from llm_gateway.model.ids import JobId, SessionId
 from llm_gateway.model.posture import Posture
-from tests.integration.gateway.world import Caller, Home, refused
+from tests.integration.gateway.world import Caller, Home, redescribe, refused
 
 pytestmark = pytest.mark.anyio
 NOBODYS = "00000000-0000-4000-8000-000000000000"
@@ -171,8 +171,7 @@ async def test_a_later_turn_may_ask_for_another_posture_than_the_first_one_spell
         return Posture.WORKSPACE_WRITE if options.scenario == "steps" else None
 
     async with home.open() as caller:
-        gateway = caller.gateway
-        gateway.providers = {"echo": replace(gateway.providers["echo"], posture_of=posture_of)}
+        redescribe(caller.gateway, "echo", posture_of=posture_of)
         first = await caller.ask("begin", scenario="steps")
         session = first["gatewaySessionId"]
         same = await caller.ask("on", sessionId=session)

@@ -12,8 +12,8 @@ import anyio
 import pytest
 import tomli
 
-from llm_gateway.gateway import open_gateway
 from llm_gateway.model.operation import CallContext
+from llm_gateway.opening import open_gateway
 from llm_gateway.settings import SettingsError
 from llm_gateway_transport_mcp.tools import listing_bytes
 from tests.integration.gateway.world import Home

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from llm_gateway import hookimpl
 from llm_gateway.errors import ApprovalDenied, ApprovalNeeded, ProviderFailed
 from llm_gateway.model.operation import AskHuman
-from tests.integration.gateway.world import Home, refused
+from tests.integration.gateway.world import Home, redescribe, refused
 
 pytestmark = pytest.mark.anyio
 MANAGED = {"approvalStrategy": "mcp_managed"}
@@ -78,12 +77,11 @@ async def test_the_gateways_home_and_settings_are_sensitive_places(home: Home, t
 
 async def test_a_provider_that_does_not_say_what_its_tools_open_opens_no_file(home: Home) -> None:
     async with home.open() as caller:
-        gateway = caller.gateway
-        gateway.providers = {"echo": replace(gateway.providers["echo"], opens=None)}
+        redescribe(caller.gateway, "echo", opens=None)
         await refused(ApprovalDenied, caller.ask(allowedTools=["Read"], **MANAGED))
-        gateway.providers = {"echo": replace(gateway.providers["echo"], opens=lambda request: [])}
+        redescribe(caller.gateway, "echo", opens=lambda request: [])
         await refused(ApprovalDenied, caller.ask(allowedTools=["Read"], **MANAGED))
-        gateway.providers = {"echo": replace(gateway.providers["echo"], opens=lambda request: 1 // 0)}
+        redescribe(caller.gateway, "echo", opens=lambda request: 1 // 0)
         await refused(ProviderFailed, caller.ask(allowedTools=["Read"], **MANAGED))
 
 

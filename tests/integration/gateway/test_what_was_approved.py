@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from llm_gateway import Decision, Posture, Verdict, hookimpl
-from llm_gateway.dispatch.approval import answered_before
 from llm_gateway.model.ids import JobId
+from llm_gateway.planning.approval import answered_before
 from tests.integration.gateway.world import Answer, Caller, Home
 
 pytestmark = pytest.mark.anyio

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ import pytest
 from anyio.streams.text import TextReceiveStream
 
 from llm_gateway.errors import ERRORS, GatewayError
-from llm_gateway.gateway import Gateway, open_gateway
+from llm_gateway.gateway import Gateway
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.operation import AskHuman, CallContext, Progress
+from llm_gateway.opening import open_gateway
 
 PATIENCE_S = 60.0
 Answer = dict[str, Any]
@@ -207,8 +209,16 @@ class Home:
 async def clear(gateway: Gateway) -> None:
     """Cancel what has not ended."""
     for job in await gateway.store.unfinished():
-        await gateway.supervisor.cancel(job)
-        await gateway.supervisor.wait([job.id], until_all=True, timeout_s=20)
+        await gateway.jobs.cancel(job)
+        await gateway.jobs.wait([job.id], until_all=True, timeout_s=20)
+
+
+def redescribe(gateway: Gateway, name: str, **facts: Any) -> None:
+    """Have a provider describe itself otherwise from now on."""
+    known = dict(gateway.providers)
+    known[name] = replace(known[name], **facts)
+    gateway.providers = known
+    gateway.host._providers = known  # a loaded plugin cannot be loaded again
 
 
 async def refused(kind: type[GatewayError], call: Any) -> GatewayError:

@@ -20,7 +20,7 @@ from llm_gateway.cli.piped import all_of_stdin, piped_text
 from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import is_terminal, say, say_json
 from llm_gateway.errors import GatewayError
-from llm_gateway.gateway import Gateway
+from llm_gateway.model.gateway_api import GatewayApi
 from llm_gateway.model.ids import JobId
 
 
@@ -59,7 +59,7 @@ def request_arguments(options: argparse.Namespace) -> dict[str, Any]:
     return arguments
 
 
-async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[str, Any]) -> int:
+async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict[str, Any]) -> int:
     provider = options.provider
     if provider not in gateway.providers:
         near = get_close_matches(provider, list(gateway.providers), n=1)
@@ -99,7 +99,7 @@ async def _ask(gateway: Gateway, options: argparse.Namespace, arguments: dict[st
     return show_answer(result)
 
 
-async def _detach(gateway: Gateway, accepted: dict[str, Any], *, as_json: bool) -> int:
+async def _detach(gateway: GatewayApi, accepted: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
         say_json(accepted)
     else:
@@ -108,7 +108,7 @@ async def _detach(gateway: Gateway, accepted: dict[str, Any], *, as_json: bool) 
             say(f"llm-gateway: {accepted['reused']}", sys.stderr)
     if accepted["job"]["status"] == "queued" and is_terminal(sys.stderr):
         say("the job is queued; after Ctrl-C the next gateway of this home starts it", sys.stderr)
-    await gateway.supervisor.drained()
+    await gateway.jobs.drained()
     return Exit.OK
 
 

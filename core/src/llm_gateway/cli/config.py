@@ -12,7 +12,7 @@ from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.masking import masked_env, masked_url, plain
 from llm_gateway.cli.running import log_to_stderr, log_warnings
 from llm_gateway.cli.screen import say, say_json, table
-from llm_gateway.gateway import find_plugins
+from llm_gateway.opening import find_plugins
 from llm_gateway.settings import Settings
 from llm_gateway.settings.keys import keys
 

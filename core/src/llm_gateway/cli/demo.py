@@ -31,7 +31,7 @@ from llm_gateway.cli.running import run_async
 from llm_gateway.cli.screen import one_line, say, say_json, state, styled
 from llm_gateway.cli.versions import look_at_provider
 from llm_gateway.files import make_private
-from llm_gateway.gateway import find_plugins
+from llm_gateway.opening import find_plugins
 
 _IMITATION = "echo"
 #: Parameters of the echo provider: it runs for about four seconds and reports its steps.

@@ -83,13 +83,13 @@ def demo_environment(home: Path, *, fresh: bool) -> dict[str, str]:
 
 async def cancel_all(environ: Mapping[str, str]) -> None:
     """Cancel the jobs that still run in the home after an interrupted demo."""
-    from llm_gateway.gateway import open_gateway
+    from llm_gateway.opening import open_gateway
 
     async with open_gateway(environ) as gateway:
         jobs = await gateway.store.unfinished()
         for job in jobs:
-            await gateway.supervisor.cancel(job)
-        await gateway.supervisor.wait([job.id for job in jobs], until_all=True, timeout_s=15)
+            await gateway.jobs.cancel(job)
+        await gateway.jobs.wait([job.id for job in jobs], until_all=True, timeout_s=15)
 
 
 def is_running(pid: int | None) -> bool:

@@ -9,7 +9,7 @@ import anyio
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.screen import one_line, say, styled
 from llm_gateway.errors import GatewayError
-from llm_gateway.gateway import Gateway
+from llm_gateway.model.gateway_api import GatewayApi
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Event, EventKind
 
@@ -18,25 +18,25 @@ _LAST_EVENTS_S = 2.0
 _MARKS = {EventKind.TOOL: "▸", EventKind.STATUS: "·", EventKind.TEXT: " "}
 
 
-async def follow(gateway: Gateway, job: Job, *, show: bool) -> None:
+async def follow(gateway: GatewayApi, job: Job, *, show: bool) -> None:
     """Wait for the end of a job. With `show`, print on stderr what its agent does."""
     async with anyio.create_task_group() as tasks:
         seen = anyio.Event()
         if show:
             tasks.start_soon(_show, gateway, job, seen)
-        await gateway.supervisor.wait([job.id], until_all=True, timeout_s=None)
+        await gateway.jobs.wait([job.id], until_all=True, timeout_s=None)
         if show:
             with anyio.move_on_after(_LAST_EVENTS_S):
                 await seen.wait()
         tasks.cancel_scope.cancel()
 
 
-async def _show(gateway: Gateway, job: Job, seen: anyio.Event) -> None:
+async def _show(gateway: GatewayApi, job: Job, seen: anyio.Event) -> None:
     if job.state is JobState.QUEUED:
         say(styled("· queued", "dim", sys.stderr), sys.stderr)
     try:
         if job.provider in gateway.providers:
-            async for event in gateway.supervisor.watch(job):
+            async for event in gateway.jobs.events(job):
                 _show_event(event)
     except GatewayError:  # its job files are deleted; the reply is stored elsewhere
         pass

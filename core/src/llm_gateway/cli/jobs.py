@@ -16,7 +16,7 @@ from llm_gateway.cli.following import exit_of_status, follow
 from llm_gateway.cli.parsing import duration_s
 from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import say, say_json, shown, table
-from llm_gateway.gateway import Gateway
+from llm_gateway.model.gateway_api import GatewayApi
 from llm_gateway.model.ids import JobId
 
 _WAIT_MS = 50_000
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     return with_gateway(lambda gateway: _VERBS[options.verb](gateway, options))
 
 
-async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _list(gateway: GatewayApi, options: argparse.Namespace) -> int:
     given = {"status": options.status, "provider": options.provider, "limit": options.limit}
     found = await call(gateway, "llm_job_list", {name: value for name, value in given.items() if value is not None})
     if options.json:
@@ -39,7 +39,7 @@ async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _show(gateway: GatewayApi, options: argparse.Namespace) -> int:
     found = await call(gateway, "llm_job_status", {"jobId": options.job})
     if options.json:
         say_json(found)
@@ -54,7 +54,7 @@ async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _tail(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _tail(gateway: GatewayApi, options: argparse.Namespace) -> int:
     await call(gateway, "llm_job_status", {"jobId": options.job})  # raises for an unknown id
     job = await gateway.store.get_job(JobId(options.job))
     if job is not None:
@@ -62,7 +62,7 @@ async def _tail(gateway: Gateway, options: argparse.Namespace) -> int:
     return show_answer(await call(gateway, "llm_job_result", {"jobId": options.job}))
 
 
-async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _wait(gateway: GatewayApi, options: argparse.Namespace) -> int:
     deadline = None if options.timeout is None else time.monotonic() + duration_s(options.timeout)
     ids = list(dict.fromkeys(options.job))
     while True:
@@ -84,7 +84,7 @@ async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
     return max(exit_of_status(job["status"]) for job in ended)
 
 
-async def _cancel(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _cancel(gateway: GatewayApi, options: argparse.Namespace) -> int:
     found = await call(gateway, "llm_job_cancel", {"jobId": options.job})
     if options.json:
         say_json(found)
@@ -93,7 +93,7 @@ async def _cancel(gateway: Gateway, options: argparse.Namespace) -> int:
     return Exit.OK if found["job"]["status"] in _TERMINAL else Exit.UNFINISHED
 
 
-async def _result(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _result(gateway: GatewayApi, options: argparse.Namespace) -> int:
     if options.raw:
         return await _raw(gateway, options.job, options.raw)
     found = await call(gateway, "llm_job_result", {"jobId": options.job})
@@ -111,7 +111,7 @@ async def _result(gateway: Gateway, options: argparse.Namespace) -> int:
     return show_answer({**found, "text": "".join(pages), "warnings": warnings})
 
 
-async def _raw(gateway: Gateway, job_id: str, stream: str) -> int:
+async def _raw(gateway: GatewayApi, job_id: str, stream: str) -> int:
     """Copy the output of the agent's program to stdout, page by page, unchanged."""
     offset = 0
     while True:
@@ -148,7 +148,7 @@ def _rows(jobs: list[dict[str, Any]]) -> None:
     table(head, rows, state_column=1)
 
 
-_VERBS: dict[str, Callable[[Gateway, argparse.Namespace], Awaitable[int]]] = {
+_VERBS: dict[str, Callable[[GatewayApi, argparse.Namespace], Awaitable[int]]] = {
     "list": _list,
     "show": _show,
     "tail": _tail,

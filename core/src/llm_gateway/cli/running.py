@@ -13,8 +13,9 @@ import anyio
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError
-from llm_gateway.gateway import Gateway, open_gateway
+from llm_gateway.model.gateway_api import GatewayApi
 from llm_gateway.model.operation import AskHuman, CallContext
+from llm_gateway.opening import open_gateway
 from llm_gateway.settings import Settings
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -69,7 +70,7 @@ def run_async(work: Callable[[Scopes], Awaitable[int]], *, interrupted: int = Ex
 
 
 async def call(
-    gateway: Gateway, name: str, arguments: Mapping[str, Any], ask: AskHuman | None = None
+    gateway: GatewayApi, name: str, arguments: Mapping[str, Any], ask: AskHuman | None = None
 ) -> dict[str, Any]:
     """Run an operation for the user of this machine. Returns the answer in wire format. Raises UsageError if it does not exist."""
     if name not in gateway.operations:
@@ -79,7 +80,7 @@ async def call(
     return found
 
 
-def with_gateway(work: Callable[[Gateway], Awaitable[int]]) -> int:
+def with_gateway(work: Callable[[GatewayApi], Awaitable[int]]) -> int:
     """Open the gateway of this home and run `work` with it."""
     log_to_stderr()
 
@@ -91,7 +92,7 @@ def with_gateway(work: Callable[[Gateway], Awaitable[int]]) -> int:
                 scopes.append(scope)
                 code = await work(gateway)
             with anyio.move_on_after(_START_S if scope.cancelled_caught else 0):
-                await gateway.supervisor.drained()  # a job that was just accepted gets its process
+                await gateway.jobs.drained()  # a job that was just accepted gets its process
         return code
 
     return run_async(run_work)

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.running import Scopes, log_to_stderr, log_warnings, run_async
-from llm_gateway.gateway import Gateway, find_plugins, open_gateway
+from llm_gateway.model.gateway_api import GatewayApi
+from llm_gateway.opening import find_plugins, open_gateway
 
 _M_ARENA_MAX = -8  #: of glibc's malloc.h
 
@@ -25,13 +26,13 @@ def run(arguments: argparse.Namespace) -> int:
         preload()
 
     async def serve(_scopes: Scopes) -> int:
-        async with open_gateway(os.environ, found) as gateway:
+        async with open_gateway(os.environ, found, serving=not arguments.prime) as gateway:
             log_warnings(settings)
             if arguments.prime:
                 await getattr(transport, "prime", _nothing)(gateway)
                 return Exit.OK
             await transport.serve(gateway)
-            await gateway.supervisor.drained()  # start all accepted jobs before the process exits
+            await gateway.jobs.drained()  # start all accepted jobs before the process exits
         return Exit.OK
 
     return run_async(serve, interrupted=Exit.OK)
@@ -45,5 +46,5 @@ def _share_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
-async def _nothing(_gateway: Gateway) -> None:
+async def _nothing(_gateway: GatewayApi) -> None:
     """Do nothing: this transport has nothing to prepare."""

@@ -11,7 +11,7 @@ from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import UsageError
 from llm_gateway.cli.running import call, with_gateway
 from llm_gateway.cli.screen import say, say_json, shown, table
-from llm_gateway.gateway import Gateway
+from llm_gateway.model.gateway_api import GatewayApi
 
 _NONE = "none"
 
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     return with_gateway(lambda gateway: _VERBS[options.verb](gateway, options))
 
 
-async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _list(gateway: GatewayApi, options: argparse.Namespace) -> int:
     found = await call(gateway, "session_list", _given(provider=options.provider, limit=options.limit))
     if options.json:
         say_json(found)
@@ -49,7 +49,7 @@ async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _show(gateway: GatewayApi, options: argparse.Namespace) -> int:
     found = await call(gateway, "session_get", {"sessionId": options.session})
     if options.json:
         say_json(found)
@@ -70,7 +70,7 @@ async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _use(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _use(gateway: GatewayApi, options: argparse.Namespace) -> int:
     wanted = None if options.session == _NONE else options.session
     provider = options.provider
     if wanted is not None and provider is None:
@@ -87,7 +87,7 @@ async def _use(gateway: Gateway, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _delete(gateway: Gateway, options: argparse.Namespace) -> int:
+async def _delete(gateway: GatewayApi, options: argparse.Namespace) -> int:
     result: dict[str, list[str]] = {"deleted": [], "busy": []}
     if options.all:
         result = await call(gateway, "session_clear_all", _given(provider=options.provider))
@@ -109,7 +109,7 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-_VERBS: dict[str, Callable[[Gateway, argparse.Namespace], Awaitable[int]]] = {
+_VERBS: dict[str, Callable[[GatewayApi, argparse.Namespace], Awaitable[int]]] = {
     "list": _list,
     "show": _show,
     "use": _use,

@@ -14,10 +14,10 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from llm_gateway.dispatch.invocation import Program, environment_for, require_program, run_environment
 from llm_gateway.errors import NotInstalled
 from llm_gateway.installations import probe_environment
 from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.planning.invocation import Program, environment_for, require_program, run_environment
 from llm_gateway.settings import Settings
 from llm_gateway.settings.model import ProviderSection
 

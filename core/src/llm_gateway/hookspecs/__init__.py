@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from llm_gateway.hookspecs import judgement, places, providers, surface
+from llm_gateway.hookspecs import judgement, lifespan, places, providers, surface
 from llm_gateway.hookspecs.marks import API_VERSION, OWNER, PROJECT, REQUIRED, hookimpl
 
 __all__ = ["API_VERSION", "AREAS", "HOOKS", "OWNER", "PROJECT", "REQUIRED", "hookimpl"]
 
-AREAS = (providers, judgement, places, surface)
+AREAS = (providers, judgement, places, surface, lifespan)
 #: Every hook, in the order of the areas.
 HOOKS: Mapping[str, Callable[..., Any]] = {
     name: spec for area in AREAS for name, spec in vars(area).items() if name.startswith("gateway_")

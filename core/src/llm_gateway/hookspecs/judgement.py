@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llm_gateway.digests import Budget
-    from llm_gateway.gateway import Gateway
+    from llm_gateway.model.gateway_api import GatewayApi
     from llm_gateway.model.record import Annotations, Record, Verdict
     from llm_gateway.model.request import Proposal, Request
     from llm_gateway.model.usage import Cost, Usage
@@ -38,7 +38,7 @@ def gateway_approve(proposal: Proposal) -> Verdict | None:
 
 @hookspec
 def gateway_annotate(
-    gateway: Gateway, record: Record, earlier: Sequence[Record], request: Request | None, reply: str
+    gateway: GatewayApi, record: Record, earlier: Sequence[Record], request: Request | None, reply: str
 ) -> Annotations | None:
     """Annotate a turn: warnings for the caller, cache figures, data to store with the record, counters.
 

@@ -130,7 +130,8 @@ def gateway_mcp_servers() -> Sequence[McpServer]:
 def gateway_job_changed(job: Job) -> None:
     """Observe that a job entered a new state.
 
-    Called after the store has the change, once for each change that this gateway made. An observer that raises is logged and skipped.
+    Called in order, in a thread of the observers, after the store has the change; once for each change that this gateway made.
+    An observer may block: it delays only the other observers. An observer that raises is logged and skipped.
 
     :param job: the job in its new state.
 
@@ -145,7 +146,7 @@ def gateway_job_changed(job: Job) -> None:
 def gateway_turn_recorded(record: Record) -> None:
     """Observe that a turn was recorded.
 
-    Called after the store has the record. An observer that raises is logged and skipped.
+    Called after the store has the record, in the same thread as `gateway_job_changed`. An observer that raises is logged and skipped.
 
     :param record: the flight record: numbers and hashes; text only if a plugin stored it (`record.words`).
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from llm_gateway.gateway import Gateway
+    from llm_gateway.model.gateway_api import GatewayApi
 
 #: progress(message): report what the agent is doing now
 Progress = Callable[[str], Awaitable[None]]
@@ -44,7 +44,7 @@ class Operation:
     params: type[BaseModel]  #: camelCase aliases, extra="forbid"
     result: type[BaseModel]  #: camelCase aliases
     #: handler(gateway, params, context) -> result. Raises GatewayError for an expected failure; must not block.
-    handler: Callable[[Gateway, Any, CallContext], Awaitable[BaseModel]]
+    handler: Callable[[GatewayApi, Any, CallContext], Awaitable[BaseModel]]
     text: Callable[[Any], str] | None = None  #: a result as text; None: the result as JSON
     failed: Callable[[Any], bool] = lambda result: False  #: whether a result reports a failure
     hidden: frozenset[str] = frozenset()  #: parameters that are accepted but not shown (refused with a reason)
@@ -65,7 +65,7 @@ class Resource:
     description: str  #: for the model that chooses a resource
     mime_type: str = "application/json"  #: of the content
     #: read(gateway, variables of the template, context) -> content. Raises GatewayError for an expected failure.
-    read: Callable[[Gateway, Mapping[str, str], CallContext], Awaitable[str]]
+    read: Callable[[GatewayApi, Mapping[str, str], CallContext], Awaitable[str]]
 
     @property
     def is_template(self) -> bool:
@@ -100,13 +100,13 @@ class Command:
     options: Callable[[ArgumentParser], None] = lambda parser: None  #: adds options to its parser
 
     run: Callable[[Namespace], int] | None = None  #: run(parsed arguments), without a gateway
-    work: Callable[[Gateway, Namespace], Awaitable[int]] | None = None  #: gets an open gateway; a signal cancels it
+    work: Callable[[GatewayApi, Namespace], Awaitable[int]] | None = None  #: gets an open gateway; a signal cancels it
 
 
 class Transport(Protocol):
     """Connects callers to an open gateway, over one protocol."""
 
-    async def serve(self, gateway: Gateway) -> None:
+    async def serve(self, gateway: GatewayApi) -> None:
         """Serve callers until they have disconnected. It is cancelled when the gateway must end. The gateway is open."""
 
 

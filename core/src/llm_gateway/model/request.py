@@ -78,7 +78,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class SubmitRequest:
     """What came through the edge. `request` has no MCP servers yet; its unset fields may be filled by the session."""
 
     request: Request

@@ -7,17 +7,15 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from anyio import to_thread
 from pydantic import Field
 
 from llm_gateway.errors import error_for
-from llm_gateway.job_files import keep_only_reply, read_reply
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Reply
 from llm_gateway.operations.validation import Wire, wire_object
 
 if TYPE_CHECKING:
-    from llm_gateway.gateway import Gateway
+    from llm_gateway.model.gateway_api import GatewayApi
 
 #: A longer reply is cut in the answer (and says so), where the caller can come back for the rest.
 MAX_INLINE_CHARS = 1_000_000
@@ -68,7 +66,7 @@ class AsyncResult(Wire):
 
 
 async def answer(
-    gateway: Gateway,
+    gateway: GatewayApi,
     job: Job,
     *,
     deduplicated: bool = False,
@@ -87,9 +85,9 @@ async def answer(
     if ended and job.fetched_at is None:
         await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
         if gateway.settings.jobs.keep_output == "until_fetched":
-            await to_thread.run_sync(keep_only_reply, gateway, job)
+            await gateway.jobs.keep_only_reply(job)
     most = 0 if not ended else max_chars if gateway.defers else -1
-    text = await to_thread.run_sync(read_reply, gateway.supervisor.folder(job.id), reply.text_chars, offset, most)
+    text = await gateway.jobs.reply(job, offset, most)
     later = not ended and gateway.defers
     cut = bool(text) and offset + len(text) < reply.text_chars
     warnings = [*job.notices, *({"code": n.code, "message": n.message, **n.details} for n in reply.notices)]

@@ -11,23 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import anyio
 from pydantic import Field, create_model
 
-from llm_gateway.dispatch.prompt import join_prompt
-from llm_gateway.dispatch.submit import submit
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.operation import CallContext, Operation
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
 from llm_gateway.model.reply import EventKind
-from llm_gateway.model.request import Ask, Request
+from llm_gateway.model.request import Request, SubmitRequest
 from llm_gateway.model.store import Admission
 from llm_gateway.naming import wire_names
 from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, failed, job_view, reply_text, reuse_note
 from llm_gateway.operations.directories import Directory, other_directories, working_directory
 from llm_gateway.operations.validation import Wire
+from llm_gateway.planning.prompt import join_prompt
 
 if TYPE_CHECKING:
-    from llm_gateway.gateway import Gateway
+    from llm_gateway.model.gateway_api import GatewayApi
 
 #: No value may look like a flag to a CLI that reads it.
 _NoFlag = Annotated[str, Field(pattern=r"^[^-\s].*$", max_length=400)]
@@ -125,22 +124,24 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
     return [waiting, background] if defers else [waiting]
 
 
-async def _request(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> RequestResult:
-    admission = await submit(gateway, await _ask(gateway, info, params, context), context.ask)
+async def _request(
+    info: ProviderInfo, gateway: GatewayApi, params: RequestParams, context: CallContext
+) -> RequestResult:
+    admission = await gateway.jobs.submit(await _submit_request(gateway, info, params, context), context.ask)
     try:
         job = await _wait(gateway, admission.job, context)
     except anyio.get_cancelled_exc_class():
         if gateway.settings.jobs.on_client_cancel == "cancel" and not admission.deduplicated:
             with anyio.CancelScope(shield=True):
-                await gateway.supervisor.cancel(admission.job)
+                await gateway.jobs.cancel(admission.job)
         raise
     return await answer(
         gateway, job, deduplicated=admission.deduplicated, reused=_reused(admission), approval=admission.approval
     )
 
 
-async def _start(info: ProviderInfo, gateway: Gateway, params: RequestParams, context: CallContext) -> AsyncResult:
-    admission = await submit(gateway, await _ask(gateway, info, params, context), context.ask)
+async def _start(info: ProviderInfo, gateway: GatewayApi, params: RequestParams, context: CallContext) -> AsyncResult:
+    admission = await gateway.jobs.submit(await _submit_request(gateway, info, params, context), context.ask)
     return AsyncResult(
         job=job_view(admission.job),
         deduplicated=admission.deduplicated,
@@ -156,28 +157,30 @@ def _reused(admission: Admission) -> str | None:
     return reuse_note(admission.job, datetime.now(timezone.utc)) if admission.deduplicated else None
 
 
-async def _wait(gateway: Gateway, job: Job, context: CallContext) -> Job:
+async def _wait(gateway: GatewayApi, job: Job, context: CallContext) -> Job:
     """Wait for the end, or until the deadline; meanwhile tell what the agent does."""
     limit = (gateway.settings.sync_deadline_s or None) if gateway.defers else None
     async with anyio.create_task_group() as tasks:
         if context.progress is not None and not job.state.ended:
             tasks.start_soon(partial(_tell, gateway, job, context))
-        ended = await gateway.supervisor.wait([job.id], until_all=True, timeout_s=limit)
+        ended = await gateway.jobs.wait([job.id], until_all=True, timeout_s=limit)
         tasks.cancel_scope.cancel()
     return ended.get(job.id) or await gateway.store.get_job(job.id) or job
 
 
-async def _tell(gateway: Gateway, job: Job, context: CallContext) -> None:
+async def _tell(gateway: GatewayApi, job: Job, context: CallContext) -> None:
     assert context.progress is not None
     if job.state is JobState.QUEUED:
         await context.progress("waiting for a place")
     with suppress(GatewayError, OSError):  # who cannot be told what goes on is still told how it ended
-        async for event in gateway.supervisor.watch(job):
+        async for event in gateway.jobs.events(job):
             if event.kind is not EventKind.SESSION:
                 await context.progress(event.text[:200] or _BLANK)
 
 
-async def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, context: CallContext) -> Ask:
+async def _submit_request(
+    gateway: GatewayApi, info: ProviderInfo, params: RequestParams, context: CallContext
+) -> SubmitRequest:
     parts = params.prompt_parts
     marks = parts.cache_control if parts else None
     marked = tuple(name for name, on in marks or () if on)
@@ -202,7 +205,7 @@ async def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, cont
         principal=context.principal,
         correlation_id=params.correlation_id or f"c-{secrets.token_hex(8)}",
     )
-    return Ask(
+    return SubmitRequest(
         request=request,
         dir_given=params.working_dir is not None,
         dir_spelled=place.spelled if place else "",
@@ -220,7 +223,7 @@ async def _ask(gateway: Gateway, info: ProviderInfo, params: RequestParams, cont
     )
 
 
-async def _directory(gateway: Gateway, params: RequestParams, context: CallContext) -> Directory | None:
+async def _directory(gateway: GatewayApi, params: RequestParams, context: CallContext) -> Directory | None:
     """Where the run happens; None: a conversation is named, and there is no other directory than the conversation's."""
     try:
         return await working_directory(params.working_dir, context, gateway.environ)

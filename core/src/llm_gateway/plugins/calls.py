@@ -2,7 +2,7 @@
 
 - build_argv, resume_session, open_reader, list_models, upgrade_plan: a GatewayError is passed on. Any other fault raises
   ProviderFailed, which names the plugin and its distribution. LookupError if the provider is not loaded.
-- explain_failure, account_cache, price, annotate, the observers: a fault is logged, and the result is None.
+- explain_failure, account_cache, price, annotate, lifespans, the observers: a fault is logged, and the result is None.
 - approve: a fault is a denial.
 - operations, resources, prompts, mcp_servers: a fault is logged and recorded; the answers of other plugins are kept.
 - open_store, open_engine, open_transport (in `host.py`): a GatewayError is passed on. Any other fault raises PluginError.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from time import perf_counter
 from types import MappingProxyType
@@ -44,6 +45,11 @@ T = TypeVar("T")
 #: A further check of an answer that has the right type: returns the problem, or an empty string.
 ContentCheck = Callable[[Any], str] | None
 log = logging.getLogger("llm_gateway.plugins")
+
+#: A hook that takes longer is logged, in seconds.
+SLOW_S = 0.5
+#: Hooks that may start a program or read a whole tree; they are called in threads, and take as long as that takes.
+MAY_BLOCK = {"gateway_list_models", "gateway_upgrade_plan", "gateway_tree_state", "gateway_diagnose"}
 
 
 class PluginError(Exception):
@@ -194,6 +200,16 @@ class HookCalls:
         """Notify the observers of turns."""
         list(self._call_each("gateway_turn_recorded", object, record=record))
 
+    @property
+    def has_observers(self) -> bool:
+        """Whether a plugin implements an observer hook."""
+        return bool(self._implementers("gateway_job_changed") or self._implementers("gateway_turn_recorded"))
+
+    def lifespans(self, **opened: Any) -> list[tuple[str, AbstractAsyncContextManager[object]]]:
+        """The context managers of `gateway_lifespan`, each with its plugin's key. Takes the parameters of the hook."""
+        answers = self._call_each("gateway_lifespan", AbstractAsyncContextManager, **opened)  # type: ignore[type-abstract]  # isinstance
+        return [(plugin.key, one) for plugin, one, _ in answers if one is not None]
+
     # the calls
 
     def _call_required(
@@ -322,9 +338,14 @@ class HookCalls:
             with time_limit(HOOK_S):
                 answer = caller(**arguments)
         finally:
-            if self._trace:
+            took_s = perf_counter() - start
+            if self._trace or took_s >= SLOW_S:
                 called = ",".join(impl.plugin_name for impl in reversed(caller.get_hookimpls())) or plugin.key
-                print(f"{hook} {called} {(perf_counter() - start) * 1000:.3f} ms", file=sys.stderr)
+                if took_s >= SLOW_S:
+                    level = logging.DEBUG if hook in MAY_BLOCK else logging.WARNING
+                    log.log(level, "%s took %.1f s in %s (called: %s)", plugin.label, took_s, hook, called)
+                if self._trace:
+                    print(f"{hook} {called} {took_s * 1000:.3f} ms", file=sys.stderr)
         if caller.spec is None or caller.spec.opts.get("firstresult"):
             return answer
         if not isinstance(answer, list):

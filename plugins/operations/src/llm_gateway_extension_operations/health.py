@@ -46,7 +46,7 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
     limits = gateway.settings.limits
     return Health(
         version=gateway.version,
-        gateway=gateway.supervisor.owner,
+        gateway=gateway.jobs.owner,
         running=await to_thread.run_sync(_with_processes, gateway, running),
         queued=[job_view(job) for job in unfinished if job.state is JobState.QUEUED],
         limits={"running": limits.running, "perProvider": limits.per_provider, "queued": limits.queued},
@@ -80,7 +80,7 @@ def _processes(gateway: Gateway, job: Job) -> dict[str, Any]:
         return {}
     return wire_object(
         alive=view.alive,
-        adopted=job.owner != gateway.supervisor.owner or gateway.supervisor.adopted(job.id),
+        adopted=job.owner != gateway.jobs.owner or gateway.jobs.adopted(job.id),
         pid=view.pid,
         shim_pid=view.shim_pid,
         rss_bytes=view.rss_bytes,

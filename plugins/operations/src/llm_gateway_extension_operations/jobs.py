@@ -140,12 +140,12 @@ async def _current_state(gateway: Gateway, job_id: str, context: CallContext) ->
     job = await own_job(gateway, job_id, context)
     if job.state.ended:
         return job, None
-    await gateway.supervisor.look_after(job)
+    await gateway.jobs.recover(job)
     view = await to_thread.run_sync(gateway.engine.view, job.id)
     if view.known and not view.alive:
         little = view.stdout_bytes + view.stderr_bytes <= _LITTLE_BYTES
         limit = _CONCLUDED_S if little else _CONCLUDED_S / 10
-        await gateway.supervisor.wait([job.id], until_all=True, timeout_s=limit)
+        await gateway.jobs.wait([job.id], until_all=True, timeout_s=limit)
     job = await own_job(gateway, job_id, context)
     return job, view if job.state is JobState.RUNNING else None
 
@@ -163,7 +163,7 @@ async def _read_progress(gateway: Gateway, job: Job, view: RunView) -> _Progress
     """Read more output of a running job, for a short time."""
     printed = view.stdout_bytes + view.stderr_bytes
     try:
-        live = await gateway.supervisor.live(job)
+        live = await gateway.jobs.output(job)
     except GatewayError:  # its job files are damaged: the failure is reported when the job ends
         return _Progress(unread=printed)
     await to_thread.run_sync(live.advance)
@@ -254,7 +254,7 @@ async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> Wa
     jobs = [await own_job(gateway, job_id, context) for job_id in params.job_ids]
     ids = [job.id for job in jobs]
     if not all(job.state.ended for job in jobs):
-        await gateway.supervisor.wait(ids, until_all=params.until == "all", timeout_s=params.timeout_ms / 1000)
+        await gateway.jobs.wait(ids, until_all=params.until == "all", timeout_s=params.timeout_ms / 1000)
     after = [await own_job(gateway, job_id, context) for job_id in ids]
     pending = [job.id for job in after if not job.state.ended]
     ready = [job.id for job in after if job.state.ended]
@@ -270,8 +270,8 @@ async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> J
     """End a job and everything it started; what it wrote stays readable."""
     job = await own_job(gateway, params.job_id, context)
     if not job.state.ended:
-        await gateway.supervisor.cancel(job)
-        await gateway.supervisor.wait([job.id], until_all=True, timeout_s=_CANCEL_WAIT_S)
+        await gateway.jobs.cancel(job)
+        await gateway.jobs.wait([job.id], until_all=True, timeout_s=_CANCEL_WAIT_S)
     return await status(gateway, params, context)
 
 

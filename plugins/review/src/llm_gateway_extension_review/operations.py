@@ -235,7 +235,7 @@ async def _doing(gateway: Gateway, turn: Turn) -> str:
     if job is None or job.state is not JobState.RUNNING:
         return job.state.value if job else ""
     try:
-        live = await gateway.supervisor.live(job)
+        live = await gateway.jobs.output(job)
         await to_thread.run_sync(live.advance)
     except GatewayError:  # its job files do not exist yet, or no longer
         return ""

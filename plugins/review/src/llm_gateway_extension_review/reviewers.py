@@ -69,7 +69,7 @@ async def start(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, ques
 async def finish(gateway: Gateway, turn: Turn) -> tuple[Turn, str]:
     """Wait for the end of a turn's job. Return the ended turn and the text of the answer."""
     assert turn.job_id
-    await gateway.supervisor.wait([JobId(turn.job_id)], until_all=True, timeout_s=None)
+    await gateway.jobs.wait([JobId(turn.job_id)], until_all=True, timeout_s=None)
     job = await gateway.store.get_job(JobId(turn.job_id))
     if job is None:
         return replace(turn, status="failed", problem="its job is not kept any more"), ""
@@ -93,7 +93,7 @@ async def cancel(gateway: Gateway, turn: Turn) -> None:
     """Cancel a turn's job if it has not ended."""
     job = await gateway.store.get_job(JobId(turn.job_id)) if turn.job_id else None
     if job is not None and not job.state.ended:
-        await gateway.supervisor.cancel(job)
+        await gateway.jobs.cancel(job)
 
 
 async def _submit(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, question: Question) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
@@ -141,7 +143,7 @@ class Reviews:
             await context.progress(f"{turn.reviewer}: waiting for a place")
         try:
             text, writes = "", False
-            async for event in self._gateway.supervisor.watch(job):
+            async for event in self._gateway.jobs.events(job):
                 if event.kind is EventKind.SESSION or not event.text.strip():
                     continue
                 text = (text + event.text)[-_SHOWN:] if event.kind is EventKind.TEXT else ""
@@ -166,6 +168,13 @@ class Reviews:
                 await anyio.sleep(_LOOK_ROUND_S)
         finally:
             _OF_GATEWAY.pop(self._gateway, None)
+
+
+@asynccontextmanager
+async def recovering(gateway: Gateway) -> AsyncIterator[None]:
+    """Resume unfinished runs as soon as the gateway serves, without a request."""
+    reviews_of(gateway)
+    yield
 
 
 #: The runs of each open gateway of this process.

@@ -78,8 +78,8 @@ class GatewayFactory:
                 finally:
                     with anyio.CancelScope(shield=True):
                         for job in await gateway.store.unfinished():
-                            await gateway.supervisor.cancel(job)
-                            await gateway.supervisor.wait([job.id], until_all=True, timeout_s=20)
+                            await gateway.jobs.cancel(job)
+                            await gateway.jobs.wait([job.id], until_all=True, timeout_s=20)
 
     async def call(self, gateway: Gateway, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call an operation as a client does. Return the result, or `{"error": {...}}`.

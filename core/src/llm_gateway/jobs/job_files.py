@@ -1,0 +1,190 @@
+"""The gateway's own files in a job's folder: the request as it was accepted, and the text of the reply. Functions without `async` block."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from errno import EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO
+from pathlib import Path
+
+from anyio import to_thread
+
+from llm_gateway.errors import Interrupted
+from llm_gateway.files import make_private, open_directory, open_regular, read_regular, write_atomic
+from llm_gateway.jobs import request_digests
+from llm_gateway.model.engine import Engine
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.job import Job
+from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.request import Accepted, McpServer
+from llm_gateway.model.session import Session
+from llm_gateway.model.store import Store
+from llm_gateway.model.stored import from_json, to_json
+
+log = logging.getLogger("llm_gateway.jobs")
+
+_REQUEST = "request.json"
+_REPLY = "reply.txt"
+#: A prompt has 10 MB, and a character of it up to six bytes in JSON.
+_MOST_REQUEST_BYTES = 256 << 20
+#: What stands in a file's place and is none of ours: missing, a symlink, a FIFO, a device, a directory.
+_NO_FILE = {ENOENT, ELOOP, EINVAL, EISDIR, ENXIO, ENOTDIR, EACCES}
+
+
+def keep_request(folder: Path, accepted: Accepted) -> bytes:
+    """Keep an accepted request; gives what was written. Of MCP servers only the names: the rest may be secret."""
+    named = tuple(McpServer(name=server.name) for server in accepted.request.mcp_servers)
+    document = to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named)))
+    _write(folder, _REQUEST, document)
+    return document
+
+
+def keep_reply(folder: Path, text: str) -> None:
+    """Write the text of a reply, if there is any, and delete the drafts that killed gateways left in the job's folder.
+
+    Only the job's owner calls this, so no living gateway needs a draft.
+    """
+    if text:
+        _write(folder, _REPLY, text.encode("utf-8", "surrogatepass"))
+    try:
+        place = open_directory(folder)
+    except OSError:  # the folder is gone, or something else is in its place
+        return
+    try:
+        for entry in os.listdir(place):
+            if entry.startswith((f".{_REQUEST}.", f".{_REPLY}.")):
+                with suppress(OSError):  # an agent has put a directory there
+                    os.unlink(entry, dir_fd=place)
+    finally:
+        os.close(place)
+
+
+def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
+    """At most so many characters (-1: all) from an offset, of a final reply that has `of`; "" when it is not kept any more."""
+    if offset >= of:
+        return ""
+    try:
+        job_file = _open(folder, _REPLY)
+        with open(job_file, encoding="utf-8", errors="surrogatepass", newline="") as file:
+            # Where each character is a byte, nothing before the offset is read; elsewhere it is passed over, piece by piece.
+            left = offset - file.seek(offset if os.fstat(job_file).st_size == of else 0)
+            while left and (passed := file.read(min(left, 1 << 18))):
+                left -= len(passed)
+            return file.read(of - offset if most < 0 else min(most, of - offset))
+    except ValueError:  # what is there is no text: not what was kept
+        return ""
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        return ""
+
+
+class JobFiles:
+    """The job files of one home. Methods without `async` block."""
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        store: Store,
+        engine: Engine,
+        providers: Mapping[str, ProviderInfo],
+        mcp_servers: Mapping[str, McpServer],
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._engine = engine
+        self._providers = providers
+        self._mcp_servers = mcp_servers
+
+    def folder(self, job_id: JobId) -> Path:
+        """Where a job's files are."""
+        return self._home / "jobs" / job_id
+
+    def keep_request(self, job_id: JobId, accepted: Accepted) -> bytes:
+        """Write an accepted request into its job's folder; gives what was written."""
+        return keep_request(self.folder(job_id), accepted)
+
+    def forget(self, job_id: JobId) -> None:
+        """Delete a job's folder."""
+        self._engine.forget(job_id)
+
+    def read_request(self, job: Job, session: Session | None) -> Accepted:
+        """The request of a job, as it was accepted. Raises Interrupted when it cannot be read, or was changed since.
+
+        :param session: the job's conversation, as the store has it.
+        """
+        try:
+            document = _read(self.folder(job.id), _REQUEST)
+            accepted = from_json(Accepted, document) if request_digests.is_unchanged(job, document) else None
+            if accepted is None or not request_digests.enters_rightly(job, document, accepted.resume, session):
+                raise request_digests.changed(job)
+            model = self._providers[job.provider].options_model
+            options = model.model_validate(accepted.request.options or {})
+        except (OSError, ValueError, RecursionError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_FILE:
+                raise  # the machine's trouble, which passes
+            raise Interrupted(f"the job files of {job.id} cannot be read: {error}") from error
+        servers = tuple(self._mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
+        return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
+
+    async def accepted_request(self, job: Job) -> Accepted:
+        """As `read_request`, with the job's conversation from the store. Does not block."""
+        session = await self._store.get_session(job.session_id) if job.session_id else None
+        return await to_thread.run_sync(self.read_request, job, session)
+
+    async def was_changed(self, job: Job) -> bool:
+        """Whether the request in a job's folder is another one than was accepted."""
+        try:
+            await self.accepted_request(job)
+        except Interrupted as error:
+            if error.notices:
+                log.error("security: %s", error.message)
+            return bool(error.notices)
+        return False
+
+    def read_reply(self, job: Job, offset: int, most: int) -> str:
+        """As the function `read_reply`, of an ended job."""
+        of = job.reply.text_chars if job.reply else 0
+        return read_reply(self.folder(job.id), of, offset, most)
+
+    def keep_only_reply(self, job: Job) -> None:
+        """Delete an ended job's prompt and output."""
+        with suppress(OSError, RuntimeError):  # what stays now goes with the job
+            self._engine.forget(job.id, output_only=True)
+            place = open_directory(self.folder(job.id))
+            try:
+                os.unlink(_REQUEST, dir_fd=place)
+            finally:
+                os.close(place)
+
+
+def _write(folder: Path, name: str, job_file: bytes) -> None:
+    """Write a job file into a job's folder, whole or not at all."""
+    make_private(folder)
+    place = open_directory(folder)
+    try:
+        write_atomic(name, job_file, dir_fd=place)
+    except IsADirectoryError as error:
+        raise Interrupted(f"there is a directory in the place of {name} in {folder}") from error
+    finally:
+        os.close(place)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    place = open_directory(folder)
+    try:
+        return read_regular(name, most_bytes=_MOST_REQUEST_BYTES, dir_fd=place, alone=True)
+    finally:
+        os.close(place)
+
+
+def _open(folder: Path, name: str) -> int:
+    place = open_directory(folder)
+    try:
+        return open_regular(name, dir_fd=place, alone=True)
+    finally:
+        os.close(place)

@@ -1,0 +1,91 @@
+"""Noticing what other gateways do: jobs of theirs that end, and jobs that a dead one left behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+
+import anyio
+from anyio import to_thread
+
+from llm_gateway.errors import StoreUnavailable
+from llm_gateway.jobs.queue import Start
+from llm_gateway.jobs.table import JobTable
+from llm_gateway.model.engine import Peers
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.store import Store
+
+log = logging.getLogger("llm_gateway.jobs")
+
+#: How often a gateway that receives nothing looks for orphans: one that dies between accepting and launching leaves nobody
+#: who could notify the others.
+_SWEEP_S = 5.0
+
+
+class OrphanRecovery:
+    """Receives the peers' notifications, sweeps now and then, and takes over the jobs of dead gateways."""
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        store: Store,
+        peers: Peers,
+        providers: Collection[str],
+        table: JobTable,
+        start: Start,
+        start_ready: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._owner = owner
+        self._store = store
+        self._peers = peers
+        self._providers = providers
+        self._table = table
+        self._start = start
+        self._start_ready = start_ready
+
+    async def listen(self) -> None:
+        """Receive notifications, and sweep, for as long as the gateway lives."""
+        while True:
+            received: set[str] = set()
+            with anyio.move_on_after(_SWEEP_S):
+                received = await self._peers.receive()
+            others = self._table.others(received)
+            watched = self._table.watched()
+            try:
+                for job_id in watched if "" in received else watched & others:
+                    job = await self._store.get_job(JobId(job_id))
+                    if job is not None and job.state.ended:
+                        self._table.drop(job.id)
+                await self._start_ready()
+                if others or not received:
+                    await self.recover(*await self._store.unfinished())
+            except (StoreUnavailable, OSError, RuntimeError) as error:
+                log.warning("could not look for jobs that dead gateways left: %s", error)
+
+    async def recover(self, *jobs: Job) -> None:
+        """Take over those of the jobs whose gateway is dead."""
+        alive = {self._owner: True}
+        for job in jobs:
+            if job.owner not in alive:
+                alive[job.owner] = await to_thread.run_sync(self._peers.is_alive, job.owner)
+            if not alive[job.owner]:
+                await self._adopt(job)
+        if not all(alive.values()):
+            await self._start_ready()
+
+    async def _adopt(self, job: Job) -> None:
+        if job.provider not in self._providers:
+            return  # its plugin is gone from this environment; another gateway may have it
+        with anyio.CancelScope(shield=True):
+            if not await self._store.take_over(job.id, from_owner=job.owner, to_owner=self._owner):
+                return
+            log.info("adopted %s from %s", job.id, job.owner)
+            self._table.adopt(job.id)
+            if job.state is JobState.QUEUED:
+                self._table.queue(job.id)
+            else:
+                self._start(replace(job, owner=self._owner), None)
+                self._table.launched(job.id)  # it runs already, as a rule

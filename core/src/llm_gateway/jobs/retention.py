@@ -1,0 +1,75 @@
+"""Old jobs go, with all that they left on the disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from llm_gateway.errors import StoreUnavailable
+from llm_gateway.model.engine import Engine
+from llm_gateway.model.ids import JobId
+from llm_gateway.model.store import Store
+
+log = logging.getLogger("llm_gateway.jobs")
+
+_EVERY_S = 6 * 3600.0
+
+
+class Retention:
+    """Removes what is past its time.
+
+    :param home: the gateway's home directory.
+    :param days: how long ended jobs are kept.
+    """
+
+    def __init__(self, store: Store, engine: Engine, home: Path, days: float) -> None:
+        self._store = store
+        self._engine = engine
+        self._home = home
+        self._days = days
+
+    async def keep_pruning(self) -> None:
+        """Prune now, and every few hours or, where less is kept, four times in that time."""
+        while True:
+            try:
+                now = await to_thread.run_sync(_believed, self._home / "pruned", datetime.now(timezone.utc))
+                await self.prune(now)
+            except (StoreUnavailable, OSError, RuntimeError) as error:
+                log.warning("old jobs could not be removed: %s", error)
+            await anyio.sleep(max(1.0, min(_EVERY_S, self._days * 86_400 / 4)))
+
+    async def prune(self, now: datetime) -> None:
+        """Remove jobs that ended before the retention's beginning, and folders as old that belong to no job.
+
+        Such a folder is left when a gateway is killed while it takes a request in.
+        """
+        before = now - timedelta(days=self._days)
+        while gone := await self._store.prune(before):
+            for job_id in gone:
+                await to_thread.run_sync(self._forget, job_id)
+        for name in await to_thread.run_sync(_old_folders, self._home / "jobs", before.timestamp()):
+            if await self._store.get_job(JobId(name)) is None:
+                await to_thread.run_sync(self._forget, JobId(name))
+
+    def _forget(self, job_id: JobId) -> None:
+        try:
+            self._engine.forget(job_id)
+        except (OSError, RuntimeError, ValueError) as error:  # it is tried again the next time, and the others go
+            log.warning("the folder of %s could not be removed: %s", job_id, error)
+
+
+def _believed(mark: Path, now: datetime) -> datetime:
+    """Now, but at most a day after the last look: what a clock that leaps ahead makes old must not go at once."""
+    moment = min(now.timestamp(), mark.stat().st_mtime + 86_400.0) if mark.exists() else now.timestamp()
+    mark.touch(0o600)
+    os.utime(mark, (moment, moment))
+    return datetime.fromtimestamp(moment, timezone.utc)
+
+
+def _old_folders(jobs: Path, before: float) -> list[str]:
+    return [folder.name for folder in jobs.glob("*") if folder.lstat().st_mtime < before]

@@ -1,0 +1,278 @@
+"""Submitting a request: step by step it becomes a plan, then a job that nothing can lose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from anyio import to_thread
+
+from llm_gateway.errors import GatewayError, InvalidRequest
+from llm_gateway.jobs.queue import AdmissionQueue
+from llm_gateway.model.ids import new_job_id
+from llm_gateway.model.invocation import Notice
+from llm_gateway.model.job import Job, JobState
+from llm_gateway.model.operation import AskHuman
+from llm_gateway.model.posture import Posture
+from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.record import Verdict
+from llm_gateway.model.request import Accepted, McpServer, Proposal, Request, SubmitRequest
+from llm_gateway.model.session import Session
+from llm_gateway.model.store import Admission, Store
+from llm_gateway.planning import approval, invocation, reuse, servers, session, surroundings
+from llm_gateway.planning.approval import Ruling
+from llm_gateway.planning.invocation import Program
+from llm_gateway.planning.judging import PolicyJudge
+from llm_gateway.planning.plan import Plan, Planner
+from llm_gateway.planning.surroundings import BoundedThreads, Surroundings
+
+if TYPE_CHECKING:
+    from llm_gateway.plugins import PluginHost
+    from llm_gateway.settings import Settings
+
+
+#: How long a file system may take to say whether a directory is there.
+_STAT_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What there is on this machine for a request."""
+
+    info: ProviderInfo  #: of the program's variant
+    program: Program
+    request: Request  #: with its variant and its MCP servers
+    servers: Mapping[str, Any]  #: the answer's `mcpServers` object
+
+
+class Submitter:
+    """Takes requests in."""
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        store: Store,
+        host: PluginHost,
+        settings: Settings,
+        environ: Mapping[str, str],
+        mcp_servers: Mapping[str, McpServer],
+        planner: Planner,
+        judge: PolicyJudge,
+        surroundings: Surroundings,
+        threads: BoundedThreads,
+        queue: AdmissionQueue,
+    ) -> None:
+        self._owner = owner
+        self._store = store
+        self._host = host
+        self._settings = settings
+        self._environ = environ
+        self._mcp_servers = mcp_servers
+        self._planner = planner
+        self._judge = judge
+        self._surroundings = surroundings
+        self._threads = threads
+        self._queue = queue
+
+    async def submit(self, asked: SubmitRequest, human: AskHuman | None = None) -> Admission:
+        """Take a request in; a policy's question goes to the human. Raises GatewayError before anything has run or been stored."""
+        now = datetime.now(timezone.utc)
+        whole = self._host.providers[asked.request.provider]
+        _check_depth(self._settings.depth, self._settings.limits.max_depth)
+
+        # Which conversation, by which program, with which servers.
+        conversation, begun = await session.choose_session(self._store, whole, asked, now)
+        request, first_posture = asked.request, None
+        if begun:
+            request, first_posture = session.continue_request(asked, conversation, whole)
+        found = await to_thread.run_sync(self._find, whole, asked, request)
+
+        # What it may do.
+        wanted = self._wanted_posture(found.info, asked, first_posture)
+        proposal = self._judge.propose(
+            found.info,
+            found.request,
+            wanted,
+            strategy=asked.strategy,
+            strictness=asked.strictness,
+            env_names=self._planner.environment_of(found.info),
+        )
+        ruling, verdicts, by_human = await self._rule(found.info, asked, proposal, human)
+
+        # What is executed.
+        if by_human:  # people take their time: other turns of this conversation may have ended meanwhile
+            conversation = await self._store.get_session(conversation.id) or conversation
+        known = conversation if begun or conversation.native_id else None
+        plan = await self._plan(found, asked, ruling, known)
+
+        # A job: an earlier one that answers the same, or a new one.
+        admission = await self._admit(
+            found, asked, plan, conversation=conversation, known=known, ruling=ruling, now=now
+        )
+        await self._judge.keep_verdicts(proposal, verdicts, admission.job.id)
+        return replace(admission, approval=approval.as_wire(asked.strategy, ruling))
+
+    def _find(self, whole: ProviderInfo, asked: SubmitRequest, request: Request) -> _Found:
+        """Look for the program, the directories and the servers on this machine. Blocking.
+
+        Raises NotInstalled, InvalidRequest or UnknownMcpServer.
+        """
+        named = whole.variant_of(request.options)
+        if request.variant and named and named != request.variant:
+            raise InvalidRequest(f"this conversation was begun with {request.variant}, it cannot go on with {named}")
+        variant = request.variant or named or whole.variant_of(None) or ""
+        info, program = self._planner.require_program(whole, variant)
+        request = replace(request, variant=info.variant)
+        invocation.check_held(info, request, bool(asked.mcp_server_names))
+        self._check_directories(request)
+        given, report = servers.choose_servers(
+            asked.mcp_server_names,
+            self._settings.default_mcp_servers,
+            self._mcp_servers,
+            held="mcpServers" in info.supports,
+            environ=self._environ,
+        )
+        return _Found(info=info, program=program, request=replace(request, mcp_servers=given), servers=report)
+
+    def _check_directories(self, request: Request) -> None:
+        """Raise InvalidRequest for a directory that is not there; one whose file system does not answer is left to the run."""
+
+        def check() -> InvalidRequest | None:
+            try:
+                invocation.check_directories(request.working_dir, request.add_dirs)
+            except InvalidRequest as error:
+                return error
+            return None
+
+        problem = self._threads.within(request.working_dir, _STAT_S, check)
+        if problem is not None:
+            raise problem
+
+    def _wanted_posture(self, info: ProviderInfo, asked: SubmitRequest, first: Posture | None) -> Posture:
+        """The level that is asked for, by this turn or by the conversation's first one."""
+        usual = approval.usual_posture(info, asked.strategy, self._settings.provider(info.name).default_posture)
+        return approval.asked_posture(
+            info,
+            given=asked.posture,
+            spelled=info.posture_of(asked.request.options),  # this turn's own; the first turn's are no contradiction
+            default=approval.repeated_posture(first, usual, asked.strategy),
+        )
+
+    async def _rule(
+        self, info: ProviderInfo, asked: SubmitRequest, proposal: Proposal, human: AskHuman | None
+    ) -> tuple[Ruling, list[Verdict], bool]:
+        """The ruling, the verdicts to keep, and whether a human decided. Raises ApprovalDenied or ApprovalNeeded."""
+        verdicts = self._judge.verdicts(proposal)
+        decided = await approval.by_human(human, verdicts)
+        kept = [*verdicts, decided] if decided else verdicts
+        try:
+            ruling = approval.rule(info, proposal.posture, asked.strategy, verdicts, decided)
+        except GatewayError:
+            await self._judge.keep_verdicts(proposal, kept, None)
+            raise
+        return ruling, kept, decided is not None
+
+    async def _plan(self, found: _Found, asked: SubmitRequest, ruling: Ruling, known: Session | None) -> Plan:
+        resume = self._host.resume_session(found.info.name, found.request, known)
+        accepted = Accepted(
+            request=found.request,
+            posture=ruling.posture,
+            resume=resume,
+            strategy=asked.strategy,
+            strictness=asked.strictness,
+        )
+        return await self._planner.plan(found.info, accepted, found.program)
+
+    async def _admit(
+        self,
+        found: _Found,
+        asked: SubmitRequest,
+        plan: Plan,
+        *,
+        conversation: Session,
+        known: Session | None,
+        ruling: Ruling,
+        now: datetime,
+    ) -> Admission:
+        key = self._dedup_key(plan, known)
+        earlier, state = None, None
+        if not asked.force_refresh:
+            earlier, state = await self._find_earlier(plan, key, now)
+        elif not surroundings.could_write(ruling.posture):
+            state = await self._surroundings.look(plan.accepted)
+        if earlier is not None:
+            return Admission(job=earlier, deduplicated=True)
+        request = found.request
+        job = Job(
+            id=new_job_id(),
+            provider=found.info.name,
+            state=JobState.QUEUED,
+            principal=request.principal,
+            owner=self._owner,
+            dedup_key=key,
+            found_state=state,
+            session_id=conversation.id,
+            correlation_id=request.correlation_id,
+            model=request.model,
+            posture=ruling.posture,
+            working_dir=request.working_dir,
+            approval=approval.as_wire(asked.strategy, ruling),
+            mcp_servers=found.servers,
+            created_at=now,
+        )
+        return await self._queue.admit(
+            job,
+            _with_cache_warning(plan, found.info),
+            session=session.remember(conversation, request, ruling.posture, asked.options_given),
+            queue_if_busy=asked.queue_if_busy,
+            dedup_window_s=0.0 if asked.force_refresh else self._settings.dedup_window_s,
+        )
+
+    def _dedup_key(self, plan: Plan, conversation: Session | None) -> str | None:
+        """What the same request is known by; None: nothing is reused."""
+        if self._settings.dedup_window_s <= 0:
+            return None
+        return reuse.dedup_key(
+            plan.accepted,
+            plan.invocation,
+            program=plan.program.identity,
+            session=conversation,
+            environment=plan.environment,
+        )
+
+    async def _find_earlier(self, plan: Plan, key: str | None, now: datetime) -> tuple[Job | None, str | None]:
+        """The job that answers this request already, and the state of the files, as far as it was looked at.
+
+        One that has not ended is joined whatever the files are by now: it may have changed them itself.
+        """
+        if key is None:
+            return None, None
+        find = partial(self._store.find_duplicate, plan.accepted.request.principal, key)
+        window_s = self._settings.dedup_window_s
+        unfinished = await find(None, window_s, now)
+        if unfinished is not None:
+            return unfinished, None
+        state = await self._surroundings.look(plan.accepted)
+        if state is None:
+            return None, None
+        return await find(state, window_s, now), state
+
+
+def _check_depth(depth: int, most: int) -> None:
+    if depth > most:
+        raise InvalidRequest(
+            f"this gateway runs inside {depth} nested runs of itself; [limits] max_depth is {most}",
+            recovery="Let the outermost assistant call the gateway, or raise max_depth.",
+        )
+
+
+def _with_cache_warning(plan: Plan, info: ProviderInfo) -> Plan:
+    """Add a warning where the request has cache marks that the provider does not take."""
+    if not plan.accepted.request.prompt.cache_control or "cacheControl" in info.supports:
+        return plan
+    warning = Notice(code="cache_control_unsupported", message=f"{info.name} takes no marks: cacheControl was left out")
+    return replace(plan, invocation=replace(plan.invocation, warnings=(*plan.invocation.warnings, warning)))

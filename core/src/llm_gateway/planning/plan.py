@@ -1,0 +1,104 @@
+"""Step 4: an accepted request becomes a plan: the invocation, its program and the run's environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from llm_gateway.model.engine import RunSpec
+from llm_gateway.model.invocation import Invocation
+from llm_gateway.model.job import Job
+from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.request import Accepted
+from llm_gateway.planning import invocation, surroundings
+from llm_gateway.planning.invocation import Program
+from llm_gateway.programs import find_executable
+
+if TYPE_CHECKING:
+    from llm_gateway.plugins import PluginHost
+    from llm_gateway.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """An accepted request with all that its run needs; environment values live here and nowhere else."""
+
+    accepted: Accepted
+    invocation: Invocation
+    program: Program
+    environment: Mapping[str, str]
+    first: str  #: what argv[0] is at execution: an absolute path, as far as one was found
+
+
+class Planner:
+    """Builds plans and run specs. Given the providers' hooks, the settings and the gateway's environment."""
+
+    def __init__(self, host: PluginHost, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._host = host
+        self._settings = settings
+        self._environ = environ
+
+    def require_program(self, whole: ProviderInfo, variant: str) -> tuple[ProviderInfo, Program]:
+        """Find the program of a provider's variant. Blocking. Raises NotInstalled."""
+        override = self._settings.provider(whole.name).executable
+        return invocation.require_program(whole, variant, override, self._environ)
+
+    def environment_of(self, info: ProviderInfo, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+        """The whole environment of a run of this provider, with what its invocation adds."""
+        own, depth = self._settings.provider(info.name), self._settings.depth + 1
+        return invocation.run_environment(
+            self._environ, allowed=info.env, passed=own.env_pass, fixed=own.env, added=added, depth=depth
+        )
+
+    async def plan(self, info: ProviderInfo, accepted: Accepted, program: Program) -> Plan:
+        """Build the invocation and the environment of a run. Gives the same plan for the same accepted request."""
+        built = self._host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
+        invocation.check_invocation(built)
+        own = self.environment_of(info, built.env)
+        environment, first = await to_thread.run_sync(_on_this_machine, built, info, program, own)
+        watched = surroundings.watched_paths(accepted.request, built)
+        accepted = replace(accepted, env_names=tuple(sorted(environment)), watched=watched)
+        return Plan(accepted=accepted, invocation=built, program=program, environment=environment, first=first)
+
+    def run_spec(self, job: Job, plan: Plan) -> RunSpec:
+        """What the engine is asked to carry out."""
+        built, request = plan.invocation, plan.accepted.request
+        info = self._host.providers[request.provider].of(request.variant)
+        settings = self._settings
+        return RunSpec(
+            job_id=job.id,
+            argv=(plan.first, *_argv(built, info, plan.program)[1:]),
+            cwd=request.working_dir,
+            env=plan.environment,
+            stdin=built.stdin,
+            files=built.files,
+            artifacts=built.artifacts,
+            timeout_s=request.timeout_s,
+            idle_timeout_s=request.idle_timeout_s,
+            output_bytes=settings.limits.output_bytes,
+            memory_bytes=settings.limits.memory_mb * 1024**2 if settings.limits.memory_mb else None,
+            processes=settings.limits.processes,
+            cpu=settings.limits.cpu,
+            end_steps=info.end_steps,
+        )
+
+
+def _on_this_machine(
+    built: Invocation, info: ProviderInfo, program: Program, environment: Mapping[str, str]
+) -> tuple[Mapping[str, str], str]:
+    """The environment in which the program finds what is installed beside it, and argv[0]. Blocking: a few stat calls."""
+    complete = invocation.environment_for(program, environment)
+    named = _argv(built, info, program)[0]
+    return complete, find_executable(named, complete) or named  # the engine refuses what is no absolute path
+
+
+def _argv(built: Invocation, info: ProviderInfo, program: Program) -> list[str]:
+    """The argv with the program's path in the place of its name."""
+    argv = list(built.argv)
+    if info.executable in argv:  # behind a wrapper (a container, a sandbox) the program's name is not the first element
+        argv[argv.index(info.executable)] = program.path
+    return argv

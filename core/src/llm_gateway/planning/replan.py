@@ -1,0 +1,51 @@
+"""Planning a job once more, in another process or long after it was accepted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from llm_gateway.errors import Interrupted
+from llm_gateway.model.job import Job
+from llm_gateway.model.request import Accepted
+from llm_gateway.model.store import Store
+from llm_gateway.planning.judging import PolicyJudge
+from llm_gateway.planning.plan import Plan, Planner
+
+if TYPE_CHECKING:
+    from llm_gateway.plugins import PluginHost
+
+
+class Replanner:
+    """Plans jobs that were accepted and that nobody has started."""
+
+    def __init__(self, host: PluginHost, store: Store, planner: Planner, judge: PolicyJudge) -> None:
+        self._host = host
+        self._store = store
+        self._planner = planner
+        self._judge = judge
+
+    async def plan(self, job: Job, accepted: Accepted, *, judged_elsewhere: bool) -> Plan:
+        """Plan a job.
+
+        :param judged_elsewhere: another gateway accepted it, so the policies of this one are asked.
+
+        Raises ApprovalDenied, ApprovalNeeded, NotInstalled, and Interrupted where this gateway's environment lacks something.
+        """
+        whole, resume = self._host.providers[job.provider], accepted.resume
+        session = await self._store.get_session(job.session_id) if job.session_id else None
+        if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
+            # An earlier turn of it ended meanwhile.
+            resume = self._host.resume_session(job.provider, accepted.request, session)
+        variant = accepted.request.variant
+        info, program = await to_thread.run_sync(self._planner.require_program, whole, variant)
+        if judged_elsewhere:
+            await self._judge.judge_again(info, job, accepted, self._planner.environment_of(info))
+        plan = await self._planner.plan(info, replace(accepted, resume=resume), program)
+        lost = sorted(set(accepted.env_names) - set(plan.accepted.env_names))
+        if lost:
+            lacks = "the gateway that accepted this job ended before starting it, and this one's environment lacks "
+            raise Interrupted(lacks + ", ".join(lost))
+        return plan

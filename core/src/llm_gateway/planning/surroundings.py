@@ -1,0 +1,210 @@
+"""What a run finds on the disk, as one digest: a finished answer is reused only where it is still as that run left it.
+
+Looking has a budget, and nobody waits longer: a file system that does not answer holds a thread, never a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anyio import to_thread
+from pydantic import BaseModel
+
+from llm_gateway.digests import Budget, ContentDigest, OverBudget
+from llm_gateway.model.invocation import Invocation, RunEnd
+from llm_gateway.model.job import Job
+from llm_gateway.model.posture import Posture
+from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.request import Accepted, Request
+from llm_gateway.planning.invocation import run_environment
+
+if TYPE_CHECKING:
+    from llm_gateway.plugins import PluginHost
+    from llm_gateway.settings import Settings
+
+log = logging.getLogger("llm_gateway.surroundings")
+T = TypeVar("T")
+
+#: How many looks may hang at once before nobody looks any more.
+_MOST_HANGING = 16
+#: What a look may take beyond its budget: it notices between two files that its time is up.
+_GRACE_S = 0.05
+#: Paths that mean the run itself, such as /dev/stdin.
+_OWN = ("/dev/", "/proc/")
+#: Values longer than this are no paths.
+_MOST_CHARS = 4096
+
+
+class BoundedThreads:
+    """Does blocking work in threads that are given up when their time is over. One per gateway.
+
+    A thread that hangs in the kernel cannot be ended. It is a daemon, so that it holds up no exit, and there are only so many.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hanging: dict[str, threading.Thread] = {}
+
+    def within(self, name: str, seconds: float, work: Callable[[], T]) -> T | None:
+        """The result of the work; None when it fails, takes longer, or when earlier work of this name hangs still. Blocking."""
+        return self.begin(name, seconds, work)()
+
+    def begin(self, name: str, seconds: float, work: Callable[[], T]) -> Callable[[], T | None]:
+        """As `within`, but what waits for the result is called later; the time counts from now."""
+        until = time.monotonic() + seconds
+        with self._lock:
+            self._hanging = {name: thread for name, thread in self._hanging.items() if thread.is_alive()}
+            if seconds <= 0 or name in self._hanging or len(self._hanging) >= _MOST_HANGING:
+                return _unknown
+        results: SimpleQueue[T | None] = SimpleQueue()
+
+        def do() -> None:
+            try:
+                results.put(work())
+            except Exception as error:  # a plugin's; a state that is not known is not reused
+                log.warning("%s could not be looked at: %s", name, error)
+                results.put(None)
+
+        thread = threading.Thread(target=do, name=f"llm-gateway-look {name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is free
+            return _unknown
+
+        def wait() -> T | None:
+            try:
+                return results.get(timeout=max(0.0, until - time.monotonic()))
+            except Empty:
+                with self._lock:
+                    self._hanging[name] = thread
+                return None
+
+        return wait
+
+
+def _unknown() -> None:
+    return None
+
+
+class Surroundings:
+    """Looks at what runs find on the disk and what they leave there."""
+
+    def __init__(
+        self, host: PluginHost, settings: Settings, environ: Mapping[str, str], threads: BoundedThreads
+    ) -> None:
+        self._host = host
+        self._settings = settings
+        self._environ = environ
+        self._threads = threads
+
+    async def look(self, accepted: Accepted) -> str | None:
+        """The state of all that a run of this request finds; None: unknown, then no finished answer may be reused."""
+        wait = self._begin(accepted)
+        return await to_thread.run_sync(wait)
+
+    def begin_final_look(self, job: Job, end: RunEnd, accepted: Accepted) -> Callable[[Job], Job]:
+        """Begin to look at what a run left; gives what adds it to the job once that is concluded. Blocking, within the budget."""
+        if not job.dedup_key or end.exit_code != 0:
+            return lambda concluded: concluded
+        wait = self._begin(accepted)
+        return lambda concluded: replace(concluded, left_state=left_state(job.posture, job.found_state, wait()))
+
+    def _begin(self, accepted: Accepted) -> Callable[[], str | None]:
+        seconds = self._settings.reuse.budget_s
+        if not seconds or self._settings.dedup_window_s <= 0:
+            return _unknown
+        look = partial(self._state, accepted)
+        return self._threads.begin(accepted.request.working_dir, seconds + _GRACE_S, look)
+
+    def _state(self, accepted: Accepted) -> str | None:
+        """One look. Blocking."""
+        request = accepted.request
+        directories = (request.working_dir, *request.add_dirs)
+        budget = Budget(
+            seconds=self._settings.reuse.budget_s,
+            most_bytes=self._settings.reuse.budget_bytes,
+            left_out=[os.path.realpath(self._settings.home)],
+        )
+        tree = self._host.tree_state(directories, budget)
+        if tree is None:
+            return None
+        digest = ContentDigest(budget, [os.path.realpath(directory) for directory in directories])
+        digest.add(tree)
+        info = self._host.providers[request.provider].of(request.variant)
+        try:
+            for path in (*info.config_files(self._environment(info), request.working_dir), *accepted.watched):
+                digest.add(path)
+                digest.add_path(path)
+        except (OverBudget, RecursionError) as error:
+            log.debug("%s: %s", request.working_dir, error)
+            return None
+        return digest.hexdigest()
+
+    def _environment(self, info: ProviderInfo) -> Mapping[str, str]:
+        own = self._settings.provider(info.name)
+        return run_environment(self._environ, allowed=info.env, passed=own.env_pass, fixed=own.env, added={}, depth=0)
+
+
+def could_write(posture: Posture) -> bool:
+    """Whether a run with this posture may change the files that it is about."""
+    return posture > Posture.PLAN
+
+
+def left_state(posture: Posture, before: str | None, after: str | None) -> str | None:
+    """The state in which an answer may be given again; None: never.
+
+    A run that could write left what is there after it. One that could not must have found what it left: if the files changed
+    meanwhile, somebody else changed them, and nobody knows which of the two it saw.
+    """
+    if could_write(posture) or before == after:
+        return after
+    return None
+
+
+def watched_paths(request: Request, invocation: Invocation) -> tuple[str, ...]:
+    """The files and directories that parameters name, beside the request's own. Absolute paths; they need not exist."""
+    servers = [word for server in request.mcp_servers for word in (server.command, *server.args)]
+    named = [*invocation.argv[1:], *_strings(request.options), *servers]
+    directories = {request.working_dir, *request.add_dirs}
+    paths = (path for word in named for path in _paths_in(word, request.working_dir))
+    return tuple(dict.fromkeys(path for path in paths if path not in directories and not path.startswith(_OWN)))
+
+
+def _paths_in(word: str, directory: str) -> Iterator[str]:
+    """The paths outside of a directory that a parameter names: `/x/y`, `~/x`, `../x`, also behind `--flag=` or `key=`."""
+    if len(word) > _MOST_CHARS or "\0" in word or "\n" in word or not _is_a_name(word):
+        return
+    for value in (word, word.partition("=")[2].strip("\"'")):
+        if value.startswith(("/", "~/")):
+            yield os.path.normpath(os.path.expanduser(value))
+        elif ".." in value.split("/"):
+            yield os.path.normpath(os.path.join(directory, value))
+
+
+def _is_a_name(word: str) -> bool:
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string in parameters, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, BaseModel):
+        yield from _strings(value.model_dump())
+    elif isinstance(value, Mapping):
+        yield from _strings(list(value.values()))
+    elif isinstance(value, Iterable) and not isinstance(value, bytes):
+        for item in value:
+            yield from _strings(item)

@@ -1,0 +1,166 @@
+"""How the code stands: who may import whom, how long a file may be, and what a test may not do."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import llm_gateway
+
+ROOT = Path(__file__).parents[2]
+KERNEL = ROOT / "core/src/llm_gateway"
+PLUGINS = sorted(path for kind in ("providers", "stores", "plugins") for path in ROOT.glob(f"{kind}/*/src/*/"))
+OPEN_MODULES = {"llm_gateway", "llm_gateway.errors", "llm_gateway.files", "llm_gateway.git", "llm_gateway.programs"}
+KIT = "llm_gateway_provider_kit"  #: what providers share, and only they may import
+VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
+CLOCKS = {"time", "anyio", "asyncio", "trio"}
+
+
+def sources() -> list[Path]:
+    folders = ("core", "providers", "stores", "plugins", "tests")
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))] + [ROOT / "conftest.py"]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str, str | None]]:
+    """Line, module, and the name taken from it (None for a plain import); relative ones stay inside and are left out."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield from ((node.lineno, node.module, alias.name) for alias in node.names)
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in sources()}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def test_no_file_has_a_vague_name() -> None:
+    assert [name_of(path) for path in sources() if path.stem in VAGUE or path.parent.name in VAGUE] == []
+
+
+def test_the_kernel_imports_no_plugin() -> None:
+    found = [
+        f"{name_of(path)}:{line}: {module}"
+        for path in KERNEL.rglob("*.py")
+        for line, module, _ in imports_of(path)
+        if module.startswith("llm_gateway_")
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_imports_only_what_the_kernel_shows_and_no_other_plugin(package: Path) -> None:
+    found = []
+    for path in package.rglob("*.py"):
+        for line, module, name in imports_of(path):
+            top = module.partition(".")[0]
+            if top == "llm_gateway":
+                hidden = module not in OPEN_MODULES or (
+                    module == "llm_gateway" and name not in {*llm_gateway.__all__, "errors"}
+                )
+            else:
+                shared = top == KIT and package.parents[2].name == "providers"
+                hidden = top.startswith("llm_gateway_") and top != package.name and not shared
+            if hidden:
+                found.append(f"{name_of(path)}:{line}: {module} {name or ''}")
+    assert found == []
+
+
+def test_git_is_called_in_one_place() -> None:
+    found = []
+    for path in [*KERNEL.rglob("*.py"), *(path for package in PLUGINS for path in package.rglob("*.py"))]:
+        if path.parent == KERNEL / "git":
+            continue
+        for node in ast.walk(tree_of(path)):
+            match node:
+                case ast.List(elts=[ast.Constant(value="git"), *_]) | ast.Tuple(elts=[ast.Constant(value="git"), *_]):
+                    found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == []
+
+
+def test_hooks_are_called_in_one_place() -> None:
+    elsewhere = [
+        path for path in KERNEL.rglob("*.py") if "plugins" not in path.relative_to(KERNEL).with_suffix("").parts
+    ]
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in elsewhere
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"hook", "subset_hook_caller"}
+    ]
+    assert found == []
+
+
+def test_a_kernel_name_is_exported_once_sorted_and_really_there() -> None:
+    exported = llm_gateway.__all__
+    assert list(exported) == sorted(set(exported))
+    for name in exported:
+        assert getattr(llm_gateway, name) is not None
+
+
+@pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_exports_sorted_names(package: Path) -> None:
+    exported = getattr(importlib.import_module(package.name), "__all__", [])
+    assert list(exported) == sorted(set(exported))
+
+
+def test_importing_the_kernel_loads_none_of_its_packages() -> None:
+    top_level = {module for _, module, _ in _executed_imports(KERNEL / "__init__.py")}
+    assert top_level <= {"__future__", "importlib", "typing"}
+
+
+def _executed_imports(path: Path) -> Iterator[tuple[int, str, str | None]]:
+    for node in tree_of(path).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module, None
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, None) for alias in node.names)
+
+
+def test_no_test_waits_by_sleeping() -> None:
+    found = []
+    for path in sources():
+        if "tests" not in path.relative_to(ROOT).parts:
+            continue
+        for node in ast.walk(tree_of(path)):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=clock), attr="sleep"), args=[span, *_]) if (
+                    clock in CLOCKS
+                ):
+                    if not (isinstance(span, ast.Constant) and span.value == 0):
+                        found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == []
+
+
+#: They read what lies in their own package, or what they have just written; reviews and git have openers of their own.
+READS_ITS_OWN = {"demo_gateway.py", "plugin_new.py", "texts.py", "queries.py", "database.py", "argv.py"}
+READS_ELSEWHERE = {"llm_gateway_extension_git", "llm_gateway_extension_review"}
+
+
+def test_a_file_that_others_can_replace_is_opened_in_one_way() -> None:
+    """A FIFO or a device in the place of a file hangs whoever opens it in any other way."""
+    found = []
+    for path in sources():
+        parts = path.relative_to(ROOT).parts
+        if "src" not in parts or "agent" in parts or "testing" in parts or READS_ELSEWHERE & set(parts):
+            continue
+        for node in ast.walk(tree_of(path)):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="read_text" | "read_bytes")) if path.name not in READS_ITS_OWN:
+                    found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == [], "use llm_gateway.files"
