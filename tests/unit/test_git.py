@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -330,49 +329,6 @@ def test_more_output_than_wanted_is_an_error_or_cut(repository: Path) -> None:
             opened.run(["rev-parse", "HEAD"], most_bytes=3)
         data, cut = opened.run_cut(["rev-parse", "HEAD"], most_bytes=3)
         assert (len(data), cut) == (3, True)
-
-
-def test_a_named_pipe_that_git_reads_costs_no_more_than_the_time_allowed(repository: Path) -> None:
-    os.mkfifo(repository / ".gitignore")
-    with open_repository(repository) as opened, pytest.raises(GitError, match="took longer"):
-        opened.run(STATUS, most_bytes=10_000, timeout_s=0.3)
-
-
-def huge(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(20 * 1024**3)
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, huge], ids=["pipe", "huge"])
-@pytest.mark.parametrize("folder", [".", "below"])
-def test_a_list_of_ignored_files_that_cannot_be_read_is_named(
-    make: Callable[[Path], None], folder: str, repository: Path
-) -> None:
-    (repository / "below").mkdir(exist_ok=True)
-    (repository / "below" / "file").write_text("x")
-    make(repository / folder / ".gitignore")
-    with open_repository(repository) as opened, pytest.raises(GitError, match=r"took longer .*\.gitignore is no list"):
-        opened.run(STATUS, most_bytes=10_000, timeout_s=0.5)
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
-@pytest.mark.parametrize("name", ["HEAD", "index", "packed-refs", "shallow", "info/exclude"])
-def test_what_git_would_wait_for_in_its_own_folder_is_refused_at_once(
-    make: Callable[[Path], None], name: str, repository: Path
-) -> None:
-    path = repository / ".git" / name
-    path.unlink(missing_ok=True)
-    make(path)
-    began = time.monotonic()
-    with pytest.raises(GitError, match=f"{name} is "), open_repository(repository):
-        pass
-    assert time.monotonic() - began < 5
-
-
-def test_a_huge_list_of_excluded_files_is_refused_at_once(repository: Path) -> None:
-    huge(repository / ".git" / "info" / "exclude")
-    with pytest.raises(GitError, match="exclude has 21,474,836,480 bytes"), open_repository(repository):
-        pass
 
 
 def test_a_failure_says_what_git_said(repository: Path) -> None:

@@ -170,7 +170,7 @@ def test_of_two_strangers_the_first_keeps_the_section() -> None:
     points = [Point(name, lambda: settings_plugin({"garden": Feathers}), kind="extension") for name in ("one", "two")]
     host = loaded(*points)
     assert of(host, "extension:one").state is PluginState.LOADED
-    assert "is brought by plugin one (parrot-dist 1.2) already" in of(host, "extension:two").problem
+    assert "plugin one (parrot-dist 1.2)" in of(host, "extension:two").problem
 
 
 def test_a_providers_own_section_is_another_table_than_an_extensions_of_that_name() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-#: A placeholder in argv, env values and artifact paths: the folder of the run's temporary files.
+#: In argv, env values and artifact paths, this text is replaced by the path of the folder of the run's temporary files.
 RUN_FILES = "{run_files}"
 
 
