@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,6 +16,8 @@ import pytest
 
 from llm_gateway import Gateway
 from llm_gateway.errors import error_for
+from llm_gateway.operations.presence import Presence
+from llm_gateway.settings.model import Settings
 from llm_gateway_transport_mcp.answers import error_answer
 from llm_gateway_transport_mcp.progress import paced
 from llm_gateway_transport_mcp.transport import McpTransport
@@ -36,6 +39,8 @@ class Empty(Gateway):
     prompts = []
     environ = {"LLM_GATEWAY_HOME": "/dev/null/none"}  # nothing can be written there
     defers = False
+    presence = Presence({}, Settings(home=Path("/"), config_file=Path("/none")), {})
+    absent = frozenset()
 
     def __init__(self) -> None:
         """Hold nothing."""
@@ -85,8 +90,8 @@ async def test_a_silent_client_cannot_hold_up_the_end() -> None:
         def __init__(self, read_fd: int, write_fd: int) -> None:
             self._fds = read_fd, write_fd
 
-        def claim(self) -> None:
-            """Nobody else has it."""
+        def acquire(self) -> None:
+            """Do nothing: the pipe belongs to this test."""
 
         @asynccontextmanager
         async def open(self) -> AsyncIterator[Wire]:
@@ -108,19 +113,19 @@ async def test_a_silent_client_cannot_hold_up_the_end() -> None:
         os.write(client_write, b"\n")  # let the reading thread go before its descriptor does
 
 
-async def test_a_front_may_answer_first_and_hand_the_rest_over() -> None:
+async def test_a_handshake_cache_may_answer_first_and_hand_the_rest_over() -> None:
     sent: list[dict[str, Any]] = []
 
     class HandshakeCache:
-        def claim(self) -> None:
-            """It has been here from the beginning."""
+        def acquire(self) -> None:
+            """Do nothing."""
 
         @asynccontextmanager
         async def open(self) -> AsyncIterator[Wire]:
             answered = anyio.Event()
 
             async def lines() -> AsyncIterator[bytes | LineTooLong]:
-                yield HELLO  # answered by the handshake cache long ago; the SDK must have seen it
+                yield HELLO  # answered by the handshake cache already; the SDK must read it as well
                 yield b'{"jsonrpc": "2.0", "method": "notifications/initialized"}'
                 yield request("tools/list", 2)
                 await answered.wait()

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str], streams: Streams) -> int:
     try:
         if words[:1] == ["serve"]:
-            _begin_to_serve(words[1:])
+            _start_handshake_cache(words[1:])
         from llm_gateway.cli.parser import build_parser, knows
 
         parser = build_parser()
@@ -60,9 +60,9 @@ def main_serve() -> int:
     return main(["serve", *sys.argv[1:]])
 
 
-def _begin_to_serve(words: Sequence[str]) -> None:
-    """Let the transport's handshake cache, if it has one, answer while the rest is imported. Anything but the usual call: it waits."""
+def _start_handshake_cache(words: Sequence[str]) -> None:
+    """Start the handshake cache of the transport, if it has one, so that it answers while the rest is imported. Other calls do without."""
     name = "mcp" if not words else words[1] if len(words) == 2 and words[0] == "--transport" else ""
     if name.isidentifier():
         with suppress(ImportError):
-            import_module(f"llm_gateway_transport_{name}.handshake_cache").begin(os.environ)
+            import_module(f"llm_gateway_transport_{name}.handshake_cache").start(os.environ)

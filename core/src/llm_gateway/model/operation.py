@@ -47,11 +47,14 @@ class Operation:
     text: Callable[[Any], str] | None = None  #: a result's words; None: the result as JSON
     failed: Callable[[Any], bool] = lambda result: False  #: whether a result reports a failure
     hidden: frozenset[str] = frozenset()  #: parameters understood but not shown (refused with a reason)
-    brief: bool = False  #: its parameters are shown without words: another operation's, of the same model, have them
+    brief: bool = (
+        False  #: of each parameter's description only the first sentence is shown: another operation shows the rest
+    )
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
     open_world: bool = False
+    provider: str = ""  #: the provider whose program carries it out: without that program it is not listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,9 @@ class ProviderInfo:
 
     name: str  #: lower case; becomes `<name>_request`
     title: str
-    executable: str  #: looked for on the gateway's PATH; `[providers.<name>] executable` overrides it
+    executable: str  #: searched by `installations.find_installed`; `[providers.<name>] executable` overrides it
+    #: Folders in which the program's own installer puts it, beside those of package and version managers: absolute, or `~/…`.
+    program_folders: tuple[str, ...] = ()
     options_model: type[BaseModel] = NoOptions  #: the provider's own parameters; camelCase aliases, extra="forbid"
     posture_of: Callable[[Any], Posture | None] = lambda options: None  #: the level that the options spell
     postures: tuple[Posture, ...]  #: the levels it can hold

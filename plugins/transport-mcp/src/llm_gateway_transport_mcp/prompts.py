@@ -24,11 +24,11 @@ class Prompts:
         self._gateway = gateway
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
-        """List them."""
+        """List all prompts."""
         return types.ListPromptsResult(prompts=shown("prompt", self._gateway.prompts, _prompt))
 
     async def get(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-        """Render one."""
+        """Render one prompt."""
         prompt = next((each for each in self._gateway.prompts if each.name == params.name), None)
         if prompt is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name}")
