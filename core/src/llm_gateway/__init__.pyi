@@ -14,7 +14,7 @@ from llm_gateway.dispatch.waiting import reset_time, system_zone
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.gateway import Gateway, find_plugins, open_gateway
 from llm_gateway.hookspecs import API_VERSION, hookimpl
-from llm_gateway.installations import gateway_command, path_for, probe_environment
+from llm_gateway.installations import find_installed, gateway_command, path_for, probe_environment
 from llm_gateway.instructions import in_parents, with_imports
 from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
 from llm_gateway.model.engine import Engine, Peers, RunSpec, RunView
@@ -52,8 +52,8 @@ __all__ = [  # noqa: RUF022
     "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult",
     "Resource", "Resume", "RunEnd", "RunFacts", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store",
     "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict", "VerdictRecord", "Wire", "answer", "check",
-    "config_file", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts", "find_plugins",
-    "find_program", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl", "http_status",
+    "config_file", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts", "find_installed",
+    "find_plugins", "find_program", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl", "http_status",
     "in_parents", "in_range", "job_view", "judge", "look_at_provider", "named_failure", "new_job_id",
     "new_session_id", "open_gateway", "operation", "parse_line", "path_for", "piped_text", "place_of",
     "plausible_usd", "probe_environment", "program_of", "quoted", "reply_text", "reset_time", "run_briefly",

@@ -17,6 +17,7 @@ from llm_gateway import (
     ProviderInfo,
     UpgradePlan,
     Wire,
+    find_installed,
     look_at_provider,
     operation,
     path_for,
@@ -25,7 +26,6 @@ from llm_gateway import (
     run_environment,
 )
 from llm_gateway.errors import InvalidRequest
-from llm_gateway.programs import find_executable
 from llm_gateway_extension_operations.parameters import ProviderName
 from llm_gateway_extension_operations.providers import known_provider
 
@@ -116,10 +116,10 @@ async def _run(gateway: Gateway, info: ProviderInfo, going: _Upgrade) -> None:
     env = run_environment(
         gateway.environ, allowed=_INSTALLERS, passed=(), fixed={}, added={}, depth=gateway.settings.depth + 1
     )
-    program = find_executable(going.plan.argv[0], env)
     try:
+        program = await to_thread.run_sync(find_installed, going.plan.argv[0], gateway.environ)
         if program is None:
-            going.output = f"{going.plan.argv[0]} was not found on the gateway's PATH"
+            going.output = f"{going.plan.argv[0]} was not found on the gateway's PATH or where people install programs"
         else:
             argv = [program, *going.plan.argv[1:]]
             env["PATH"] = await to_thread.run_sync(path_for, program, env.get("PATH"))

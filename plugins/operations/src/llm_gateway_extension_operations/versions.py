@@ -11,7 +11,7 @@ from llm_gateway_extension_operations.parameters import OneProvider
 from llm_gateway_extension_operations.providers import chosen_providers
 
 #: Where things lie on this machine is nobody's business elsewhere.
-_LOCAL = ("path", "problem")
+_LOCAL = ("path", "problem", "recovery")
 
 
 class VersionParams(Wire):

@@ -13,7 +13,7 @@ from binascii import crc32
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from llm_gateway import config_file, home_directory
+from llm_gateway import config_file, find_installed, home_directory
 from llm_gateway.files import open_directory, open_regular, read_regular
 
 #: Changes when the manifest's format does.
@@ -83,12 +83,10 @@ def program_states(searches: Iterable[Sequence[str]], environ: Mapping[str, str]
 
     :param searches: the name of each program, then the folders of its own installer.
     """
-    from llm_gateway.installations import find_installed
-
     states = {}
     for name, *folders in searches:
-        found = find_installed(name, environ, folders) if name else None
-        states[(name, *folders)] = found is not None
+        search = (name, *folders)
+        states[search] = bool(name) and find_installed(name, environ, folders) is not None
     return state_lines(states)
 
 
