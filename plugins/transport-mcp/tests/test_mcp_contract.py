@@ -1,4 +1,4 @@
-"""MCP over stdio keeps the contract of a transport, on a line of the test's own."""
+"""MCP over stdio keeps the contract of a transport, on a connection in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Connection:
     """Both ends of a connection in memory, one for the transport and one for the client."""
 
     def __init__(self) -> None:
-        self.asked, self._lines = anyio.create_memory_object_stream[bytes](100)
+        self.requests, self._lines = anyio.create_memory_object_stream[bytes](100)
         self._send, self.answers = anyio.create_memory_object_stream[bytes](100)
 
     def acquire(self) -> None:
@@ -53,7 +53,7 @@ class Client:
     async def ask(self, method: str, **params: Any) -> dict[str, Any]:
         self._number += 1
         number = self._number
-        await self._connection.asked.send(
+        await self._connection.requests.send(
             json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode()
         )
         async with self._news:
@@ -79,11 +79,11 @@ class Client:
 class TestMcp(TransportContract):
     @asynccontextmanager
     async def connect(self, gateway: Gateway, folder: Path) -> AsyncIterator[Client]:
-        line = Connection()
-        client = Client(line)
-        async with line.asked, line.answers, anyio.create_task_group() as tasks:
-            tasks.start_soon(McpTransport(line).serve, gateway)
+        connection = Connection()
+        client = Client(connection)
+        async with connection.requests, connection.answers, anyio.create_task_group() as tasks:
+            tasks.start_soon(McpTransport(connection).serve, gateway)
             tasks.start_soon(client.listen)
             await client.ask("initialize", **HELLO)
             yield client
-            line.asked.close()  # the client closes its end: serving ends by itself
+            connection.requests.close()  # the client closes its end: serving ends by itself

@@ -21,8 +21,8 @@ def flat(site: Path, source: Path) -> None:
 def finder(site: Path, source: Path) -> None:
     """As setuptools does it: no folder stands in the .pth file."""
     (site / "__editable__.x-1.pth").write_text("import __editable___x_finder; __editable___x_finder.install()")
-    told = {"url": source.as_uri(), "dir_info": {"editable": True}}
-    (site / "x-1.dist-info" / "direct_url.json").write_text(json.dumps(told))
+    origin = {"url": source.as_uri(), "dir_info": {"editable": True}}
+    (site / "x-1.dist-info" / "direct_url.json").write_text(json.dumps(origin))
 
 
 @pytest.fixture

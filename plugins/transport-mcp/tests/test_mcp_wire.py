@@ -1,4 +1,4 @@
-"""The parts below the protocol: the wire, the seam for the handshake cache, the pace of progress, the words of errors."""
+"""The parts below the protocol: the wire, the takeover from the handshake cache, the rate of progress notifications, the text of errors."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ HELLO = request(
 
 
 def test_the_plugin_is_imported_without_the_sdk() -> None:
-    told = "import sys, llm_gateway_transport_mcp.plugin; sys.exit('mcp' in sys.modules or 'pydantic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", told], check=False).returncode == 0
+    code = "import sys, llm_gateway_transport_mcp.plugin; sys.exit('mcp' in sys.modules or 'pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 async def test_lines_come_whole_and_the_last_needs_no_end() -> None:
@@ -161,7 +161,7 @@ async def test_progress_within_one_interval_keeps_the_last_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "told"),
+    ("schema", "has_status"),
     [
         (None, True),
         ({"properties": {"status": {"type": "string"}}}, True),
@@ -173,7 +173,9 @@ async def test_progress_within_one_interval_keeps_the_last_message() -> None:
     ],
     ids=["none", "string", "enum", "ref", "other-enum", "number", "const"],
 )
-def test_a_failure_says_failed_only_where_the_schema_knows_the_word(schema: dict[str, Any] | None, told: bool) -> None:
+def test_a_failure_says_failed_only_where_the_schema_knows_the_word(
+    schema: dict[str, Any] | None, has_status: bool
+) -> None:
     answer = error_answer(error_for("saturated"), schema)
-    assert ("status" in answer.structured_content) is told
+    assert ("status" in answer.structured_content) is has_status
     assert answer.structured_content["error"]["code"] == "saturated"

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from llm_gateway.errors import InvalidRequest, NotInstalled
 from llm_gateway.installations import MANAGERS, clean_path, find_installed, find_untrusted, path_for
-from llm_gateway.locations import expand_user
+from llm_gateway.locations import LocationError, expand_user
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.provider import DECLARED, ProviderInfo
 from llm_gateway.model.request import Request
@@ -52,7 +52,10 @@ def program_search(info: ProviderInfo, override: Path | None, environ: Mapping[s
     """Return the search for a provider's program. Of an operator's path only an absolute one counts."""
     if override is None:
         return ProgramSearch(name=info.executable, folders=info.program_folders)
-    path = expand_user(str(override), environ)
+    try:
+        path = expand_user(str(override), environ)
+    except LocationError:  # `~name` of a user who does not exist
+        path = ""
     return ProgramSearch(name=path if os.path.isabs(path) else "")
 
 

@@ -104,7 +104,9 @@ class RequestParams(Wire):
     output_schema: dict[str, Any] | None = Field(
         None, description="JSON schema of the answer. Returned as structuredOutput."
     )
-    force_refresh: bool = Field(False, description="Reuse no earlier answer. Else an equal call within an hour gets it.")
+    force_refresh: bool = Field(
+        False, description="Reuse no earlier answer. Else an equal call within an hour gets it."
+    )
     correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]+$", max_length=128)] | None = Field(
         None, description="Your trace id, copied to job and log."
     )

@@ -20,9 +20,9 @@ from llm_gateway.errors import GatewayError
 def result_answer(operation: Operation, result: BaseModel) -> types.CallToolResult:
     """Return a result as text and as data. Fields that are None are left out."""
     data = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    words = operation.text(result) if operation.text else result.model_dump_json(by_alias=True, exclude_none=True)
+    text = operation.text(result) if operation.text else result.model_dump_json(by_alias=True, exclude_none=True)
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=words)],
+        content=[types.TextContent(type="text", text=text)],
         structured_content=data,
         is_error=operation.failed(result),
     )
@@ -30,13 +30,13 @@ def result_answer(operation: Operation, result: BaseModel) -> types.CallToolResu
 
 def error_answer(error: GatewayError, schema: Mapping[str, Any] | None) -> types.CallToolResult:
     """Return an error as text and, as far as the tool's output schema allows, as data."""
-    words = f"{error.code}: {error.message}"
+    text = f"{error.code}: {error.message}"
     if error.recovery:
-        words += f"\n{error.recovery}"
+        text += f"\n{error.recovery}"
     if error.provider_message:
-        words += f"\nThe provider said: {error.provider_message}"
+        text += f"\nThe provider said: {error.provider_message}"
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=words)],
+        content=[types.TextContent(type="text", text=text)],
         structured_content=_as_data(error, schema or {}),
         is_error=True,
     )
@@ -44,8 +44,8 @@ def error_answer(error: GatewayError, schema: Mapping[str, Any] | None) -> types
 
 def crash_answer(name: str, correlation: str) -> types.CallToolResult:
     """Return the answer to a defect of the gateway or a plugin: where to look, without any details."""
-    words = f"{name}: internal error; the gateway's log tells more (correlation {correlation})."
-    return types.CallToolResult(content=[types.TextContent(type="text", text=words)], is_error=True)
+    text = f"{name}: internal error; see the gateway's log (correlation {correlation})."
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
 
 
 def _as_data(error: GatewayError, schema: Mapping[str, Any]) -> dict[str, Any]:

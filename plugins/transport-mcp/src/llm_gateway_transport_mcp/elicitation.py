@@ -116,17 +116,17 @@ class Elicitation:
         """Return what is known about this call so far: the user's answers and the roots. The question of the result is not used."""
         if params.request_state is None:
             return AnswerFirst(None)
-        asked = self._asked.pop(params.request_state, None)
-        if asked is None or asked.call != _digest(params):
+        pending = self._asked.pop(params.request_state, None)
+        if pending is None or pending.call != _digest(params):
             raise MCPError(types.INVALID_PARAMS, "This requestState is not for this call; repeat the call without it")
-        if time.monotonic() - asked.at > _REMEMBERED_S:
+        if time.monotonic() - pending.at > _REMEMBERED_S:
             return AnswerFirst(None)
         given = params.input_responses or {}
-        if asked.question is None:
-            return AnswerFirst(None, asked.answers, uris(given.get(_ROOTS)))
+        if pending.question is None:
+            return AnswerFirst(None, pending.answers, uris(given.get(_ROOTS)))
         answer = given.get(_KEY)
-        new = {asked.question: _decision(answer)} if isinstance(answer, types.ElicitResult) else {}
-        return AnswerFirst(None, {**asked.answers, **new}, asked.roots)
+        new = {pending.question: _decision(answer)} if isinstance(answer, types.ElicitResult) else {}
+        return AnswerFirst(None, {**pending.answers, **new}, pending.roots)
 
 
 def _has_human(ctx: Context) -> bool:

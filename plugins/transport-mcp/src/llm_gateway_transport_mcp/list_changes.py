@@ -50,11 +50,11 @@ class ListChanges:
         :param listed: the program states of the tools that the handshake cache has listed; None: it has listed none.
         :param changed: called after the client was told of a change.
         """
-        told = program_states(self._gateway) if listed is None else list(listed)
+        known = program_states(self._gateway) if listed is None else list(listed)
         while True:
             states = program_states(self._gateway)
-            if states != told:
-                told = states
+            if states != known:
+                known = states
                 server.instructions = self._gateway.instructions
                 if not self._gateway.settings.surface.show_absent:
                     await self._notify()
@@ -67,5 +67,9 @@ class ListChanges:
 
     async def _notify(self) -> None:
         await self._bus.publish(ToolsListChanged())
-        if self._client is not None:
+        if self._client is None:
+            return
+        try:
             await self._client.session.send_tool_list_changed()
+        except Exception as error:  # the client is leaving; serving ends by itself then
+            log.debug("the client was not told that the list of tools has changed: %s", error)

@@ -50,5 +50,5 @@ class Prompts:
 
 
 def _prompt(each: PromptTemplate) -> types.Prompt:
-    arguments = [types.PromptArgument(name=name, description=words) for name, words in each.arguments.items()]
+    arguments = [types.PromptArgument(name=name, description=text) for name, text in each.arguments.items()]
     return types.Prompt(name=each.name, title=each.title, description=each.description, arguments=arguments)

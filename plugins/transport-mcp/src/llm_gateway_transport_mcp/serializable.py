@@ -50,16 +50,16 @@ def shown(what: str, items: Iterable[T], make: Callable[[T], S]) -> list[S]:
             if (size := len(one.model_dump_json(by_alias=True, exclude_none=True))) > MAX_BYTES:
                 raise NotSerializable(f"it takes {size:,} bytes")
         except Exception as error:  # a plugin's, whatever it is
-            log.error("%s", _written(f"{what} {str(getattr(item, 'name', None))[:80]} is not listed: {error}"))
+            log.error("%s", _encodable(f"{what} {str(getattr(item, 'name', None))[:80]} is not listed: {error}"))
             return None
         return one
 
     return [one for one in map(attempt, items) if one is not None]
 
 
-def _written(words: str) -> str:
+def _encodable(text: str) -> str:
     """The text as a log file can hold it: a lone surrogate cannot be encoded."""
-    return words.encode("utf-8", "backslashreplace").decode()
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _inside(value: Any) -> list[Any]:
