@@ -97,7 +97,7 @@ def test_a_client_of_the_newest_protocol_is_answered_by_the_sdk_alone(primed: An
 
 
 def test_the_first_answer_comes_from_a_process_that_has_imported_next_to_nothing(primed: Any) -> None:
-    begin = "from llm_gateway.cli import _begin_to_serve; _begin_to_serve([])"
+    begin = "from llm_gateway.cli import _start_handshake_cache; _start_handshake_cache([])"
     with subprocess.Popen(
         [sys.executable, "-c", f"{begin}; {LOOK}"],
         env=primed.environ,
