@@ -65,7 +65,7 @@ class RawClient:
         assert self.process.stdout
         with suppress(BrokenPipeError):
             self.process.stdin.close()
-        code = self.process.wait(timeout=10)
+        code = self.process.wait(timeout=60)
         self._reader.join(timeout=10)
         self.process.stdout.close()
         return code

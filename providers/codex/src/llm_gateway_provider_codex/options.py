@@ -27,9 +27,7 @@ class CodexOptions(BaseModel):
     sandbox_mode: Literal["read-only", "workspace-write", "danger-full-access"] | None = Field(
         None, description="Codex's own name for posture."
     )
-    search: bool | None = Field(
-        None, description="Whether Codex may search the web. true: live results; false: never."
-    )
+    search: bool | None = Field(None, description="Whether Codex may search the web. true: live results; false: never.")
 
 
 class CodexSettings(BaseModel):
