@@ -1,20 +1,31 @@
-"""Write the pages of this folder that come from the code: `python docs/reference/generate.py`. A test compares them."""
+"""Write the reference pages from the code: `python docs/reference/generate.py`. A test compares them.
+
+settings.md, hooks.md, errors.md and providers.md are made whole. In tools.md the parameters are: the tables of the providers' own
+parameters, and the rows "takes". The other text of that page is written by hand.
+"""
 
 from __future__ import annotations
 
 import inspect
 import json
+import re
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from llm_gateway import PluginHost, Posture, ProviderInfo, errors, hookspecs
+from pydantic import BaseModel
+
+from llm_gateway import Operation, PluginHost, Posture, ProviderInfo, errors, hookspecs
 from llm_gateway.cli.reference import SettingKey, reference
 from llm_gateway.hookspecs import HOOKS, OWNER
 from llm_gateway.model.provider import SUPPORTABLE
 from llm_gateway.naming import wire_names
 from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES
+from llm_gateway_extension_operations.plugin import gateway_operations
+from llm_gateway_extension_review.operations import OPERATIONS as REVIEWS
+from llm_gateway_transport_mcp.schema import input_schema
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Made by docs/reference/generate.py from the code. Do not edit. -->\n"
@@ -106,11 +117,8 @@ def errors_page() -> str:
 
 def providers_page() -> str:
     """Every provider of this repository, program by program, side by side."""
-    names = sorted(
-        folder.name for folder in (HERE.parents[1] / "providers").iterdir() if folder.is_dir() and folder.name != KIT
-    )
-    host = PluginHost.discover({})
-    host.load(("provider",), names)
+    host = _providers()
+    names = sorted(host.providers)
     programs = [info for name in names for info in host.providers[name].programs.values()]
     rows = [("", [f"**{info.name}**{f' ({info.variant})' if info.variant else ''}" for info in programs])]
     rows += [(title, [shown(info) for info in programs]) for title, shown in _ROWS.items()]
@@ -122,6 +130,63 @@ def providers_page() -> str:
     head, *body = [f"| {title} | {' | '.join(cells)} |" for title, cells in rows]
     table = "\n".join([head, "|---" * (len(programs) + 1) + "|", *body])
     return f"# Providers side by side\n\n{NOTE}\n{_PROVIDERS}\n{table}\n\n{_POSTURES}\n{postures_table()}"
+
+
+def tools_page() -> str:
+    """The page of the tools, with the parameters and their descriptions as the code has them."""
+    host = _providers()
+    page = (HERE / "tools.md").read_text("utf-8")
+    before, _, rest = page.partition("### Parameters of `")
+    _, heading, after = rest.partition("### The answer\n")
+    tables = [_options_table(info) for _, info in sorted(host.providers.items())]
+    page = before + "".join(tables) + heading + after
+    for operation in [*gateway_operations(), *REVIEWS]:
+        start = page.index(f"## `{operation.name}`\n")
+        found = _TAKES.search(page, start)
+        assert found, f"the section of {operation.name} has no row `takes`"
+        page = page[: found.start()] + f"| takes | {_takes(operation)} |" + page[found.end() :]
+    return page
+
+
+_TAKES = re.compile(r"^\| takes \|.*\|$", re.MULTILINE)
+
+
+def _options_table(info: ProviderInfo) -> str:
+    rows = [f"| `{name}` | {text} |" for name, text in _described(info.options_model)]
+    head = f"### Parameters of `{info.name}`\n\n| parameter | meaning |\n|---|---|\n"
+    return head + "\n".join(rows) + "\n\n"
+
+
+def _takes(operation: Operation) -> str:
+    rows = [f"`{name}`: {text}" for name, text in _described(operation.params)]
+    return "<br>".join(rows) or "Nothing"
+
+
+def _described(model: type[BaseModel]) -> list[tuple[str, str]]:
+    """The parameters of a model by their names on the wire, each with its choices or its default and its description."""
+    properties = input_schema(model)["properties"]
+    required = input_schema(model).get("required", ())
+    return [(name, _meaning(schema, needed=name in required)) for name, schema in properties.items()]
+
+
+def _meaning(schema: Mapping[str, Any], *, needed: bool) -> str:
+    text = str(schema["description"])
+    if needed:
+        text += " Required."
+    if "enum" in schema:
+        text += " One of " + ", ".join(f"`{choice}`" for choice in schema["enum"]) + "."
+    if "default" in schema:
+        text += f" Default: `{json.dumps(schema['default']).strip(chr(34))}`."
+    return text.replace("|", "\\|")
+
+
+def _providers() -> PluginHost:
+    names = sorted(
+        folder.name for folder in (HERE.parents[1] / "providers").iterdir() if folder.is_dir() and folder.name != KIT
+    )
+    host = PluginHost.discover({})
+    host.load(("provider",), names)
+    return host
 
 
 def postures_table() -> str:
@@ -172,6 +237,7 @@ _PAGES = {
     "errors.md": errors_page,
     "providers.md": providers_page,
     "api.md": api_page,
+    "tools.md": tools_page,
 }
 #: File -> the function that makes it, wrapped at 120 columns.
 PAGES: dict[str, Callable[[], str]] = {

@@ -52,6 +52,7 @@ class World:
             "LLM_GATEWAY_HOME": str(root / "home"),
             "LLM_GATEWAY_LIMITS_RUNNING": "64",
             "LLM_GATEWAY_LIMITS_PER_PROVIDER": "64",
+            "LLM_GATEWAY_SURFACE_SHOW_ABSENT": "true",
         }
         return cls(root=root, environ=environ)
 

@@ -25,7 +25,8 @@ async def test_every_tool_answers_what_it_says(name: str, tmp_path: Path) -> Non
     work = tmp_path / "work"
     work.mkdir()
     absent = {f"LLM_GATEWAY_PROVIDERS_{vendor.upper()}_EXECUTABLE": str(tmp_path / vendor) for vendor in VENDORS}
-    env = {**os.environ, **absent, "LLM_GATEWAY_HOME": str(tmp_path / "home")}
+    shown = {"LLM_GATEWAY_SURFACE_SHOW_ABSENT": "true"}
+    env = {**os.environ, **absent, **shown, "LLM_GATEWAY_HOME": str(tmp_path / "home")}
     known: dict[str, Answer] = {}
     two = anyio.CapacityLimiter(2)
     async with connect(name, env, work) as client:

@@ -96,7 +96,7 @@ def frame(data: bytes) -> None:
     lines = [*whole.feed(data), whole.rest()]
     assert lines == [*cut.feed(data[:half]), *cut.feed(data[half:]), cut.rest()]
     for line in data.split(b"\n"):
-        if (said := handshake_cache._plain(line)) is None:
+        if (said := handshake_cache._parse_usual(line)) is None:
             continue
         message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
         method, request_id, _ = said

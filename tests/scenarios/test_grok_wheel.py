@@ -24,7 +24,12 @@ def tools(environment: Environment) -> dict[str, Any]:
     with subprocess.Popen(
         [environment.folder / "bin/llm-gateway", "serve"],
         cwd=home,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "LLM_GATEWAY_HOME": str(home / "gateway")},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(home),
+            "LLM_GATEWAY_HOME": str(home / "gateway"),
+            "LLM_GATEWAY_SURFACE_SHOW_ABSENT": "true",
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -37,7 +37,12 @@ def serve(environment: Environment, home: Path) -> tuple[int, set[str], str]:
     with subprocess.Popen(
         [environment.folder / "bin/llm-gateway", "serve"],
         cwd=home,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "LLM_GATEWAY_HOME": str(home / "gateway")},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(home),
+            "LLM_GATEWAY_HOME": str(home / "gateway"),
+            "LLM_GATEWAY_SURFACE_SHOW_ABSENT": "true",
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from llm_gateway.errors import NotInstalled
-from llm_gateway.installations import clean_path, find_elsewhere, path_for, probe_environment
+from llm_gateway.installations import clean_path, find_installed, path_for, probe_environment, searched_folders
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.planning.invocation import require_program, run_environment
@@ -93,58 +94,112 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     assert path_for(str(tmp_path / "a"), "/bin") == f"/bin:{tmp_path}"
 
 
-@pytest.mark.parametrize(
-    ("place", "environ"),
-    [
-        (".nvm/versions/node/v9.0.0/bin", {}),
-        ("n/versions/node/v22.1.0/bin", {"NVM_DIR": "n"}),
-        (".local/share/fnm/node-versions/v22/installation/bin", {}),
-        (".volta/bin", {}),
-        ("v/bin", {"VOLTA_HOME": "v"}),
-        (".local/share/mise/shims", {}),
-        (".local/share/mise/installs/node/22/bin", {}),
-        (".asdf/shims", {}),
-        (".asdf/installs/nodejs/22.1.0/bin", {}),
-        (".bun/bin", {}),
-        (".local/share/pnpm", {}),
-        ("Library/pnpm", {}),
-        ("p", {"PNPM_HOME": "p"}),
-        (".local/bin", {}),
-        (".npm-global/bin", {}),
-        ("prefix/bin", {"npm_config_prefix": "prefix"}),
-    ],
-)
-def test_a_program_that_is_installed_but_not_on_the_path_is_named_with_what_to_set(
-    tmp_path: Path, place: str, environ: dict[str, str]
-) -> None:
+PLACES = {
+    "local": (".local/bin", {}),
+    "cargo": (".cargo/bin", {}),
+    "go": ("go/bin", {}),
+    "npm": (".npm-global/bin", {}),
+    "npm, moved": ("prefix/bin", {"npm_config_prefix": "prefix"}),
+    "yarn": (".yarn/bin", {}),
+    "nvm": (".nvm/versions/node/v9.0.0/bin", {}),
+    "nvm, moved": ("n/versions/node/v22.1.0/bin", {"NVM_DIR": "n"}),
+    "fnm": (".local/share/fnm/node-versions/v22/installation/bin", {}),
+    "fnm, moved": ("f/node-versions/v22/installation/bin", {"FNM_DIR": "f"}),
+    "n": ("n/n/versions/node/22.1.0/bin", {}),
+    "n, moved": ("p/bin", {"N_PREFIX": "p"}),
+    "volta": (".volta/bin", {}),
+    "volta, moved": ("v/bin", {"VOLTA_HOME": "v"}),
+    "mise shims": (".local/share/mise/shims", {}),
+    "mise": (".local/share/mise/installs/node/22/bin", {}),
+    "mise, moved": ("m/shims", {"MISE_DATA_DIR": "m"}),
+    "asdf shims": (".asdf/shims", {}),
+    "asdf": (".asdf/installs/nodejs/22.1.0/bin", {}),
+    "asdf, moved": ("a/shims", {"ASDF_DATA_DIR": "a"}),
+    "bun": (".bun/bin", {}),
+    "bun, moved": ("b/bin", {"BUN_INSTALL": "b"}),
+    "pnpm": (".local/share/pnpm", {}),
+    "pnpm 11": (".local/share/pnpm/bin", {}),
+    "pnpm on macOS": ("Library/pnpm", {}),
+    "pnpm, moved": ("p", {"PNPM_HOME": "p"}),
+    "homebrew": ("brew/bin", {"HOMEBREW_PREFIX": "brew"}),
+    "linuxbrew": (".linuxbrew/bin", {}),
+    "nix": (".nix-profile/bin", {}),
+    "uv": (".local/share/uv/tools/agent/bin", {}),
+    "uv, moved": ("tools/agent/bin", {"UV_TOOL_DIR": "tools"}),
+    "uv, programs moved": ("u", {"UV_TOOL_BIN_DIR": "u"}),
+    "pipx": (".local/share/pipx/venvs/agent/bin", {}),
+    "older pipx": (".local/pipx/venvs/agent/bin", {}),
+    "pipx, moved": ("x/venvs/agent/bin", {"PIPX_HOME": "x"}),
+    "its own installer": (".agent/local", {}),
+}
+
+
+@pytest.mark.parametrize(("place", "variables"), PLACES.values(), ids=PLACES.keys())
+def test_a_program_is_found_where_people_install_it(tmp_path: Path, place: str, variables: dict[str, str]) -> None:
+    moved = {name: str(tmp_path / value) for name, value in variables.items()}
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin", **moved}
     agent = program(tmp_path / place / "agent")
-    told = {
-        "HOME": str(tmp_path),
-        "PATH": "/usr/bin",
-        **{name: str(tmp_path / value) for name, value in environ.items()},
-    }
+    info = replace(INFO, program_folders=("~/.agent/local",))
+    assert require_program(info, "", None, environ)[1].path == str(agent)
+    assert str(agent.parent) in searched_folders(environ, info.program_folders)
+
+
+@pytest.mark.parametrize("folder", ["/opt/homebrew/bin", "/usr/local/bin", "/home/linuxbrew/.linuxbrew/bin"])
+def test_the_folders_of_a_whole_machine_are_searched_as_well(folder: str) -> None:
+    assert folder in searched_folders({"HOME": "/home/nobody", "PATH": "/bin"})
+
+
+def test_the_path_goes_before_all_other_places(tmp_path: Path) -> None:
+    program(tmp_path / ".local/bin/agent")
+    on_path = program(tmp_path / "mine/agent")
+    environ = {"HOME": str(tmp_path), "PATH": f"relative:{on_path.parent}"}
+    assert find_installed("agent", environ) == str(on_path)
+
+
+def test_only_absolute_folders_are_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("planted/agent", "planted/bin/agent", "planted/shims/agent", "planted/versions/node/v1/bin/agent"):
+        program(tmp_path / place)
+    names = ("npm_config_prefix", "NVM_DIR", "VOLTA_HOME", "MISE_DATA_DIR", "ASDF_DATA_DIR", "BUN_INSTALL", "PNPM_HOME")
+    names += ("UV_TOOL_DIR", "UV_TOOL_BIN_DIR", "PIPX_HOME", "PIPX_BIN_DIR", "HOMEBREW_PREFIX", "N_PREFIX", "FNM_DIR")
+    environ = {"HOME": str(tmp_path / "home"), "PATH": "planted:", **dict.fromkeys(names, "planted")}
+    assert find_installed("agent", environ, ("planted", "./planted")) is None
+    assert all(map(os.path.isabs, searched_folders(environ, ("planted",))))
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "folder of the target"])
+def test_a_program_that_others_can_change_is_not_used_and_the_error_says_why(tmp_path: Path, what: str) -> None:
+    agent = program(tmp_path / ".volta/bin/agent")
+    if what == "folder of the target":
+        target = program(tmp_path / "open/agent")
+        agent.unlink()
+        agent.symlink_to(target)
+    unsafe = {"file": agent, "folder": agent.parent, "folder of the target": tmp_path / "open"}[what]
+    unsafe.chmod(0o777)
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin"}
     with pytest.raises(NotInstalled) as caught:
-        require_program(INFO, "", None, told)
-    assert str(agent) in caught.value.message
+        require_program(INFO, "", None, environ)
+    assert f"{agent} is not used" in caught.value.message
     assert f'executable = "{agent}"' in (caught.value.recovery or "")
-    assert "[providers.agent]" in (caught.value.recovery or "")
+    unsafe.chmod(0o755)
+    assert find_installed("agent", environ) == str(agent)
 
 
-def test_the_prefix_of_npms_own_settings_is_looked_at(tmp_path: Path) -> None:
+def test_the_prefix_of_npms_own_settings_is_searched(tmp_path: Path) -> None:
     (tmp_path / ".npmrc").write_text("prefix = ${HOME}/mine\n")
     agent = program(tmp_path / "mine/bin/agent")
-    assert find_elsewhere("agent", {"HOME": str(tmp_path)}) == str(agent)
+    assert find_installed("agent", {"HOME": str(tmp_path)}) == str(agent)
 
 
-def test_a_settings_file_of_npm_that_is_no_file_holds_nothing_up(tmp_path: Path) -> None:
+def test_a_settings_file_of_npm_that_is_no_file_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".npmrc")
-    assert find_elsewhere("no-such-agent", {"HOME": str(tmp_path)}) is None
+    assert find_installed("no-such-agent", {"HOME": str(tmp_path)}) is None
 
 
-def test_the_newest_version_is_named(tmp_path: Path) -> None:
+def test_the_newest_version_is_used(tmp_path: Path) -> None:
     for version in ("v9.1.0", "v22.10.0", "v22.9.0"):
         program(tmp_path / ".nvm/versions/node" / version / "bin/agent")
-    assert "v22.10.0" in (find_elsewhere("agent", {"HOME": str(tmp_path)}) or "")
+    assert "v22.10.0" in (find_installed("agent", {"HOME": str(tmp_path)}) or "")
 
 
 def test_what_is_nowhere_is_told_with_how_to_install_it(tmp_path: Path) -> None:

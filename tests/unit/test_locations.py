@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, path_of, user_home
 from llm_gateway.settings import SettingsError, load_settings
-from llm_gateway_transport_mcp import handshake_cache
+from llm_gateway_transport_mcp import handshake_key
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 MINE = pwd.getpwuid(os.getuid()).pw_dir
@@ -38,7 +38,7 @@ def test_a_home_is_read_the_same_everywhere(written: str, environ: dict[str, str
     assert home_directory(surroundings) == meant
     assert config_file(surroundings) == f"{meant}/config.toml"
     assert str(load_settings(surroundings).home) == meant
-    assert handshake_cache.manifest_path(surroundings) == f"{meant}/handshake/mcp.json"
+    assert handshake_key.manifest_path(surroundings) == f"{meant}/handshake/mcp.json"
 
 
 @pytest.mark.parametrize("variable", ["LLM_GATEWAY_HOME", "LLM_GATEWAY_CONFIG"])

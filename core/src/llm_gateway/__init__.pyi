@@ -10,7 +10,7 @@ from llm_gateway.failures.reset_time import reset_time, system_zone
 from llm_gateway.failures.rules import FailureFacts, FailureRule, Sign, failure_facts, http_status, named_failure
 from llm_gateway.failures.shared_rules import COMMON_FAILURES
 from llm_gateway.hookspecs import API_VERSION, hookimpl
-from llm_gateway.installations import gateway_command, path_for, probe_environment
+from llm_gateway.installations import find_installed, gateway_command, path_for, probe_environment
 from llm_gateway.instructions import in_parents, with_imports
 from llm_gateway.jobs.outcome import judge
 from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
@@ -53,10 +53,10 @@ __all__ = [  # noqa: RUF022
     "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunOutput", "RunSpec", "RunView", "Session",
     "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict",
     "VerdictRecord", "Wire", "answer", "check", "config_file", "display", "error_for", "error_view",
-    "escaped_json", "expand_user", "failure_facts", "find_plugins", "find_program", "for_stream", "from_json",
-    "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range", "job_view",
-    "json_of", "judge", "look_at_provider", "named_failure", "new_job_id", "new_session_id", "one_line",
-    "open_gateway", "operation", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd",
+    "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "for_stream",
+    "from_json", "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range",
+    "job_view", "json_of", "judge", "look_at_provider", "named_failure", "new_job_id", "new_session_id",
+    "one_line", "open_gateway", "operation", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd",
     "probe_environment", "program_of", "quoted", "reply_text", "reset_time", "run_briefly", "run_environment",
     "split_entry", "stamp", "system_zone", "to_json", "token_count", "user_home", "version_of", "wire_object",
     "with_imports", "without_controls", "working_directory",

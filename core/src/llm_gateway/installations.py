@@ -1,7 +1,7 @@
 """Find programs outside PATH, and build the environment that they need. Standard library only. Blocks for a few stat calls.
 
-Version managers install a program and its interpreter in one folder. They add that folder to the PATH of a shell, but a desktop
-client that starts the gateway has a shorter PATH.
+Version managers put a program and its interpreter into one folder, and put that folder on the PATH of a shell. A desktop client
+starts the gateway with a shorter PATH, so the gateway searches these folders as well.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from llm_gateway.files import read_regular
 from llm_gateway.locations import user_home
-from llm_gateway.programs import search_directories
+from llm_gateway.programs import find_executable, search_directories
 
 #: Environment variables with the folders of version managers.
 MANAGERS = (
@@ -22,7 +22,22 @@ MANAGERS = (
 )
 _MOST_LINKS = 16
 _MOST_VERSIONS = 50
-_HOMEBREW = ("/opt/homebrew/bin", "/home/linuxbrew/.linuxbrew/bin", "/usr/local/bin")
+#: Folders that installers use for every user of a machine: Homebrew, MacPorts, Nix, snap.
+_SYSTEM_FOLDERS = (
+    "/opt/homebrew/bin",
+    "/usr/local/bin",
+    "/home/linuxbrew/.linuxbrew/bin",
+    "/opt/local/bin",
+    "/nix/var/nix/profiles/default/bin",
+    "/run/current-system/sw/bin",
+    "/snap/bin",
+)
+#: Folders below the user's home that installers use without a variable that moves them.
+_HOME_FOLDERS = (
+    *(".local/bin", "bin", ".cargo/bin", "go/bin"),
+    *(".npm-global/bin", ".npm-packages/bin", ".yarn/bin", ".config/yarn/global/node_modules/.bin"),
+    *(".linuxbrew/bin", ".nix-profile/bin"),
+)
 
 
 def clean_path(path: str | None) -> str:
@@ -60,13 +75,55 @@ def gateway_command() -> tuple[str, ...]:
     return (sys.executable, *safe, "-m", "llm_gateway.cli")
 
 
-def find_elsewhere(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the path of a program in one of the usual installation folders that may be missing in PATH, or None."""
-    for folder in _install_folders(environ):
-        path = os.path.join(folder, name)
-        if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    return None
+def find_installed(name: str, environ: Mapping[str, str], folders: Iterable[str] = ()) -> str | None:
+    """Return the absolute path of a program, or None. The one search for the programs of providers.
+
+    Searched in this order: the absolute directories of PATH, the directory of this interpreter (pip puts the programs of the
+    gateway's own environment there), the given folders, then the folders in which package and version managers install. Outside
+    of PATH a program counts only if this user or root owns it and its directory, and others can write to neither.
+
+    :param name: a bare name, or an absolute path, which is returned if it can be executed.
+    :param folders: where this program's own installer puts it: absolute paths, or paths that begin with `~`.
+    """
+    if found := find_executable(name, environ) or find_executable(name, {"PATH": os.path.dirname(sys.executable)}):
+        return found
+    return next((path for path in _installed(name, environ, folders) if is_trusted(path)), None)
+
+
+def find_untrusted(name: str, environ: Mapping[str, str], folders: Iterable[str] = ()) -> str | None:
+    """Return the path of a program that `find_installed` does not use because another user could change it, or None."""
+    return next((path for path in _installed(name, environ, folders) if not is_trusted(path)), None)
+
+
+def searched_folders(environ: Mapping[str, str], folders: Iterable[str] = ()) -> list[str]:
+    """Return the directories that `find_installed` searches, in order, each once; they need not exist."""
+    on_path = search_directories(environ.get("PATH"))
+    return list(dict.fromkeys([*on_path, os.path.dirname(sys.executable), *_outside_path(environ, folders)]))
+
+
+def is_trusted(program: str) -> bool:
+    """Return whether only this user and root can change a program: its folder, and the file and folder behind its links."""
+    real = os.path.realpath(program)
+    try:
+        facts = os.stat(real)
+    except OSError:
+        return False
+    ours = facts.st_uid in (0, os.geteuid()) and not facts.st_mode & stat.S_IWOTH
+    return ours and _trusted(os.path.dirname(program)) and _trusted(os.path.dirname(real))
+
+
+def _installed(name: str, environ: Mapping[str, str], folders: Iterable[str]) -> Iterator[str]:
+    if not name or os.sep in name:
+        return
+    for folder in _outside_path(environ, folders):
+        if path := find_executable(os.path.join(folder, name), {}):
+            yield path
+
+
+def _outside_path(environ: Mapping[str, str], folders: Iterable[str]) -> Iterator[str]:
+    home = user_home(environ, "/")
+    own = (os.path.join(home, folder[2:]) if folder.startswith("~/") else folder for folder in folders)
+    return (folder for folder in (*own, *_install_folders(environ)) if os.path.isabs(folder))
 
 
 def _own_folders(program: str) -> Iterator[str]:
@@ -99,12 +156,14 @@ def _install_folders(environ: Mapping[str, str]) -> Iterator[str]:
     def at(variable: str, default: str) -> str:
         return environ.get(variable) or os.path.join(home, default)
 
-    for folder in (".local/bin", "bin", ".cargo/bin", "go/bin", ".npm-global/bin", ".npm-packages/bin", ".yarn/bin"):
-        yield os.path.join(home, folder)
+    for place in _HOME_FOLDERS:
+        yield os.path.join(home, place)
     for prefix in _npm_prefixes(environ, home):
         yield os.path.join(prefix, "bin")
     yield from _versions(os.path.join(at("NVM_DIR", ".nvm"), "versions/node"), "bin")
-    yield from _versions(os.path.join(home, ".local/share/fnm/node-versions"), "installation/bin")
+    yield from _versions(os.path.join(at("FNM_DIR", ".local/share/fnm"), "node-versions"), "installation/bin")
+    yield from _versions(os.path.join(at("N_PREFIX", "n"), "n/versions/node"), "bin")
+    yield os.path.join(at("N_PREFIX", "n"), "bin")
     yield os.path.join(at("VOLTA_HOME", ".volta"), "bin")
     mise, asdf = at("MISE_DATA_DIR", ".local/share/mise"), at("ASDF_DATA_DIR", ".asdf")
     for base in (mise, asdf):
@@ -115,8 +174,32 @@ def _install_folders(environ: Mapping[str, str]) -> Iterator[str]:
     for folder in (at("PNPM_HOME", ".local/share/pnpm"), os.path.join(home, "Library/pnpm")):
         yield folder
         yield os.path.join(folder, "bin")
-    yield from _HOMEBREW
-    yield "/snap/bin"
+    yield from _python_tools(environ, at)
+    if environ.get("HOMEBREW_PREFIX"):
+        yield os.path.join(environ["HOMEBREW_PREFIX"], "bin")
+    yield from _SYSTEM_FOLDERS
+
+
+def _python_tools(environ: Mapping[str, str], at: Callable[[str, str], str]) -> Iterator[str]:
+    """The folders of programs that uv and pipx installed, each in an environment of its own."""
+    for variable in ("UV_TOOL_BIN_DIR", "PIPX_BIN_DIR", "XDG_BIN_HOME"):
+        if environ.get(variable):
+            yield environ[variable]
+    data = at("XDG_DATA_HOME", ".local/share")
+    yield from _folders_in(environ.get("UV_TOOL_DIR") or os.path.join(data, "uv/tools"), "bin")
+    if environ.get("PIPX_HOME"):
+        yield from _folders_in(os.path.join(environ["PIPX_HOME"], "venvs"), "bin")
+    for base in (os.path.join(data, "pipx/venvs"), at("", ".local/pipx/venvs")):
+        yield from _folders_in(base, "bin")
+
+
+def _folders_in(base: str, below: str) -> list[str]:
+    """A folder that stands in each folder of `base`, by name."""
+    try:
+        names = sorted(os.listdir(base))
+    except OSError:
+        return []
+    return [os.path.join(base, name, below) for name in names[:_MOST_VERSIONS]]
 
 
 def _versions(base: str, below: str) -> list[str]:

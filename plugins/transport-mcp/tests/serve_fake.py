@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from llm_gateway import CallContext, Gateway, Operation, PluginHost, PromptTemplate, Resource
 from llm_gateway.errors import ERRORS, InvalidRequest, error_for
+from llm_gateway.operations.presence import Presence
+from llm_gateway.settings.model import Settings
 from llm_gateway_transport_mcp.plugin import gateway_open_transport
 
 
@@ -135,6 +137,8 @@ class FakeGateway(Gateway):
     version = "9.8.7"
     instructions = "Ask the fake."
     defers = False
+    presence = Presence({}, Settings(home=Path("/"), config_file=Path("/none")), {})
+    absent = frozenset()
     host = PluginHost()
     environ = {"LLM_GATEWAY_HOME": "/dev/null/none"}  # nothing can be written there
     operations = operations()

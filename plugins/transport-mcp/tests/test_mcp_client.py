@@ -45,7 +45,7 @@ async def connect(era: Era, log: Path | None = None) -> AsyncIterator[Client]:
             yield client
 
 
-def words(result: object) -> str:
+def text_of(result: object) -> str:
     return str(result.content[0].text)  # type: ignore[attr-defined]
 
 
@@ -66,14 +66,14 @@ async def test_lesson_63_text_and_structured_content_both_hold_the_answer(era: E
     async with connect(era) as client:
         await client.list_tools()  # from now on the client validates structured content
         result = await client.call_tool("echo", {"text": "grüß dich"})
-        assert words(result) == "grüß dich"
+        assert text_of(result) == "grüß dich"
         assert result.structured_content == {"text": "grüß dich", "length": 9}
         assert not result.is_error
         plain = await client.call_tool("json_words", {"text": "x"})
-        assert json.loads(words(plain)) == plain.structured_content == {"text": "x", "length": 1}
+        assert json.loads(text_of(plain)) == plain.structured_content == {"text": "x", "length": 1}
         failed = await client.call_tool("report_failure")
         assert failed.is_error
-        assert words(failed) == "timeout: too slow"
+        assert text_of(failed) == "timeout: too slow"
         assert failed.structured_content["error"]["code"] == "timeout"
 
 
@@ -82,7 +82,7 @@ async def test_every_error_is_told_in_words_and_as_data(era: Era) -> None:
         for code, cls in ERRORS.items():
             result = await client.call_tool("fail", {"text": code})
             assert result.is_error
-            assert words(result) == f"{code}: It went wrong.\nDo it right.\nThe provider said: E42"
+            assert text_of(result) == f"{code}: It went wrong.\nDo it right.\nThe provider said: E42"
             assert result.structured_content == {
                 "status": "failed",
                 "error": {
@@ -99,7 +99,7 @@ async def test_wrong_arguments_are_answered_with_the_nearest_name(era: Era) -> N
     async with connect(era) as client:
         result = await client.call_tool("echo", {"txet": "x"})
         assert result.is_error
-        assert "did you mean text?" in words(result)
+        assert "did you mean text?" in text_of(result)
         assert result.structured_content["error"]["code"] == "invalid_request"
 
 
@@ -110,9 +110,9 @@ async def test_a_crash_tells_where_to_look_and_nothing_else(era: Era, tmp_path: 
             result = await client.call_tool(tool)
             assert result.is_error
             assert result.structured_content is None
-            correlation = words(result).split("correlation ")[1].rstrip(").")
+            correlation = text_of(result).split("correlation ")[1].rstrip(").")
             assert correlation in log.read_text()
-        assert "secret" not in words(result)
+        assert "secret" not in text_of(result)
         assert (await client.call_tool("echo", {"text": "alive"})).structured_content["text"] == "alive"
     assert "RuntimeError: the secret reason" in log.read_text()
 
@@ -132,9 +132,9 @@ async def test_progress_is_paced_grows_and_always_tells_the_last(era: Era) -> No
 
     async with connect(era) as client:
         result = await client.call_tool("steps", {"number": 200}, progress_callback=hear)
-        assert words(result) == "done"
+        assert text_of(result) == "done"
         quiet = await client.call_tool("steps", {"number": 3})
-        assert words(quiet) == "nobody listens"
+        assert text_of(quiet) == "nobody listens"
     numbers = [number for number, _ in heard]
     assert numbers == sorted(set(numbers))
     assert len(heard) < 20
@@ -198,8 +198,8 @@ async def test_stray_output_and_large_results_leave_the_wire_alone(era: Era, tmp
     log = tmp_path / "log"
     async with connect(era, log) as client:
         result = await client.call_tool("chatter")
-        assert words(result) == "stdin: ''"
+        assert text_of(result) == "stdin: ''"
         large = await client.call_tool("big", {"number": 3_000_000})
-        assert words(large) == "ä" * 3_000_000
+        assert text_of(large) == "ä" * 3_000_000
     for stray in ("a stray print", "a stray write", "a stray child", "printed while the gateway closes"):
         assert stray in log.read_text()

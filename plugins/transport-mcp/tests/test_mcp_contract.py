@@ -1,4 +1,4 @@
-"""MCP over stdio keeps the contract of a transport, on a line of the test's own."""
+"""MCP over stdio keeps the contract of a transport, on a connection in memory."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from llm_gateway_transport_mcp.wire import Wire
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
 
 
-class Line:
-    """Both ends of a line in memory; the transport takes one, the client the other."""
+class Connection:
+    """Both ends of a connection in memory, one for the transport and one for the client."""
 
     def __init__(self) -> None:
-        self.asked, self._lines = anyio.create_memory_object_stream[bytes](100)
+        self.requests, self._lines = anyio.create_memory_object_stream[bytes](100)
         self._send, self.answers = anyio.create_memory_object_stream[bytes](100)
 
-    def claim(self) -> None:
-        """Nobody else could have it."""
+    def acquire(self) -> None:
+        """Do nothing: it belongs to this test."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
@@ -37,14 +37,14 @@ class Line:
 class Client:
     """A client that may have several calls under way."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._news = anyio.Condition()
         self._answers: dict[int, dict[str, Any]] = {}
         self._number = 0
 
     async def listen(self) -> None:
-        async for data in self._line.answers:
+        async for data in self._connection.answers:
             async with self._news:
                 answer = json.loads(data)
                 self._answers[answer.get("id")] = answer
@@ -53,7 +53,7 @@ class Client:
     async def ask(self, method: str, **params: Any) -> dict[str, Any]:
         self._number += 1
         number = self._number
-        await self._line.asked.send(
+        await self._connection.requests.send(
             json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode()
         )
         async with self._news:
@@ -79,11 +79,11 @@ class Client:
 class TestMcp(TransportContract):
     @asynccontextmanager
     async def connect(self, gateway: Gateway, folder: Path) -> AsyncIterator[Client]:
-        line = Line()
-        client = Client(line)
-        async with line.asked, line.answers, anyio.create_task_group() as tasks:
-            tasks.start_soon(McpTransport(line).serve, gateway)
+        connection = Connection()
+        client = Client(connection)
+        async with connection.requests, connection.answers, anyio.create_task_group() as tasks:
+            tasks.start_soon(McpTransport(connection).serve, gateway)
             tasks.start_soon(client.listen)
             await client.ask("initialize", **HELLO)
             yield client
-            line.asked.close()  # the client closes its end: serving ends by itself
+            connection.requests.close()  # the client closes its end: serving ends by itself

@@ -1,4 +1,4 @@
-"""The transport byte by byte: hand-written frames, bad lines, the end of the input."""
+"""The transport byte by byte: frames written by the test, bad lines, the end of the input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 SERVER = Path(__file__).with_name("serve_fake.py")
-CLIENT = {"name": "hand", "version": "0"}
+CLIENT = {"name": "client", "version": "0"}
 MODERN = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -24,7 +24,7 @@ MODERN = {
 }
 
 
-class Hand:
+class RawClient:
     """Writes frames, reads frames; every wait is bounded."""
 
     def __init__(self, python: tuple[str, ...], *args: str) -> None:
@@ -65,7 +65,7 @@ class Hand:
         assert self.process.stdout
         with suppress(BrokenPipeError):
             self.process.stdin.close()
-        code = self.process.wait(timeout=10)
+        code = self.process.wait(timeout=60)
         self._reader.join(timeout=10)
         self.process.stdout.close()
         return code
@@ -78,73 +78,73 @@ def frame(method: str, params: dict[str, Any], request_id: int | str | None = No
     return json.dumps(message, ensure_ascii=False).encode() + b"\n"
 
 
-def initialize(hand: Hand, version: str = "2025-11-25") -> dict[str, Any]:
-    answer = hand.ask(0, "initialize", protocolVersion=version, capabilities={}, clientInfo=CLIENT)
-    hand.write(frame("notifications/initialized", {}))
+def initialize(client: RawClient, version: str = "2025-11-25") -> dict[str, Any]:
+    answer = client.ask(0, "initialize", protocolVersion=version, capabilities={}, clientInfo=CLIENT)
+    client.write(frame("notifications/initialized", {}))
     return answer
 
 
 @pytest.fixture
-def hand(python: tuple[str, ...]) -> Iterator[Hand]:
-    hand = Hand(python)
-    yield hand
-    hand.end()
+def client(python: tuple[str, ...]) -> Iterator[RawClient]:
+    client = RawClient(python)
+    yield client
+    client.end()
 
 
 @pytest.fixture(scope="module")
-def greeted(python: tuple[str, ...]) -> Iterator[Hand]:
-    hand = Hand(python, "--preload")
-    initialize(hand)
-    yield hand
-    assert hand.end() == 0
+def greeted(python: tuple[str, ...]) -> Iterator[RawClient]:
+    client = RawClient(python, "--preload")
+    initialize(client)
+    yield client
+    assert client.end() == 0
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-11-25", "1999-01-01"])
-def test_initialize_agrees_on_a_version_and_the_end_of_input_ends_the_process(version: str, hand: Hand) -> None:
-    result = initialize(hand, version)["result"]
+def test_initialize_agrees_on_a_version_and_the_end_of_input_ends_the_process(version: str, client: RawClient) -> None:
+    result = initialize(client, version)["result"]
     assert result["protocolVersion"] == (version if version > "2" else "2025-11-25")
     assert result["serverInfo"] == {"name": "llm-gateway", "title": "LLM Gateway", "version": "9.8.7"}
     assert result["instructions"] == "Ask the fake."
     assert set(result["capabilities"]) == {"tools", "resources", "prompts"}
-    assert hand.end() == 0
+    assert client.end() == 0
 
 
-def test_the_modern_era_needs_no_handshake(hand: Hand) -> None:
-    found = hand.ask("d", "server/discover", _meta=MODERN)["result"]
+def test_the_modern_era_needs_no_handshake(client: RawClient) -> None:
+    found = client.ask("d", "server/discover", _meta=MODERN)["result"]
     assert found["supportedVersions"] == ["2026-07-28"]
     assert found["instructions"] == "Ask the fake."
-    called = hand.ask("c", "tools/call", name="echo", arguments={"text": "hi"}, _meta=MODERN)["result"]
+    called = client.ask("c", "tools/call", name="echo", arguments={"text": "hi"}, _meta=MODERN)["result"]
     assert called["resultType"] == "complete"
     assert called["structuredContent"] == {"text": "hi", "length": 2}
-    failed = hand.ask("f", "tools/call", name="fail_closed", _meta=MODERN)["result"]
+    failed = client.ask("f", "tools/call", name="fail_closed", _meta=MODERN)["result"]
     assert failed["isError"] is True
     assert failed["structuredContent"]["error"]["code"] == "saturated"
-    assert hand.end() == 0
+    assert client.end() == 0
 
 
-def test_the_input_may_end_before_anything_was_said(hand: Hand) -> None:
-    assert hand.end() == 0
+def test_the_input_may_end_before_any_message(client: RawClient) -> None:
+    assert client.end() == 0
 
 
 def test_the_sdk_is_imported_by_the_first_gateway_that_serves_and_not_before() -> None:
-    hand = Hand((sys.executable,), "--as-started")
+    client = RawClient((sys.executable,), "--as-started")
     try:
-        initialize(hand)
+        initialize(client)
     finally:
-        assert hand.end() == 0
+        assert client.end() == 0
 
 
-def test_the_input_may_end_during_a_call(hand: Hand, tmp_path: Path) -> None:
-    initialize(hand)
+def test_the_input_may_end_during_a_call(client: RawClient, tmp_path: Path) -> None:
+    initialize(client)
     mark = tmp_path / "mark"
     meta = {"progressToken": "t"}
-    hand.write(frame("tools/call", {"name": "hang", "arguments": {"path": str(mark)}, "_meta": meta}, 1))
-    assert hand.read()["params"] == {"progressToken": "t", "progress": 1.0, "message": "hanging"}
-    assert hand.end() == 0
+    client.write(frame("tools/call", {"name": "hang", "arguments": {"path": str(mark)}, "_meta": meta}, 1))
+    assert client.read()["params"] == {"progressToken": "t", "progress": 1.0, "message": "hanging"}
+    assert client.end() == 0
     assert mark.read_text() == "cancelled"
 
 
-def test_cancel_by_hand_reaches_the_handler(greeted: Hand, tmp_path: Path) -> None:
+def test_cancel_by_hand_reaches_the_handler(greeted: RawClient, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     meta = {"progressToken": 7}
     greeted.write(frame("tools/call", {"name": "hang", "arguments": {"path": str(mark)}, "_meta": meta}, 5))
@@ -168,7 +168,7 @@ def test_cancel_by_hand_reaches_the_handler(greeted: Hand, tmp_path: Path) -> No
     ids=["words", "cut", "no-method", "batch", "surrogate", "not-utf8", "deep"],
 )
 def test_a_bad_line_is_answered_and_the_next_one_served(
-    greeted: Hand, line: bytes, code: int, request_id: int | str | None
+    greeted: RawClient, line: bytes, code: int, request_id: int | str | None
 ) -> None:
     greeted.write(line)
     answer = greeted.read()
@@ -177,18 +177,18 @@ def test_a_bad_line_is_answered_and_the_next_one_served(
     assert "result" in greeted.ask(1, "ping")
 
 
-def test_blank_lines_and_other_line_ends_are_taken(greeted: Hand) -> None:
+def test_blank_lines_and_other_line_ends_are_taken(greeted: RawClient) -> None:
     greeted.write(b"\n  \n\r\n" + frame("ping", {}, 2).replace(b"\n", b"\r\n"))
     assert greeted.read()["id"] == 2
 
 
-def test_an_argument_of_12_mb_comes_through_whole(greeted: Hand) -> None:
+def test_an_argument_of_12_mb_comes_through_whole(greeted: RawClient) -> None:
     text = "é\u2028\n" * 2_400_000
     answer = greeted.ask(8, "tools/call", name="json_words", arguments={"text": text})
     assert answer["result"]["structuredContent"] == {"text": text, "length": 7_200_000}
 
 
-def test_a_line_above_the_limit_is_refused_and_the_next_one_served(greeted: Hand) -> None:
+def test_a_line_above_the_limit_is_refused_and_the_next_one_served(greeted: RawClient) -> None:
     chunk = b"x" * (1 << 20)
     for _ in range(65):
         greeted.write(chunk)
@@ -234,21 +234,21 @@ FRAMES = st.fixed_dictionaries(
 MARK = 987_654_321
 
 
-def still_serves(hand: Hand) -> None:
-    hand.write(frame("ping", {}, MARK))
-    while hand.read().get("id") != MARK:
+def still_serves(client: RawClient) -> None:
+    client.write(frame("ping", {}, MARK))
+    while client.read().get("id") != MARK:
         pass
 
 
 @given(message=FRAMES)
-def test_whatever_a_frame_says_the_next_one_is_served(greeted: Hand, message: dict[str, Any]) -> None:
+def test_whatever_a_frame_says_the_next_one_is_served(greeted: RawClient, message: dict[str, Any]) -> None:
     if message.get("id") != MARK:
         greeted.write(json.dumps(message).encode() + b"\n")
         still_serves(greeted)
 
 
 @given(line=st.binary(max_size=200))
-def test_whatever_bytes_a_line_has_the_next_one_is_served(greeted: Hand, line: bytes) -> None:
+def test_whatever_bytes_a_line_has_the_next_one_is_served(greeted: RawClient, line: bytes) -> None:
     greeted.write(line + b"\n")
     still_serves(greeted)
 
@@ -264,11 +264,11 @@ def test_whatever_bytes_a_line_has_the_next_one_is_served(greeted: Hand, line: b
     ],
     ids=["infinite id", "long id", "long number", "deep", "twice"],
 )
-def test_numbers_and_depths_beyond_measure_are_survived(greeted: Hand, line: bytes) -> None:
+def test_numbers_and_depths_beyond_measure_are_survived(greeted: RawClient, line: bytes) -> None:
     greeted.write(line + b"\n")
     still_serves(greeted)
 
 
-def test_an_id_that_is_used_again_while_its_call_runs_is_survived(greeted: Hand) -> None:
+def test_an_id_that_is_used_again_while_its_call_runs_is_survived(greeted: RawClient) -> None:
     greeted.write(frame("ping", {}, 5) * 20)
     still_serves(greeted)

@@ -123,7 +123,7 @@ def test_any_name_and_any_words_are_shown_or_left_out(name: Any, title: Any, des
 
 def test_what_is_left_out_is_logged_in_words_that_can_be_written(caplog: pytest.LogCaptureFixture) -> None:
     listing([tool("half \ud800 a name", title="half \udfff a title")])
-    assert "half \\ud800 a name is not shown" in caplog.text
+    assert "half \\ud800 a name is not listed" in caplog.text
     caplog.text.encode()
 
 
@@ -177,7 +177,7 @@ async def read(gateway: Gateway, values: Any, context: CallContext) -> str:
 class Hostage(Gateway):
     """A gateway whose plugins bring one good thing of each kind and one that is none."""
 
-    version, instructions, defers = "0", "", False
+    version, instructions, defers, absent = "0", "", False, frozenset()
 
     def __init__(self, odd: Any) -> None:
         words: dict[str, Any] = {"title": "T", "description": "D."}

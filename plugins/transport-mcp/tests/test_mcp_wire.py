@@ -1,4 +1,4 @@
-"""The parts below the protocol: the wire, the seam for the handshake cache, the pace of progress, the words of errors."""
+"""The parts below the protocol: the wire, the takeover from the handshake cache, the rate of progress notifications, the text of errors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,6 +16,8 @@ import pytest
 
 from llm_gateway import Gateway
 from llm_gateway.errors import error_for
+from llm_gateway.operations.presence import Presence
+from llm_gateway.settings.model import Settings
 from llm_gateway_transport_mcp.answers import error_answer
 from llm_gateway_transport_mcp.progress import paced
 from llm_gateway_transport_mcp.transport import McpTransport
@@ -36,6 +39,8 @@ class Empty(Gateway):
     prompts = []
     environ = {"LLM_GATEWAY_HOME": "/dev/null/none"}  # nothing can be written there
     defers = False
+    presence = Presence({}, Settings(home=Path("/"), config_file=Path("/none")), {})
+    absent = frozenset()
 
     def __init__(self) -> None:
         """Hold nothing."""
@@ -64,8 +69,8 @@ HELLO = request(
 
 
 def test_the_plugin_is_imported_without_the_sdk() -> None:
-    told = "import sys, llm_gateway_transport_mcp.plugin; sys.exit('mcp' in sys.modules or 'pydantic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", told], check=False).returncode == 0
+    code = "import sys, llm_gateway_transport_mcp.plugin; sys.exit('mcp' in sys.modules or 'pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 async def test_lines_come_whole_and_the_last_needs_no_end() -> None:
@@ -85,8 +90,8 @@ async def test_a_silent_client_cannot_hold_up_the_end() -> None:
         def __init__(self, read_fd: int, write_fd: int) -> None:
             self._fds = read_fd, write_fd
 
-        def claim(self) -> None:
-            """Nobody else has it."""
+        def acquire(self) -> None:
+            """Do nothing: the pipe belongs to this test."""
 
         @asynccontextmanager
         async def open(self) -> AsyncIterator[Wire]:
@@ -108,19 +113,19 @@ async def test_a_silent_client_cannot_hold_up_the_end() -> None:
         os.write(client_write, b"\n")  # let the reading thread go before its descriptor does
 
 
-async def test_a_front_may_answer_first_and_hand_the_rest_over() -> None:
+async def test_a_handshake_cache_may_answer_first_and_hand_the_rest_over() -> None:
     sent: list[dict[str, Any]] = []
 
     class HandshakeCache:
-        def claim(self) -> None:
-            """It has been here from the beginning."""
+        def acquire(self) -> None:
+            """Do nothing."""
 
         @asynccontextmanager
         async def open(self) -> AsyncIterator[Wire]:
             answered = anyio.Event()
 
             async def lines() -> AsyncIterator[bytes | LineTooLong]:
-                yield HELLO  # answered by the handshake cache long ago; the SDK must have seen it
+                yield HELLO  # answered by the handshake cache already; the SDK must read it as well
                 yield b'{"jsonrpc": "2.0", "method": "notifications/initialized"}'
                 yield request("tools/list", 2)
                 await answered.wait()
@@ -156,7 +161,7 @@ async def test_progress_within_one_interval_keeps_the_last_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "told"),
+    ("schema", "has_status"),
     [
         (None, True),
         ({"properties": {"status": {"type": "string"}}}, True),
@@ -168,7 +173,9 @@ async def test_progress_within_one_interval_keeps_the_last_message() -> None:
     ],
     ids=["none", "string", "enum", "ref", "other-enum", "number", "const"],
 )
-def test_a_failure_says_failed_only_where_the_schema_knows_the_word(schema: dict[str, Any] | None, told: bool) -> None:
+def test_a_failure_says_failed_only_where_the_schema_knows_the_word(
+    schema: dict[str, Any] | None, has_status: bool
+) -> None:
     answer = error_answer(error_for("saturated"), schema)
-    assert ("status" in answer.structured_content) is told
+    assert ("status" in answer.structured_content) is has_status
     assert answer.structured_content["error"]["code"] == "saturated"

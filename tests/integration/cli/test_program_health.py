@@ -1,4 +1,4 @@
-"""What `doctor` says of programs that are there and do not work, or are somewhere else than on the PATH."""
+"""What `doctor` says of programs that do not work, or that are not on the PATH."""
 
 from __future__ import annotations
 
@@ -56,11 +56,18 @@ def test_a_program_that_cannot_tell_its_version_is_broken(command, text: str, to
     assert any(str(agent) in problem and told in problem for problem in report["problems"])
 
 
-def test_a_program_that_is_not_on_the_path_is_named_where_it_is(command) -> None:
-    agent = program(command.home.parent / ".volta/bin/claude", "#!/bin/sh\n")
+def test_a_program_that_is_not_on_the_path_is_used_and_its_path_is_shown(command) -> None:
+    agent = program(command.home.parent / ".volta/bin/claude", "#!/bin/sh\necho 2.1.0\n")
+    _, one = claude(command, code=0)
+    assert (one["installed"], one["path"], one["version"]) == (True, str(agent), "2.1.0")
+
+
+def test_a_program_that_others_can_change_is_not_used_and_doctor_says_why(command) -> None:
+    agent = program(command.home.parent / ".volta/bin/claude", "#!/bin/sh\necho 2.1.0\n")
+    agent.chmod(0o777)
     report, one = claude(command, code=0)
     assert one["installed"] is False
-    assert any(str(agent) in note and "executable" in note for note in report["notes"])
+    assert any(str(agent) in note and "not used" in note for note in report["notes"])
 
 
 def test_a_version_is_asked_for_in_an_empty_directory_with_no_key_in_sight(command) -> None:

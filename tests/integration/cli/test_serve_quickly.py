@@ -52,7 +52,7 @@ def frame(method: str, request_id: int | str | None = None, **params: Any) -> by
     return json.dumps({"jsonrpc": "2.0", **known, "method": method, "params": params}).encode() + b"\n"
 
 
-def said(command: Any, *frames: bytes) -> list[bytes]:
+def answers(command: Any, *frames: bytes) -> list[bytes]:
     """The lines that a new gateway answers to frames that are sent one by one, each after the answer to the one before."""
     lines = []
     with command.start("serve", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -71,36 +71,36 @@ def greeting(version: str) -> tuple[bytes, bytes]:
 
 
 @pytest.fixture
-def warmed(command: Any) -> Any:
+def primed(command: Any) -> Any:
     done = command.run("serve", "--prime")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return command
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_both_ways_say_the_same_byte_for_byte(version: str, warmed: Any) -> None:
+def test_both_ways_say_the_same_byte_for_byte(version: str, primed: Any) -> None:
     asked = [*greeting(version), frame("ping", "p")]
     asked += [frame(method, number) for number, method in enumerate(LISTS, 1)]
     asked += [frame("tools/call", 9, name="llm_job_list", arguments={}), frame("tools/list", 10)]
-    quick = said(warmed, *asked)
-    (warmed.home / "handshake/mcp.json").unlink()
-    assert said(warmed, *asked) == quick
+    quick = answers(primed, *asked)
+    (primed.home / "handshake/mcp.json").unlink()
+    assert answers(primed, *asked) == quick
     assert [json.loads(line)["id"] for line in quick] == [0, "p", 1, 2, 3, 4, 9, 10]
 
 
-def test_a_client_of_the_newest_protocol_is_answered_by_the_sdk_alone(warmed: Any) -> None:
+def test_a_client_of_the_newest_protocol_is_answered_by_the_sdk_alone(primed: Any) -> None:
     asked = [frame("server/discover", 1, _meta=MODERN), frame("tools/list", 2, _meta=MODERN)]
-    quick = said(warmed, *asked)
-    (warmed.home / "handshake/mcp.json").unlink()
-    assert said(warmed, *asked) == quick
+    quick = answers(primed, *asked)
+    (primed.home / "handshake/mcp.json").unlink()
+    assert answers(primed, *asked) == quick
     assert "result" in json.loads(quick[0])
 
 
-def test_the_first_answer_comes_from_a_process_that_has_imported_next_to_nothing(warmed: Any) -> None:
+def test_the_first_answer_comes_from_a_process_that_has_imported_next_to_nothing(primed: Any) -> None:
     begin = "from llm_gateway.cli import _start_handshake_cache; _start_handshake_cache([])"
     with subprocess.Popen(
         [sys.executable, "-c", f"{begin}; {LOOK}"],
-        env=warmed.environ,
+        env=primed.environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -145,29 +145,29 @@ def test_a_start_without_a_manifest_writes_one_for_the_next(command: Any) -> Non
     assert set(json.loads(manifest.read_text())["results"]) == set(VERSIONS)
 
 
-def test_changed_settings_are_read_before_anything_is_answered(warmed: Any) -> None:
-    (warmed.home / "config.toml").write_text("quued = 1\n")
-    done = warmed.run("serve", stdin=b"".join(greeting("2025-11-25")))
+def test_changed_settings_are_read_before_anything_is_answered(primed: Any) -> None:
+    (primed.home / "config.toml").write_text("quued = 1\n")
+    done = primed.run("serve", stdin=b"".join(greeting("2025-11-25")))
     assert (done.returncode, done.stdout) == (2, "")
     assert "unknown key quued" in done.stderr
 
 
-def test_a_manifest_that_is_no_longer_true_is_mended_when_its_client_leaves(warmed: Any) -> None:
-    manifest = warmed.home / "handshake/mcp.json"
+def test_a_manifest_that_is_no_longer_true_is_mended_when_its_client_leaves(primed: Any) -> None:
+    manifest = primed.home / "handshake/mcp.json"
     true = manifest.read_text()
     manifest.write_text(true.replace("Job status", "Yob status"))
-    assert b"Yob status" in said(warmed, *greeting("2025-11-25"), frame("tools/list", 1))[1]
+    assert b"Yob status" in answers(primed, *greeting("2025-11-25"), frame("tools/list", 1))[1]
     assert manifest.read_text() == true
 
 
 @pytest.mark.parametrize("broken", ["", "{", "[]", '{"key": [], "results": {}}', '{"results": 1}'])
-def test_a_broken_manifest_is_no_obstacle(broken: str, warmed: Any) -> None:
-    (warmed.home / "handshake/mcp.json").write_text(broken)
-    assert json.loads(said(warmed, *greeting("2025-11-25"))[0])["result"]["serverInfo"]["name"] == "llm-gateway"
+def test_a_broken_manifest_is_no_obstacle(broken: str, primed: Any) -> None:
+    (primed.home / "handshake/mcp.json").write_text(broken)
+    assert json.loads(answers(primed, *greeting("2025-11-25"))[0])["result"]["serverInfo"]["name"] == "llm-gateway"
 
 
-def test_a_client_that_leaves_after_the_first_answer_leaves_nothing_behind(warmed: Any) -> None:
-    assert len(said(warmed, greeting("2025-11-25")[0])) == 1
+def test_a_client_that_leaves_after_the_first_answer_leaves_nothing_behind(primed: Any) -> None:
+    assert len(answers(primed, greeting("2025-11-25")[0])) == 1
 
 
 def test_no_value_of_a_variable_is_written_down(command: Any) -> None:

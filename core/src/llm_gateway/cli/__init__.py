@@ -73,4 +73,4 @@ def _start_handshake_cache(arguments: Sequence[str]) -> None:
         name = arguments[1]
     if name.isidentifier():
         with suppress(ImportError):
-            import_module(f"llm_gateway_transport_{name}.handshake_cache").begin(os.environ)
+            import_module(f"llm_gateway_transport_{name}.handshake_cache").start(os.environ)

@@ -127,8 +127,10 @@ class Demo:
         tools = await gateway.tools()
         for reviewer in reviewers:
             if f"{reviewer.provider}_request_async" not in tools:
-                package = f"llm-gateway-provider-{reviewer.provider}"
-                raise DemoError(f"the provider {reviewer.provider} is not installed; run: pip install {package}")
+                raise DemoError(
+                    f"there is no provider {reviewer.provider} here, or its program is not installed. "
+                    "`llm-gateway doctor` says what is missing and how to install it."
+                )
         jobs: dict[str, Reviewer] = {}
 
         self._running = True

@@ -92,6 +92,21 @@ class JobsApi(Protocol):
         """Wait until none of this gateway's jobs waits for a place or for its process."""
 
 
+class ProgramsApi(Protocol):
+    """Which programs of providers were found on this machine."""
+
+    @property
+    def programs(self) -> Mapping[Any, bool]:
+        """Each search for a program, and whether it found one. The first use blocks; later ones read from memory."""
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The names of the providers without a program."""
+
+    def look(self) -> bool:
+        """Search again; return whether a program appeared or disappeared. Blocking: call it in a thread."""
+
+
 class GatewayApi(Protocol):
     """An open gateway."""
 
@@ -146,6 +161,17 @@ class GatewayApi(Protocol):
     @property
     def mcp_servers(self) -> Mapping[str, McpServer]:
         """The MCP servers that a request can name."""
+
+    @property
+    def presence(self) -> ProgramsApi:
+        """Which programs of providers were found."""
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The providers whose operations are not listed; empty with `[surface] show_absent`."""
+
+    def listed_operations(self) -> Sequence[Operation]:
+        """The operations that a transport lists. A call of any other operation is still answered."""
 
     @property
     def instructions(self) -> str:

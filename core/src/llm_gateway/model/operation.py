@@ -48,12 +48,13 @@ class Operation:
     text: Callable[[Any], str] | None = None  #: a result as text; None: the result as JSON
     failed: Callable[[Any], bool] = lambda result: False  #: whether a result reports a failure
     hidden: frozenset[str] = frozenset()  #: parameters that are accepted but not shown (refused with a reason)
-    #: Its parameters are shown without descriptions, because another operation with the same model has them.
+    #: Of each parameter's description only the first sentence is shown, because another operation shows the rest.
     brief: bool = False
     read_only: bool = False  #: changes nothing
     destructive: bool = False  #: may delete or overwrite something
     idempotent: bool = False  #: repeating a call changes nothing more
     open_world: bool = False  #: reaches services outside of this machine
+    provider: str = ""  #: the provider whose program executes it; the operation is listed only if that program is found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,9 @@ class ProviderInfo:
 
     name: str  #: lower case; the tools are `<name>_request` and `<name>_request_async`
     title: str  #: the name shown to people
-    executable: str  #: searched in the gateway's PATH; `[providers.<name>] executable` overrides it
+    executable: str  #: searched by `installations.find_installed`; `[providers.<name>] executable` overrides it
+    #: Folders of the program's own installer, beside those of package and version managers: absolute, or `~/…`.
+    program_folders: tuple[str, ...] = ()
     options_model: type[BaseModel] = NoOptions  #: the provider's own parameters; camelCase aliases, extra="forbid"
     posture_of: Callable[[Any], Posture | None] = lambda options: None  #: the level that the options name; None: none
 

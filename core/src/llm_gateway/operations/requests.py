@@ -34,50 +34,81 @@ _MAX_TIMEOUT_MS = 24 * 3600 * 1000
 _BLANK = " "  #: for an event without words, which is progress all the same
 
 
+# The first sentence of each description must be enough by itself: `<provider>_request_async` shows no more than that, because
+# both tools together may take 8 kB. A description says what the parameter does; the sentences after it say when to use it.
+
+
 class CacheControl(Wire):
     """Which parts of the stable prefix are marked for the provider's cache."""
 
-    system: bool = False
-    tools: bool = False
-    context: bool = False
+    system: bool = Field(False, description="Mark the end of system.")
+    tools: bool = Field(False, description="Mark the end of tools.")
+    context: bool = Field(False, description="Mark the end of context.")
 
 
 class PromptParts(Wire):
     """The prompt in parts, joined in this order; all but the task are the stable prefix."""
 
-    system: str | None = None
-    tools: str | None = None
-    context: str | None = None
-    task: str
-    cache_control: CacheControl | None = None
+    system: str | None = Field(None, description="The agent's role and rules.")
+    tools: str | None = Field(None, description="Notes on tools to use.")
+    context: str | None = Field(None, description="Background of the task.")
+    task: str = Field(description="What to do in this call.")
+    cache_control: CacheControl | None = Field(None, description="Which parts to mark for caching.")
 
 
 class RequestParams(Wire):
     """What every provider takes. A provider's own parameters stand beside these."""
 
-    prompt: str | None = None
-    prompt_parts: PromptParts | None = None
-    model: _NoFlag | None = Field(None, description="Best left out")
-    session_id: _NoFlag | None = Field(None, description="gw-… or the CLI's own id")
-    resume_latest: bool = Field(False, description="Newest of this directory")
-    create_new_session: bool = False
-    on_busy: Literal["refuse", "queue"] = "refuse"
-    approval_strategy: str = Field("legacy", description="legacy, or a policy plugin's")
-    approval_policy: Literal["strict", "balanced", "permissive"] = "balanced"
-    posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] | None = None
-    allowed_tools: list[_NoFlag] | None = None
-    disallowed_tools: list[_NoFlag] | None = None
-    mcp_servers: list[str] | None = None
-    working_dir: str | None = None
-    add_dirs: list[str] | None = None
-    idle_timeout_ms: Annotated[int, Field(ge=30_000, le=3_600_000)] | None = None
-    timeout_ms: Annotated[int, Field(ge=1, le=_MAX_TIMEOUT_MS)] | None = None
-    max_turns: Annotated[int, Field(ge=1)] | None = None
-    max_budget_usd: Annotated[float, Field(gt=0)] | None = None
-    effort: _NoFlag | None = None
-    output_schema: dict[str, Any] | None = None
-    force_refresh: bool = Field(False, description="Run anew, no dedup")
-    correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]+$", max_length=128)] | None = None
+    prompt: str | None = Field(None, description="The task in words. Needed unless promptParts is given.")
+    prompt_parts: PromptParts | None = Field(
+        None,
+        description="The task in parts, for prompt caching. Later calls repeat all but task.",
+    )
+    model: _NoFlag | None = Field(None, description="Which model answers. Best left out; list_models has names.")
+    session_id: _NoFlag | None = Field(
+        None, description="Conversation to continue. gatewaySessionId or the agent's id."
+    )
+    resume_latest: bool = Field(False, description="Continue the newest conversation of workingDir.")
+    create_new_session: bool = Field(False, description="Start a new conversation.")
+    on_busy: Literal["refuse", "queue"] = Field("refuse", description="Fail or wait while another turn runs.")
+    approval_strategy: str = Field(
+        "legacy", description="Who judges the request first. legacy: nobody; mcp_managed: the policy plugin."
+    )
+    approval_policy: Literal["strict", "balanced", "permissive"] = Field(
+        "balanced", description="How strictly approvalStrategy judges."
+    )
+    posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] | None = Field(
+        None,
+        description=(
+            "What the agent may do unasked. Levels: read_only reads files; plan proposes changes; prompted skips what "
+            "needs approval; accept_edits edits files in workingDir; workspace_write also runs commands; bypass: no limits."
+        ),
+    )
+    allowed_tools: list[_NoFlag] | None = Field(None, description="The agent's tools to allow beyond posture.")
+    disallowed_tools: list[_NoFlag] | None = Field(None, description="The agent's tools to forbid.")
+    mcp_servers: list[str] | None = Field(None, description="Names of MCP servers to give to the agent.")
+    working_dir: str | None = Field(
+        None, description="Absolute path to work in. Default: the conversation's, else the client's."
+    )
+    add_dirs: list[str] | None = Field(None, description="More directories that the agent may use.")
+    idle_timeout_ms: Annotated[int, Field(ge=30_000, le=3_600_000)] | None = Field(
+        None, description="End a run that prints nothing for this long."
+    )
+    timeout_ms: Annotated[int, Field(ge=1, le=_MAX_TIMEOUT_MS)] | None = Field(
+        None, description="End the run after this time. Default: 1 h."
+    )
+    max_turns: Annotated[int, Field(ge=1)] | None = Field(None, description="End the run after this many agent steps.")
+    max_budget_usd: Annotated[float, Field(gt=0)] | None = Field(None, description="End the run at this cost.")
+    effort: _NoFlag | None = Field(None, description="How much to reason, such as low or high.")
+    output_schema: dict[str, Any] | None = Field(
+        None, description="JSON schema of the answer. Returned as structuredOutput."
+    )
+    force_refresh: bool = Field(
+        False, description="Reuse no earlier answer. Else an equal call within an hour gets it."
+    )
+    correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]+$", max_length=128)] | None = Field(
+        None, description="Your trace id, copied to job and log."
+    )
 
 
 #: The names that no provider may take for its own parameters.
@@ -101,11 +132,14 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
     if info.silent:
         hidden |= {"idleTimeoutMs"}
     shared: dict[str, Any] = {"params": params, "hidden": hidden, "destructive": True, "open_world": True}
-    later = " After a while the answer is a jobId: go on with llm_job_wait." if defers else ""
+    shared["provider"] = info.name
+    later = ""
+    if defers:
+        later = f" After 45 s it returns a jobId: then call llm_job_wait, llm_job_result. For parallel work use {info.name}_request_async."
     waiting = Operation(
         name=f"{info.name}_request",
         title=f"Ask {info.title}",
-        description=f"Let {info.title} do a task and wait for its answer.{later} One of prompt or promptParts is required.",
+        description=f"Give {info.title} one task and wait; returns its answer as text.{later}",
         result=RequestResult,
         handler=partial(_request, info),
         text=reply_text,
@@ -115,7 +149,10 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
     background = Operation(
         name=f"{info.name}_request_async",
         title=f"Start {info.title}",
-        description=f"As {info.name}_request (see its parameters), but answers a job at once. Then llm_job_wait, llm_job_result.",
+        description=(
+            f"Start {info.title} on a task; returns job.id at once. Then call llm_job_wait, llm_job_result. "
+            f"Parameters: see {info.name}_request."
+        ),
         brief=True,
         result=AsyncResult,
         handler=partial(_start, info),

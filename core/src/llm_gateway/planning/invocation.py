@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,11 @@ from pathlib import Path
 from pydantic.alias_generators import to_camel
 
 from llm_gateway.errors import InvalidRequest, NotInstalled
-from llm_gateway.installations import MANAGERS, clean_path, find_elsewhere, path_for
-from llm_gateway.locations import expand_user
+from llm_gateway.installations import MANAGERS, clean_path, find_installed, find_untrusted, path_for
+from llm_gateway.locations import LocationError, expand_user
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.provider import DECLARED, ProviderInfo
 from llm_gateway.model.request import Request
-from llm_gateway.programs import find_executable
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 #: What any program needs to find its way on this machine; nothing that names an account or redirects a model's traffic.
@@ -38,24 +36,43 @@ class Program:
     identity: str  #: real path, size and modification time
 
 
-def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> Program | None:
-    """Find the executable; None when it is not installed. Blocking: a few stat calls.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramSearch:
+    """What is searched for a provider's program. Hashable: the same search finds the same program."""
 
-    Only absolute directories of PATH count, so that a working directory cannot plant a program; after them the directory of
-    this interpreter, where pip puts the programs of the gateway's own environment.
-    """
-    name = info.executable
-    if override is not None:
-        name = expand_user(str(override), environ)
-        found = find_executable(name, environ) if os.path.isabs(name) else None
-    else:
-        beside = {"PATH": os.path.dirname(sys.executable)}
-        found = find_executable(name, environ) or find_executable(name, beside)
+    name: str  #: a bare name, or an absolute path of the operator's; empty: nothing can be found
+    folders: tuple[str, ...] = ()  #: the folders of the program's own installer
+
+    def find(self, environ: Mapping[str, str]) -> str | None:
+        """Return the path of the program, or None. Blocking: a few stat calls."""
+        return find_installed(self.name, environ, self.folders) if self.name else None
+
+
+def program_search(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> ProgramSearch:
+    """Return the search for a provider's program. Of an operator's path only an absolute one counts."""
+    if override is None:
+        return ProgramSearch(name=info.executable, folders=info.program_folders)
+    try:
+        path = expand_user(str(override), environ)
+    except LocationError:  # `~name` of a user who does not exist
+        path = ""
+    return ProgramSearch(name=path if os.path.isabs(path) else "")
+
+
+def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> Program | None:
+    """Find the executable; None when it is not installed. Blocking: a few stat calls. See `find_installed` for the places."""
+    found = program_search(info, override, environ).find(environ)
     if found is None:
         return None
     real = os.path.realpath(found)
     facts = os.stat(real)
     return Program(path=found, identity=f"{real}:{facts.st_size}:{facts.st_mtime_ns}")
+
+
+def override_for(whole: ProviderInfo, info: ProviderInfo, override: Path | None) -> Path | None:
+    """Return the operator's path for one variant: one that names the program of another variant is not its own."""
+    others = {other.executable for other in whole.programs.values()} - {info.executable}
+    return None if override is None or override.name in others else override
 
 
 def require_program(
@@ -66,24 +83,28 @@ def require_program(
     An override counts for the variant whose program it names, and before the others. Raises NotInstalled with the command
     that installs it.
     """
-    ours = {info.executable for info in whole.programs.values()}
     asked = [whole.of(wanted)] if wanted else list(whole.programs.values())
-    if override and override.name in ours:
+    if override and any(info.executable == override.name for info in asked):
         asked.sort(key=lambda info: info.executable != override.name)
     for info in asked:
-        here = override if override and (override.name == info.executable or override.name not in ours) else None
-        if program := find_program(info, here, environ):
+        if program := find_program(info, override_for(whole, info, override), environ):
             return info, program
-    info = asked[0]
-    where = f"at {override}" if override else "on the gateway's PATH"
-    missing = f"{info.title}: `{override or info.executable}` was not found {where}"
-    if elsewhere := find_elsewhere(info.executable, environ):
-        raise NotInstalled(
-            f"{missing}, but it is installed as {elsewhere}",
-            recovery=f'Set executable = "{elsewhere}" under [providers.{info.name}] in the settings, or put '
-            f"{os.path.dirname(elsewhere)} on the PATH of the program that starts the gateway.",
+    raise _not_installed(asked[0], override, environ)
+
+
+def _not_installed(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> NotInstalled:
+    install = f"Install it: {info.install}" if info.install else None
+    if override is not None:
+        missing = f"{info.title}: `{override}` was not found (executable under [providers.{info.name}] in the settings)"
+        return NotInstalled(missing, recovery=install)
+    missing = f"{info.title}: `{info.executable}` was not found on the gateway's PATH or where people install programs"
+    if unsafe := find_untrusted(info.executable, environ, info.program_folders):
+        return NotInstalled(
+            f"{missing}. {unsafe} is not used, because another user can change it or owns it",
+            recovery=f"Remove others' permission to write to it and its folder. To use it as it is, set "
+            f'executable = "{unsafe}" under [providers.{info.name}] in the settings.',
         )
-    raise NotInstalled(missing, recovery=f"Install it: {info.install}" if info.install else None)
+    return NotInstalled(missing, recovery=install)
 
 
 def check_held(info: ProviderInfo, request: Request, servers_named: bool) -> None:

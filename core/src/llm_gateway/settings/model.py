@@ -154,11 +154,21 @@ class ApprovalSection(Section):
     )
 
 
+class SurfaceSection(Section):
+    """What is listed for clients."""
+
+    show_absent: bool = Field(
+        default=False,
+        description="List the tools of a provider whose program was not found, too. A call answers `not_installed` either way.",
+    )
+
+
 class ProviderSection(Section):
     """One provider."""
 
     executable: Path | None = Field(
-        default=None, description="The program to run. None: search for the provider's program."
+        default=None,
+        description="The program to run, an absolute path. None: the provider's own, searched on PATH and where people install programs.",
     )
     default_posture: Posture | None = Field(
         default=None, description="The posture of requests without one. None: the provider's headless default."
@@ -213,6 +223,7 @@ class FileSettings(Section):
     reuse: ReuseSection = ReuseSection()
     limits: LimitsSection = Field(default_factory=LimitsSection)
     approval: ApprovalSection = ApprovalSection()
+    surface: SurfaceSection = SurfaceSection()
     providers: Mapping[str, ProviderSection] = Field(default_factory=dict)
     mcp_servers: Mapping[str, McpServerSection] = Field(default_factory=dict)
 

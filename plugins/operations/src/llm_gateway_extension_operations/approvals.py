@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from llm_gateway import CallContext, Gateway, VerdictRecord, Wire, operation, stamp, wire_object
+from llm_gateway_extension_operations.parameters import Limit, OneProvider
 
 
 class ApprovalParams(Wire):
     """Which verdicts to list."""
 
-    provider: str | None = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    provider: OneProvider = None
+    limit: Limit = 50
 
 
 class ApprovalList(Wire):
@@ -23,7 +22,7 @@ class ApprovalList(Wire):
 
 
 async def list_approvals(gateway: Gateway, params: ApprovalParams, context: CallContext) -> ApprovalList:
-    """Verdicts on your requests, newest first: who judged, what, why, for which job."""
+    """List the verdicts on your requests: decision, policy, reasons and jobId. Use it to see why a request was denied."""
     found = await gateway.store.list_verdicts(principal=context.principal, provider=params.provider, limit=params.limit)
     return ApprovalList(approvals=[_view(record) for record in found])
 

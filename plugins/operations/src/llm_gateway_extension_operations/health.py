@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from anyio import to_thread
+from pydantic import Field
 
 from llm_gateway import CallContext, Gateway, Job, JobState, Wire, find_program, job_view, operation, stamp, wire_object
 from llm_gateway.errors import StoreUnavailable
@@ -29,10 +30,11 @@ class Health(Wire):
     store: dict[str, Any]
     plugin_problems: list[str]
     providers: dict[str, bool]
+    install: dict[str, str] = Field(default_factory=dict)
 
 
 async def health(gateway: Gateway, _params: HealthParams, context: CallContext) -> Health:
-    """What of yours runs and waits, with pids, memory and age; limits, store and plugin problems."""
+    """Return what runs and waits, limits, plugin problems, and which agents are installed. Use it when something does not work."""
     problems = [f"{r.kind} {r.name} ({r.distribution}): {r.problem}" for r in gateway.host.records if r.problem]
     problems += gateway.host.missing_policies
     try:
@@ -44,6 +46,7 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
         store.pop("jobs", None)  # counts of other principals are private
     running = [job for job in unfinished if job.state is JobState.RUNNING]
     limits = gateway.settings.limits
+    installed = await to_thread.run_sync(_installed, gateway)
     return Health(
         version=gateway.version,
         gateway=gateway.jobs.owner,
@@ -52,7 +55,8 @@ async def health(gateway: Gateway, _params: HealthParams, context: CallContext) 
         limits={"running": limits.running, "perProvider": limits.per_provider, "queued": limits.queued},
         store=store,
         plugin_problems=problems,
-        providers=await to_thread.run_sync(_installed, gateway),
+        providers=installed,
+        install={name: gateway.providers[name].install for name, here in installed.items() if not here},
     )
 
 

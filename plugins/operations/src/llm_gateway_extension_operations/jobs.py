@@ -31,8 +31,8 @@ from llm_gateway import (
     stamp,
 )
 from llm_gateway.errors import GatewayError, InvalidRequest
+from llm_gateway_extension_operations.parameters import JobIdText, Limit, OneProvider
 
-_JobIdText = Annotated[str, Field(max_length=200)]
 _RAW_DEFAULT_BYTES = 64 * 1024
 _RAW_MAX_BYTES = 1024 * 1024
 _CANCEL_WAIT_S = 20.0
@@ -44,32 +44,40 @@ _LITTLE_BYTES = 1_000_000
 class JobParams(Wire):
     """One job."""
 
-    job_id: _JobIdText
+    job_id: JobIdText
 
 
 class ResultParams(Wire):
     """One job's reply, or a page of its raw output."""
 
-    job_id: _JobIdText
-    offset: Annotated[int, Field(ge=0)] = Field(0, description="characters; with raw: bytes")
-    max_chars: Annotated[int, Field(ge=1, le=MAX_INLINE_CHARS)] | None = None
-    raw: Literal["stdout", "stderr"] | None = Field(None, description="page through what the CLI printed")
+    job_id: JobIdText
+    offset: Annotated[int, Field(ge=0)] = Field(
+        0, description="Where the page begins, in characters; with raw in bytes."
+    )
+    max_chars: Annotated[int, Field(ge=1, le=MAX_INLINE_CHARS)] | None = Field(
+        None, description="Length of the page, if the text is too long for you."
+    )
+    raw: Literal["stdout", "stderr"] | None = Field(
+        None, description="Return what the agent printed, instead of its answer. For debugging."
+    )
 
 
 class WaitParams(Wire):
     """Several jobs, one bounded wait."""
 
-    job_ids: Annotated[list[_JobIdText], Field(min_length=1, max_length=100)]
-    until: Literal["any", "all"] = "all"
-    timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = 45_000
+    job_ids: Annotated[list[JobIdText], Field(min_length=1, max_length=100, description="Ids of the jobs to wait for.")]
+    until: Literal["any", "all"] = Field("all", description="Return when one job has ended, or when all have.")
+    timeout_ms: Annotated[int, Field(ge=0, le=50_000, description="Return after this time in any case.")] = 45_000
 
 
 class ListParams(Wire):
     """Which jobs to list."""
 
-    status: Literal["queued", "running", "completed", "failed", "canceled", "interrupted"] | None = None
-    provider: str | None = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    status: Literal["queued", "running", "completed", "failed", "canceled", "interrupted"] | None = Field(
+        None, description="Only jobs in this state."
+    )
+    provider: OneProvider = None
+    limit: Limit = 50
 
 
 class JobStatus(Wire):
@@ -171,7 +179,7 @@ async def _read_progress(gateway: Gateway, job: Job, view: RunView) -> _Progress
 
 
 async def status(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
-    """How a job stands and what it is doing. To wait, use llm_job_wait."""
+    """Return a job's state and what the agent does now. To wait for its end use llm_job_wait, for the answer llm_job_result."""
     job, view = await _current_state(gateway, params.job_id, context)
     facts: dict[str, Any] = {"last_activity_at": stamp(job.ended_at)}
     if not job.state.ended:
@@ -203,7 +211,7 @@ def _doing(view: RunView) -> str:
 
 
 async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ResultPage:
-    """The reply of a job; of a running one what there is, marked partial. Kept for 30 days."""
+    """Return the answer of a job; of a running one what is there so far (partial). With nextOffset there is more: call again."""
     job, view = await _current_state(gateway, params.job_id, context)
     if params.raw is not None:
         page = await _raw_page(gateway, job, params.raw, params.offset, params.max_chars or _RAW_DEFAULT_BYTES)
@@ -250,7 +258,7 @@ def _as_text(data: bytes) -> tuple[str | None, str | None]:
 
 
 async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> WaitResult:
-    """Wait up to 50 s for one or all of several jobs. Better than polling."""
+    """Wait up to 50 s for jobs, instead of polling; returns their states. Then llm_job_result for ended ones; wait again for pending ones."""
     jobs = [await own_job(gateway, job_id, context) for job_id in params.job_ids]
     ids = [job.id for job in jobs]
     if not all(job.state.ended for job in jobs):
@@ -267,7 +275,7 @@ async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> Wa
 
 
 async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
-    """End a job and everything it started; what it wrote stays readable."""
+    """End a job and every process it started. Its output so far stays: llm_job_result returns it."""
     job = await own_job(gateway, params.job_id, context)
     if not job.state.ended:
         await gateway.jobs.cancel(job)
@@ -276,7 +284,7 @@ async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> J
 
 
 async def list_jobs(gateway: Gateway, params: ListParams, context: CallContext) -> JobList:
-    """Your jobs, newest first."""
+    """List your jobs, newest first, to find an id. Then llm_job_status or llm_job_result."""
     states = [JobState(params.status)] if params.status else None
     jobs = await gateway.store.list_jobs(
         principal=context.principal, states=states, provider=params.provider, limit=params.limit

@@ -20,6 +20,7 @@ from llm_gateway import (
     program_of,
     wire_object,
 )
+from llm_gateway_extension_operations.parameters import OneProvider
 from llm_gateway_extension_operations.providers import chosen_providers
 
 #: A plugin may run its program, which may hang.
@@ -29,7 +30,7 @@ _TIMEOUT_S = 20.0
 class ModelParams(Wire):
     """Whose models to list."""
 
-    provider: str | None = None
+    provider: OneProvider = None
 
 
 class ModelList(Wire):
@@ -39,7 +40,7 @@ class ModelList(Wire):
 
 
 async def list_models(gateway: Gateway, params: ModelParams, context: CallContext) -> ModelList:
-    """Models that each CLI's own files or commands name, with the source. Best leave model out."""
+    """List model names of each agent, for the parameter model, with their source. Not needed to use the default."""
     chosen = chosen_providers(gateway, params.provider)
     found: dict[str, dict[str, Any]] = {}
 

@@ -30,19 +30,19 @@ from llm_gateway_extension_operations.conversations import (
     session_view,
     turn_view,
 )
+from llm_gateway_extension_operations.parameters import Limit, OneProvider, ProviderName, SessionIdText
 from llm_gateway_extension_operations.providers import known_provider
 
-SessionIdText = Annotated[str, Field(max_length=400, description="gw-… or the CLI's own id")]
 _PAGE = 200
 
 
 class CreateParams(Wire):
     """A conversation to be begun by a later request."""
 
-    provider: str
-    description: Annotated[str, Field(max_length=1000)] = ""
-    set_as_active: bool = True
-    working_dir: str | None = None
+    provider: ProviderName
+    description: Annotated[str, Field(max_length=1000, description="Note for yourself, shown in lists.")] = ""
+    set_as_active: bool = Field(True, description="Let requests in workingDir continue it without naming it.")
+    working_dir: str | None = Field(None, description="Absolute path it belongs to. Default: the client's directory.")
 
 
 class SessionParams(Wire):
@@ -54,28 +54,28 @@ class SessionParams(Wire):
 class GetParams(SessionParams):
     """One conversation, with its newest turns."""
 
-    limit: Annotated[int, Field(ge=1, le=100)] = Field(10, description="turns")
+    limit: Annotated[int, Field(ge=1, le=100)] = Field(10, description="Return at most this many turns.")
 
 
 class ListParams(Wire):
     """Which conversations to list."""
 
-    provider: str | None = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    provider: OneProvider = None
+    limit: Limit = 50
 
 
 class ActiveParams(Wire):
     """The conversation that requests without session arguments continue."""
 
-    provider: str
-    session_id: SessionIdText | None
-    working_dir: str | None = Field(None, description="Default: the session's, else the gateway's")
+    provider: ProviderName
+    session_id: SessionIdText | None = Field(description="The session's id, or null so that requests start new ones.")
+    working_dir: str | None = Field(None, description="Absolute path it applies to. Default: the session's.")
 
 
 class ClearParams(Wire):
     """Whose conversations to forget."""
 
-    provider: str | None = None
+    provider: OneProvider = None
 
 
 class SessionResult(Wire):
@@ -113,7 +113,7 @@ class Forgotten(Wire):
 
 
 async def create(gateway: Gateway, params: CreateParams, context: CallContext) -> SessionResult:
-    """Make a session; the first request with its gatewaySessionId begins the conversation."""
+    """Create a session. Pass its gatewaySessionId as sessionId of a request, which starts the conversation. Seldom needed."""
     info = known_provider(gateway, params.provider)
     if "sessionId" not in info.supports:
         raise InvalidRequest(
@@ -137,7 +137,7 @@ async def create(gateway: Gateway, params: CreateParams, context: CallContext) -
 
 
 async def list_sessions(gateway: Gateway, params: ListParams, context: CallContext) -> SessionList:
-    """Your sessions, last used first."""
+    """List your sessions, last used first. Pass an id as sessionId of a request to continue one."""
     if params.provider is not None:
         known_provider(gateway, params.provider)
     found = await gateway.store.list_sessions(principal=context.principal, provider=params.provider, limit=params.limit)
@@ -147,7 +147,7 @@ async def list_sessions(gateway: Gateway, params: ListParams, context: CallConte
 
 
 async def get(gateway: Gateway, params: GetParams, context: CallContext) -> SessionDetails:
-    """A session with its recent turns, newest first."""
+    """Return a session with its newest turns and the state of its prompt cache."""
     session = await own_session(gateway, params.session_id, context)
     jobs = await gateway.store.list_jobs(principal=context.principal, session_id=session.id, limit=params.limit)
     records = await gateway.store.list_records(principal=context.principal, session_id=session.id, limit=_PAGE)
@@ -159,7 +159,7 @@ async def get(gateway: Gateway, params: GetParams, context: CallContext) -> Sess
 
 
 async def set_active(gateway: Gateway, params: ActiveParams, context: CallContext) -> ActiveResult:
-    """Choose the session that requests of this provider continue in a directory when they name none; null: none."""
+    """Choose the session that this provider's requests continue in a directory when they name none."""
     info = known_provider(gateway, params.provider)
     session = None
     if params.session_id is not None:
@@ -177,7 +177,7 @@ async def set_active(gateway: Gateway, params: ActiveParams, context: CallContex
 
 
 async def delete(gateway: Gateway, params: SessionParams, context: CallContext) -> Forgotten:
-    """Forget a session; refused while a turn of it runs. The CLI's own files stay."""
+    """Delete a session from the gateway. The agent's own files stay. Refused while a turn of it runs."""
     session = await own_session(gateway, params.session_id, context)
     job = await in_use(gateway, session)
     if job is not None:
@@ -190,7 +190,7 @@ async def delete(gateway: Gateway, params: SessionParams, context: CallContext) 
 
 
 async def clear_all(gateway: Gateway, params: ClearParams, context: CallContext) -> Forgotten:
-    """Forget all your sessions, or those of a provider, but for those in use."""
+    """Delete all your sessions, or those of a provider, except those in use. Only on the user's request."""
     if params.provider is not None:
         known_provider(gateway, params.provider)
     deleted: list[str] = []

@@ -17,6 +17,7 @@ from llm_gateway import (
     ProviderInfo,
     UpgradePlan,
     Wire,
+    find_installed,
     look_at_provider,
     operation,
     path_for,
@@ -25,7 +26,7 @@ from llm_gateway import (
     run_environment,
 )
 from llm_gateway.errors import InvalidRequest
-from llm_gateway.programs import find_executable
+from llm_gateway_extension_operations.parameters import ProviderName
 from llm_gateway_extension_operations.providers import known_provider
 
 #: How long a call waits before it returns `running`; another call waits again.
@@ -38,11 +39,11 @@ _INSTALLERS = ("npm_config_*", "NPM_CONFIG_*", "NVM_*", "UV_*", "PIP_*", "PIPX_*
 class UpgradeParams(Wire):
     """Which CLI to bring to which version."""
 
-    provider: str
+    provider: ProviderName
     target: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$")] | None = Field(
-        None, description="Default: the newest"
+        None, description="Version to install. Default: the newest."
     )
-    dry_run: bool = Field(True, description="Only tell the command")
+    dry_run: bool = Field(True, description="Only return the command; false runs it.")
 
 
 class UpgradeResult(Wire):
@@ -73,7 +74,7 @@ _started: WeakKeyDictionary[Gateway, dict[str, _Upgrade]] = WeakKeyDictionary()
 
 
 async def upgrade(gateway: Gateway, params: UpgradeParams, context: CallContext) -> UpgradeResult:
-    """Tell the command that brings a CLI to a version on this machine; dryRun false runs it."""
+    """Return the command that upgrades an agent's program here; with dryRun false run it. Ask the user first."""
     if context.remote:
         raise InvalidRequest("cli_upgrade is for callers on the gateway's own machine")
     info = known_provider(gateway, params.provider)
@@ -114,10 +115,12 @@ async def _run(gateway: Gateway, info: ProviderInfo, current: _Upgrade) -> None:
     env = run_environment(
         gateway.environ, allowed=_INSTALLERS, passed=(), fixed={}, added={}, depth=gateway.settings.depth + 1
     )
-    program = find_executable(current.plan.argv[0], env)
     try:
+        program = await to_thread.run_sync(find_installed, current.plan.argv[0], gateway.environ)
         if program is None:
-            current.output = f"{current.plan.argv[0]} was not found on the gateway's PATH"
+            current.output = (
+                f"{current.plan.argv[0]} was not found on the gateway's PATH or where people install programs"
+            )
         else:
             argv = [program, *current.plan.argv[1:]]
             env["PATH"] = await to_thread.run_sync(path_for, program, env.get("PATH"))

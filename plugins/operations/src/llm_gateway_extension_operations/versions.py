@@ -7,16 +7,17 @@ from typing import Any
 import anyio
 
 from llm_gateway import CallContext, Gateway, ProviderInfo, Wire, look_at_provider, operation
+from llm_gateway_extension_operations.parameters import OneProvider
 from llm_gateway_extension_operations.providers import chosen_providers
 
 #: Fields with paths of this machine, which remote callers do not receive.
-_LOCAL = ("path", "problem")
+_LOCAL = ("path", "problem", "recovery")
 
 
 class VersionParams(Wire):
     """Whose program to look at."""
 
-    provider: str | None = None
+    provider: OneProvider = None
 
 
 class VersionList(Wire):
@@ -26,7 +27,7 @@ class VersionList(Wire):
 
 
 async def versions(gateway: Gateway, params: VersionParams, context: CallContext) -> VersionList:
-    """Which CLIs are installed, which version, logged in or not, and whether that version was seen to work."""
+    """List each agent's program: installed or not, path, version, login, and how to install it or log in. Use it after not_installed or auth errors."""
     chosen = chosen_providers(gateway, params.provider)
     found: dict[str, dict[str, Any]] = {}
 

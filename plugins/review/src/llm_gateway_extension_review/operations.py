@@ -27,56 +27,60 @@ _Reviewers = Annotated[
     Field(
         min_length=1,
         max_length=12,
-        description="Who is asked: provider or provider:model; one named twice answers twice",
+        description="Who answers: provider or provider:model, such as codex. One named twice answers twice.",
     ),
 ]
 _REVIEWER = r"^[a-z][a-z0-9_]*(:[^-\s][^\s]*)?$"
 _OneReviewer = Annotated[str, Field(pattern=_REVIEWER, max_length=400)]
 _TimeoutMs = Annotated[int, Field(ge=1, le=24 * 3_600_000)]
-_REVIEW_ID = "The reviewId of an earlier answer"
+_REVIEW_ID = "The reviewId that an earlier call returned."
 
 
 class Asking(Wire):
     """What every run takes."""
 
     providers: _Reviewers
-    working_dir: str | None = Field(None, description="Absolute path; the directory the agents work in")
-    timeout_ms: _TimeoutMs | None = Field(None, description="Limit of each agent's turn")
+    working_dir: str | None = Field(
+        None, description="Absolute path the agents work in. Default: the client's directory."
+    )
+    timeout_ms: _TimeoutMs | None = Field(None, description="End an agent's turn after this time.")
 
 
 class ReviewParams(Asking):
     """Who reviews what."""
 
     range: Annotated[str, Field(max_length=500)] | None = Field(
-        None, description="Commits, as git diff takes them: main...HEAD; a single one is compared with the working tree"
+        None, description="Review commits, as in git diff: main...HEAD. A single one is compared with the working tree."
     )
-    uncommitted: bool = Field(False, description="What is not committed, new files included; the default")
+    uncommitted: bool = Field(False, description="Review what is not committed, new files included. The default.")
     files: Annotated[list[str], Field(max_length=200)] | None = Field(
-        None, description="Whole files, by their paths in workingDir"
+        None, description="Review these whole files, by their paths in workingDir."
     )
-    text: str | None = Field(None, description="A text instead of files, such as a plan")
+    text: str | None = Field(None, description="Review this text, such as a plan.")
     instructions: Annotated[str, Field(max_length=20_000)] | None = Field(
-        None, description="What reviewers are to look at"
+        None, description="What the reviewers should look for."
     )
-    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="Approvals needed; default: all")
+    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="How many must approve. Default: all.")
 
 
 class UntilParams(ReviewParams):
     """And who mends it."""
 
-    implementer: Annotated[_OneReviewer, Field(description="Who mends what is found: provider or provider:model")]
+    implementer: Annotated[_OneReviewer, Field(description="Who fixes the findings: provider or provider:model.")]
     posture: Literal["accept_edits", "workspace_write", "bypass"] = Field(
-        "accept_edits", description="What the implementer may do"
+        "accept_edits", description="What the implementer may do unasked, as in a request."
     )
-    max_rounds: Annotated[int, Field(ge=1, le=10)] = Field(3, description="Then a person must decide (escalate)")
+    max_rounds: Annotated[int, Field(ge=1, le=10)] = Field(
+        3, description="After this many rounds the user must decide (escalate)."
+    )
 
 
 class ManyParams(Asking):
     """Who is asked what."""
 
-    prompt: Annotated[str, Field(min_length=1, description="The question")]
+    prompt: Annotated[str, Field(min_length=1, description="The question to each agent.")]
     posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] = Field(
-        "read_only", description="What those who answer may do"
+        "read_only", description="What the agents may do unasked, as in a request."
     )
 
 
@@ -84,17 +88,23 @@ class ConsensusParams(ManyParams):
     """And how agreement is found."""
 
     choices: Annotated[list[str], Field(max_length=20)] | None = Field(
-        None, description="Answers to choose from; they are counted"
+        None, description="The possible answers. Agents choose one, and they are counted."
     )
-    judge: _OneReviewer | None = Field(None, description="Who says which answers agree, instead of counting")
-    quorum: Annotated[int, Field(ge=1)] | None = Field(None, description="How many must agree; default: more than half")
+    judge: _OneReviewer | None = Field(
+        None, description="Agent that compares the answers, instead of counting: provider or provider:model."
+    )
+    quorum: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="How many must agree. Default: more than half."
+    )
 
 
 class WaitParams(Wire):
     """One run, one bounded wait."""
 
     review_id: str = Field(description=_REVIEW_ID)
-    timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = Field(45_000, description="How long to wait")
+    timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = Field(
+        45_000, description="Return after this time in any case."
+    )
 
 
 class CancelParams(Wire):
@@ -107,53 +117,53 @@ class ResultParams(Wire):
     """One run, in a form."""
 
     review_id: str = Field(description=_REVIEW_ID)
-    format: Format = Field("text", description="Of the report; github: annotations, sarif: code scanning")
+    format: Format = Field("text", description="Form of the report. github: annotations; sarif: code scanning.")
 
 
 class ListParams(Wire):
     """How many."""
 
-    limit: Annotated[int, Field(ge=1, le=500)] = Field(20, description="How many at most, newest first")
+    limit: Annotated[int, Field(ge=1, le=500)] = Field(20, description="Return at most this many, the newest.")
 
 
 async def review(gateway: Gateway, params: ReviewParams, context: CallContext) -> ReviewResult:
-    """Several agents review range, uncommitted (default), files or text, read-only: verdicts by quorum, merged findings."""
+    """Have several agents review range, uncommitted (default), files or text, read-only; returns a verdict by quorum and merged findings. While status is deferred: review_wait."""
     return await _wait(gateway, await begin_review(gateway, params, context), context)
 
 
 async def until_approved(gateway: Gateway, params: UntilParams, context: CallContext) -> ReviewResult:
-    """As review, but the implementer mends the findings and the same reviewers look again, until they approve or escalate."""
+    """As review; then the implementer fixes the findings and the reviewers look again, until they approve or maxRounds is reached. Changes files. While deferred: review_wait."""
     return await _wait(gateway, await begin_review(gateway, params, context), context)
 
 
 async def ask_many(gateway: Gateway, params: ManyParams, context: CallContext) -> ReviewResult:
-    """Ask several agents the same; their answers side by side."""
+    """Ask several agents one question; returns their answers side by side. While deferred: review_wait."""
     return await _wait(gateway, await begin_question(gateway, params, context), context)
 
 
 async def consensus(gateway: Gateway, params: ConsensusParams, context: CallContext) -> ReviewResult:
-    """As ask_many, then who agrees and who dissents: by a judge, or by counting positions."""
+    """As ask_many, then tell who agrees and who dissents, by a judge or by counting. While deferred: review_wait."""
     return await _wait(gateway, await begin_question(gateway, params, context), context)
 
 
 async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> ReviewResult:
-    """Wait up to 50 s for any of these; answers as review_result."""
+    """Wait up to 50 s for a review, ask_many or consensus; returns the same as review_result. Call again while deferred."""
     run = await reviews_of(gateway).follow(params.review_id, context, params.timeout_ms / 1000)
     return await tell(gateway, run, "text")
 
 
 async def cancel(gateway: Gateway, params: CancelParams, context: CallContext) -> ReviewResult:
-    """End any of these and all its jobs."""
+    """End a review, ask_many or consensus and all its jobs; returns what there is."""
     return await tell(gateway, await reviews_of(gateway).cancel(params.review_id, context), "text")
 
 
 async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ReviewResult:
-    """How a review stands, or its result; kept as long as jobs."""
+    """Return the state or result of a review, ask_many or consensus, at once and in a format of your choice."""
     return await tell(gateway, await reviews_of(gateway).known(params.review_id, context), params.format)
 
 
 async def list_reviews(gateway: Gateway, params: ListParams, context: CallContext) -> ReviewList:
-    """Your reviews and questions to several agents, newest first: id, time, subject, status, verdict. Then review_result."""
+    """List your reviews, ask_many and consensus calls, newest first: reviewId, subject, status, verdict. Then review_result."""
     folder = reviews_of(gateway).folder
     return ReviewList(reviews=await to_thread.run_sync(rows_of, folder, context.principal, params.limit))
 

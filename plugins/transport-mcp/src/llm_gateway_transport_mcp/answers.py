@@ -1,8 +1,8 @@
-"""What a call answers with.
+"""The result of a tool call.
 
-Some clients read only the text of an answer, others only its structured content, so each has all that matters. Some clients hold
-structured content to the output schema also when the call failed; shown schemas therefore require nothing at their root, so
-that `{"status": "failed", "error": {...}}` fits all of them.
+Some clients read only the text of a result, others only its structured content, so both hold everything important. Some clients
+check structured content against the output schema also when the call failed. The listed schemas therefore require nothing at their
+root, so that `{"status": "failed", "error": {...}}` is valid for all of them.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from llm_gateway.errors import GatewayError
 
 
 def result_answer(operation: Operation, result: BaseModel) -> types.CallToolResult:
-    """Answer with a result, in words and as data. Fields that are None are left out."""
+    """Return a result as text and as data. Fields that are None are left out."""
     data = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    words = operation.text(result) if operation.text else json_of(result, by_alias=True, exclude_none=True)
+    text = operation.text(result) if operation.text else json_of(result, by_alias=True, exclude_none=True)
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=words)],
+        content=[types.TextContent(type="text", text=text)],
         structured_content=data,
         is_error=operation.failed(result),
     )
 
 
 def error_answer(error: GatewayError, schema: Mapping[str, Any] | None) -> types.CallToolResult:
-    """Answer with an error, in words and, as far as the tool's output schema lets us, as data."""
-    words = f"{error.code}: {error.message}"
+    """Return an error as text and, as far as the tool's output schema allows, as data."""
+    text = f"{error.code}: {error.message}"
     if error.recovery:
-        words += f"\n{error.recovery}"
+        text += f"\n{error.recovery}"
     if error.provider_message:
-        words += f"\nThe provider said: {error.provider_message}"
+        text += f"\nThe provider said: {error.provider_message}"
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=words)],
+        content=[types.TextContent(type="text", text=text)],
         structured_content=_as_data(error, schema or {}),
         is_error=True,
     )
 
 
 def crash_answer(name: str, correlation: str) -> types.CallToolResult:
-    """Answer for a defect of ours: where to look, and nothing of what it was about."""
-    words = f"{name}: internal error; the gateway's log tells more (correlation {correlation})."
-    return types.CallToolResult(content=[types.TextContent(type="text", text=words)], is_error=True)
+    """Return the answer to a defect of the gateway or a plugin: where to look, without any details."""
+    text = f"{name}: internal error; see the gateway's log (correlation {correlation})."
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
 
 
 def _as_data(error: GatewayError, schema: Mapping[str, Any]) -> dict[str, Any]:

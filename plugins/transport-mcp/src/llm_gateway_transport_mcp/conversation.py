@@ -1,4 +1,4 @@
-"""Between the wire's lines and the SDK's messages."""
+"""Converts between the lines of the connection and the messages of the SDK, while a server runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from llm_gateway_transport_mcp.wire import MAX_LINE_BYTES, LineTooLong, Wire
 log = logging.getLogger(__name__)
 
 _Item = SessionMessage | Exception
-#: How many answers may wait for a client to read them; until it does, nothing more is taken in.
+#: How many answers may wait for the client to read them. With more of them no further request is read.
 _UNREAD = 64
 
 
@@ -34,18 +34,18 @@ async def converse(server: Server[Any], wire: Wire) -> None:
 
 
 class _Unread:
-    """The answers that the client has not read yet."""
+    """The answers that are written and that the client has not read yet."""
 
     def __init__(self, outgoing: MemoryObjectSendStream[SessionMessage]) -> None:
         self._outgoing = outgoing
         self._read = anyio.Event()
 
-    def one_less(self) -> None:
+    def one_was_read(self) -> None:
         self._read.set()
         self._read = anyio.Event()
 
-    async def few(self) -> None:
-        """Wait until they are few."""
+    async def wait_until_few(self) -> None:
+        """Wait until no more than `_UNREAD` are left."""
         while self._outgoing.statistics().tasks_waiting_send > _UNREAD:
             await self._read.wait()
 
@@ -58,7 +58,7 @@ async def _receive(
 ) -> None:
     async with arrived, outgoing:
         async for line in wire.lines:
-            await unread.few()
+            await unread.wait_until_few()
             if isinstance(line, LineTooLong):
                 await outgoing.send(_refusal(types.INVALID_REQUEST, f"line longer than {MAX_LINE_BYTES >> 20} MiB"))
             elif line.strip():
@@ -71,12 +71,12 @@ async def _receive(
 
 
 def _refuse(line: bytes) -> SessionMessage:
-    """Answer what is no message, under its id if it has one: the SDK would drop it, and the sender would wait for ever."""
+    """Answer a line that is no message, under its id if it has one: the SDK would drop it, and the sender would wait for ever."""
     try:
-        said = json.loads(line.decode(errors="replace"))
+        message = json.loads(line.decode(errors="replace"))
     except (ValueError, RecursionError):
         return _refusal(types.PARSE_ERROR, "this line is not JSON")
-    request_id = said.get("id") if isinstance(said, dict) else None
+    request_id = message.get("id") if isinstance(message, dict) else None
     known = isinstance(request_id, int | str) and not isinstance(request_id, bool)
     return _refusal(types.INVALID_REQUEST, "not a JSON-RPC 2.0 message in UTF-8", request_id if known else None)
 
@@ -98,7 +98,7 @@ async def _send(
             line = json_of(item.message, by_alias=True, exclude_unset=True).encode() + b"\n"
             try:
                 await wire.send(line)
-                unread.one_less()
+                unread.one_was_read()
             except OSError:
                 log.debug("the client is gone")
                 everything.cancel()

@@ -1,10 +1,11 @@
-"""What the handshake cache may say, asked of the SDK's server itself and written down for the next start."""
+"""The manifest of the handshake cache: the answers of the SDK's own server, written down for the next start."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -12,8 +13,9 @@ from anyio import to_thread
 from mcp.server.lowlevel import Server
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from llm_gateway import Gateway
 from llm_gateway.files import make_private, write_atomic
-from llm_gateway_transport_mcp import handshake_cache
+from llm_gateway_transport_mcp import handshake_cache, handshake_key
 from llm_gateway_transport_mcp.conversation import converse
 from llm_gateway_transport_mcp.wire import LineTooLong, Wire
 
@@ -21,29 +23,29 @@ _CLIENT = {"capabilities": {}, "clientInfo": {"name": "llm-gateway", "version": 
 
 
 async def results_of(server: Server[Any], version: str) -> dict[str, str]:
-    """What this server answers in one protocol revision: method -> the result, as it stands on the wire."""
-    asked = dict(enumerate(("initialize", *handshake_cache.LISTS)))
-    told: dict[str, str] = {}
+    """Return what this server answers in one protocol revision: method -> the result, as JSON text."""
+    methods = dict(enumerate(("initialize", *handshake_cache.LISTS)))
+    results: dict[str, str] = {}
     complete = anyio.Event()
 
     async def lines() -> AsyncIterator[bytes | LineTooLong]:
         yield _line("initialize", {"protocolVersion": version, **_CLIENT}, 0)
         yield _line("notifications/initialized", None, None)
-        for number in list(asked)[1:]:
-            yield _line(asked[number], {}, number)
+        for number in list(methods)[1:]:
+            yield _line(methods[number], {}, number)
         await complete.wait()
 
-    async def send(line: bytes) -> None:
+    async def receive(line: bytes) -> None:
         message = json.loads(line)
         head = f'{{"jsonrpc":"2.0","id":{message.get("id")},"result":'
         if "result" in message:
-            assert line.startswith(head.encode()), "the SDK spells its answers in another order"
-            told[asked[message["id"]]] = line[len(head) : -2].decode()
-        if message.get("id") == len(asked) - 1 or len(told) == len(asked):
+            assert line.startswith(head.encode()), "the SDK writes the members of its answers in another order"
+            results[methods[message["id"]]] = line[len(head) : -2].decode()
+        if message.get("id") == len(methods) - 1 or len(results) == len(methods):
             complete.set()
 
-    await converse(server, Wire(lines=lines(), send=send))
-    return told
+    await converse(server, Wire(lines=lines(), send=receive))
+    return results
 
 
 def _line(method: str, params: Mapping[str, object] | None, request_id: int | None) -> bytes:
@@ -55,23 +57,42 @@ def _line(method: str, params: Mapping[str, object] | None, request_id: int | No
     return json.dumps(message).encode()
 
 
-async def refresh(server: Server[Any], environ: Mapping[str, str]) -> bool:
-    """Write the manifest if there is none, or none that is still true; whether it was written."""
+def program_states(gateway: Gateway) -> list[str]:
+    """Return the states of the programs on which the listed tools depend, as the gateway saw them last."""
+    states = {(search.name, *search.folders): found for search, found in gateway.presence.programs.items()}
+    return handshake_key.state_lines(states)
+
+
+async def refresh(server: Server[Any], gateway: Gateway) -> bool:
+    """Write the manifest if there is none that is still true; return whether it was written.
+
+    It is not written when a program appears or disappears meanwhile: the answers would belong to two different states.
+    """
+    programs = program_states(gateway)
+    searches = [[search.name, *search.folders] for search in gateway.presence.programs]
     results = {version: await results_of(server, version) for version in HANDSHAKE_PROTOCOL_VERSIONS}
-    return await to_thread.run_sync(
-        _write,
-        handshake_cache.manifest_path(environ),
-        handshake_cache.key(environ, handshake_cache.code_at_start()),
-        results,
-    )
+    if program_states(gateway) != programs:
+        return False
+    key = handshake_key.key(gateway.environ, handshake_cache.code_at_start(), programs)
+    manifest = {"key": key, "searches": sorted(searches), "results": results}
+    return await to_thread.run_sync(_write, manifest, gateway.environ)
 
 
-def _write(path: str, key: list[str], results: Mapping[str, Mapping[str, str]]) -> bool:
-    text = json.dumps({"key": key, "results": results}, ensure_ascii=False)
-    data = text.encode("utf-8", "surrogatepass")
-    if handshake_cache.read_private(path) == data:
+def _write(manifest: Mapping[str, object], environ: Mapping[str, str]) -> bool:
+    path = handshake_key.manifest_path(environ)
+    data = json.dumps(manifest, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if handshake_key.read_private(path) == data:
         return False
     make_private(os.path.dirname(path))
     os.chmod(os.path.dirname(path), 0o700)
     write_atomic(path, data)
+    _remove_old(handshake_key.old_manifest_path(environ))
     return True
+
+
+def _remove_old(path: str) -> None:
+    """Remove the manifest of an earlier version, and its folder if that is empty then."""
+    with suppress(OSError):
+        os.unlink(path)
+    with suppress(OSError):
+        os.rmdir(os.path.dirname(path))

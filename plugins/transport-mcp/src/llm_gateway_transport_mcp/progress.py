@@ -1,4 +1,4 @@
-"""Telling a waiting client what is going on, no oftener than it can use."""
+"""Progress notifications for a waiting client, at a limited rate."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ INTERVAL_S = 0.25
 
 @asynccontextmanager
 async def paced(send: Callable[[float, str], Awaitable[None]]) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
-    """Give a `progress(message)` that calls `send(number, message)` at most once an interval.
+    """Yield a `progress(message)` that calls `send(number, message)` at most once an interval.
 
-    Of several messages within one interval the last is sent; the last of all is sent always, before the block ends. Numbers grow.
+    Of several messages within one interval only the last is sent. The last message is always sent before the block ends. Numbers increase.
     """
     latest: list[str] = []
-    said = anyio.Event()
+    received = anyio.Event()
     number = 0
 
     async def progress(message: str) -> None:
         latest[:] = [message]
-        said.set()
+        received.set()
 
     async def flush() -> None:
         nonlocal number
@@ -32,10 +32,10 @@ async def paced(send: Callable[[float, str], Awaitable[None]]) -> AsyncIterator[
             await send(float(number), latest.pop())
 
     async def pace() -> None:
-        nonlocal said
+        nonlocal received
         while True:
-            await said.wait()
-            said = anyio.Event()
+            await received.wait()
+            received = anyio.Event()
             await flush()
             await anyio.sleep(INTERVAL_S)
 

@@ -24,11 +24,11 @@ class Prompts:
         self._gateway = gateway
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
-        """List them."""
+        """List all prompts."""
         return types.ListPromptsResult(prompts=shown("prompt", self._gateway.prompts, _prompt))
 
     async def get(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-        """Render one."""
+        """Render one prompt."""
         prompt = next((each for each in self._gateway.prompts if each.name == params.name), None)
         if prompt is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name}")
@@ -50,5 +50,5 @@ class Prompts:
 
 
 def _prompt(each: PromptTemplate) -> types.Prompt:
-    arguments = [types.PromptArgument(name=name, description=words) for name, words in each.arguments.items()]
+    arguments = [types.PromptArgument(name=name, description=text) for name, text in each.arguments.items()]
     return types.Prompt(name=each.name, title=each.title, description=each.description, arguments=arguments)

@@ -1,4 +1,4 @@
-"""What can be read: resources with a fixed URI, and templates."""
+"""The gateway's resources: those with a fixed URI, and templates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Resources:
         self._gateway = gateway
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
-        """List those with a fixed URI."""
+        """List the resources with a fixed URI."""
         return types.ListResourcesResult(
             resources=shown("resource", (each for each in self._gateway.resources if not each.is_template), _fixed)
         )
@@ -38,12 +38,12 @@ class Resources:
         )
 
     async def read(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        """Read one."""
+        """Read one resource."""
         uri = str(params.uri)
         try:
             mime_type, text = await self._gateway.read(uri, CallContext())
         except LookupError as error:
-            if type(error) is not LookupError:  # perhaps a defect in the reader; the client is told the same
+            if type(error) is not LookupError:  # perhaps a defect in the reader; the client gets the same answer
                 log.exception("reading %s failed", uri)
             raise MCPError(types.INVALID_PARAMS, "Resource not found", {"uri": uri}) from error
         except GatewayError as error:

@@ -1,7 +1,7 @@
-"""The directories that a client has open (MCP roots), asked for when a call needs them and has named none.
+"""The directories that a client has open (MCP roots), requested when a call needs a directory and names none.
 
-Until 2025-11-25 the server sends the client a request, and keeps the answer until the client says that it has changed. Since
-2026-07-28 the client repeats its call with the answer (`asking.py`), and nothing is kept: that revision has no word for a change.
+Until 2025-11-25 the server sends the client a request, and keeps the answer until the client reports a change. Since 2026-07-28 the
+client repeats its call with the answer (`elicitation.py`), and nothing is kept: that revision has no notification of a change.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ log = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
 
-#: A client answers from memory. One that does not answer is not asked again until it says that its roots have changed.
+#: Clients answer from memory. One that does not answer is not asked again until it reports that its roots have changed.
 ANSWER_WITHIN_S = 5.0
 
 
 class Roots:
-    """Those of the one client of a server."""
+    """The roots of the one client of a server."""
 
     def __init__(self) -> None:
         self._known: tuple[str, ...] | None = None
         self._changes = 0
         self._asking = anyio.Lock()
 
-    def join(self, server: Server[Any]) -> None:
-        """Hear of changes."""
+    def connect(self, server: Server[Any]) -> None:
+        """Add the handler for reported changes."""
         server.add_notification_handler("notifications/roots/list_changed", types.NotificationParams, self._changed)
 
     def of(self, ctx: Context) -> Callable[[], Awaitable[tuple[str, ...]]]:
-        """A way to ask this call's client."""
+        """Return a function that asks the client of this call."""
 
         async def ask() -> tuple[str, ...]:
             async with self._asking:
@@ -57,13 +57,13 @@ class Roots:
 
 
 def offered(ctx: Context) -> bool:
-    """Whether the client has declared that it can tell its roots."""
+    """Whether the client has declared that it offers roots."""
     capabilities = ctx.session.client_capabilities
     return capabilities is not None and capabilities.roots is not None
 
 
 def uris(result: object) -> tuple[str, ...]:
-    """What a client answered; nothing for any other answer."""
+    """The roots in a client's answer; nothing for any other kind of answer."""
     return tuple(str(root.uri) for root in result.roots) if isinstance(result, types.ListRootsResult) else ()
 
 
@@ -72,7 +72,7 @@ async def _ask(ctx: Context) -> tuple[str, ...]:
         try:
             return uris(await ctx.session.send_request(types.ListRootsRequest(), types.ListRootsResult))
         except (MCPError, ValidationError) as error:
-            log.warning("the client could not tell its roots: %s", error)
+            log.warning("the client could not list its roots: %s", error)
             return ()
-    log.warning("the client did not tell its roots within %s s", ANSWER_WITHIN_S)
+    log.warning("the client did not list its roots within %s s", ANSWER_WITHIN_S)
     return ()

@@ -1,9 +1,10 @@
 """Pydantic's JSON schemas, made small enough for a model's context.
 
-Dropped: titles, the words of output schemas, the docstrings of nested models, `null` as a choice or default of an optional field,
-closedness below the root, patterns and lengths, whatever says only what anybody would assume. Definitions are put in place where that is shorter. An
-output schema that is still too long loses the insides of nested objects, the longest first. Nothing that we accept or send is
-excluded by what remains: a field that is None is never sent, and the kernel validates arguments by the full model.
+Left out: titles, descriptions in output schemas, the docstrings of nested models, `null` as a choice or default of an optional
+field, `additionalProperties` below the root, patterns, lengths, and defaults that a reader assumes anyway. A definition is inlined
+where that is shorter. In an output schema that is still too long, nested objects lose their properties, the longest first. What
+remains excludes nothing that is accepted or sent: a field that is None is never sent, and the kernel validates arguments by the
+full model.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _ONE = ("items", "additionalProperties", "contains", "propertyNames", "not", "if
 _MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "$defs", "dependentSchemas")
 _REF = "#/$defs/"
-_PLACES = {"$anchor", "$dynamicAnchor", "$id"}  #: what has one can be meant from anywhere: it stays where it is, once
+_PLACES = {"$anchor", "$dynamicAnchor", "$id"}  #: a schema with one can be referenced from anywhere: it is not moved
 
-#: Few hosts show a model the output schema; it is for programs, which need the names and types more than the insides.
+#: Few hosts show a model the output schema. It is for programs, which need names and types more than nested properties.
 OUTPUT_BYTES = 900
 
-#: Keywords by what they hold; of a number it is enough that it is one.
+#: Keywords by the type of their value.
 _KINDS: dict[type, str] = {
     str: "$ref $id $anchor $dynamicRef $dynamicAnchor $schema $comment format pattern title description",
     list: "enum required examples",
@@ -44,9 +45,9 @@ class UnusableSchema(Exception):
 
 
 def input_schema(model: type[BaseModel], hidden: Collection[str] = (), *, brief: bool = False) -> Schema:
-    """Give the schema of a tool's arguments, without the hidden fields (named as in Python or as on the wire).
+    """Return the schema of a tool's arguments, without the hidden fields (named as in Python or as on the wire).
 
-    :param brief: leave out the words and the insides of nested objects; names, types and choices stay.
+    :param brief: shorten descriptions to their first sentence, and leave out the properties of nested objects.
     """
     schema = _root(model.model_json_schema(by_alias=True))
     shown = schema.get("properties", {})
@@ -61,16 +62,29 @@ def input_schema(model: type[BaseModel], hidden: Collection[str] = (), *, brief:
 
 
 def output_schema(model: type[BaseModel]) -> Schema:
-    """Give the schema of a tool's structured content, failures included: nothing is required or excluded."""
+    """Return the schema of a tool's structured content, failures included: it requires and excludes nothing."""
     return _shallow(_compact(_root(model.model_json_schema(mode="serialization", by_alias=True)), output=True))
+
+
+#: Left out of a brief schema: the schema of the other operation has them, and the kernel checks them either way.
+_NOT_BRIEF = ("default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def _brief(schema: Schema) -> Schema:
     shown = {}
     for name, field in schema.get("properties", {}).items():
-        kept = {key: value for key, value in field.items() if key != "description"}
-        shown[name] = {"type": "object"} if "properties" in kept else kept
+        kept = {key: value for key, value in field.items() if key not in _NOT_BRIEF}
+        if "properties" in field:
+            kept = {"type": "object"}
+        if "description" in field:
+            kept["description"] = _first_sentence(field["description"])
+        shown[name] = kept
     return _drop_unused({**schema, "properties": shown})
+
+
+def _first_sentence(text: str) -> str:
+    end = text.find(". ")
+    return text if end < 0 else text[: end + 1]
 
 
 def _shallow(schema: Schema) -> Schema:
@@ -112,7 +126,7 @@ def _root(schema: Schema) -> Schema:
 
 
 def _check(schema: object) -> None:
-    """Refuse what a client that looks into schemas would refuse, with the whole list that it stands in."""
+    """Raise UnusableSchema for a schema for which a strict client would refuse the whole list."""
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
@@ -182,6 +196,8 @@ def _slim(schema: Schema, *, output: bool) -> Schema:
         slim.pop("default", None)
         for bound in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"):
             slim.pop(bound, None)
+        if slim.get("items") == {"type": "object"}:
+            del slim["items"]
     if "enum" in slim or "const" in slim:
         slim.pop("type", None)
     if isinstance(slim.get("additionalProperties"), bool):

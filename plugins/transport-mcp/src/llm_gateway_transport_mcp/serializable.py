@@ -1,4 +1,4 @@
-"""What plugins bring, as it can be put on the wire: what cannot be is left out, and never takes the others with it."""
+"""Checks what plugins bring before it is sent: an item that cannot be sent is left out, and the others are listed all the same."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MAX_DEPTH = 60
 
 
 class NotSerializable(Exception):
-    """No client could be told this, or not without being told nothing else."""
+    """This cannot be sent to a client, or would make the whole list unusable."""
 
 
 def plain_json(value: Any) -> Any:
-    """The same value as JSON has it. Raises Not serializable for what JSON cannot hold, and for more than any client can use."""
+    """Return the value as JSON represents it. Raises NotSerializable for what JSON cannot hold, and for what is too large or too deep."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
@@ -42,7 +42,7 @@ def plain_json(value: Any) -> Any:
 
 
 def shown(what: str, items: Iterable[T], make: Callable[[T], S]) -> list[S]:
-    """Make what a list holds of each item; one that cannot be made or told is left out and logged."""
+    """Convert each item for a list; one that cannot be converted or sent is left out and logged."""
 
     def attempt(item: T) -> S | None:
         try:
@@ -50,16 +50,16 @@ def shown(what: str, items: Iterable[T], make: Callable[[T], S]) -> list[S]:
             if (size := len(one.model_dump_json(by_alias=True, exclude_none=True))) > MAX_BYTES:
                 raise NotSerializable(f"it takes {size:,} bytes")
         except Exception as error:  # a plugin's, whatever it is
-            log.error("%s", _written(f"{what} {str(getattr(item, 'name', None))[:80]} is not shown: {error}"))
+            log.error("%s", _encodable(f"{what} {str(getattr(item, 'name', None))[:80]} is not listed: {error}"))
             return None
         return one
 
     return [one for one in map(attempt, items) if one is not None]
 
 
-def _written(words: str) -> str:
-    """The same words as a log file can hold them: half a surrogate stops whoever writes or sends it."""
-    return words.encode("utf-8", "backslashreplace").decode()
+def _encodable(text: str) -> str:
+    """The text as a log file can hold it: a lone surrogate cannot be encoded."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _inside(value: Any) -> list[Any]:

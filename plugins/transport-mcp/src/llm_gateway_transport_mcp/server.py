@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 
 import anyio
+from anyio import to_thread
 from mcp.server.lowlevel import Server
 
 from llm_gateway import Gateway
 from llm_gateway_transport_mcp.conversation import converse
+from llm_gateway_transport_mcp.list_changes import ListChanges
 from llm_gateway_transport_mcp.manifest import refresh
 from llm_gateway_transport_mcp.prompts import Prompts
 from llm_gateway_transport_mcp.resources import Resources
@@ -18,7 +22,7 @@ from llm_gateway_transport_mcp.wire import Wire
 log = logging.getLogger(__name__)
 
 
-def build_server(gateway: Gateway) -> Server[dict[str, object]]:
+def build_server(gateway: Gateway, changes: ListChanges | None = None) -> Server[dict[str, object]]:
     """Make a server that speaks every protocol revision the SDK knows; the client's first request decides which."""
     tools, resources, prompts = Tools(gateway), Resources(gateway), Prompts(gateway)
     server: Server[dict[str, object]] = Server(
@@ -34,25 +38,32 @@ def build_server(gateway: Gateway) -> Server[dict[str, object]]:
         on_list_prompts=prompts.list,
         on_get_prompt=prompts.get,
     )
-    tools.join(server)
+    tools.connect(server)
+    (changes or ListChanges(gateway)).connect(server)
     return server
 
 
-async def serve(gateway: Gateway, wire: Wire, *, prepared: bool) -> None:
+async def serve(gateway: Gateway, wire: Wire, *, listed: Sequence[str] | None) -> None:
     """Serve one client to the end of its input.
 
-    :param prepared: this start was quick, so the next one will be, too; if not, that is seen to meanwhile.
+    :param listed: the program states of the tools that the handshake cache has listed. None: there was no usable manifest, so
+        one is written meanwhile for the next start.
     """
+    await to_thread.run_sync(gateway.presence.look)
+    changes = ListChanges(gateway)
+    server = build_server(gateway, changes)
     async with anyio.create_task_group() as tasks:
-        if not prepared:
+        if listed is None:
             tasks.start_soon(prime, gateway)
-        await converse(build_server(gateway), wire)
+        tasks.start_soon(changes.watch, server, listed, partial(prime, gateway))
+        await converse(server, wire)
         tasks.cancel_scope.cancel()
 
 
 async def prime(gateway: Gateway) -> None:
-    """Write down what the handshake cache may answer at the next start. What goes wrong is logged: the next start is slower then."""
+    """Write down what the handshake cache answers at the next start. A failure is logged: the next start is slower then."""
     try:
-        await refresh(build_server(gateway), gateway.environ)
+        await to_thread.run_sync(gateway.presence.look)
+        await refresh(build_server(gateway), gateway)
     except Exception as error:  # whatever it is, this client is served
         log.warning("the next start will not be quick: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))

@@ -1,4 +1,4 @@
-"""From the handshake cache to the SDK: the same line, and what the SDK must know of what was said on it."""
+"""The connection of a handshake cache, for the SDK: the messages that the SDK must still read, without answering them twice."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ from llm_gateway_transport_mcp.wire import Wire, open_descriptors
 
 
 class Takeover:
-    """The line of a handshake cache that has begun."""
+    """A wire source: the connection of a handshake cache that has been started."""
 
     def __init__(self, cache: HandshakeCache) -> None:
         self._cache = cache
 
-    def claim(self) -> None:
-        """It is claimed."""
+    def acquire(self) -> None:
+        """Do nothing: the cache has acquired stdin and stdout."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
-        """Have the handshake cache stop, and go on where it was: the handshake is read again, its second answer kept back."""
+        """Stop the cache and read on where it stopped. The handshake is read again; its second answer is not sent."""
         await to_thread.run_sync(self._cache.stop)
-        async with open_descriptors(*self._cache.fds, first=self._cache.replay + self._cache.rest) as wire:
-            yield Wire(lines=wire.lines, send=_but(self._cache.answered, wire.send))
+        async with open_descriptors(*self._cache.fds, first=self._cache.replay + self._cache.unread) as wire:
+            yield Wire(lines=wire.lines, send=_without_answers_to(self._cache.answered, wire.send))
 
 
-def _but(answered: list[int | str], send: Callable[[bytes], Awaitable[None]]) -> Callable[[bytes], Awaitable[None]]:
-    async def send_what_is_new(line: bytes) -> None:
-        if answered and (message := json.loads(line)).get("id") in answered and "method" not in message:
+def _without_answers_to(
+    answered: list[int | str], send: Callable[[bytes], Awaitable[None]]
+) -> Callable[[bytes], Awaitable[None]]:
+    async def send_others(line: bytes) -> None:
+        message = json.loads(line) if answered else {}
+        if message.get("id") in answered and "method" not in message:
             answered.remove(message["id"])
         else:
             await send(line)
 
-    return send_what_is_new
+    return send_others

@@ -1,7 +1,7 @@
-"""Tasks (MCP extension `io.modelcontextprotocol/tasks`, for clients of 2026-07-28): our jobs by the protocol's own name.
+"""Tasks (MCP extension `io.modelcontextprotocol/tasks`, for clients of 2026-07-28): the gateway's jobs as the protocol's tasks.
 
-A client that declared the extension gets a task where others wait: `<provider>_request` is answered at once, from the store, so
-that a task is there before its id is told, and outlives both ends. `tasks/get` tells how it stands, and its result once it ended.
+A client that declared the extension gets a task where other clients wait: `<provider>_request` is answered as soon as the job is
+stored, so a task exists before the client knows its id, and outlives both ends. `tasks/get` returns its status, and its result when it has ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FIRST = "2026-07-28"
 _POLL_MS = 5_000
 _DAY_MS = 86_400_000
 _LATER = "_async"
-_STATUS = {"queued": "working", "running": "working", "canceled": "cancelled"}  #: whatever else: completed
+_STATUS = {"queued": "working", "running": "working", "canceled": "cancelled"}  #: any other: completed
 #: -32021 of 2026-07-28: the client has not declared what it uses.
 _UNDECLARED = -32021
 
@@ -37,37 +37,37 @@ class TaskParams(types.RequestParams):
 
 
 class Tasks:
-    """Answers calls with tasks, and what clients then ask of them."""
+    """Answers calls with tasks, and the requests for those tasks."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def join(self, server: Server[Any]) -> None:
-        """Offer the extension, where jobs can be come back to."""
+    def connect(self, server: Server[Any]) -> None:
+        """Offer the extension, if the gateway has the operations that fetch a job's result later."""
         if self._gateway.defers:
             server.extensions[EXTENSION] = {}
             server.add_request_handler("tasks/get", TaskParams, self.get)
             server.add_request_handler("tasks/cancel", TaskParams, self.cancel)
 
-    def starts(self, ctx: Context, operation: Operation) -> str | None:
-        """The operation that begins a call of this one as a task; None: it is answered as for any client."""
+    def start_operation(self, ctx: Context, operation: Operation) -> str | None:
+        """The operation that starts the same work as a job; None: the call is answered as for any client."""
         name = f"{operation.name}{_LATER}"
         return name if name in self._gateway.operations and _declared(ctx) else None
 
-    def begun(self, result: BaseModel) -> types.CallToolResult:
-        """Answer a call with the task that it became. The SDK hands on shapes that it does not know, and has no type for them."""
+    def task_result(self, result: BaseModel) -> types.CallToolResult:
+        """Answer a call with its task. The SDK sends results of this form, but has no type for them."""
         task = {**self._view(result.model_dump(mode="json", by_alias=True)["job"]), "resultType": "task"}
         return cast("types.CallToolResult", task)
 
     async def get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
-        """Tell how a task stands; its result, once it ended."""
-        return await self._tell(ctx, "llm_job_status", params.task_id)
+        """Return the status of a task, and its result if it has ended."""
+        return await self._status(ctx, "llm_job_status", params.task_id)
 
     async def cancel(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
-        """End a task, and tell how it stands."""
-        return await self._tell(ctx, "llm_job_cancel", params.task_id)
+        """End a task, and return its status."""
+        return await self._status(ctx, "llm_job_cancel", params.task_id)
 
-    async def _tell(self, ctx: Context, operation: str, task_id: str) -> dict[str, Any]:
+    async def _status(self, ctx: Context, operation: str, task_id: str) -> dict[str, Any]:
         if not _declared(ctx):
             needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
             raise MCPError(_UNDECLARED, f"The client has not declared {EXTENSION}", needed)
@@ -81,15 +81,15 @@ class Tasks:
         return {**task, "resultType": "complete"}
 
     async def _result(self, task_id: str) -> dict[str, Any]:
-        """What the call would have been answered with, had it waited."""
+        """The result that the call would have had without the extension."""
         job = await self._gateway.store.get_job(JobId(task_id))
         if job is None:
             raise MCPError(types.INVALID_PARAMS, "There is no such task")
         operation = self._gateway.operations.get(f"{job.provider}_request")
         if operation is None:
-            raise MCPError(types.INVALID_PARAMS, f"The provider {job.provider} is not here any more")
-        told = result_answer(operation, await answer(self._gateway, job, deduplicated=False))
-        return told.model_dump(mode="json", by_alias=True, exclude_none=True)
+            raise MCPError(types.INVALID_PARAMS, f"The provider {job.provider} is no longer installed")
+        result = result_answer(operation, await answer(self._gateway, job, deduplicated=False))
+        return result.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def _view(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """A job, as a task."""

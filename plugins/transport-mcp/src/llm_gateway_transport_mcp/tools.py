@@ -1,4 +1,4 @@
-"""Operations, shown as tools."""
+"""The gateway's operations as MCP tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from llm_gateway import CallContext, Gateway, Operation
 from llm_gateway.errors import GatewayError
 from llm_gateway_transport_mcp.answers import crash_answer, error_answer, result_answer
-from llm_gateway_transport_mcp.asking import AnswerFirst, Questions
+from llm_gateway_transport_mcp.elicitation import AnswerFirst, Elicitation
 from llm_gateway_transport_mcp.progress import paced
 from llm_gateway_transport_mcp.roots import Roots
 from llm_gateway_transport_mcp.schema import input_schema, output_schema
@@ -28,7 +28,7 @@ from llm_gateway_transport_mcp.tasks import Tasks
 log = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
-#: What hosts take; some refuse every tool of a server of which one has another.
+#: The names that hosts accept. Some refuse every tool of a server if one tool has another kind of name.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -37,41 +37,46 @@ class Tools:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._questions = Questions()
+        self._elicitation = Elicitation()
         self._roots = Roots()
         self._tasks = Tasks(gateway)
 
-    def join(self, server: Server[Any]) -> None:
-        """Add to the server what is more than a list and a call."""
-        self._tasks.join(server)
-        self._roots.join(server)
+    def connect(self, server: Server[Any]) -> None:
+        """Add the handlers that tools need besides tools/list and tools/call."""
+        self._tasks.connect(server)
+        self._roots.connect(server)
 
     async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        """List the operations; a plugin that brought one which cannot be shown is told of it by its health."""
-        operations = self._gateway.operations
-        listed = listing(operations.values())
-        if missing := operations.keys() - {tool.name for tool in listed.tools}:
+        """List the operations. One that cannot be listed is reported as a problem of its plugin.
+
+        The operations of a provider whose program was not found are left out: see `Gateway.listed_operations`.
+        """
+        operations = self._gateway.listed_operations()
+        listed = listing(operations)
+        if missing := {operation.name for operation in operations} - {tool.name for tool in listed.tools}:
             host = self._gateway.host
             for plugin, operation in host.operations():
                 if str(operation.name) in missing:
-                    host.report(plugin, f"operation {operation.name} is not shown, its schema cannot be used")
+                    host.report(plugin, f"operation {operation.name} is not listed, because its schema cannot be used")
         return listed
 
     async def call(
         self, ctx: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        """Carry out one operation. A cancelled request cancels the call; what becomes of the job is the kernel's decision."""
+        """Carry out one operation. A cancelled request cancels the call; the kernel decides what becomes of its job."""
         operation = self._gateway.operations.get(params.name)
         if operation is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
         try:
-            if (beginning := self._tasks.starts(ctx, operation)) is not None:
-                asking = self._questions.of_call(ctx, params, self._roots)
-                context = CallContext(ask=asking.human, roots=asking.roots)
-                return self._tasks.begun(await self._gateway.call(beginning, params.arguments or {}, context))
+            start_operation = self._tasks.start_operation(ctx, operation)
+            if start_operation is not None:
+                channels = self._elicitation.channels(ctx, params, self._roots)
+                context = CallContext(ask=channels.human, roots=channels.roots)
+                job = await self._gateway.call(start_operation, params.arguments or {}, context)
+                return self._tasks.task_result(job)
             return result_answer(operation, await self._carry_out(ctx, operation, params))
         except AnswerFirst as waiting:
-            return self._questions.put(waiting, params)
+            return self._elicitation.request_input(waiting, params)
         except MCPError:  # the protocol's own answer
             raise
         except GatewayError as error:
@@ -84,8 +89,8 @@ class Tools:
 
     async def _carry_out(self, ctx: Context, operation: Operation, params: types.CallToolRequestParams) -> BaseModel:
         arguments = params.arguments or {}
-        asking = self._questions.of_call(ctx, params, self._roots)
-        context = CallContext(ask=asking.human, roots=asking.roots)
+        channels = self._elicitation.channels(ctx, params, self._roots)
+        context = CallContext(ask=channels.human, roots=channels.roots)
         if "progress_token" not in (ctx.meta or {}):
             return await self._gateway.call(operation.name, arguments, context)
 
@@ -96,7 +101,7 @@ class Tools:
         async with paced(send) as progress:
             try:
                 outcome = await self._gateway.call(operation.name, arguments, replace(context, progress=progress))
-            except Exception as error:  # out of the task group as it is, not in an ExceptionGroup
+            except Exception as error:  # kept, so that the task group does not wrap it in an ExceptionGroup
                 outcome = error
         if isinstance(outcome, Exception):
             raise outcome
@@ -104,14 +109,14 @@ class Tools:
 
 
 def listing(operations: Iterable[Operation]) -> types.ListToolsResult:
-    """Show operations as tools, sorted by name. One without a usable schema is left out and reported."""
+    """Make tools of operations, sorted by name. One without a usable schema is left out and logged."""
     return types.ListToolsResult(tools=shown("tool", sorted(operations, key=lambda operation: operation.name), _tool))
 
 
 def listing_bytes(operations: Iterable[Operation], *, for_models: bool = False) -> int:
-    """Measure what the tools of these operations cost in tools/list, in bytes.
+    """Return how many bytes the tools of these operations take in tools/list.
 
-    :param for_models: count only what hosts put before a model: names, descriptions and input schemas.
+    :param for_models: count only what hosts show to a model: names, descriptions and input schemas.
     """
     only = {"name", "description", "input_schema"} if for_models else None
     tools = listing(operations).tools

@@ -1,7 +1,7 @@
-"""The client's line: lines of bytes in, lines of bytes out. Knows nothing of MCP.
+"""The connection to the client: lines of bytes in, lines of bytes out. This module does not know MCP.
 
-Reading and writing block, so each has a daemon thread: neither a silent client nor one that stopped reading can hold up the
-event loop or the process's end. Descriptors are read and written directly; no buffered file object is shared with anyone.
+Reading and writing block, so each has a daemon thread: neither a silent client nor one that has stopped reading can block the event
+loop or the end of the process. Descriptors are read and written directly, without buffered file objects.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from llm_gateway_transport_mcp import handshake_cache
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
 
-#: A prompt may have 10 MB, and JSON may spell each of its bytes with six.
+#: A prompt may have 10 MB, and JSON can write each of its bytes with six.
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
-#: What a thread meets when it calls into an event loop that is over.
+#: What a thread gets when it calls into an event loop that has ended.
 _LOOP_ENDED = (RuntimeError, asyncio.CancelledError, concurrent.futures.CancelledError)
 
 
 class LineTooLong(Exception):
-    """A line was longer than the limit and was dropped; takes its place among the lines."""
+    """A line was longer than the limit and was dropped; this stands in its place among the lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """An open line to one client."""
+    """An open connection to one client."""
 
-    lines: AsyncIterator[bytes | LineTooLong]  #: without their end; stops when the client closes its end
+    lines: AsyncIterator[bytes | LineTooLong]  #: without the line end; stops when the client closes its end
     send: Callable[
         [bytes], Awaitable[None]
-    ]  #: one line, with its end; returns when written, OSError: the client is gone
+    ]  #: one line, with its line end; returns when it is written; OSError: the client is gone
 
 
-class LineSource(Protocol):
-    """Where the line comes from; the seam for a handshake cache that has read from it already."""
+class WireSource(Protocol):
+    """Where the connection comes from: the process's stdio, or a handshake cache that has read from it already."""
 
-    def claim(self) -> None:
-        """Take the line away from everybody else in this process. Again: nothing happens."""
+    def acquire(self) -> None:
+        """Reserve the connection for the protocol. A second call does nothing."""
 
     def open(self) -> AbstractAsyncContextManager[Wire]:
         """Open it for reading and writing, once."""
@@ -64,15 +64,15 @@ class Stdio:
     def __init__(self) -> None:
         self._fds: tuple[int, int] | None = None
 
-    def claim(self) -> None:
-        """Take the line away from everybody else in this process, as `handshake_cache.claim` does. Again: nothing happens."""
+    def acquire(self) -> None:
+        """Move the connection away from descriptors 0 and 1 (see `acquire_stdio`). A second call does nothing."""
         if self._fds is None:
-            self._fds = handshake_cache.claim()
+            self._fds = handshake_cache.acquire_stdio()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
-        """Read and write the claimed descriptors."""
-        self.claim()
+        """Read and write the acquired descriptors."""
+        self.acquire()
         assert self._fds
         async with open_descriptors(*self._fds) as wire:
             yield wire
@@ -82,7 +82,7 @@ class Stdio:
 async def open_descriptors(read_fd: int, write_fd: int, first: bytes = b"") -> AsyncIterator[Wire]:
     """Open a wire over two descriptors, which stay open: a thread may still be blocked on them afterwards.
 
-    :param first: what was read already.
+    :param first: input that was read already.
     """
     incoming, lines = anyio.create_memory_object_stream[bytes | LineTooLong](0)
     writer, ended = _Writer(write_fd), Event()
@@ -114,7 +114,7 @@ def _read(
     dropped = 0
     with suppress(*_LOOP_ENDED):
         with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            while (chunk := first or os.read(fd, _CHUNK_BYTES)) and not ended.is_set():  # nobody listens any more
+            while (chunk := first or os.read(fd, _CHUNK_BYTES)) and not ended.is_set():
                 first = b""
                 for line in splitter.feed(chunk):
                     from_thread.run(incoming.send, line, token=token)

@@ -26,11 +26,13 @@ class ClaudeOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
     permission_mode: Literal["plan", "default", "manual", "dontAsk", "acceptEdits", "bypassPermissions"] | None = Field(
-        None, description="Claude's word for posture"
+        None, description="Claude Code's own name for posture."
     )
-    append_system_prompt: str | None = Field(None, min_length=1, description="Added to the system prompt")
-    fallback_model: str | None = Field(None, min_length=1, description="If overloaded; comma-separated")
-    cache_ttl: Literal["5m", "1h"] | None = Field(None, description="Life of the prompt cache")
+    append_system_prompt: str | None = Field(None, min_length=1, description="Added to the system prompt.")
+    fallback_model: str | None = Field(
+        None, min_length=1, description="Models to try when the first is overloaded. Comma-separated."
+    )
+    cache_ttl: Literal["5m", "1h"] | None = Field(None, description="How long the prompt cache lives.")
 
 
 def posture_of(options: object) -> Posture | None:

@@ -71,6 +71,7 @@ def gateway_describe_provider() -> ProviderInfo:
         name="claude",
         title="Claude Code",
         executable=argv.EXECUTABLE,
+        program_folders=("~/.claude/local", "~/.claude/local/node_modules/.bin"),
         options_model=ClaudeOptions,
         posture_of=posture_of,
         postures=tuple(argv.LEVELS),

@@ -23,11 +23,11 @@ class CodexOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
-    full_auto: bool | None = Field(None, description="true: posture workspace_write")
+    full_auto: bool | None = Field(None, description="Same as posture workspace_write.")
     sandbox_mode: Literal["read-only", "workspace-write", "danger-full-access"] | None = Field(
-        None, description="Codex's word for posture"
+        None, description="Codex's own name for posture."
     )
-    search: bool | None = Field(None, description="Web search: true live, false none")
+    search: bool | None = Field(None, description="Whether Codex may search the web. true: live results; false: never.")
 
 
 class CodexSettings(BaseModel):

@@ -17,7 +17,7 @@ class EchoOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    scenario: Scenario = Field("echo", description="How it acts")
-    amount: int = Field(0, ge=0, le=10**9, description="0: its own")
-    delay_ms: int = Field(0, ge=0, le=86_400_000, description="Pause first")
-    on_term: Literal["exit", "ignore", "flush"] = Field("exit", description="On SIGTERM")
+    scenario: Scenario = Field("echo", description="What the imitation agent does.")
+    amount: int = Field(0, ge=0, le=10**9, description="Size of the scenario, such as steps or bytes. 0: its default.")
+    delay_ms: int = Field(0, ge=0, le=86_400_000, description="Wait this long before each step.")
+    on_term: Literal["exit", "ignore", "flush"] = Field("exit", description="What the imitation agent does on SIGTERM.")

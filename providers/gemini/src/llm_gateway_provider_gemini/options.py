@@ -28,9 +28,11 @@ class GeminiOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
     approval_mode: Literal["plan", "default", "auto_edit", "yolo"] | None = Field(
-        None, description="Gemini's word for posture"
+        None, description="Gemini CLI's own name for posture."
     )
-    flavor: Flavor | None = Field(None, description="The program: Antigravity's agy, or gemini; none: the first found")
+    flavor: Flavor | None = Field(
+        None, description="Which program runs: Antigravity (agy) or Gemini CLI. Default: the first that is installed."
+    )
 
 
 class GeminiSettings(BaseModel):

@@ -25,14 +25,14 @@ class GrokOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
     permission_mode: Literal["plan", "default", "dontAsk", "acceptEdits", "bypassPermissions"] | None = Field(
-        None, description="Grok's word for posture"
+        None, description="Grok's own name for posture."
     )
-    always_approve: bool = Field(False, description="The posture bypass")
+    always_approve: bool = Field(False, description="Same as posture bypass.")
     #: Not `strict`: it would keep Grok from its own prompt and servers, which lie in the gateway's home.
     sandbox: Literal["workspace", "read-only"] | None = Field(
-        None, description="Confine the whole run besides (Linux: needs bubblewrap)"
+        None, description="Confine the whole run to read-only or to workingDir. Needs bubblewrap on Linux."
     )
-    rules: str | None = Field(None, min_length=1, description="Added to the system prompt")
+    rules: str | None = Field(None, min_length=1, description="Text added to the system prompt.")
 
 
 def posture_of(options: object) -> Posture | None:

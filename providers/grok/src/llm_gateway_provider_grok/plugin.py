@@ -57,6 +57,7 @@ def gateway_describe_provider() -> ProviderInfo:
         name="grok",
         title="Grok Build",
         executable=argv.EXECUTABLE,
+        program_folders=("~/.grok/bin",),
         options_model=GrokOptions,
         posture_of=posture_of,
         # Without workspace_write: Grok's sandbox of that name lets a run write to /tmp, /var/tmp and Grok's own folder too.

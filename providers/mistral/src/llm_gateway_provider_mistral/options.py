@@ -25,10 +25,10 @@ class MistralOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
     permission_mode: Literal["ask", "accept-edits", "auto-approve"] | None = Field(
-        None, description="Vibe's word for posture"
+        None, description="Vibe's own name for posture."
     )
     mcp_tools: list[ToolName] = Field(  # a tuple could not be said in JSON: arguments are checked strictly
-        [], description="Tools of the given MCP servers that may run unasked: server_tool"
+        [], description="Tools of mcpServers to allow without asking. Each as server_tool."
     )
 
 

@@ -134,7 +134,7 @@ class TransportContract(ABC):
         with anyio.fail_after(PATIENCE_S):
             async with self.connect(gateway, tmp_path) as caller:
                 names = set(await caller.names())
-                operations = set(gateway.operations)
+                operations = {operation.name for operation in gateway.listed_operations()}
                 assert names == operations, f"missing: {operations - names}; unknown: {names - operations}"
 
     async def test_lesson_63_an_answer_has_text_and_fields(

@@ -1,4 +1,4 @@
-"""The handshake's answers are taken from memory only while the code is the one that gave them, editable installs included."""
+"""The key of the manifest changes with everything that the answers of the handshake depend on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway_transport_mcp import handshake_cache
+from llm_gateway_transport_mcp import handshake_cache, handshake_key
 
 
 def flat(site: Path, source: Path) -> None:
@@ -21,8 +21,8 @@ def flat(site: Path, source: Path) -> None:
 def finder(site: Path, source: Path) -> None:
     """As setuptools does it: no folder stands in the .pth file."""
     (site / "__editable__.x-1.pth").write_text("import __editable___x_finder; __editable___x_finder.install()")
-    told = {"url": source.as_uri(), "dir_info": {"editable": True}}
-    (site / "x-1.dist-info" / "direct_url.json").write_text(json.dumps(told))
+    origin = {"url": source.as_uri(), "dir_info": {"editable": True}}
+    (site / "x-1.dist-info" / "direct_url.json").write_text(json.dumps(origin))
 
 
 @pytest.fixture
@@ -43,18 +43,18 @@ def test_lesson_118_what_changes_the_code_of_an_editable_install_changes_the_key
     module.write_text("x = 1\n")
     install(site, source)
     environ = {"LLM_GATEWAY_HOME": str(tmp_path / "home")}
-    keys = [handshake_cache.key(environ)]
-    assert handshake_cache.key(environ) == keys[0]
+    keys = [handshake_key.key(environ)]
+    assert handshake_key.key(environ) == keys[0]
     module.write_text("x = 22\n")
-    keys.append(handshake_cache.key(environ))
+    keys.append(handshake_key.key(environ))
     os.utime(module, ns=(1, 1))
-    keys.append(handshake_cache.key(environ))
+    keys.append(handshake_key.key(environ))
     (source / "package" / "new.py").write_text("")
-    keys.append(handshake_cache.key(environ))
+    keys.append(handshake_key.key(environ))
     (source / "package" / "words.md").write_text("")
-    keys.append(handshake_cache.key(environ))
+    keys.append(handshake_key.key(environ))
     module.unlink()
-    keys.append(handshake_cache.key(environ))
+    keys.append(handshake_key.key(environ))
     assert len({json.dumps(key) for key in keys}) == len(keys)
 
 
@@ -66,11 +66,11 @@ def test_the_code_that_was_loaded_counts_not_what_was_edited_since(
     flat(site, source)
     environ = {"LLM_GATEWAY_HOME": str(tmp_path / "home")}
     monkeypatch.setattr(handshake_cache, "_code", None)
-    handshake_cache.begin(environ)
-    before = handshake_cache.key(environ)
+    handshake_cache.start(environ)
+    before = handshake_key.key(environ)
     (source / "edited.py").write_text("")
-    assert handshake_cache.key(environ, handshake_cache.code_at_start()) == before
-    assert handshake_cache.key(environ) != before
+    assert handshake_key.key(environ, handshake_cache.code_at_start()) == before
+    assert handshake_key.key(environ) != before
 
 
 def test_a_tree_that_is_too_large_to_look_at_is_never_remembered(
@@ -81,13 +81,13 @@ def test_a_tree_that_is_too_large_to_look_at_is_never_remembered(
     for number in range(3):
         (source / f"{number}.py").write_text("")
     flat(site, source)
-    monkeypatch.setattr(handshake_cache, "_MOST_FILES", 2)
+    monkeypatch.setattr(handshake_key, "_MOST_FILES", 2)
     environ = {"LLM_GATEWAY_HOME": str(tmp_path / "home")}
-    assert handshake_cache.key(environ) != handshake_cache.key(environ)
+    assert handshake_key.key(environ) != handshake_key.key(environ)
 
 
 def test_hooks_that_are_no_files_hold_nothing_up(site: Path) -> None:
     os.mkfifo(site / "pipe.pth")
     (site / "folder.pth").mkdir()
     (site / "lines.pth").write_bytes(b"import os\n\xff\xfe\nrelative\n")
-    assert handshake_cache.installed_code()
+    assert handshake_key.installed_code()

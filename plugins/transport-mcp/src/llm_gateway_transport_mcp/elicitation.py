@@ -1,9 +1,9 @@
-"""Asking a client: its human (MCP elicitation) and its directories (roots), in the two ways that the protocol's revisions have.
+"""Asks a client's user a question (MCP elicitation) and the client for its directories (roots), in both eras of the protocol.
 
-Until 2025-11-25 the server sends the client a request while the call waits. Since 2026-07-28 servers send none: the call is
-answered with what is asked, and the client repeats it with the human's answer. What is asked, is asked before anything was
-stored or started, so that a repeated call runs once. The state that the client carries back is only a number under which we
-remember the question and what was answered before it: it is good for one repetition of one call, and shows nothing to the client.
+Until 2025-11-25 the server sends the client a request while the call waits. Since 2026-07-28 servers send no requests: the call is
+answered with the question, and the client repeats the call with the user's answer. Questions come before anything is stored or
+started, so a repeated call runs once. The state that the client sends back is a random key, under which the question and the
+earlier answers are kept here. It is valid for one repetition of one call, and tells the client nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
 
-#: How long a person may take. A client that gives its calls less time cancels this one, and then nothing has happened.
+#: How long the user may take. A client with a shorter limit for its calls cancels the call; nothing was started then.
 ANSWER_WITHIN_S = 120.0
-#: How many questions are remembered, and for how long, while clients fetch their answers.
+#: How many questions are kept, and for how long, while clients collect the answers.
 _REMEMBERED = 256
 _REMEMBERED_S = 900.0
 _REPEATING = "2026-07-28"  # the first revision in which clients repeat a call with the answer
@@ -44,7 +44,7 @@ _FORM: types.ElicitRequestedSchema = {
 
 
 class AnswerFirst(Exception):
-    """This call must be repeated with the answer to a question, or with the client's roots."""
+    """The call must be repeated with the answer to a question, or with the client's roots."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class AnswerFirst(Exception):
         roots: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(question)
-        self.question = question  #: to the human; None: the roots are asked for
-        self.answers = answers or {}  #: to what was asked before it about the same call
-        self.roots = roots  #: None: they were not asked for
+        self.question = question  #: for the user; None: the roots are requested
+        self.answers = answers or {}  #: to earlier questions about the same call
+        self.roots = roots  #: None: they were not requested yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,35 +68,35 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """The ways in which the client of one call can be asked; None: it has declared no such way."""
+class Channels:
+    """How the client of one call can be asked; None: it has not declared that it can."""
 
     human: Callable[[str], Awaitable[bool | None]] | None
     roots: Callable[[], Awaitable[tuple[str, ...]]] | None
 
 
-class Questions:
-    """Those that one server has put to its clients and that are not answered yet."""
+class Elicitation:
+    """The questions of one server that are not answered yet."""
 
     def __init__(self) -> None:
         self._asked: dict[str, _Asked] = {}
 
-    def of_call(self, ctx: Context, params: types.CallToolRequestParams, roots: Roots) -> Asking:
-        """The ways to ask the client of this call.
+    def channels(self, ctx: Context, params: types.CallToolRequestParams, roots: Roots) -> Channels:
+        """Return how the client of this call can be asked.
 
-        Raises MCPError for a state that we did not give, gave for another call, or have taken back already.
+        Raises MCPError for a request state that is not ours, belongs to another call, or was used already.
         """
         repeats = ctx.session.client_capabilities is not None and ctx.session.protocol_version >= _REPEATING
         can_human, can_roots = _has_human(ctx), offered(ctx)
         if not repeats:
-            return Asking(human=_asking_now(ctx) if can_human else None, roots=roots.of(ctx) if can_roots else None)
+            return Channels(human=_ask_now(ctx) if can_human else None, roots=roots.of(ctx) if can_roots else None)
         known = self._answered(params) if can_human or can_roots else AnswerFirst(None)
-        return Asking(
-            human=_asking_first(known) if can_human else None, roots=_roots_first(known) if can_roots else None
+        return Channels(
+            human=_ask_first(known) if can_human else None, roots=_roots_first(known) if can_roots else None
         )
 
-    def put(self, waiting: AnswerFirst, params: types.CallToolRequestParams) -> types.InputRequiredResult:
-        """Answer a call with what is asked."""
+    def request_input(self, waiting: AnswerFirst, params: types.CallToolRequestParams) -> types.InputRequiredResult:
+        """Answer a call with the question, or with the request for the roots."""
         state = secrets.token_urlsafe(24)
         while len(self._asked) >= _REMEMBERED:
             del self._asked[next(iter(self._asked))]
@@ -113,26 +113,28 @@ class Questions:
         return types.InputRequiredResult(input_requests={_KEY: types.ElicitRequest(params=form)}, request_state=state)
 
     def _answered(self, params: types.CallToolRequestParams) -> AnswerFirst:
-        """What is known of this call so far: the human's answers, and the roots. Its question is of no importance."""
+        """Return what is known about this call so far: the user's answers and the roots. The question of the result is not used."""
         if params.request_state is None:
             return AnswerFirst(None)
-        asked = self._asked.pop(params.request_state, None)
-        if asked is None or asked.call != _digest(params):
+        pending = self._asked.pop(params.request_state, None)
+        if pending is None or pending.call != _digest(params):
             raise MCPError(types.INVALID_PARAMS, "This requestState is not for this call; repeat the call without it")
-        if time.monotonic() - asked.at > _REMEMBERED_S:
+        if time.monotonic() - pending.at > _REMEMBERED_S:
             return AnswerFirst(None)
         given = params.input_responses or {}
-        if asked.question is None:
-            return AnswerFirst(None, asked.answers, uris(given.get(_ROOTS)))
+        if pending.question is None:
+            return AnswerFirst(None, pending.answers, uris(given.get(_ROOTS)))
         answer = given.get(_KEY)
-        new = {asked.question: _meant(answer)} if isinstance(answer, types.ElicitResult) else {}
-        return AnswerFirst(None, {**asked.answers, **new}, asked.roots)
+        new = {pending.question: _decision(answer)} if isinstance(answer, types.ElicitResult) else {}
+        return AnswerFirst(None, {**pending.answers, **new}, pending.roots)
 
 
 def _has_human(ctx: Context) -> bool:
     capabilities = ctx.session.client_capabilities
     can = capabilities.elicitation if capabilities else None
-    return can is not None and not (can.url is not None and can.form is None)  # neither is named: forms, as of old
+    return can is not None and not (
+        can.url is not None and can.form is None
+    )  # neither is named: forms, as in earlier revisions
 
 
 def _roots_first(known: AnswerFirst) -> Callable[[], Awaitable[tuple[str, ...]]]:
@@ -144,7 +146,7 @@ def _roots_first(known: AnswerFirst) -> Callable[[], Awaitable[tuple[str, ...]]]
     return roots
 
 
-def _asking_first(known: AnswerFirst) -> Callable[[str], Awaitable[bool | None]]:
+def _ask_first(known: AnswerFirst) -> Callable[[str], Awaitable[bool | None]]:
     async def ask(question: str) -> bool | None:
         if question not in known.answers:
             raise AnswerFirst(question, known.answers, known.roots)
@@ -153,20 +155,20 @@ def _asking_first(known: AnswerFirst) -> Callable[[str], Awaitable[bool | None]]
     return ask
 
 
-def _asking_now(ctx: Context) -> Callable[[str], Awaitable[bool | None]]:
+def _ask_now(ctx: Context) -> Callable[[str], Awaitable[bool | None]]:
     async def ask(question: str) -> bool | None:
         with anyio.move_on_after(ANSWER_WITHIN_S):
             try:
-                return _meant(await ctx.session.elicit_form(question, _FORM, related_request_id=ctx.request_id))
+                return _decision(await ctx.session.elicit_form(question, _FORM, related_request_id=ctx.request_id))
             except (MCPError, ValidationError) as error:
-                log.warning("the client could not ask its human: %s", error)
+                log.warning("the client could not ask its user: %s", error)
         return None
 
     return ask
 
 
-def _meant(answer: types.ElicitResult) -> bool | None:
-    """Yes, no, or no answer: closing the question decides nothing."""
+def _decision(answer: types.ElicitResult) -> bool | None:
+    """True for yes, False for no, None for no answer: a user who closes the question has decided nothing."""
     if answer.action == "accept":
         return (answer.content or {}).get(_KEY) is True
     return False if answer.action == "decline" else None
