@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.dispatch.invocation import ProgramSearch
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.operations import presence
 from llm_gateway.operations.presence import Presence
+from llm_gateway.planning.invocation import ProgramSearch
 from llm_gateway.settings.model import ProviderSection, Settings
 
 ONE = ProviderInfo(name="one", title="One", executable="agent-one", postures=(Posture.PROMPTED,))

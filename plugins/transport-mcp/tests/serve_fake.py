@@ -160,6 +160,9 @@ class FakeGateway(Gateway):
     def __init__(self) -> None:
         """Hold nothing."""
 
+    def listed_operations(self) -> list[Operation]:
+        return list(self.operations.values())
+
     async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> BaseModel:
         try:
             params = self.operations[name].params.model_validate(arguments)

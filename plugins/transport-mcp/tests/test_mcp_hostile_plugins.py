@@ -178,6 +178,9 @@ class Hostage(Gateway):
     """A gateway whose plugins bring one good thing of each kind and one that is none."""
 
     version, instructions, defers, absent = "0", "", False, frozenset()
+    operations: Any = None
+    resources: Any = None
+    prompts: Any = None
 
     def __init__(self, odd: Any) -> None:
         words: dict[str, Any] = {"title": "T", "description": "D."}
@@ -192,6 +195,9 @@ class Hostage(Gateway):
             PromptTemplate(name="odd", arguments=odd, render=lambda given: "", **words),
         ]
         self.reported: list[str] = []
+
+    def listed_operations(self) -> list[Operation]:
+        return list(self.operations.values())
 
     @property
     def host(self) -> Any:

@@ -45,6 +45,9 @@ class Empty(Gateway):
     def __init__(self) -> None:
         """Hold nothing."""
 
+    def listed_operations(self) -> list[Any]:
+        return list(self.operations.values())
+
 
 @contextmanager
 def pipes() -> Iterator[tuple[int, int, int, int]]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.gateway import find_plugins
 from llm_gateway.model.posture import Posture
+from llm_gateway.opening import find_plugins
 from llm_gateway.operations.surface import collect
 from llm_gateway_transport_mcp.tools import listing
 from tests.integration.gateway.world import Home
