@@ -113,7 +113,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     install(site, "says", "extension", PLUGIN % ascii(TEXT))
     install(site, "raises", "extension", f"raise RuntimeError({TEXT!a})")
     install(site, "named", "extension", "raise RuntimeError()", name="evil\x1b]0;x\x07\x9b31m\u202e")
-    command = Command(folder / "home")
+    command = Command(folder / "home", (sys.executable,))
     del command.environ["LLM_GATEWAY_PLUGINS"]
     command.environ |= {
         "LLM_GATEWAY_PROVIDERS_ECHO_EXECUTABLE": str(program),

@@ -107,7 +107,7 @@ async def test_a_submodule_that_leads_into_another_repository_is_named_and_not_f
     a_submodule_that_leads_elsewhere(repo)
     async with reviewing(home) as review:
         evidence, told, _ = await review(repo.top)
-    assert any("another repository" in note for note in told["notes"])
+    assert any(f"{repo.top.parent / 'other'}/.git" in note or "another repository" in note for note in told["notes"])
     assert "+two" in evidence
 
 
@@ -162,7 +162,8 @@ async def test_a_git_file_or_link_into_another_repository_is_refused(home: Home,
         refusals.append(await review(repo.top))
     for evidence, _, words in refusals:
         assert not evidence
-        assert "another repository" in words
+        assert words.startswith("invalid_request: ")
+        assert f"{repo.top / '.git'} " in words
 
 
 async def test_a_linked_worktree_that_points_back_is_reviewed(home: Home, repo: Repo) -> None:
