@@ -36,7 +36,7 @@ def json_of(model: BaseModel, *, indent: int | None = None, **options: Any) -> s
 
 
 class Wire(BaseModel, alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True, defer_build=True):
-    """Parameters and results on the wire: camelCase, strict. Built on first use, because most are never used."""
+    """Parameters and results on the wire: camelCase, no unknown names, no conversions. Built on first use: most are never used."""
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
         """Like `json_of`."""
@@ -62,7 +62,7 @@ def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:
 def operation(
     name: str, title: str, handler: Any, params: type[BaseModel], result: type[BaseModel], **more: Any
 ) -> Operation:
-    """Return an idempotent operation. Its handler's docstring is the description that callers read."""
+    """Return an operation, by default idempotent and read-only. Its handler's docstring is the description that callers read."""
     more = {"read_only": not more.get("destructive"), "idempotent": True, **more}
     text = inspect.cleandoc(handler.__doc__)
     return Operation(name=name, title=title, description=text, params=params, result=result, handler=handler, **more)
