@@ -149,7 +149,7 @@ def _new_section(new: tuple[bytes, Side]) -> Section:
 
 
 def _fitted(sections: Sequence[Section], found: Changes) -> Evidence:
-    """Return as much as fits. Short sections are taken first, so that a long file does not replace them."""
+    """Return the sections that fit into `MOST_BYTES`. Short ones are taken first, so that a long file does not replace them."""
     reserve = min(20_000, MOST_BYTES // 4)
     room, kept, unseen = MOST_BYTES - reserve, dict[int, str](), [*found.unseen]
     sizes = [len(section.text.encode()) + 1 for section in sections]
