@@ -141,9 +141,9 @@ async def own_job(gateway: Gateway, job_id: str, context: CallContext) -> Job:
 
 
 async def _current_state(gateway: Gateway, job_id: str, context: CallContext) -> tuple[Job, RunView | None]:
-    """Return a job, and the view of its run while it runs. If its gateway is gone, the job is taken over.
+    """Return a job, and the view of its run while it runs. If its gateway is dead, the job is taken over.
 
-    An ended run is concluded soon after. If it has little output, wait for that.
+    An ended run is concluded soon after its end. If it has little output, wait until it is concluded.
     """
     job = await own_job(gateway, job_id, context)
     if job.state.ended:

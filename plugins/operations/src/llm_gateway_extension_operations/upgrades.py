@@ -111,7 +111,7 @@ async def _plan(gateway: Gateway, info: ProviderInfo, target: str | None) -> Upg
 
 
 async def _run(gateway: Gateway, info: ProviderInfo, current: _Upgrade) -> None:
-    """Run the planned command to its end. Of the caller's input, it contains only the version that the plugin accepted."""
+    """Run the planned command to its end. The only caller input in it is the version that the plugin accepted."""
     env = run_environment(
         gateway.environ, allowed=_INSTALLERS, passed=(), fixed={}, added={}, depth=gateway.settings.depth + 1
     )
