@@ -127,13 +127,13 @@ def failure_facts(run: FinishedRun, message: str = "") -> FailureFacts:
 
     :param message: the last error in the output, if the reader noted none under `message`.
     """
-    told, end = run.summary.failure, run.end
-    message = _ESCAPES.sub("", str(told.get("message") or message)).strip()
-    ended = bool(told.get("ended", run.summary.failed and message))
+    noted, end = run.summary.failure, run.end
+    message = _ESCAPES.sub("", str(noted.get("message") or message)).strip()
+    ended = bool(noted.get("ended", run.summary.failed and message))
     alone = not ended and end.reason is EndReason.EXITED and not end.killed_by and end.exit_code not in (None, 0)
     noise = _ESCAPES.sub("", run.stderr_tail) if alone else ""
     stderr = own_words(noise)
-    status, reset_at = told.get("status"), told.get("reset_at")
+    status, reset_at = noted.get("status"), noted.get("reset_at")
     if not isinstance(status, int) or isinstance(status, bool) or not 400 <= status < 600:
         status = http_status(message) if message else http_status(stderr, last=True)
     if not isinstance(reset_at, datetime) or reset_at.tzinfo is None:
@@ -143,14 +143,14 @@ def failure_facts(run: FinishedRun, message: str = "") -> FailureFacts:
         stderr=stderr,
         noise=noise,
         status=status,
-        kinds=_kinds(told.get("kinds")),
+        kinds=_kinds(noted.get("kinds")),
         reset_at=reset_at,
         exit_code=end.exit_code,
         failed=run.summary.failed,
         ended=ended,
         killed_by=end.killed_by,
-        started=bool(told.get("started", run.summary.native_id)),
-        told=told,
+        started=bool(noted.get("started", run.summary.native_id)),
+        told=noted,
     )
 
 
@@ -262,8 +262,8 @@ def bounded(words: str) -> str:
     return f"{words[: _MOST_CHARS // 2]}\n{words[-_MOST_CHARS // 2 :]}"
 
 
-def _kinds(told: Any) -> frozenset[str]:
-    listed = told if isinstance(told, (list, tuple, set, frozenset)) else (told,)
+def _kinds(noted: Any) -> frozenset[str]:
+    listed = noted if isinstance(noted, (list, tuple, set, frozenset)) else (noted,)
     return frozenset(plain_kind(kind) for kind in listed if isinstance(kind, str) and kind)
 
 

@@ -29,7 +29,7 @@ _STDERR_TAIL = 8 * 1024
 _PARTIAL_CHARS = 200_000
 _RECENT_EVENTS = 1000
 _BUSY_S = 0.002
-_BREATH_S = 0.0003
+_PAUSE_S = 0.0003
 _STREAMS = ("stdout", "stderr")
 _ZEROS = re.compile(rb"\0+")
 #: How often `events_of` reports that reading is behind the output, in seconds.
@@ -128,7 +128,8 @@ class LiveOutput:
 
     def _look(self, *, wait_s: float) -> bool:
         until = time.monotonic() + LOOK_S
-        if not self._reading.acquire(timeout=wait_s) if wait_s else not self._reading.acquire(blocking=False):
+        acquired = self._reading.acquire(timeout=wait_s) if wait_s else self._reading.acquire(blocking=False)
+        if not acquired:
             return False
         try:
             return self._finished or self._read_until(until)
@@ -145,13 +146,13 @@ class LiveOutput:
                 return True
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_BREATH_S)  # release the interpreter lock for other threads
+            time.sleep(_PAUSE_S)  # release the interpreter lock for other threads
 
     def _read_to_end(self, stream: str, hole: tuple[int, int] | None) -> None:
         paused_at = time.monotonic()
         while True:
             if time.monotonic() - paused_at > _BUSY_S:
-                time.sleep(_BREATH_S)
+                time.sleep(_PAUSE_S)
                 paused_at = time.monotonic()
             size = _PIECE
             if hole and self._offsets[stream] < hole[1]:

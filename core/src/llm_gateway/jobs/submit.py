@@ -81,15 +81,15 @@ class Submitter:
     async def submit(self, asked: SubmitRequest, human: AskHuman | None = None) -> Admission:
         """Accept a request. A policy's question goes to the human. Raises GatewayError before anything has run or been stored."""
         now = datetime.now(timezone.utc)
-        whole = self._host.providers[asked.request.provider]
+        provider = self._host.providers[asked.request.provider]
         _check_depth(self._settings.depth, self._settings.limits.max_depth)
 
         # Choose the conversation, the program and the servers.
-        conversation, begun = await session.choose_session(self._store, whole, asked, now)
+        conversation, begun = await session.choose_session(self._store, provider, asked, now)
         request, first_posture = asked.request, None
         if begun:
-            request, first_posture = session.continue_request(asked, conversation, whole)
-        found = await to_thread.run_sync(self._find, whole, asked, request)
+            request, first_posture = session.continue_request(asked, conversation, provider)
+        found = await to_thread.run_sync(self._find, provider, asked, request)
 
         # Decide the posture.
         wanted = self._wanted_posture(found.info, asked, first_posture)
@@ -116,18 +116,18 @@ class Submitter:
         await self._judge.keep_verdicts(proposal, verdicts, admission.job.id)
         return replace(admission, approval=approval.as_wire(asked.strategy, ruling))
 
-    def _find(self, whole: ProviderInfo, asked: SubmitRequest, request: Request) -> _Found:
+    def _find(self, provider: ProviderInfo, asked: SubmitRequest, request: Request) -> _Found:
         """Find the program, the directories and the servers on this machine. Blocking.
 
         Raises NotInstalled, InvalidRequest or UnknownMcpServer.
         """
-        named = whole.variant_of(request.options)
+        named = provider.variant_of(request.options)
         if request.variant and named and named != request.variant:
             raise InvalidRequest(
                 f"this conversation was begun with {request.variant}, it cannot be continued with {named}"
             )
-        variant = request.variant or named or whole.variant_of(None) or ""
-        info, program = self._planner.require_program(whole, variant)
+        variant = request.variant or named or provider.variant_of(None) or ""
+        info, program = self._planner.require_program(provider, variant)
         request = replace(request, variant=info.variant)
         invocation.check_held(info, request, bool(asked.mcp_server_names))
         self._check_directories(request)

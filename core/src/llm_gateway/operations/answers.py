@@ -40,7 +40,7 @@ class RequestResult(Wire):
     exit_code: int | None = None
     deduplicated: bool = False
     original_started_at: str | None = None
-    reused: str | None = None  #: for people: how old an answer is that was there already, and how to get a new one
+    reused: str | None = None  #: for people: the age of a reused answer, and how to get a new one
     approval: dict[str, Any] | None = None
     mcp_servers: dict[str, Any] | None = None
     empty_output: bool = False

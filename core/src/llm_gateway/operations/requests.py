@@ -28,7 +28,7 @@ from llm_gateway.planning.prompt import join_prompt
 if TYPE_CHECKING:
     from llm_gateway.model.gateway_api import GatewayApi
 
-#: No value may look like a flag to a CLI that reads it.
+#: A value that a CLI cannot take for a flag.
 _NoFlag = Annotated[str, Field(pattern=r"^[^-\s].*$", max_length=400)]
 _MAX_TIMEOUT_MS = 24 * 3600 * 1000
 _BLANK = " "  #: the progress message for an event without text
@@ -57,7 +57,7 @@ class PromptParts(Wire):
 
 
 class RequestParams(Wire):
-    """What every provider takes. A provider's own parameters stand beside these."""
+    """The common parameters of all providers. A provider's own parameters are added to them."""
 
     prompt: str | None = Field(None, description="The task in words. Needed unless promptParts is given.")
     prompt_parts: PromptParts | None = Field(

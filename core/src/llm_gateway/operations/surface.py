@@ -98,11 +98,11 @@ def _resources(host: PluginHost) -> list[Resource]:
     return [resource for _, resource in kept]
 
 
-def _overlap(one: Resource, other: Resource, *, same_owner: bool) -> bool:
+def _overlap(first: Resource, second: Resource, *, same_owner: bool) -> bool:
     """Return whether an address could belong to both. One plugin may have a template and a fixed address that overlap."""
     if same_owner:
-        return one.uri == other.uri
-    return one.match(_sample(other)) is not None or other.match(_sample(one)) is not None
+        return first.uri == second.uri
+    return first.match(_sample(second)) is not None or second.match(_sample(first)) is not None
 
 
 def _sample(resource: Resource) -> str:

@@ -108,7 +108,8 @@ def rule(
 
 def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
     """Return the `approval` object of an answer."""
-    judged = {"policy": one.policy, "reasons": list(one.reasons)} if (one := ruling.verdict) else {}
+    verdict = ruling.verdict
+    judged = {"policy": verdict.policy, "reasons": list(verdict.reasons)} if verdict else {}
     return {"strategy": strategy, "decision": Decision.ALLOW.value, "posture": ruling.posture.value, **judged}
 
 

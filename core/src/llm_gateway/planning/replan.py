@@ -34,13 +34,13 @@ class Replanner:
 
         Raises ApprovalDenied, ApprovalNeeded, NotInstalled, and Interrupted if this gateway's environment lacks a variable.
         """
-        whole, resume = self._host.providers[job.provider], accepted.resume
+        provider, resume = self._host.providers[job.provider], accepted.resume
         session = await self._store.get_session(job.session_id) if job.session_id else None
         if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
             # An earlier turn of this conversation ended meanwhile.
             resume = self._host.resume_session(job.provider, accepted.request, session)
         variant = accepted.request.variant
-        info, program = await to_thread.run_sync(self._planner.require_program, whole, variant)
+        info, program = await to_thread.run_sync(self._planner.require_program, provider, variant)
         if judged_elsewhere:
             await self._judge.judge_again(info, job, accepted, self._planner.environment_of(info))
         plan = await self._planner.plan(info, replace(accepted, resume=resume), program)
