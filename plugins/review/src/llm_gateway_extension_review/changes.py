@@ -147,24 +147,24 @@ class _Comparison:
         if sparse:
             self._found.aside.append(f"{sparse} files that are not checked out (sparse checkout)")
 
-    def _add(self, contents: _Contents, one: _Versions) -> None:
+    def _add(self, contents: _Contents, file: _Versions) -> None:
         """Add one file as it is now, and also its staged version if that differs from both others."""
-        before, after = contents.side(one.old), _side_of(one.now)
+        before, after = contents.side(file.old), _side_of(file.now)
         exists = before is not None or after is not None
-        if one.changed and exists and not self._stands_for(before, one):
-            self._found.changed.append(Change(name=one.path, old=before, new=after))
-        if one.staged_apart:
-            staged = contents.side(one.staged)
-            self._found.changed.append(Change(name=one.path, old=after, new=staged, label=AS_STAGED))
+        if file.changed and exists and not self._is_pointer_to(before, file):
+            self._found.changed.append(Change(name=file.path, old=before, new=after))
+        if file.staged_apart:
+            staged = contents.side(file.staged)
+            self._found.changed.append(Change(name=file.path, old=after, new=staged, label=AS_STAGED))
 
-    def _stands_for(self, before: Side | None, one: _Versions) -> bool:
+    def _is_pointer_to(self, before: Side | None, file: _Versions) -> bool:
         """Return whether the commit contains a Git LFS pointer to exactly this file."""
-        if before is None or before.data is None or one.now.kind != "file" or before.mode != one.now.mode:
+        if before is None or before.data is None or file.now.kind != "file" or before.mode != file.now.mode:
             return False
         pointer = _POINTER.fullmatch(before.data)
-        if pointer is None or int(pointer[2]) != one.now.size:
+        if pointer is None or int(pointer[2]) != file.now.size:
             return False
-        return self._files.sha256(one.path) == pointer[1].decode()
+        return self._files.sha256(file.path) == pointer[1].decode()
 
     def _submodule(self, path: bytes) -> None:
         """Add the changes inside of a submodule since the commit that the outer repository names."""

@@ -123,12 +123,12 @@ def _consensus(result: Result) -> list[str]:
     agreeing = f"{len(said['agreeing'])} of {quorum['of']}, {quorum['needed']} needed"
     head = f"Consensus ({agreeing}): {one_line(said['position'])}" if said["reached"] else f"No consensus ({agreeing})."
     lines = ["", head, *(f"  agreed: {one_line(point)}" for point in said.get("agreement", ()))]
-    lines += [f"  {one['reviewer']} dissents: {one_line(one['says'])}" for one in said["dissent"]]
+    lines += [f"  {item['reviewer']} dissents: {one_line(item['says'])}" for item in said["dissent"]]
     return [*lines, f"  {one_line(said['problem'])}"] if said.get("problem") else lines
 
 
-def _place(one: Mapping[str, Any]) -> str:
-    where = ":".join(str(one[name]) for name in ("file", "line") if one.get(name))
+def _place(finding: Mapping[str, Any]) -> str:
+    where = ":".join(str(finding[name]) for name in ("file", "line") if finding.get(name))
     return f"{one_line(where)}: " if where else ""
 
 

@@ -19,7 +19,7 @@ _LONGEST_ANSWER = 200_000
 
 
 class ReviewResult(Wire):
-    """How a run stands."""
+    """The state of a run."""
 
     review_id: str
     kind: str

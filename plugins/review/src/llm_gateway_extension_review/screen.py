@@ -47,8 +47,8 @@ class Screen:
         self._ascii = not (self.console.encoding or "").lower().startswith("utf")
         self._doing: dict[str, str] = {}
         self._since: dict[str, datetime] = {}
-        self._told: set[tuple[int, str, str]] = set()
-        self._mended: set[int] = set()
+        self._printed: set[tuple[int, str, str]] = set()
+        self._rounds_with_findings: set[int] = set()
         self._round = 0
         self._tick = 0
 
@@ -87,9 +87,9 @@ class Screen:
             if turn.role == FIX:
                 self._findings(run, turn.round)
             key = (turn.round, turn.role, turn.reviewer)
-            if not turn.ended or key in self._told:
+            if not turn.ended or key in self._printed:
                 continue
-            self._told.add(key)
+            self._printed.add(key)
             sign, words, style = self._said(turn)
             took = _clock(turn.duration_ms / 1000) if turn.duration_ms and not turn.carried else ""
             self._print(self._line(run, turn, (sign, words, style), took, _detail(turn)))
@@ -104,9 +104,9 @@ class Screen:
         """Print the findings that the implementer must fix, once for each round."""
         from rich.text import Text
 
-        if number in self._mended:
+        if number in self._rounds_with_findings:
             return
-        self._mended.add(number)
+        self._rounds_with_findings.add(number)
         for merged in merge(run.of_round(number)):
             severity = merged.finding.severity
             where = f"{one_line(place(merged.finding))}: " if merged.finding.file else ""
