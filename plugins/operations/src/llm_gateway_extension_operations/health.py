@@ -16,7 +16,7 @@ _INSPECT_S = 0.1
 
 
 class HealthParams(Wire):
-    """Nothing to say."""
+    """No parameters."""
 
 
 class Health(Wire):
