@@ -172,6 +172,6 @@ def check_invocation(invocation: Invocation) -> None:
         try:
             size = len(os.fsencode(element))
         except UnicodeEncodeError as error:
-            raise InvalidRequest("a parameter contains characters that cannot be passed to a program") from error
+            raise InvalidRequest("a parameter contains characters that no program can be given") from error
         if size >= 128 * 1024:  # Linux: MAX_ARG_STRLEN
             raise InvalidRequest(f"a parameter of {size:,} bytes is too long for a command line (128 KiB)")
