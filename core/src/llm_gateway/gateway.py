@@ -1,4 +1,4 @@
-"""The gateway: wiring only. It connects plugin host, store, engine and settings; others see it as `GatewayApi`. No globals."""
+"""The gateway: wiring only. It connects plugin host, store, engine and settings. Other modules use it as `GatewayApi`. No globals."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Gateway:
 
     #: For background tasks that run until the gateway closes. An exception in a task closes the gateway.
     tasks: TaskGroup
-    #: Submitting, waiting for and ending jobs. There from `begin` on, as `tasks` is.
+    #: To submit, wait for and end jobs. Set by `begin`, like `tasks`.
     jobs: Supervisor
 
     def __init__(self, settings: Settings, host: PluginHost, environ: Mapping[str, str]) -> None:
@@ -77,9 +77,9 @@ class Gateway:
         self.observers = Observers(host)
 
     async def begin(self, tasks: TaskGroup) -> None:
-        """Start looking after jobs. Store and engine are open.
+        """Start the supervisor of the jobs. Store and engine must be open.
 
-        :param tasks: what goes on in the background; who cancels it must call `jobs.close` afterwards.
+        :param tasks: the task group for background work. After canceling it, call `end`.
         """
         self.tasks = tasks
         self.jobs = make_supervisor(
@@ -97,11 +97,11 @@ class Gateway:
         await self.jobs.start(tasks)
 
     async def end(self) -> None:
-        """Stop looking after jobs; the runs go on. Its tasks are over."""
+        """Release the lease on the jobs. The runs continue. The background tasks must have ended."""
         if hasattr(self, "jobs"):
             self.jobs.close()
         if self.observers.is_open:
-            with suppress(RuntimeError):  # without a free thread nobody waits for observers
+            with suppress(RuntimeError):  # no thread is free: close without waiting for the observers
                 await to_thread.run_sync(self.observers.close)
 
     @property
@@ -136,7 +136,7 @@ class Gateway:
 
     @property
     def absent(self) -> frozenset[str]:
-        """The providers whose operations are not listed, because their program was not found at the last look."""
+        """The providers whose operations are not listed, because the last search did not find their program."""
         return frozenset() if self.settings.surface.show_absent else self.presence.absent
 
     def listed_operations(self) -> list[Operation]:
@@ -146,7 +146,7 @@ class Gateway:
 
     @property
     def instructions(self) -> str:
-        """What a client is told about the gateway as a whole when it connects."""
+        """The text about the gateway that a client gets when it connects."""
         absent = self.presence.absent
         where = "cli_versions" if "cli_versions" in self.operations else "llm-gateway doctor"
         return _INSTRUCTIONS.format(

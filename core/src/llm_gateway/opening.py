@@ -1,4 +1,4 @@
-"""Finding plugins, reading settings, opening and closing a gateway."""
+"""Find plugins, read settings, open and close a gateway."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ log = logging.getLogger("llm_gateway.opening")
 async def open_gateway(
     environ: Mapping[str, str] | None = None, found: tuple[PluginHost, Settings] | None = None, *, serving: bool = False
 ) -> AsyncIterator[Gateway]:
-    """Find plugins, read settings, open store and engine, take over what dead gateways left; close all at the end.
+    """Find plugins, read settings, open store and engine, and take over the jobs of dead gateways. Closes all at the end.
 
-    :param found: what `find_plugins` answered for this environment, if it was asked already.
-    :param serving: a transport is going to serve callers until they are gone; False: one command, which ends soon.
+    :param found: the result of `find_plugins` for this environment, if it was called already.
+    :param serving: True: a transport serves callers until they disconnect; False: one command, which ends soon.
 
     Raises SettingsError, PluginError (no store or engine for the configured URL), StoreUnavailable.
     """
     from llm_gateway.settings import prepare_home
 
-    surroundings = dict(os.environ if environ is None else environ)
-    host, settings = found or find_plugins(surroundings)
+    environment = dict(os.environ if environ is None else environ)
+    host, settings = found or find_plugins(environment)
     prepare_home(settings)
-    gateway = Gateway(settings, host, surroundings)
+    gateway = Gateway(settings, host, environment)
     await gateway.store.aopen()  # leaves nothing open when it fails
     try:
         await gateway.engine.aopen()
@@ -55,7 +55,7 @@ async def open_gateway(
 
 @asynccontextmanager
 async def lifespans(gateway: GatewayApi, *, serving: bool) -> AsyncIterator[None]:
-    """Have plugins live as long as this block; they end in the opposite order. One that fails is logged and left out."""
+    """Enter the lifespans of plugins for this block, and leave them in reverse order. A failing plugin is logged and left out."""
     async with AsyncExitStack() as stack:
         for plugin, lifespan in gateway.host.lifespans(gateway=gateway, serving=serving):
             if await _enter(gateway.host, plugin, lifespan):
@@ -66,7 +66,7 @@ async def lifespans(gateway: GatewayApi, *, serving: bool) -> AsyncIterator[None
 async def _enter(host: PluginHost, plugin: str, lifespan: AbstractAsyncContextManager[object]) -> bool:
     try:
         await lifespan.__aenter__()
-    except Exception as error:  # a plugin's
+    except Exception as error:  # a plugin may raise anything
         log.exception("%s failed as the gateway opened: %s", host.label(plugin), error)
         return False
     return True
@@ -75,7 +75,7 @@ async def _enter(host: PluginHost, plugin: str, lifespan: AbstractAsyncContextMa
 async def _leave(host: PluginHost, plugin: str, lifespan: AbstractAsyncContextManager[object]) -> None:
     try:
         await lifespan.__aexit__(None, None, None)
-    except Exception as error:  # a plugin's; the gateway closes all the same
+    except Exception as error:  # a plugin may raise anything; the gateway must still close
         log.exception("%s failed as the gateway closed: %s", host.label(plugin), error)
 
 

@@ -1,10 +1,10 @@
-"""Find in a provider's words when a limit is reset. Pure: the clock and the zone are parameters.
+"""Find the time at which a limit is reset in a provider's message. Pure: the clock and the zone are parameters.
 
-The words name a moment ("resets 3pm (Europe/Berlin)", "try again at Nov 30th, 2026 3:05 PM", an ISO time, epoch seconds) or a
-span ("in 2 days 17 hours", "reset after 12h34m16s", `"retryDelay": "34s"`, `retry-after: 30`). They count only behind a word
-that announces them, such as "resets" or "try again", so that other numbers and dates of a message mean nothing.
+The message names a moment ("resets 3pm (Europe/Berlin)", "try again at Nov 30th, 2026 3:05 PM", an ISO time, epoch seconds) or a
+span ("in 2 days 17 hours", "reset after 12h34m16s", `"retryDelay": "34s"`, `retry-after: 30`). A time counts only after a word
+that announces it, such as "resets" or "try again", so other numbers and dates of a message are ignored.
 
-Time is linear in the words: at most `MOST_CHARS` of them are read, and behind each announcement at most `_TAIL` characters.
+The search takes linear time: at most `MOST_CHARS` characters are read, and at most `_TAIL` characters after each announcement.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 
 MOST_CHARS = 20_000  #: of a longer text, the beginning and the end
 _TAIL = 120
-#: A limit that is reset later than this is no limit that anybody waits for: the number means something else.
+#: A later time is not accepted: the number means something else.
 _FARTHEST = timedelta(days=400)
-#: A moment that has just passed: the words were written before it.
+#: A moment that passed this recently is accepted: the message was written before it.
 _JUST_PASSED = timedelta(seconds=60)
 
 _ANNOUNCED = re.compile(
@@ -28,7 +28,7 @@ _ANNOUNCED = re.compile(
     r"|(?i:\b(?:try(?:ing)? (?:your request )?again|come back|regains? access|renews?|refreshes|restored|wait(?: for)?"
     r"|available again|back (?=at|on|in)|until)\b)"
 )
-#: Between the announcement and the time. A hyphen before a digit is a sign, and a negative time means nothing.
+#: Text between the announcement and the time. A hyphen before a digit is a minus sign, and a negative time is ignored.
 _BETWEEN = re.compile(
     r"""(?:[\s"'`:=·•,;(\[{~>_–—\\]|-(?!\d)|\b(?:at|on|in|after|within|for|by|again|is|are|time|about|approximately|around|the|your|until
     |of|next|delay|quota|limits?|usage|access|will|be|available|from|now|date|timestamp|stamp|requests|tokens|another|only|sent|occurs|s|ms|seconds|header)(?=[\W_\d])){0,24}""",
@@ -61,7 +61,7 @@ _ZONE = re.compile(
     r"|([A-Za-z_]{2,20}/[A-Za-z_+\-/0-9]{2,40}|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d\d)?)?|Z|[A-Z]{3,4})\b)"
 )
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s?([+-])(\d{1,2}):?(\d\d)?", re.IGNORECASE)
-#: Abbreviations that mean one thing only in the messages of services; others ("IST", "CST" in Asia) mean several.
+#: Abbreviations with only one meaning in the messages of services. Others ("IST", "CST" in Asia) have several.
 _ABBREVIATED = {
     **dict.fromkeys(("UTC", "GMT", "Z"), 0),
     **dict.fromkeys(("WEST", "BST", "CET"), 1),
@@ -93,12 +93,12 @@ _BARE = re.compile(r"(\d{1,16}(?:\.\d{1,9})?)(?=\s{0,3}(?:[\"'.,;)}\]|\\]|$|\n))
 
 
 def reset_time(text: str, now: datetime, local_zone: tzinfo) -> datetime | None:
-    """The moment (aware, UTC) at which the words say that a limit is reset; None: they do not say, or nothing sensible.
+    """Return the moment (aware, UTC) at which a limit is reset; None: the text names none, or an implausible one.
 
-    :param text: a provider's message, or the JSON in which a service told its limit.
-    :param now: aware; spans count from here, and a time of day is the next one after it. A time of day within the current
-        minute is today's: the words were written just before.
-    :param local_zone: the zone of a time that names none (see `system_zone`).
+    :param text: a provider's message, or the JSON with which a service reported its limit.
+    :param now: aware; spans begin at this moment, and a time of day is the next one after it. A time of day within the current
+        minute is today's: the message was written just before.
+    :param local_zone: the zone of a time without a zone (see `system_zone`).
     """
     if len(text) > MOST_CHARS:
         text = f"{text[: MOST_CHARS // 2]}\n{text[-MOST_CHARS // 2 :]}"
@@ -111,9 +111,9 @@ def _announced(text: str, now: datetime, local_zone: tzinfo) -> Iterator[datetim
     for lead in _ANNOUNCED.finditer(text):
         tail = text[lead.end() : lead.end() + _TAIL]
         between = _BETWEEN.match(tail)
-        spoken = between[0] if between else ""
-        value = tail[len(spoken) :]
-        announced = f"{lead[0]}{spoken}"
+        skipped = between[0] if between else ""
+        value = tail[len(skipped) :]
+        announced = f"{lead[0]}{skipped}"
         try:
             yield (
                 _clocked_span(value, announced, now)
@@ -126,7 +126,7 @@ def _announced(text: str, now: datetime, local_zone: tzinfo) -> Iterator[datetim
 
 
 def _moment(value: str, now: datetime, local_zone: tzinfo) -> datetime | None:
-    """A date, a time of day, or both."""
+    """Return the moment of a date, a time of day, or both."""
     iso = _ISO.match(value)
     if iso:
         naive = datetime(*(int(group or 0) for group in iso.groups()))  # type: ignore[arg-type]  # six numbers
@@ -148,12 +148,12 @@ def _moment(value: str, now: datetime, local_zone: tzinfo) -> datetime | None:
     return None
 
 
-#: Given today, the days that can be meant, the nearest first.
+#: A function of today that returns the possible days, the nearest first.
 _Days = Callable[[date], Iterable[date]]
 
 
 def _days(value: str) -> tuple[_Days, str, bool]:
-    """Which days are meant, what follows, and whether a date was named."""
+    """Return the possible days, the rest of the text, and whether it names a date."""
     weekday = _WEEKDAY.match(value)
     rest = value[weekday.end() :] if weekday else value
     month_day, day_month, word = _MONTH_DAY.match(rest), _DAY_MONTH.match(rest), _DAY_WORD.match(value)
@@ -195,7 +195,7 @@ def _hour_minute(clock: re.Match[str]) -> tuple[int, int] | None:
 
 
 def _zone_behind(rest: str, local_zone: tzinfo) -> tzinfo | None:
-    """The zone that is named behind a time; the local one if none is; None: one that does not exist."""
+    """Return the zone named after a time; the local zone if none is named; None: the named zone does not exist."""
     match = _ZONE.match(rest)
     if match is None:
         return local_zone
@@ -203,8 +203,8 @@ def _zone_behind(rest: str, local_zone: tzinfo) -> tzinfo | None:
     named = (bracketed or offset or bare).strip()
     zone = _zone(named)
     other_word = " " in named and "/" not in named  # "(see the manual)"
-    shouted = bare is not None and "/" not in bare  # "OR", or an abbreviation that means several zones
-    return local_zone if zone is None and (other_word or shouted) else zone
+    ambiguous = bare is not None and "/" not in bare  # "OR", or an abbreviation that means several zones
+    return local_zone if zone is None and (other_word or ambiguous) else zone
 
 
 def _zone(name: str) -> tzinfo | None:
@@ -217,19 +217,22 @@ def _zone(name: str) -> tzinfo | None:
         return timezone(timedelta(hours=_ABBREVIATED[name.upper()]))
     try:
         return ZoneInfo(name.replace(" ", "_"))
-    except (ValueError, OSError, LookupError):  # a wrong word, a folder of zones, a zone that is not known here
+    except (ValueError, OSError, LookupError):  # not a zone, a folder of zones, or a zone that is not known here
         return None
 
 
 def _local(naive: datetime, zone: tzinfo, now: datetime) -> datetime:
-    """A local time as a moment. Where the clock shows it twice, the first that is still to come; where it never does, behind the gap."""
+    """Return a local time as a moment.
+
+    If the clock shows the time twice, it is the first moment in the future. If it never does, it is the moment after the gap.
+    """
     first, second = (naive.replace(tzinfo=zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1))
     passed = first <= now - _JUST_PASSED
     return second if passed and second > first else first
 
 
 def _clocked_span(value: str, announced: str, now: datetime) -> datetime | None:
-    """How long to wait, as hours:minutes:seconds behind a word such as "in"."""
+    """Return the end of a span written as hours:minutes:seconds after a word such as "in"."""
     three = _HMS.match(value)
     if three is None or not _SPAN_WORD.search(announced):
         return None
@@ -238,7 +241,7 @@ def _clocked_span(value: str, announced: str, now: datetime) -> datetime | None:
 
 
 def _span(value: str, now: datetime) -> datetime | None:
-    """How long to wait, in numbers with units."""
+    """Return the end of a span written as numbers with units."""
     total, at = 0.0, 0
     part = _PART.match(value)
     while part:
@@ -251,7 +254,7 @@ def _span(value: str, now: datetime) -> datetime | None:
 
 
 def _bare_number(value: str, announced: str, now: datetime) -> datetime | None:
-    """A number without a unit: epoch seconds or milliseconds if it is large, else seconds, or what its key says."""
+    """Return the moment of a number without a unit: epoch seconds or milliseconds if it is large, else seconds or its key's unit."""
     bare = _BARE.match(value)
     if bare is None:
         return None
@@ -279,26 +282,26 @@ def _plausible(moment: datetime, now: datetime) -> datetime | None:
 
 
 class _SystemZone(tzinfo):
-    """The machine's zone, with its daylight saving, as the C library knows it."""
+    """The machine's zone with its daylight saving time, from the C library."""
 
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
-        """The offset at this local time."""
+        """Return the offset at this local time."""
         return dt.replace(tzinfo=None).astimezone().utcoffset() if dt else None
 
     def dst(self, dt: datetime | None) -> timedelta | None:
-        """Not known apart."""
+        """Return None: the daylight saving offset is not known separately."""
         return None
 
     def tzname(self, dt: datetime | None) -> str | None:
-        """The zone's name at this local time."""
+        """Return the zone's name at this local time."""
         return dt.replace(tzinfo=None).astimezone().tzname() if dt else None
 
     def fromutc(self, dt: datetime) -> datetime:
-        """Without the standard library's own formula, which needs `dst`."""
+        """Convert a UTC time without the standard library's formula, which needs `dst`."""
         local = dt.replace(tzinfo=timezone.utc).astimezone()
         return local.replace(tzinfo=self)
 
 
 def system_zone() -> tzinfo:
-    """The zone of a program that was started here: `TZ`, or the machine's."""
+    """Return the zone that programs on this machine use: `TZ`, or the machine's."""
     return _SystemZone()

@@ -1,11 +1,11 @@
-"""Rules that name a failure, as data, and the one place that applies them. Pure.
+"""Rules that name a failure, as data, and the functions that apply them. Pure.
 
-Where words come from decides what they mean. The output's own last error counts. Standard error counts only when the output
-has no end of its own and the program ended by itself with a failure exit: otherwise it holds what MCP servers, tools and
-retries left there. A run that a signal ended was interrupted, whatever was written to standard error.
+The meaning of a text depends on its source. The last error in the output counts. Standard error counts only if the output has no
+end of its own and the program exited by itself with a failure code: otherwise it contains messages of MCP servers, tools and
+retries. A run that a signal ended was interrupted, whatever was written to standard error.
 
-It stands in the kernel, because every failure passes here, that of a provider without rules too; the provider kit hands the
-same functions to providers.
+This module is part of the kernel, because it handles every failure, also of a provider without rules. The provider kit exports
+the same functions to providers.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from llm_gateway.failures.reset_time import reset_time, system_zone
 from llm_gateway.model.invocation import EndReason
 from llm_gateway.model.reply import Failure, FinishedRun
 
-_MOST_CHARS = 16_000  #: of a message that are searched: its beginning and its end
-_SHOWN_CHARS = 2_000  #: of a provider's message in an answer
+_MOST_CHARS = 16_000  #: how much of a message is searched: its beginning and its end
+_SHOWN_CHARS = 2_000  #: how much of a provider's message an answer contains
 
 _STATUS_WORD = re.compile(
     r"(?i:(?<!exit )(?<!exit_)(?:\bhttp(?:/\d(?:\.\d)?)?|\bapi error|\berror|status(?:[ _]?code)?|\bcode|rejected|\bhttp[ _]?status))"
@@ -37,7 +37,7 @@ _REASONS = (
 )
 _STATUS_REASON = re.compile(rf"(?<![\d.:])([45]\d\d)[\s:·-]{{1,3}}(?:{_REASONS})\b", re.IGNORECASE)
 _STATUS_BODY = re.compile(r"(?:^|[\s(\[])([45]\d\d)[)\]:]?\s{0,2}\{")
-#: Names that some services send in place of the number.
+#: Names that some services send instead of the number.
 _STATUS_NAMES = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
@@ -49,7 +49,7 @@ _STATUS_NAMES = {
 }
 _STATUS_NAME = re.compile(rf"\b({'|'.join(_STATUS_NAMES)})\b")
 
-#: Lines of standard error that are not the program's own last words: logs below an error, and whatever concerns MCP servers.
+#: Lines of standard error that are not the program's own error: logs of a lower level, and messages about MCP servers.
 _ASIDE = re.compile(
     r"\bmcps?\b|rmcp|modelcontextprotocol|\b(?:WARN(?:ING)?|INFO|DEBUG|TRACE)\b|^\s*\(node:", re.IGNORECASE
 )
@@ -59,46 +59,46 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureFacts:
-    """What is known of a run that failed."""
+    """The facts about a run that failed."""
 
-    message: str = ""  #: the output's own last error
-    stderr: str = ""  #: the program's own words on standard error, where they count; else ""
-    noise: str = ""  #: everything on standard error, where it counts; for a rule that looks for an aside
-    status: int | None = None  #: the HTTP status of the service's answer, as told or as the words name it
+    message: str = ""  #: the last error in the output
+    stderr: str = ""  #: the program's own messages on standard error, if they count; else ""
+    noise: str = ""  #: all of standard error, if it counts; for rules that search other lines too
+    status: int | None = None  #: the HTTP status of the service's answer, from the reader or from the text
     kinds: frozenset[str] = frozenset()  #: error types and codes, without case, spaces, dots, hyphens and underscores
     reset_at: datetime | None = None  #: aware, UTC
     exit_code: int | None = None
     failed: bool = False  #: the output itself says that the turn failed
-    ended: bool = False  #: the output has an end of its own, a result or a last error
+    ended: bool = False  #: the output has an end of its own: a result or a last error
     killed_by: int | None = None  #: the signal
     started: bool = False  #: a conversation was begun or continued in this run
-    told: Mapping[str, Any] = field(default_factory=dict)  #: all that the provider's reader noted
+    told: Mapping[str, Any] = field(default_factory=dict)  #: the notes of the provider's reader
 
     @property
     def interrupted(self) -> bool:
-        """Whether a signal ended the run, and the output tells no failure of its own."""
+        """Whether a signal ended the run, and the output reports no failure of its own."""
         return self.killed_by is not None and not (self.ended and self.failed)
 
     @property
     def words(self) -> str:
-        """The words that count."""
+        """The text that counts."""
         return self.message or self.stderr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
-    """One way to know a failure: all that is set here must hold."""
+    """One way to recognize a failure: all conditions that are set must hold."""
 
-    words: str | None = None  #: a pattern (regular expression, any case) in the words that count
-    noise: str | None = None  #: a pattern in everything on standard error, where that counts
+    words: str | None = None  #: a pattern (regular expression, any case) in the text that counts
+    noise: str | None = None  #: a pattern in all of standard error, if that counts
     status: Collection[int | None] = ()  #: one of these HTTP statuses; None among them: no status is known
     kinds: Collection[str] = ()  #: one of these error types or codes; case, "_" and "-" do not matter
     exits: Collection[int] = ()  #: one of these exit codes
-    waits: bool | None = None  #: whether the words say when a limit is reset
-    when: Callable[[FailureFacts], Any] | None = None  #: anything else, of the facts
+    waits: bool | None = None  #: whether the text says when a limit is reset
+    when: Callable[[FailureFacts], Any] | None = None  #: any other condition on the facts
 
     def holds(self, facts: FailureFacts) -> bool:
-        """Whether this sign is there."""
+        """Return whether all conditions hold."""
         return (
             (not self.status or facts.status in self.status)
             and (not self.kinds or not facts.kinds.isdisjoint(map(plain_kind, self.kinds)))
@@ -112,28 +112,28 @@ class Sign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureRule:
-    """A failure that is known: the first rule of a list with a sign that holds names it."""
+    """A known failure. The first rule of a list with a sign that holds names the failure."""
 
-    code: str  #: of the closed set
+    code: str  #: one of the closed set of codes
     message: str
-    recovery: str | None = None  #: what to do; None: what the code says
-    retryable: bool | None = None  #: whether the same request may pass later; None: what the code says
-    signs: tuple[Sign, ...]  #: any of them
-    before_start: bool = False  #: True: only where no conversation was begun or continued in this run
+    recovery: str | None = None  #: what to do; None: the default of the code
+    retryable: bool | None = None  #: whether the same request may succeed later; None: the default of the code
+    signs: tuple[Sign, ...]  #: one of them must hold
+    before_start: bool = False  #: True: only if no conversation was begun or continued in this run
 
 
 def failure_facts(run: FinishedRun, message: str = "") -> FailureFacts:
-    """Sort what a run told by where it was told.
+    """Collect the facts of a failed run by their sources.
 
-    :param message: the output's own last error, where the reader noted none under `message`.
+    :param message: the last error in the output, if the reader noted none under `message`.
     """
-    told, end = run.summary.failure, run.end
-    message = _ESCAPES.sub("", str(told.get("message") or message)).strip()
-    ended = bool(told.get("ended", run.summary.failed and message))
+    noted, end = run.summary.failure, run.end
+    message = _ESCAPES.sub("", str(noted.get("message") or message)).strip()
+    ended = bool(noted.get("ended", run.summary.failed and message))
     alone = not ended and end.reason is EndReason.EXITED and not end.killed_by and end.exit_code not in (None, 0)
     noise = _ESCAPES.sub("", run.stderr_tail) if alone else ""
     stderr = own_words(noise)
-    status, reset_at = told.get("status"), told.get("reset_at")
+    status, reset_at = noted.get("status"), noted.get("reset_at")
     if not isinstance(status, int) or isinstance(status, bool) or not 400 <= status < 600:
         status = http_status(message) if message else http_status(stderr, last=True)
     if not isinstance(reset_at, datetime) or reset_at.tzinfo is None:
@@ -143,19 +143,19 @@ def failure_facts(run: FinishedRun, message: str = "") -> FailureFacts:
         stderr=stderr,
         noise=noise,
         status=status,
-        kinds=_kinds(told.get("kinds")),
+        kinds=_kinds(noted.get("kinds")),
         reset_at=reset_at,
         exit_code=end.exit_code,
         failed=run.summary.failed,
         ended=ended,
         killed_by=end.killed_by,
-        started=bool(told.get("started", run.summary.native_id)),
-        told=told,
+        started=bool(noted.get("started", run.summary.native_id)),
+        told=noted,
     )
 
 
 def matching_rule(facts: FailureFacts, rules: Iterable[FailureRule]) -> FailureRule | None:
-    """The first rule that holds."""
+    """Return the first rule that holds."""
     for rule in rules:
         if not (rule.before_start and facts.started) and any(sign.holds(facts) for sign in rule.signs):
             return rule
@@ -163,7 +163,7 @@ def matching_rule(facts: FailureFacts, rules: Iterable[FailureRule]) -> FailureR
 
 
 def named_failure(facts: FailureFacts, rules: Sequence[FailureRule], program: str = "The program") -> Failure:
-    """The failure of this run by the first of these rules that holds; without one, by what is known all the same.
+    """Return the failure of this run by the first of these rules that holds; if none does, by the exit code and the output's end.
 
     :param program: the CLI's name, at the beginning of a sentence.
     """
@@ -186,11 +186,11 @@ def named_failure(facts: FailureFacts, rules: Sequence[FailureRule], program: st
 
 
 def completed_failure(failure: Failure, facts: FailureFacts) -> Failure:
-    """The same failure with what the code and the facts say and it leaves out: a way on, when to retry, whether to."""
+    """Return the failure with missing fields filled from the code and the facts: recovery, reset time, and whether to retry."""
     error = ERRORS[failure.code]
     retryable = failure.retryable
-    heals = failure.code in _WAITING and retryable is not False
-    reset_at = failure.reset_at or (facts.reset_at if heals else None)
+    waiting_helps = failure.code in _WAITING and retryable is not False
+    reset_at = failure.reset_at or (facts.reset_at if waiting_helps else None)
     passing = retryable is None and failure.code == "provider_failed" and facts.status in _PASSING
     if reset_at is not None or passing:
         retryable = True
@@ -208,16 +208,16 @@ def completed_failure(failure: Failure, facts: FailureFacts) -> Failure:
     )
 
 
-#: Codes of failures that waiting can heal.
+#: Codes of failures that may pass with time.
 _WAITING = frozenset({"quota_exhausted", "overloaded", "unreachable", "provider_failed"})
-#: HTTP statuses of trouble that passes.
+#: HTTP statuses of temporary failures.
 _PASSING = frozenset({408, 425, 429, *range(500, 600)})
 
 
 def http_status(words: str, *, last: bool = False) -> int | None:
-    """The HTTP status (400 to 599) that words name: `status: 401`, `HTTP 401`, `401 Unauthorized`, `"code":401`, `(429)`, …
+    """Return the HTTP status (400 to 599) that a text names: `status: 401`, `HTTP 401`, `401 Unauthorized`, `"code":401`, `(429)`, …
 
-    :param last: the last one that is named, as in a log; otherwise the first.
+    :param last: return the last status in the text, as in a log; otherwise the first.
     """
     words = bounded(words)
     found = [match for pattern in _STATUS_PATTERNS for match in pattern.finditer(words)]
@@ -232,38 +232,38 @@ _STATUS_PATTERNS = (_STATUS_WORD, _STATUS_REASON, _STATUS_BODY)
 
 
 def last_words(stderr: str) -> str:
-    """What standard error says last, short enough to show: the last error and what follows it, or else three lines."""
+    """Return the end of standard error, short enough to show: the last error and the lines after it, or else three lines."""
     lines = [line.strip() for line in stderr.strip().splitlines() if line.strip()]
     errors = [number for number, line in enumerate(lines) if line.lower().startswith(("error", "fatal"))]
     return "\n".join(lines[errors[-1] :])[:500] if errors else " / ".join(lines[-3:])[:500]
 
 
 def own_words(stderr: str) -> str:
-    """What a program says of itself on standard error: without logs below an error and what concerns MCP servers."""
+    """Return a program's own messages on standard error: without logs of a lower level and messages about MCP servers."""
     kept = [line for line in stderr.splitlines() if not _ASIDE.search(line) or _plain_sentence(line)]
     return "\n".join(kept).strip()
 
 
 def _plain_sentence(line: str) -> bool:
-    """A line that only uses such a word in a sentence."""
+    """Return whether a line only contains such a word in a sentence."""
     return line.lower().startswith("error") and not re.search(r"\bmcps?\b|rmcp", line, re.IGNORECASE)
 
 
 def plain_kind(kind: str) -> str:
-    """An error type or code as it is compared: `rateLimitExceeded`, `rate_limit_exceeded` and `RATE-LIMIT-EXCEEDED` are one."""
+    """Return an error type or code for comparison: `rateLimitExceeded`, `rate_limit_exceeded` and `RATE-LIMIT-EXCEEDED` are equal."""
     return re.sub(r"[\W_]", "", kind[:200]).lower()
 
 
 def bounded(words: str) -> str:
-    """At most so much of it as is searched, with plain apostrophes."""
+    """Return the part of a text that is searched, with plain apostrophes."""
     words = words.replace("\u2019", "'")
     if len(words) <= _MOST_CHARS:
         return words
     return f"{words[: _MOST_CHARS // 2]}\n{words[-_MOST_CHARS // 2 :]}"
 
 
-def _kinds(told: Any) -> frozenset[str]:
-    listed = told if isinstance(told, (list, tuple, set, frozenset)) else (told,)
+def _kinds(noted: Any) -> frozenset[str]:
+    listed = noted if isinstance(noted, (list, tuple, set, frozenset)) else (noted,)
     return frozenset(plain_kind(kind) for kind in listed if isinstance(kind, str) and kind)
 
 

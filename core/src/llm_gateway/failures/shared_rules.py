@@ -1,8 +1,8 @@
-"""The rules that every provider shares: what services and networks say, whatever program hands it on.
+"""The rules that all providers share: messages of services and networks, which any program may print.
 
-Services agree neither on the status of a failure nor on its words: used-up credit comes with 400, 402, 403 or 429, a full
-context with 400 or 413. So most signs are words, and a status only says where these words may stand. The order matters: the
-special before the general, and no word counts against a 5xx, in which the service says that the fault is its own.
+Services agree neither on the status of a failure nor on its text: used-up credit comes with 400, 402, 403 or 429, a full context
+with 400 or 413. So most signs are patterns of text, and a status only limits where a pattern applies. The order matters: special
+rules come before general ones, and no pattern overrides a 5xx, which means a fault of the service itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _REFUSED = (None, 400, 402, 403, 429)
 _BAD = (None, 400, 404, 413, 422)
 _DENIED = (None, 400, 401, 403)
 
-#: No waiting heals these: somebody has to pay, or to choose another plan.
+#: Waiting does not help: the account needs more credit or another plan.
 _CREDIT = (
     r"credit balance|out of (?:extra )?(?:credits?|usage|tokens)|(?:run|ran) out of credits?|available credits|(?:purchase|buy|add) (?:more )?credits?"
     r"|insufficient[ _](?:credits?|funds|balance|quota)|not enough credits?|credits? (?:(?:are|is|have been|has been) )?(?:exhausted|depleted|used up|limit)|no (?:remaining )?credits?"
@@ -74,7 +74,7 @@ _LOGIN = (
     r"|(?:not (?:supported|available)|unsupported|restricted|blocked)[^.\n]{0,30}(?:country|region|location|territory)|(?:country|region|location|territory)[^.\n]{0,30}(?:not (?:supported|available)|unsupported)"
     r"|missing (?:\w+ )?(?:environment variable|credentials?)|no credentials|credentials? (?:not found|are missing|could not)|oauth[^.\n]{0,60}(?:not (?:supported|allowed)|disabled)"
 )
-#: Only where no status is known: with one, the service was reached.
+#: Only if no status is known: a status means that the service was reached.
 _NETWORK = (
     r"ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|ECONNABORTED|UND_ERR_|ERR_TLS|ERR_SSL|getaddrinfo"
     r"|connection ?(?:was |is |has been )?(?:refused|reset|aborted|closed|dropped|lost|failed|error|broken|interrupted|terminated|timed? ?out)|connect(?:ion)?[ _]time(?:d )?[ _]?out"
@@ -85,7 +85,7 @@ _NETWORK = (
     r"|error sending request|fetch failed|socket hang up|socket (?:connection )?(?:was )?(?:closed|disconnected)|reqwest error|other side closed|tunneling socket|proxy (?:error|authentication|connect|refused|tunnel|server|response)|(?:via|through|from) (?:the |a )?proxy"
     r"|(?:server|peer|remote)[\w ]{0,20} (?:closed|disconnected)|unexpected eof|connectionrefused|failedtoopensocket"
 )
-#: The way to the login service is broken: that is no fault of the login.
+#: The login service cannot be reached. The login itself may be valid.
 _LOGIN_UNREACHED = (
     r"(?:authenticat|log ?in|sign ?in|token|credential|oauth)[^\n]{0,160}(?:ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|getaddrinfo"
     r"|self[- _]signed|CERT_[A-Z]|UNABLE_TO_|certificate (?:verif|signed)|dns error|error sending request|connection refused|tunneling socket|no such host|socket hang up)"

@@ -1,4 +1,4 @@
-"""What plugins annotate a turn with: warnings before its run and after its end, and what its cached tokens mean."""
+"""Annotations that plugins add to a turn: warnings before and after its run, and the meaning of its cached tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Earlier = Sequence[Record]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotated:
-    """A turn's record as the plugins completed it, with their warnings and what they add up."""
+    """A turn's record as the plugins completed it, with their warnings and their tallies."""
 
     record: Record
     notices: tuple[Notice, ...]
@@ -41,23 +41,23 @@ class Annotator:
         self._annotate = annotate
 
     async def earlier_turns(self, job: Job, accepted: Accepted | None) -> Earlier:
-        """What the store knows of the turns before this one."""
+        """Return the store's records of the turns before this one; none if the store cannot be read."""
         try:
             return await self._store.earlier(record_of(job, accepted))
-        except (StoreUnavailable, OSError):  # it costs the annotations, not the turn
+        except (StoreUnavailable, OSError):  # the turn continues without annotations
             return ()
 
     def annotate(self, job: Job, accepted: Accepted | None, earlier: Earlier, reply: str = "") -> Annotated:
-        """Ask every plugin. Blocking."""
+        """Collect the annotations of every plugin. Blocking."""
         record, request = record_of(job, accepted), accepted.request if accepted else None
         if record.ended_at:
             known = self._host.account_cache(record.provider, record, earlier)
             record = replace(record, cache=known or record.cache)
         notices: list[Notice] = []
         counts: dict[tuple[str, str], Mapping[str, int]] = {}
-        for one in self._annotate(record=record, earlier=earlier, request=request, reply=reply):
-            kept, words = {**record.kept, **one.kept}, {**record.words, **one.words}
-            record = replace(record, cache=one.cache or record.cache, kept=kept, words=words)
-            notices += one.notices
-            counts.update(one.counts)
+        for added in self._annotate(record=record, earlier=earlier, request=request, reply=reply):
+            kept, words = {**record.kept, **added.kept}, {**record.words, **added.words}
+            record = replace(record, cache=added.cache or record.cache, kept=kept, words=words)
+            notices += added.notices
+            counts.update(added.counts)
         return Annotated(record=record, notices=tuple(notices), counts=counts)

@@ -35,7 +35,7 @@ _FOREIGN_SESSION = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """An ended run as it is stored: the job in its final state, its record, and what the record adds to the tallies."""
+    """The data to store for an ended run: the job in its final state, its record, and the record's tallies."""
 
     job: Job
     record: Record
@@ -70,11 +70,11 @@ class Concluder:
         earlier: Earlier,
         output: LiveOutput | None,
     ) -> Completion:
-        """Conclude a job, annotate its record, and write its reply. Blocking: linear in the output not yet read.
+        """Conclude a job, annotate its record, and write its reply. Blocking: takes time in proportion to the unread output.
 
-        :param end: how the run ended, or why it could not be carried out or followed.
-        :param accepted: None: it is not known, which only an error can be the reason of.
-        :param output: as far as it has been read; None: it is read from its first byte.
+        :param end: how the run ended, or the error because of which it could not be carried out or followed.
+        :param accepted: the accepted request; None: it could not be read. Then the job ends with an error.
+        :param output: the output that was opened before; None: this method opens it and reads it from its first byte.
         """
         text = ""
         if isinstance(end, Exception):
@@ -93,14 +93,14 @@ class Concluder:
         return Completion(job=concluded, record=annotated.record, counts=annotated.counts)
 
     def _conclude(self, job: Job, end: RunEnd, accepted: Accepted, output: LiveOutput) -> tuple[Job, str]:
-        """Read the output to its end, and judge: the ended job and the reply's text."""
+        """Read the output to its end and judge the run. Returns the ended job and the reply's text."""
         seen_at = output.first_event_at
         add_left_state = self._surroundings.begin_final_look(job, end, accepted)  # while the output is read
         try:
             summary = output.finish(end)
-        except OSError:  # the machine's trouble, not the reader's
+        except OSError:  # an error of the machine, not of the reader
             raise
-        except Exception as error:  # a reader is a plugin's: whatever it does, the output is kept and the gateway lives
+        except Exception as error:  # a plugin's reader may raise anything: keep the output and fail only this job
             failure = OutputUnreadable(f"the reader of {job.provider} failed: {type(error).__name__}: {error}")
             return failed(job, failure, end.ended_at), ""
         if end.reason in (EndReason.CANCELED, EndReason.VANISHED):
@@ -140,17 +140,17 @@ class Concluder:
         return replace(completion, job=replace(job, reply=reply), record=record)
 
     async def forget_missing_session(self, job: Job) -> None:
-        """Forget a conversation that a caller named, that began here with this job, and that turned out not to exist."""
+        """Delete the session that this job created for a conversation that the caller named and that does not exist."""
         if job.error_code != SessionNotFound.code or job.session_id is None:
             return
-        with suppress(StoreUnavailable):  # then it stays, and answers session_not_found again
+        with suppress(StoreUnavailable):  # then the session stays, and its next turn ends with session_not_found again
             session = await self._store.get_session(job.session_id)
             if session is not None and session.created_at == job.created_at:
                 await self._store.delete_session(session.id)
 
 
 def failed(job: Job, error: Exception, now: datetime | None = None) -> Job:
-    """The job as it ends when it could not be carried out or followed."""
+    """Return the final state of a job that could not be carried out or followed."""
     known = error if isinstance(error, GatewayError) else Interrupted(f"the run could not be followed: {error}")
     failure = Failure(
         code=known.code,

@@ -1,4 +1,4 @@
-"""The gateway's own files in a job's folder: the request as it was accepted, and the text of the reply. Functions without `async` block."""
+"""The job files that the gateway writes: the accepted request and the text of the reply. Functions without `async` block."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ log = logging.getLogger("llm_gateway.jobs")
 
 _REQUEST = "request.json"
 _REPLY = "reply.txt"
-#: A prompt has 10 MB, and a character of it up to six bytes in JSON.
+#: A prompt has at most 10 MB, and each of its characters takes up to six bytes in JSON.
 _MOST_REQUEST_BYTES = 256 << 20
-#: What stands in a file's place and is none of ours: missing, a symlink, a FIFO, a device, a directory.
+#: Errors that mean "there is no job file": it is missing, or a symlink, FIFO, device or directory has its name.
 _NO_FILE = {ENOENT, ELOOP, EINVAL, EISDIR, ENXIO, ENOTDIR, EACCES}
 
 
 def keep_request(folder: Path, accepted: Accepted) -> bytes:
-    """Keep an accepted request; gives what was written. Of MCP servers only the names: the rest may be secret."""
+    """Write an accepted request and return the bytes. Only the names of MCP servers are written: the rest may be secret."""
     named = tuple(McpServer(name=server.name) for server in accepted.request.mcp_servers)
     document = to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named)))
     _write(folder, _REQUEST, document)
@@ -45,36 +45,40 @@ def keep_request(folder: Path, accepted: Accepted) -> bytes:
 def keep_reply(folder: Path, text: str) -> None:
     """Write the text of a reply, if there is any, and delete the drafts that killed gateways left in the job's folder.
 
-    Only the job's owner calls this, so no living gateway needs a draft.
+    Only the job's owner calls this, so no other gateway that is alive needs a draft.
     """
     if text:
         _write(folder, _REPLY, text.encode("utf-8", "surrogatepass"))
     try:
-        place = open_directory(folder)
-    except OSError:  # the folder is gone, or something else is in its place
+        folder_fd = open_directory(folder)
+    except OSError:  # the folder was deleted, or its name belongs to something else
         return
     try:
-        for entry in os.listdir(place):
+        for entry in os.listdir(folder_fd):
             if entry.startswith((f".{_REQUEST}.", f".{_REPLY}.")):
-                with suppress(OSError):  # an agent has put a directory there
-                    os.unlink(entry, dir_fd=place)
+                with suppress(OSError):  # an agent may have created a directory with this name
+                    os.unlink(entry, dir_fd=folder_fd)
     finally:
-        os.close(place)
+        os.close(folder_fd)
 
 
 def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
-    """At most so many characters (-1: all) from an offset, of a final reply that has `of`; "" when it is not kept any more."""
+    """Return characters of a final reply, from an offset; "" if the reply is not kept any more.
+
+    :param of: the number of characters of the whole reply.
+    :param most: the greatest number of characters to return; -1: all.
+    """
     if offset >= of:
         return ""
     try:
         job_file = _open(folder, _REPLY)
         with open(job_file, encoding="utf-8", errors="surrogatepass", newline="") as file:
-            # Where each character is a byte, nothing before the offset is read; elsewhere it is passed over, piece by piece.
+            # If each character is one byte, seek to the offset. Otherwise read and discard the characters before it in pieces.
             left = offset - file.seek(offset if os.fstat(job_file).st_size == of else 0)
-            while left and (passed := file.read(min(left, 1 << 18))):
-                left -= len(passed)
+            while left and (skipped := file.read(min(left, 1 << 18))):
+                left -= len(skipped)
             return file.read(of - offset if most < 0 else min(most, of - offset))
-    except ValueError:  # what is there is no text: not what was kept
+    except ValueError:  # the file is not text, so the gateway did not write it
         return ""
     except OSError as error:
         if error.errno not in _NO_FILE:
@@ -101,11 +105,11 @@ class JobFiles:
         self._mcp_servers = mcp_servers
 
     def folder(self, job_id: JobId) -> Path:
-        """Where a job's files are."""
+        """Return the folder of a job's files."""
         return self._home / "jobs" / job_id
 
     def keep_request(self, job_id: JobId, accepted: Accepted) -> bytes:
-        """Write an accepted request into its job's folder; gives what was written."""
+        """Write an accepted request into its job's folder and return the bytes."""
         return keep_request(self.folder(job_id), accepted)
 
     def forget(self, job_id: JobId) -> None:
@@ -113,7 +117,7 @@ class JobFiles:
         self._engine.forget(job_id)
 
     def read_request(self, job: Job, session: Session | None) -> Accepted:
-        """The request of a job, as it was accepted. Raises Interrupted when it cannot be read, or was changed since.
+        """Return the accepted request of a job. Raises Interrupted if it cannot be read or was changed.
 
         :param session: the job's conversation, as the store has it.
         """
@@ -126,18 +130,18 @@ class JobFiles:
             options = model.model_validate(accepted.request.options or {})
         except (OSError, ValueError, RecursionError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_FILE:
-                raise  # the machine's trouble, which passes
+                raise  # a passing error of the machine
             raise Interrupted(f"the job files of {job.id} cannot be read: {error}") from error
         servers = tuple(self._mcp_servers.get(server.name, server) for server in accepted.request.mcp_servers)
         return replace(accepted, request=replace(accepted.request, options=options, mcp_servers=servers))
 
     async def accepted_request(self, job: Job) -> Accepted:
-        """As `read_request`, with the job's conversation from the store. Does not block."""
+        """Like `read_request`, with the job's conversation from the store. Does not block."""
         session = await self._store.get_session(job.session_id) if job.session_id else None
         return await to_thread.run_sync(self.read_request, job, session)
 
     async def was_changed(self, job: Job) -> bool:
-        """Whether the request in a job's folder is another one than was accepted."""
+        """Return whether the request in a job's folder differs from the accepted one."""
         try:
             await self.accepted_request(job)
         except Interrupted as error:
@@ -147,44 +151,44 @@ class JobFiles:
         return False
 
     def read_reply(self, job: Job, offset: int, most: int) -> str:
-        """As the function `read_reply`, of an ended job."""
+        """Like the function `read_reply`, for an ended job."""
         of = job.reply.text_chars if job.reply else 0
         return read_reply(self.folder(job.id), of, offset, most)
 
     def keep_only_reply(self, job: Job) -> None:
         """Delete an ended job's prompt and output."""
-        with suppress(OSError, RuntimeError):  # what stays now goes with the job
+        with suppress(OSError, RuntimeError):  # files that remain are deleted with the job
             self._engine.forget(job.id, output_only=True)
-            place = open_directory(self.folder(job.id))
+            folder_fd = open_directory(self.folder(job.id))
             try:
-                os.unlink(_REQUEST, dir_fd=place)
+                os.unlink(_REQUEST, dir_fd=folder_fd)
             finally:
-                os.close(place)
+                os.close(folder_fd)
 
 
 def _write(folder: Path, name: str, job_file: bytes) -> None:
-    """Write a job file into a job's folder, whole or not at all."""
+    """Write a job file into a job's folder, completely or not at all."""
     make_private(folder)
-    place = open_directory(folder)
+    folder_fd = open_directory(folder)
     try:
-        write_atomic(name, job_file, dir_fd=place)
+        write_atomic(name, job_file, dir_fd=folder_fd)
     except IsADirectoryError as error:
-        raise Interrupted(f"there is a directory in the place of {name} in {folder}") from error
+        raise Interrupted(f"{name} in {folder} cannot be written: a directory has this name") from error
     finally:
-        os.close(place)
+        os.close(folder_fd)
 
 
 def _read(folder: Path, name: str) -> bytes:
-    place = open_directory(folder)
+    folder_fd = open_directory(folder)
     try:
-        return read_regular(name, most_bytes=_MOST_REQUEST_BYTES, dir_fd=place, alone=True)
+        return read_regular(name, most_bytes=_MOST_REQUEST_BYTES, dir_fd=folder_fd, alone=True)
     finally:
-        os.close(place)
+        os.close(folder_fd)
 
 
 def _open(folder: Path, name: str) -> int:
-    place = open_directory(folder)
+    folder_fd = open_directory(folder)
     try:
-        return open_regular(name, dir_fd=place, alone=True)
+        return open_regular(name, dir_fd=folder_fd, alone=True)
     finally:
-        os.close(place)
+        os.close(folder_fd)

@@ -1,4 +1,4 @@
-"""Step 6: how a run ended becomes the reply, the record, and the job's final state."""
+"""Step 6: turn the end of a run into the reply, the record, and the job's final state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llm_gateway.model.usage import Cost, CostBasis, Usage, plausible_usage, pla
 Explain = Callable[[FinishedRun], "Failure | None"]
 Price = Callable[[Usage, str, "str | None"], "Cost | None"]
 
-#: Ends that are not the agent's own, and what they are called.
+#: Ends that the agent did not cause: the error code and message of each. None: the message of the error class.
 _ENDS = {
     EndReason.TIMEOUT: ("timeout", "the run was ended after {limit:g} s, its time limit"),
     EndReason.IDLE_TIMEOUT: ("idle_timeout", "the run was ended after {idle:g} s without output"),
@@ -33,7 +33,10 @@ _STATES = {EndReason.CANCELED: JobState.CANCELED, EndReason.VANISHED: JobState.I
 
 
 def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState, Reply]:
-    """Decide what a finished run was. Exit code 0 is not success by itself, and noise on stderr is not failure."""
+    """Return the final state and the reply of a finished run.
+
+    Exit code 0 alone does not mean success, and text on stderr does not mean failure.
+    """
     run = replace(run, summary=_storable(run.summary))
     summary, end = run.summary, run.end
     usage = plausible_usage(summary.usage)
@@ -50,7 +53,7 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
     if cost.basis is CostBasis.UNKNOWN:
         cost = price(usage, run.request.provider, summary.model or run.request.model) or cost
     started = end.started_at or end.ended_at
-    # Neither another conversation nor one that cannot go on is offered to be continued.
+    # Do not offer to continue another conversation, or one that cannot be continued.
     lost = _began_another(run) or (failure is not None and failure.code == "session_not_resumable")
     reply = Reply(
         model=summary.model,
@@ -72,13 +75,13 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
 
 
 def ended(job: Job, state: JobState, reply: Reply, now: datetime) -> Job:
-    """The job in its final state."""
+    """Return the job in its final state."""
     code = reply.failure.code if reply.failure else None
     return replace(job, state=state, reply=reply, error_code=code, ended_at=now)
 
 
 def record_of(job: Job, accepted: Accepted | None) -> Record:
-    """The flight record of a job; `started` until that is concluded."""
+    """Return the flight record of a job. Its outcome is `started` until the job is concluded."""
     reply, prompt = job.reply or Reply(), accepted.request.prompt if accepted else None
     return Record(
         job_id=job.id,
@@ -105,7 +108,7 @@ def record_of(job: Job, accepted: Accepted | None) -> Record:
 
 
 def _storable(summary: Summary) -> Summary:
-    """The summary with names that any store can keep. An agent may print half a character, or a book, in the place of a name."""
+    """Return the summary with names that any store can keep. An agent may print half a character or a very long text as a name."""
     native = summary.native_id
     return replace(
         summary,
@@ -121,9 +124,9 @@ def _whole(text: str) -> str:
 def _failure(run: FinishedRun, explain: Explain) -> Failure | None:
     end = run.end
     if end.reason in _ENDS:
-        code, words = _ENDS[end.reason]
+        code, template = _ENDS[end.reason]
         facts = {"limit": run.request.timeout_s, "idle": run.request.idle_timeout_s or 0.0, "detail": end.detail}
-        return _named(code, words.format(**facts) if words else None)
+        return _named(code, template.format(**facts) if template else None)
     return None if end.reason is EndReason.CANCELED else _failure_of_its_own(run, explain)
 
 
@@ -141,12 +144,12 @@ def _failure_of_its_own(run: FinishedRun, explain: Explain) -> Failure | None:
 
 
 def _failure_told(run: FinishedRun, explain: Explain) -> Failure:
-    # Here, because a gateway that meets no failure need not pay for their patterns at its start.
+    # Imported here, so that the start of a gateway does not pay for compiling the failure patterns.
     from llm_gateway.failures.rules import completed_failure, failure_facts, matching_rule, named_failure
     from llm_gateway.failures.shared_rules import COMMON_FAILURES
 
     facts = failure_facts(run)
-    if facts.interrupted:  # the provider is not asked: what stands on stderr did not end it
+    if facts.interrupted:  # do not ask the provider: text on stderr is not the reason for this end
         return named_failure(facts, ())
     if _began_another(run) and not run.summary.failed:
         return _named("session_not_resumable", _ANOTHER)
@@ -154,10 +157,10 @@ def _failure_told(run: FinishedRun, explain: Explain) -> Failure:
     if explained is None or explained.code not in ERRORS:
         return named_failure(facts, COMMON_FAILURES)
     if explained.code == SessionNotFound.code and facts.started and not facts.ended:
-        return named_failure(facts, COMMON_FAILURES)  # the words on stderr are about another session than this one
+        return named_failure(facts, COMMON_FAILURES)  # stderr reports another session, because this run had started
     facts = failure_facts(run, explained.provider_message or "")
     if explained.code == ProviderFailed.code and not explained.recovery and matching_rule(facts, COMMON_FAILURES):
-        return named_failure(facts, COMMON_FAILURES)  # the provider knows that it failed, and no more
+        return named_failure(facts, COMMON_FAILURES)  # the provider knows no cause, but a common rule does
     return completed_failure(explained, facts)
 
 

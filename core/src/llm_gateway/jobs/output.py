@@ -1,7 +1,7 @@
-"""The output of one run, read piece by piece: while it grows, and to its end.
+"""The output of one run, read in pieces: while it grows, and to its end.
 
-A caller who looks at a running job pays for `LOOK_S` of reading at most, however much the agent has printed, and never waits for
-another caller's reading: the answer says how much is left unread. `finish` alone reads everything.
+A call about a running job reads for at most `LOOK_S`, even if the agent has printed much more, and waits no longer for another
+caller's reading. The result says whether output is left unread. Only `finish` reads everything.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.provider import OutputReader
 from llm_gateway.model.reply import Event, EventKind, Summary
 
-#: How long one look may read and parse. With the last piece, which may take longer than planned, a look stays below 100 ms.
+#: How long one call may read and parse, in seconds. The last piece may take longer, so one call takes less than 100 ms.
 LOOK_S = 0.05
-#: Small enough for the slowest reader to take in a few milliseconds, large enough for the cost of a read not to matter.
+#: Bytes. The slowest reader parses this in a few milliseconds, and the cost of one read call does not matter at this size.
 _PIECE = 64 * 1024
 _STDERR_TAIL = 8 * 1024
 _PARTIAL_CHARS = 200_000
 _RECENT_EVENTS = 1000
 _BUSY_S = 0.002
-_BREATH_S = 0.0003
+_PAUSE_S = 0.0003
 _STREAMS = ("stdout", "stderr")
 _ZEROS = re.compile(rb"\0+")
-#: How often somebody who watches is told that reading lags behind.
+#: How often `events_of` reports that reading is behind the output, in seconds.
 _BEHIND_S = 2.0
 _AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What is new since an earlier look."""
+    """The new events since an earlier call."""
 
-    seen: int  #: how many events there have been
-    events: list[Event]  #: those that are new, at most the newest 1 000
-    complete: bool  #: whether all that was printed has been read
+    seen: int  #: the number of all events until now
+    events: list[Event]  #: the new events, at most the newest 1 000
+    complete: bool  #: whether all output has been read
 
 
 class LiveOutput:
-    """Feeds a reader from an engine's files. Every method blocks: call it in a thread. Safe from several threads.
+    """Passes the output in an engine's files to a reader. Every method blocks: call it in a thread. Thread-safe.
 
-    Two locks. `_reading` is held by the one who reads and parses; a look takes it without waiting, or waits for `LOOK_S`.
-    `_guard` protects what has been learned, and is held while one piece is parsed, no longer.
+    There are two locks. The thread that reads and parses holds `_reading`; `advance` does not wait for it, `since` waits for at
+    most `LOOK_S`. `_guard` protects the parsed events and texts, and is held only while one piece is parsed.
     """
 
     def __init__(self, engine: Engine, job_id: JobId, reader: OutputReader) -> None:
@@ -65,18 +65,20 @@ class LiveOutput:
         self._text_chars = 0
         self._recent: deque[Event] = deque(maxlen=_RECENT_EVENTS)
         self._events = 0
-        self.first_event_at: float | None = None  #: when it was read
-        self._trouble: Exception | None = None  #: what the reader raised; it is asked nothing more then
+        self.first_event_at: float | None = None  #: when the first event was read, in seconds since the epoch
+        self._error: Exception | None = (
+            None  #: the exception that the reader raised; after it the reader gets no more output
+        )
         self._finished = False
 
     def advance(self) -> bool:
-        """Read on for at most `LOOK_S`; whether all that was printed has been read. Who finds another reading does not wait."""
+        """Read for at most `LOOK_S`. Returns whether all output has been read. Does not wait if another thread reads."""
         return self._look(wait_s=0.0)
 
     def since(self, number: int) -> News:
-        """Read on for at most `LOOK_S`, and give the events after the first `number`.
+        """Read for at most `LOOK_S`, and return the events after the first `number`.
 
-        Everyone who watches counts for himself: whoever makes the output be read takes nothing away from the others.
+        Each caller keeps its own count, so reading for one caller removes no events for the others.
         """
         complete = self._look(wait_s=LOOK_S)
         with self._guard:
@@ -85,27 +87,27 @@ class LiveOutput:
             return News(seen=self._events, events=events, complete=complete)
 
     def unread(self) -> int:
-        """How many bytes of both streams are there and have not been read."""
+        """Return how many bytes of both streams exist and have not been read."""
         view = self._engine.view(self._job_id)
         return max(0, view.stdout_bytes + view.stderr_bytes - self.read_bytes)
 
     def finish(self, end: RunEnd) -> Summary:
-        """Read to the end, over the holes, and sum up. Raises what the reader raised, now or before.
+        """Read to the end, skip the holes, and return the summary. Raises the exception that the reader raised, now or before.
 
-        Takes as long as the unread output is; looks are answered meanwhile with what has been read.
+        Takes time in proportion to the unread output. Other calls return meanwhile with the part that has been read.
         """
         with self._reading:
             for stream in _STREAMS:
                 self._read_to_end(stream, end.holes.get(stream))
             self._finished = True
-            if self._trouble is not None:
-                raise self._trouble
+            if self._error is not None:
+                raise self._error
             with self._guard:
                 return self._reader.finish(end)
 
     @property
     def latest(self) -> Event | None:
-        """The newest event, for "what is it doing?"."""
+        """The newest event, which shows what the agent does now."""
         return self._recent[-1] if self._recent else None
 
     @property
@@ -115,42 +117,43 @@ class LiveOutput:
 
     @property
     def stderr_tail(self) -> str:
-        """The last words on stderr, at most 8 KiB."""
+        """The end of stderr, at most 8 KiB."""
         return self._stderr.decode(errors="replace")
 
     @property
     def partial_text(self) -> str:
-        """The newest words of the agent so far."""
+        """The newest part of the agent's answer so far."""
         with self._guard:
             return "".join(self._texts)
 
     def _look(self, *, wait_s: float) -> bool:
         until = time.monotonic() + LOOK_S
-        if not self._reading.acquire(timeout=wait_s) if wait_s else not self._reading.acquire(blocking=False):
+        acquired = self._reading.acquire(timeout=wait_s) if wait_s else self._reading.acquire(blocking=False)
+        if not acquired:
             return False
         try:
             return self._finished or self._read_until(until)
-        except OSError:  # the machine's trouble; the next look tries again, and `finish` tells
+        except OSError:  # an error of the machine: the next call tries again, and `finish` raises it
             return False
         finally:
             self._reading.release()
 
     def _read_until(self, deadline: float) -> bool:
-        """Read both streams in turn until a time; whether their ends were met."""
+        """Read both streams in turn until the deadline. Returns whether both ends were reached."""
         while True:
             more = [self._read_piece(stream, _PIECE) for stream in _STREAMS]
             if not any(more):
                 return True
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_BREATH_S)  # other calls wait for the interpreter while this one works
+            time.sleep(_PAUSE_S)  # release the interpreter lock for other threads
 
     def _read_to_end(self, stream: str, hole: tuple[int, int] | None) -> None:
-        breath = time.monotonic()
+        paused_at = time.monotonic()
         while True:
-            if time.monotonic() - breath > _BUSY_S:
-                time.sleep(_BREATH_S)
-                breath = time.monotonic()
+            if time.monotonic() - paused_at > _BUSY_S:
+                time.sleep(_PAUSE_S)
+                paused_at = time.monotonic()
             size = _PIECE
             if hole and self._offsets[stream] < hole[1]:
                 if self._offsets[stream] >= hole[0]:
@@ -163,24 +166,24 @@ class LiveOutput:
                 return
 
     def _read_piece(self, stream: str, size: int) -> bool:
-        """Read one piece and have it parsed; whether there was one."""
+        """Read and parse one piece. Returns False if there was none."""
         offset = self._offsets[stream]
         data = self._engine.read_output(self._job_id, stream, offset, size)
         if not data:
             return False
         self._offsets[stream] = offset + len(data)
-        if self._trouble is None:
+        if self._error is None:
             with self._guard:
                 try:
                     self._take(stream, data)
-                except Exception as error:  # a reader is a plugin's; `finish` tells, for a look it does not matter
-                    self._trouble = error
+                except Exception as error:  # a plugin's reader may raise anything; only `finish` raises it again
+                    self._error = error
         return True
 
     def _take(self, stream: str, data: bytes) -> None:
         if stream == "stderr":
             self._stderr = (self._stderr + data)[-_STDERR_TAIL:]
-        # A hole that was made while we read shows as zero bytes, which no CLI prints.
+        # A hole that was made during the reading appears as zero bytes, which no CLI prints.
         for number, piece in enumerate(_ZEROS.split(data)) if b"\0" in data else ((0, data),):
             if number == 1:
                 self._reader.gap(stream)
@@ -200,7 +203,7 @@ class LiveOutput:
 
 
 async def events_of(live: LiveOutput, changes: AsyncIterator[None]) -> AsyncIterator[Event]:
-    """What a run does, as it does it; where reading lags behind, how much is unread, now and then."""
+    """Yield the events of a run as they happen. While reading is behind, also report from time to time how much is unread."""
     seen, reported_at = 0, time.monotonic()
     async for _ in changes:
         complete = False
@@ -215,5 +218,5 @@ async def events_of(live: LiveOutput, changes: AsyncIterator[None]) -> AsyncIter
                 reported_at = time.monotonic()
                 unread = await to_thread.run_sync(live.unread)
                 yield Event(kind=EventKind.STATUS, text=f"{unread / 1e6:.1f} MB of output not read yet")
-            if not news.events:  # another one reads, or reading fails for a while
+            if not news.events:  # another thread reads, or reading fails for a while
                 await sleep(_AGAIN_S)

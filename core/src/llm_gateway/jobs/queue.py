@@ -1,4 +1,4 @@
-"""Letting jobs in: stored, then started where there is room, or queued."""
+"""Admission of jobs: store them, then start them if the limits allow it, else queue them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("llm_gateway.jobs")
 
-#: How long after a failure of the store it is asked again for what may start.
+#: How long to wait after a failure of the store before the next attempt to start jobs, in seconds.
 RETRY_S = 2.0
-#: Starts the task that runs a job; the plan is None for one that is planned again.
+#: Starts the task that runs a job. If the plan is None, the task plans the job again.
 Start = Callable[[Job, "Plan | None"], None]
 
 
 class AdmissionQueue:
-    """Admits this gateway's jobs and starts them, as far as there is room."""
+    """Admits this gateway's jobs and starts them as far as the limits allow."""
 
     def __init__(
         self,
@@ -65,13 +65,13 @@ class AdmissionQueue:
     async def admit(
         self, job: Job, plan: Plan, *, session: Session | None, queue_if_busy: bool, dedup_window_s: float
     ) -> Admission:
-        """Store an accepted request, and start it if there is room.
+        """Store an accepted request, and start it if the limits allow it.
 
-        :param dedup_window_s: how old a finished answer to the same request may be to be given again; 0: none is.
+        :param dedup_window_s: how old a finished answer to the same request may be to be reused, in seconds; 0: reuse none.
 
         Raises SessionBusy, Saturated or StoreUnavailable; then nothing is stored.
         """
-        with anyio.CancelScope(shield=True):  # a caller who goes away must not leave a stored job that nobody starts
+        with anyio.CancelScope(shield=True):  # a canceled call must not leave a stored job that no gateway starts
             admission = await self._admit(job, plan, session, queue_if_busy, dedup_window_s)
         return admission  # noqa: RET504 - outside, because a scope may swallow a cancellation
 
@@ -91,32 +91,35 @@ class AdmissionQueue:
         self._observers.job_changed(admission.job)
         if admission.job.state is JobState.RUNNING:
             self._start(admission.job, plan)
-        else:  # it is planned again when it starts: its conversation may have changed by then
+        else:  # the job is planned again when it starts, because its conversation may have changed by then
             self._table.queue(job.id)
-            await self.start_ready()  # a place may have become free meanwhile
+            await self.start_ready()  # another run may have ended meanwhile
         return admission
 
     def _prepare(self, job: Job, plan: Plan, earlier: Earlier) -> Job:
-        """Write a job's request, and have the job say what its caller should know before it runs. Blocking."""
+        """Write a job's request. Returns the job with its request digests and the warnings that exist before it runs. Blocking."""
         digests = request_digests.digests_of(self._files.keep_request(job.id, plan.accepted))
         warnings = (*plan.invocation.warnings, *self._annotator.annotate(job, plan.accepted, earlier).notices)
-        notices = tuple({"code": one.code, "message": one.message, **one.details} for one in warnings)
+        notices = tuple({"code": notice.code, "message": notice.message, **notice.details} for notice in warnings)
         return replace(job, notices=notices, request_digests=digests)
 
     async def start_ready(self, after_s: float = 0.0) -> None:
-        """Start what waits, as far as there is room."""
+        """Start queued jobs as far as the limits allow.
+
+        :param after_s: how long to wait before, in seconds.
+        """
         await anyio.sleep(after_s)
         if not self._table.has_queued:
             return
         with anyio.CancelScope(shield=True):
             try:
                 claimed = await self._store.claim(self._owner, self._limits, datetime.now(timezone.utc))
-            except (StoreUnavailable, OSError) as error:  # what waits must not wait for the next notification
-                log.warning("nothing could be started: %s", error)
+            except (StoreUnavailable, OSError) as error:  # try again soon: the next notification may be far away
+                log.warning("queued jobs could not be started: %s", error)
                 self._tasks.start_soon(self.start_ready, RETRY_S)
                 return
             for job in claimed:
                 self._observers.job_changed(job)
                 self._start(job, None)
-            if claimed:  # another gateway's job may have waited behind these
+            if claimed:  # another gateway's job may be the next in the queue
                 await to_thread.run_sync(self._peers.notify, claimed[-1].id)

@@ -1,4 +1,4 @@
-"""Noticing what other gateways do: jobs of theirs that end, and jobs that a dead one left behind."""
+"""Handle the jobs of other gateways: notice when they end, and take over the jobs of dead gateways."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from llm_gateway.model.store import Store
 
 log = logging.getLogger("llm_gateway.jobs")
 
-#: How often a gateway that receives nothing looks for orphans: one that dies between accepting and launching leaves nobody
-#: who could notify the others.
+#: How often a gateway that receives nothing searches for orphans, in seconds. A gateway that is killed between accepting and
+#: launching has started no shim, so no process notifies the others.
 _SWEEP_S = 5.0
 
 
 class OrphanRecovery:
-    """Receives the peers' notifications, sweeps now and then, and takes over the jobs of dead gateways."""
+    """Receives the peers' notifications, searches periodically, and takes over the jobs of dead gateways."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class OrphanRecovery:
         self._start_ready = start_ready
 
     async def listen(self) -> None:
-        """Receive notifications, and sweep, for as long as the gateway lives."""
+        """Receive notifications and search for orphans until the gateway closes."""
         while True:
             received: set[str] = set()
             with anyio.move_on_after(_SWEEP_S):
@@ -63,10 +63,10 @@ class OrphanRecovery:
                 if others or not received:
                     await self.recover(*await self._store.unfinished())
             except (StoreUnavailable, OSError, RuntimeError) as error:
-                log.warning("could not look for jobs that dead gateways left: %s", error)
+                log.warning("could not search for the jobs of dead gateways: %s", error)
 
     async def recover(self, *jobs: Job) -> None:
-        """Take over those of the jobs whose gateway is dead."""
+        """Take over the given jobs whose gateway is dead."""
         alive = {self._owner: True}
         for job in jobs:
             if job.owner not in alive:
@@ -78,7 +78,7 @@ class OrphanRecovery:
 
     async def _adopt(self, job: Job) -> None:
         if job.provider not in self._providers:
-            return  # its plugin is gone from this environment; another gateway may have it
+            return  # its plugin is not installed here; another gateway may have it
         with anyio.CancelScope(shield=True):
             if not await self._store.take_over(job.id, from_owner=job.owner, to_owner=self._owner):
                 return
@@ -88,4 +88,4 @@ class OrphanRecovery:
                 self._table.queue(job.id)
             else:
                 self._start(replace(job, owner=self._owner), None)
-                self._table.launched(job.id)  # it runs already, as a rule
+                self._table.launched(job.id)  # in most cases the process exists already

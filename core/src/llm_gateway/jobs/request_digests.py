@@ -1,7 +1,7 @@
-"""What was approved is what runs: digests of an accepted request, kept in the store, out of reach of the job's folder. Pure.
+"""Digests of an accepted request, so that only the approved request runs. The store keeps them, not the job's folder. Pure.
 
-The request that lies in a job's folder can be changed by whoever can write there, an agent of the same user for example. What is
-read from there counts only if it has the digests that the store's row has.
+Any process that can write to a job's folder, for example an agent of the same user, can change the request there. The gateway
+uses a request from the folder only if its digests are equal to those in the store's row.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from llm_gateway.model.invocation import Notice
 from llm_gateway.model.job import Job
 from llm_gateway.model.session import Resume, Session
 
-#: What may be written anew before the launch: it decides nothing.
+#: A field that the gateway may write again before the launch. It has no effect on the run.
 _LEFT_OUT = "env_names"
-#: Has a digest of its own: an earlier turn of the conversation that ends meanwhile changes it.
+#: A field with its own digest, because it changes when an earlier turn of the conversation ends meanwhile.
 _RESUME = "resume"
 SECURITY = "security"
 
 
 def digests_of(document: bytes) -> Mapping[str, str]:
-    """The digests of an accepted request, as it is written into a job's folder. Raises ValueError for what is no JSON object."""
+    """Return the digests of an accepted request as written into a job's folder. Raises ValueError if it is not a JSON object."""
     body = json.loads(document)
     if not isinstance(body, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("not a JSON object")
     resume = body.pop(_RESUME, None)
     body.pop(_LEFT_OUT, None)
     return {"request": _digest(body), _RESUME: _digest(resume)}
 
 
 def is_unchanged(job: Job, document: bytes) -> bool:
-    """Whether this is the request that was accepted, but for how it enters its conversation. True: the row has no digest."""
+    """Return whether this is the accepted request, apart from `resume`. Also True if the row has no digest."""
     wanted = job.request_digests.get("request")
     return wanted is None or wanted == digests_of(document)["request"]
 
 
 def enters_rightly(job: Job, document: bytes, resume: Resume, session: Session | None) -> bool:
-    """Whether it enters its conversation as accepted, or continues what the conversation has become since."""
+    """Return whether `resume` is as accepted, or continues the conversation in its present state."""
     wanted = job.request_digests.get(_RESUME)
     if wanted is None or wanted == digests_of(document)[_RESUME]:
         return True
@@ -48,8 +48,8 @@ def enters_rightly(job: Job, document: bytes, resume: Resume, session: Session |
 
 
 def changed(job: Job) -> Interrupted:
-    """The error that ends a job whose request was changed."""
-    message = f"the request of {job.id} in its folder is not the one that was accepted: somebody changed it"
+    """Return the error that ends a job whose request was changed."""
+    message = f"the request of {job.id} in its folder is not the one that was accepted: a process changed it"
     error = Interrupted(message, recovery="Find out what writes to the gateway's home, then send the request again.")
     error.notices = (Notice(code=SECURITY, message=f"Security: {message}. Nothing of the changed request was run."),)
     return error

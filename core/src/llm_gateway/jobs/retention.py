@@ -1,4 +1,4 @@
-"""Old jobs go, with all that they left on the disk."""
+"""Removal of old jobs and their files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EVERY_S = 6 * 3600.0
 
 
 class Retention:
-    """Removes what is past its time.
+    """Removes jobs that ended longer ago than the retention time.
 
     :param home: the gateway's home directory.
     :param days: how long ended jobs are kept.
@@ -34,7 +34,7 @@ class Retention:
         self._days = days
 
     async def keep_pruning(self) -> None:
-        """Prune now, and every few hours or, where less is kept, four times in that time."""
+        """Prune now, then every six hours, or four times within a shorter retention time."""
         while True:
             try:
                 now = await to_thread.run_sync(_believed, self._home / "pruned", datetime.now(timezone.utc))
@@ -44,9 +44,9 @@ class Retention:
             await anyio.sleep(max(1.0, min(_EVERY_S, self._days * 86_400 / 4)))
 
     async def prune(self, now: datetime) -> None:
-        """Remove jobs that ended before the retention's beginning, and folders as old that belong to no job.
+        """Remove jobs that ended before the retention time, and equally old folders without a job.
 
-        Such a folder is left when a gateway is killed while it takes a request in.
+        A gateway that is killed while it accepts a request leaves such a folder.
         """
         before = now - timedelta(days=self._days)
         while gone := await self._store.prune(before):
@@ -59,12 +59,12 @@ class Retention:
     def _forget(self, job_id: JobId) -> None:
         try:
             self._engine.forget(job_id)
-        except (OSError, RuntimeError, ValueError) as error:  # it is tried again the next time, and the others go
+        except (OSError, RuntimeError, ValueError) as error:  # remove the others now, and try this one again later
             log.warning("the folder of %s could not be removed: %s", job_id, error)
 
 
 def _believed(mark: Path, now: datetime) -> datetime:
-    """Now, but at most a day after the last look: what a clock that leaps ahead makes old must not go at once."""
+    """Return now, but at most a day after the last call, so that a clock that jumps forward does not make all jobs old at once."""
     moment = min(now.timestamp(), mark.stat().st_mtime + 86_400.0) if mark.exists() else now.timestamp()
     mark.touch(0o600)
     os.utime(mark, (moment, moment))

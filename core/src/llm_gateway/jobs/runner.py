@@ -1,4 +1,4 @@
-"""Running one job: launch, wait, conclude, store the end."""
+"""Run one job: launch, wait, conclude, store the end."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("llm_gateway.jobs")
 
-#: How long after a passing failure of the machine a run is followed again.
+#: How long to wait after a passing error of the machine before the run is followed again, in seconds.
 RETRY_S = 2.0
-#: What a machine may be short of for a while; it says nothing of a run.
+#: Errors for a temporary shortage on the machine. They mean nothing about the run.
 _PASSING = {EDQUOT, EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS}
-#: Threads that read runs to their ends, which takes seconds for long output: apart from those that answer callers.
+#: Number of threads that read runs to their ends. Long output takes seconds, so they are not the threads that answer callers.
 _CONCLUDING_THREADS = 16
 
 
@@ -65,9 +65,9 @@ class JobRunner:
         self._threads = anyio.CapacityLimiter(_CONCLUDING_THREADS)
 
     async def run(self, job: Job, plan: Plan | None) -> Job | None:
-        """Carry a job out, or follow the run that carries it out; gives it as it ended. None: another gateway has ended it.
+        """Launch a job's run, or follow the run that exists. Returns the ended job; None: another gateway has ended it.
 
-        :param plan: None: the job may run already, and is planned again if it does not.
+        :param plan: None: the job may run already; if it does not, it is planned again.
         """
         ended = None
         try:
@@ -77,20 +77,20 @@ class JobRunner:
         return ended
 
     async def _complete(self, job: Job, plan: Plan | None) -> Completion:
-        """Wait for the end, through what the machine is short of for a while."""
+        """Wait for the end of the run and conclude the job. Passing errors of the machine do not end the job."""
         accepted: Accepted | None = None
         failure: Exception | None = None
         while True:
-            first, plan = plan, None
+            first_plan, plan = plan, None
             try:
                 if failure is not None:
                     return await self._conclude(job, failure, accepted)
-                end, accepted = await self._launch_and_wait(job, first)
+                end, accepted = await self._launch_and_wait(job, first_plan)
                 return await self._conclude(job, end, accepted)
-            except Exception as error:  # one job's trouble must not become every job's
-                if _is_passing(error):  # and the machine's must not become the job's
+            except Exception as error:  # an error of one job must not end the others
+                if _is_passing(error):  # an error of the machine must not end the job
                     log.warning("%s cannot be followed yet: %s", job.id, error)
-                    self._table.launched(job.id)  # or the next gateway does it: who leaves need not wait for it
+                    self._table.launched(job.id)  # `drained` need not wait for it: the next gateway can take it over
                     await anyio.sleep(RETRY_S)
                     continue
                 if failure is not None:
@@ -100,7 +100,7 @@ class JobRunner:
                 failure = error
 
     async def _launch_and_wait(self, job: Job, plan: Plan | None) -> tuple[RunEnd, Accepted]:
-        """Wait for the end of a run; before that launch it, if there is a plan or nobody has launched it."""
+        """Wait for the end of a run. Launches it first if there is a plan, or if no gateway has launched it."""
         if plan is None:
             if await self._files.was_changed(job):
                 await self._engine.cancel(job.id)
@@ -116,7 +116,7 @@ class JobRunner:
         return await self._engine.wait(job.id), plan.accepted
 
     async def _plan_again(self, job: Job) -> Plan:
-        """Plan a job that was accepted elsewhere, or long ago, and that nobody has launched."""
+        """Plan a job that another gateway accepted, or that was queued, and that no gateway has launched."""
         accepted = await self._read_request(job)
         adopted = self._table.is_adopted(job.id)
         plan = await self._replanner.plan(job, accepted, judged_elsewhere=adopted)
@@ -124,7 +124,7 @@ class JobRunner:
         return plan
 
     async def _read_request(self, job: Job) -> Accepted:
-        """What was accepted: as it was launched from here, or as it stands in the job's folder and the store knows it."""
+        """Return the accepted request: from the table if this gateway launched it, else from the job's folder."""
         return self._table.accepted(job.id) or await self._files.accepted_request(job)
 
     async def _conclude(self, job: Job, end: RunEnd | Exception, accepted: Accepted | None) -> Completion:
@@ -135,7 +135,7 @@ class JobRunner:
         )
 
     async def _store_end(self, job: Job, completion: Completion) -> Job | None:
-        """Write the final state, as often as it takes; None: somebody else has ended the job."""
+        """Store the final state; try again until the store takes it. Returns None if another gateway has ended the job."""
         delay = 0.1
         while True:
             try:
@@ -157,5 +157,5 @@ class JobRunner:
 
 
 def _is_passing(error: Exception) -> bool:
-    """Whether the machine was short of something, which says nothing of the run."""
+    """Return whether the error is a temporary shortage on the machine, which means nothing about the run."""
     return getattr(error, "errno", None) in _PASSING or "start new thread" in str(error)

@@ -1,4 +1,4 @@
-"""Submitting a request: step by step it becomes a plan, then a job that nothing can lose."""
+"""Submit a request: turn it step by step into a plan, then into a stored job."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from llm_gateway.settings import Settings
 
 
-#: How long a file system may take to say whether a directory is there.
+#: How long the check whether a directory exists may take, in seconds.
 _STAT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What there is on this machine for a request."""
+    """The program and the MCP servers that this machine has for a request."""
 
     info: ProviderInfo  #: of the program's variant
     program: Program
@@ -49,7 +49,7 @@ class _Found:
 
 
 class Submitter:
-    """Takes requests in."""
+    """Accepts requests."""
 
     def __init__(
         self,
@@ -79,19 +79,19 @@ class Submitter:
         self._queue = queue
 
     async def submit(self, asked: SubmitRequest, human: AskHuman | None = None) -> Admission:
-        """Take a request in; a policy's question goes to the human. Raises GatewayError before anything has run or been stored."""
+        """Accept a request. A policy's question goes to the human. Raises GatewayError before anything has run or been stored."""
         now = datetime.now(timezone.utc)
-        whole = self._host.providers[asked.request.provider]
+        provider = self._host.providers[asked.request.provider]
         _check_depth(self._settings.depth, self._settings.limits.max_depth)
 
-        # Which conversation, by which program, with which servers.
-        conversation, begun = await session.choose_session(self._store, whole, asked, now)
+        # Choose the conversation, the program and the servers.
+        conversation, begun = await session.choose_session(self._store, provider, asked, now)
         request, first_posture = asked.request, None
         if begun:
-            request, first_posture = session.continue_request(asked, conversation, whole)
-        found = await to_thread.run_sync(self._find, whole, asked, request)
+            request, first_posture = session.continue_request(asked, conversation, provider)
+        found = await to_thread.run_sync(self._find, provider, asked, request)
 
-        # What it may do.
+        # Decide the posture.
         wanted = self._wanted_posture(found.info, asked, first_posture)
         proposal = self._judge.propose(
             found.info,
@@ -103,29 +103,31 @@ class Submitter:
         )
         ruling, verdicts, by_human = await self._rule(found.info, asked, proposal, human)
 
-        # What is executed.
-        if by_human:  # people take their time: other turns of this conversation may have ended meanwhile
+        # Build the plan.
+        if by_human:  # the answer may have taken minutes: other turns of this conversation may have ended meanwhile
             conversation = await self._store.get_session(conversation.id) or conversation
         known = conversation if begun or conversation.native_id else None
         plan = await self._plan(found, asked, ruling, known)
 
-        # A job: an earlier one that answers the same, or a new one.
+        # Find an earlier job that answers the same request, or store a new one.
         admission = await self._admit(
             found, asked, plan, conversation=conversation, known=known, ruling=ruling, now=now
         )
         await self._judge.keep_verdicts(proposal, verdicts, admission.job.id)
         return replace(admission, approval=approval.as_wire(asked.strategy, ruling))
 
-    def _find(self, whole: ProviderInfo, asked: SubmitRequest, request: Request) -> _Found:
-        """Look for the program, the directories and the servers on this machine. Blocking.
+    def _find(self, provider: ProviderInfo, asked: SubmitRequest, request: Request) -> _Found:
+        """Find the program, the directories and the servers on this machine. Blocking.
 
         Raises NotInstalled, InvalidRequest or UnknownMcpServer.
         """
-        named = whole.variant_of(request.options)
+        named = provider.variant_of(request.options)
         if request.variant and named and named != request.variant:
-            raise InvalidRequest(f"this conversation was begun with {request.variant}, it cannot go on with {named}")
-        variant = request.variant or named or whole.variant_of(None) or ""
-        info, program = self._planner.require_program(whole, variant)
+            raise InvalidRequest(
+                f"this conversation was begun with {request.variant}, it cannot be continued with {named}"
+            )
+        variant = request.variant or named or provider.variant_of(None) or ""
+        info, program = self._planner.require_program(provider, variant)
         request = replace(request, variant=info.variant)
         invocation.check_held(info, request, bool(asked.mcp_server_names))
         self._check_directories(request)
@@ -139,7 +141,7 @@ class Submitter:
         return _Found(info=info, program=program, request=replace(request, mcp_servers=given), servers=report)
 
     def _check_directories(self, request: Request) -> None:
-        """Raise InvalidRequest for a directory that is not there; one whose file system does not answer is left to the run."""
+        """Raise InvalidRequest for a directory that does not exist. If the file system does not answer, the run reports it."""
 
         def check() -> InvalidRequest | None:
             try:
@@ -153,19 +155,19 @@ class Submitter:
             raise problem
 
     def _wanted_posture(self, info: ProviderInfo, asked: SubmitRequest, first: Posture | None) -> Posture:
-        """The level that is asked for, by this turn or by the conversation's first one."""
+        """Return the level that this turn or the conversation's first turn asks for."""
         usual = approval.usual_posture(info, asked.strategy, self._settings.provider(info.name).default_posture)
         return approval.asked_posture(
             info,
             given=asked.posture,
-            spelled=info.posture_of(asked.request.options),  # this turn's own; the first turn's are no contradiction
+            spelled=info.posture_of(asked.request.options),  # this turn's options only: the first turn's may differ
             default=approval.repeated_posture(first, usual, asked.strategy),
         )
 
     async def _rule(
         self, info: ProviderInfo, asked: SubmitRequest, proposal: Proposal, human: AskHuman | None
     ) -> tuple[Ruling, list[Verdict], bool]:
-        """The ruling, the verdicts to keep, and whether a human decided. Raises ApprovalDenied or ApprovalNeeded."""
+        """Return the ruling, the verdicts to keep, and whether a human decided. Raises ApprovalDenied or ApprovalNeeded."""
         verdicts = self._judge.verdicts(proposal)
         decided = await approval.by_human(human, verdicts)
         kept = [*verdicts, decided] if decided else verdicts
@@ -233,7 +235,7 @@ class Submitter:
         )
 
     def _dedup_key(self, plan: Plan, conversation: Session | None) -> str | None:
-        """What the same request is known by; None: nothing is reused."""
+        """Return the key that equal requests share; None: nothing is reused."""
         if self._settings.dedup_window_s <= 0:
             return None
         return reuse.dedup_key(
@@ -245,9 +247,9 @@ class Submitter:
         )
 
     async def _find_earlier(self, plan: Plan, key: str | None, now: datetime) -> tuple[Job | None, str | None]:
-        """The job that answers this request already, and the state of the files, as far as it was looked at.
+        """Return the job that answers this request already, and the state of the files; None for a state that was not needed.
 
-        One that has not ended is joined whatever the files are by now: it may have changed them itself.
+        A job that has not ended is joined without a check of the files: it may have changed them itself.
         """
         if key is None:
             return None, None
@@ -271,8 +273,10 @@ def _check_depth(depth: int, most: int) -> None:
 
 
 def _with_cache_warning(plan: Plan, info: ProviderInfo) -> Plan:
-    """Add a warning where the request has cache marks that the provider does not take."""
+    """Add a warning if the request has cache marks that the provider does not support."""
     if not plan.accepted.request.prompt.cache_control or "cacheControl" in info.supports:
         return plan
-    warning = Notice(code="cache_control_unsupported", message=f"{info.name} takes no marks: cacheControl was left out")
+    warning = Notice(
+        code="cache_control_unsupported", message=f"{info.name} does not support cacheControl: it was left out"
+    )
     return replace(plan, invocation=replace(plan.invocation, warnings=(*plan.invocation.warnings, warning)))

@@ -1,12 +1,12 @@
-"""The jobs of one gateway: what the kernel and its plugins ask of them.
+"""The jobs of one gateway, for the kernel and its plugins.
 
-A job belongs to one gateway, its owner. Everything that ends a job goes through the store's compare-and-set on state and
-owner, so two gateways can never both conclude it. What happens when a gateway dies:
+A job belongs to one gateway, its owner. Every end of a job goes through the store's compare-and-set on state and owner, so two
+gateways can never both conclude it. If a gateway is killed:
 
-- Its runs go on under their shims. The next gateway of the home finds jobs whose owner's lease is free, takes them over and
+- Its runs continue under their shims. The next gateway of the home finds jobs whose owner's lease is free, takes them over and
   concludes the ended ones at once.
-- Shims notify every gateway of the home when they end; the others then look for orphans.
-- A job that was accepted but never launched is launched by whichever gateway takes it over, from `request.json` in its folder.
+- Shims notify every gateway of the home when they end; the gateways then search for orphans.
+- If a job was accepted but not launched, the gateway that takes it over launches it from `request.json` in its folder.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from llm_gateway.model.store import Admission, Store
 
 @dataclass(frozen=True, kw_only=True)
 class Supervisor:
-    """A facade over the parts (see `JobsApi` for what its methods promise). One per gateway; `jobs/wiring.py` makes it."""
+    """A facade over the parts. `JobsApi` documents the methods. One per gateway; `jobs/wiring.py` makes it."""
 
     owner: str
     store: Store
@@ -57,7 +57,7 @@ class Supervisor:
         tasks.start_soon(self.retention.keep_pruning)
 
     def close(self) -> None:
-        """Give the lease up; the runs go on."""
+        """Release the lease. The runs continue."""
         self.peers.unregister()
 
     async def submit(self, request: SubmitRequest, ask: AskHuman | None = None) -> Admission:

@@ -1,6 +1,6 @@
-"""What this gateway knows of jobs while they last: which are its own, how far they are, and who waits for a change. No I/O.
+"""The gateway's data about unfinished jobs: which are its own, their phases, and the waits for a change. No I/O.
 
-Used from the event loop alone.
+Use it only from the event loop.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import Job
 from llm_gateway.model.request import Accepted
 
-#: How many of its own jobs a gateway remembers, so that notifications about them are no news.
+#: How many of its own job ids a gateway keeps, to ignore notifications about them.
 _REMEMBERED = 4096
 
 
 class Phase(Enum):
-    """How far a job of this gateway is."""
+    """The phase of a job of this gateway."""
 
-    QUEUED = "queued"  #: it waits for a place
-    LAUNCHING = "launching"  #: it has a place; its process may not be there yet
-    RUNNING = "running"  #: its process is there
+    QUEUED = "queued"  #: the limits do not allow another run yet
+    LAUNCHING = "launching"  #: it may run; its process may not exist yet
+    RUNNING = "running"  #: its process exists
 
 
 @dataclass(slots=True, eq=False)
 class Change:
-    """What those who wait for a job wait for. Happens once."""
+    """The next change of a job, for the tasks that wait for it. Happens once."""
 
     event: anyio.Event = field(default_factory=anyio.Event)
     ended: Job | None = None  #: the job in its final state, if this gateway ended it
@@ -41,15 +41,15 @@ class Change:
 class Entry:
     """One job."""
 
-    phase: Phase | None = None  #: None: another gateway's job, which somebody here watches or waits for
+    phase: Phase | None = None  #: None: another gateway's job, which a task here watches or waits for
     adopted: bool = False  #: taken over from a dead gateway
-    accepted: Accepted | None = None  #: as it was launched from here
-    output: LiveOutput | None = None  #: opened by whoever has looked at it
-    change: Change | None = None  #: there is one while somebody waits
+    accepted: Accepted | None = None  #: the request, if this gateway launched the job
+    output: LiveOutput | None = None  #: opened on first use
+    change: Change | None = None  #: set while a task waits
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything is kept here."""
+        """Whether this entry holds anything."""
         return self.phase is not None or self.output is not None or self.change is not None
 
 
@@ -59,18 +59,18 @@ class JobTable:
     def __init__(self) -> None:
         self._entries: dict[JobId, Entry] = {}
         self._own: deque[JobId] = deque(maxlen=_REMEMBERED)
-        self._settled = anyio.Event()  # set whenever fewer jobs may wait for a place or a process
+        self._settled = anyio.Event()  # set when fewer jobs may be queued or launching
 
     def queue(self, job_id: JobId) -> None:
-        """This gateway's job waits for a place."""
+        """Note that this gateway's job is queued."""
         self._entry(job_id).phase = Phase.QUEUED
 
     def adopt(self, job_id: JobId) -> None:
-        """This gateway has taken a job over from a dead one."""
+        """Note that this gateway has taken a job over from a dead one."""
         self._entry(job_id).adopted = True
 
     def launch(self, job_id: JobId) -> bool:
-        """This gateway's job has a place and is going to be launched; False: it was already."""
+        """Note that this gateway launches its job. Returns False if it was launching or running already."""
         entry = self._entry(job_id)
         if entry.phase in (Phase.LAUNCHING, Phase.RUNNING):
             return False
@@ -79,19 +79,22 @@ class JobTable:
         return True
 
     def launched(self, job_id: JobId) -> None:
-        """Its process is there, or whoever starts the gateway next will take care of it."""
+        """Note that the job's process exists, or that the next gateway can take the job over."""
         entry = self._entries.get(job_id)
         if entry is not None and entry.phase is Phase.LAUNCHING:
             entry.phase = Phase.RUNNING
         self.notify(job_id)
 
     def end(self, job_id: JobId, ended: Job | None) -> None:
-        """This gateway is done with a job; None: another one has ended it."""
+        """Remove a job that this gateway has finished.
+
+        :param ended: the job in its final state; None: another gateway has ended it.
+        """
         entry = self._entries.pop(job_id, None)
         self._happen(entry, ended)
 
     def drop(self, job_id: JobId) -> None:
-        """A job ended elsewhere: nobody waits for it any more. One that is followed here stays until its task ends."""
+        """Note that a job ended elsewhere, and end the waits for it. A job that is followed here stays until its task ends."""
         entry = self._entries.get(job_id)
         if entry is not None:
             entry.output = None
@@ -100,61 +103,61 @@ class JobTable:
         self.notify(job_id)
 
     def notify(self, job_id: JobId) -> None:
-        """Have all who wait for this job look again."""
+        """Make all tasks that wait for this job check it again."""
         entry = self._entries.get(job_id)
         self._happen(entry, None)
         if entry is not None and not entry.is_needed:
             del self._entries[job_id]
 
     def change_of(self, job_id: JobId) -> Change:
-        """The next change of a job."""
+        """Return the next change of a job."""
         entry = self._entry(job_id)
         if entry.change is None:
             entry.change = Change()
         return entry.change
 
     def phase_of(self, job_id: JobId) -> Phase | None:
-        """How far this gateway's own job is; None: it is not one, or is over."""
+        """Return the phase of this gateway's own job; None: it is not its own, or has ended."""
         entry = self._entries.get(job_id)
         return entry.phase if entry else None
 
     def is_followed(self, job_id: JobId) -> bool:
-        """Whether a task of this gateway follows this job to its end."""
+        """Return whether a task of this gateway follows this job to its end."""
         return self.phase_of(job_id) in (Phase.LAUNCHING, Phase.RUNNING)
 
     def is_adopted(self, job_id: JobId) -> bool:
-        """Whether this gateway took the job over from a dead one."""
+        """Return whether this gateway took the job over from a dead one."""
         entry = self._entries.get(job_id)
         return entry is not None and entry.adopted
 
     @property
     def has_queued(self) -> bool:
-        """Whether any of this gateway's jobs waits for a place."""
+        """Whether any of this gateway's jobs is queued."""
         return any(entry.phase is Phase.QUEUED for entry in self._entries.values())
 
     def accepted(self, job_id: JobId) -> Accepted | None:
-        """The request of a job, if it was launched from here."""
+        """Return the request of a job, if this gateway launched it."""
         entry = self._entries.get(job_id)
         return entry.accepted if entry else None
 
     def keep_accepted(self, job_id: JobId, accepted: Accepted) -> None:
-        """Keep the request of a job that is launched from here, until it ends."""
+        """Keep the request of a job that this gateway launches, until it ends."""
         self._entry(job_id).accepted = accepted
 
     def output(self, job_id: JobId) -> LiveOutput | None:
-        """The output of a job, if somebody has opened it."""
+        """Return the output of a job, if it has been opened."""
         entry = self._entries.get(job_id)
         return entry.output if entry else None
 
     def keep_output(self, job_id: JobId, output: LiveOutput) -> LiveOutput:
-        """Keep a job's output for the next who looks; gives the one that is kept, which may be an earlier one."""
+        """Keep a job's output for later calls. Returns the output that is kept, which may be an earlier one."""
         entry = self._entry(job_id)
         if entry.output is None:
             entry.output = output
         return entry.output
 
     def take_output(self, job_id: JobId) -> LiveOutput | None:
-        """The output of a job, which is not kept any longer."""
+        """Remove and return the output of a job."""
         entry = self._entries.get(job_id)
         if entry is None:
             return None
@@ -162,11 +165,11 @@ class JobTable:
         return output
 
     def others(self, job_ids: Collection[str]) -> set[str]:
-        """Those of the ids that this gateway has not launched."""
+        """Return the ids that this gateway has not launched."""
         return set(job_ids) - set(self._own)
 
     def watched(self) -> set[JobId]:
-        """Jobs for which somebody here waits, or at which somebody looks, and those that wait for a place."""
+        """Return the jobs that are queued, that a task waits for, or whose output is open."""
         return {
             job_id
             for job_id, entry in self._entries.items()
@@ -174,7 +177,7 @@ class JobTable:
         }
 
     async def drained(self) -> None:
-        """Wait until none of this gateway's jobs waits for a place or for its process."""
+        """Wait until none of this gateway's jobs is queued or launching."""
         while any(entry.phase in (Phase.QUEUED, Phase.LAUNCHING) for entry in self._entries.values()):
             if self._settled.is_set():
                 self._settled = anyio.Event()

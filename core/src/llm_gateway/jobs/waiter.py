@@ -1,4 +1,4 @@
-"""What callers ask of jobs: to wait for them, and to see what their agents do."""
+"""Wait for jobs, and read the events and the output of their runs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("llm_gateway.jobs")
 
-#: How often a wait for another gateway's job looks for itself, in case a notification was lost.
+#: How often a wait for another gateway's job reads the store, in seconds, in case a notification was lost.
 LOOK_AGAIN_S = 2.0
 
 
 class JobWaiter:
-    """Waits for jobs, whichever gateway owns them."""
+    """Waits for jobs of any gateway."""
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class JobWaiter:
         self._recovery = recovery
 
     async def wait(self, job_ids: Collection[JobId], *, until_all: bool, timeout_s: float | None) -> dict[JobId, Job]:
-        """Wait until one or all of these jobs have ended, or the time is over; answers the ended ones."""
+        """Wait until one or all of these jobs have ended, or the time is over. Returns the ended jobs by id."""
         done, left, found = anyio.Event(), set(job_ids), dict[JobId, Job]()
 
-        async def one(job_id: JobId) -> None:
+        async def wait_for(job_id: JobId) -> None:
             while not await self._look_or_wait(job_id, found):
                 pass
             left.discard(job_id)
@@ -64,16 +64,16 @@ class JobWaiter:
         with anyio.move_on_after(timeout_s):
             async with anyio.create_task_group() as tasks:
                 for job_id in left.copy():
-                    tasks.start_soon(one, job_id)
+                    tasks.start_soon(wait_for, job_id)
                 await done.wait()
                 tasks.cancel_scope.cancel()
         return found
 
     async def _look_or_wait(self, job_id: JobId, found: dict[JobId, Job]) -> bool:
-        """Look whether a job has ended; if not, wait until it has or another look is worth it. False: look again."""
+        """Check whether a job has ended; if not, wait for its next change. Returns False if the caller must check again."""
         change = self._table.change_of(job_id)
         try:
-            if not self._table.is_followed(job_id):  # else there is nothing to see before it changes
+            if not self._table.is_followed(job_id):  # else the store has nothing new before the change
                 job = await self._store.get_job(job_id)
                 if job is None or job.state.ended:
                     self._table.drop(job_id)
@@ -82,7 +82,7 @@ class JobWaiter:
                     return True
                 await self._recovery.recover(job)
         except (StoreUnavailable, OSError) as error:
-            log.warning("could not look at %s: %s", job_id, error)
+            log.warning("the state of %s could not be read: %s", job_id, error)
         is_own = self._table.phase_of(job_id) is not None
         with anyio.move_on_after(None if is_own else LOOK_AGAIN_S):
             await change.event.wait()
@@ -92,7 +92,7 @@ class JobWaiter:
         return True
 
     async def events(self, job: Job) -> AsyncIterator[Event]:
-        """What the agent does, as it does it, until its run is over."""
+        """Yield the agent's events as they happen, until the run is over."""
         while job.state is JobState.QUEUED or self._table.phase_of(job.id) is Phase.LAUNCHING:
             change = self._table.change_of(job.id)
             is_own = self._table.phase_of(job.id) in (Phase.QUEUED, Phase.LAUNCHING)
@@ -103,7 +103,7 @@ class JobWaiter:
             yield event
 
     async def output(self, job: Job) -> LiveOutput:
-        """The output of a running job, opened on first use. Raises Interrupted when its job files cannot be read."""
+        """Return the output of a running job, opened on first use. Raises Interrupted if its job files cannot be read."""
         found = self._table.output(job.id)
         if found is not None:
             return found

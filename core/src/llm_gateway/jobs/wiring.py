@@ -1,4 +1,4 @@
-"""Putting the parts of a supervisor together."""
+"""Make a supervisor from its parts."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def make_supervisor(
     observers: Observers,
     tasks: TaskGroup,
 ) -> Supervisor:
-    """Make the supervisor of a gateway, not started yet.
+    """Make the supervisor of a gateway without starting it.
 
-    :param annotate: as `Annotator` takes it.
-    :param tasks: where its jobs run until the gateway closes.
+    :param annotate: see `Annotator`.
+    :param tasks: the task group in which its jobs run until the gateway closes.
     """
     owner = f"g{secrets.token_hex(6)}"
     table, peers, threads = JobTable(), engine.peers(owner), BoundedThreads()
@@ -80,7 +80,7 @@ def make_supervisor(
 
     async def run_job(job: Job, plan: Plan | None) -> None:
         await runner.run(job, plan)
-        with suppress(RuntimeError):  # without a free thread: whoever waits here or elsewhere looks again after a while
+        with suppress(RuntimeError):  # no thread is free: every wait checks again after a while
             await to_thread.run_sync(peers.notify, job.id)
             await queue.start_ready()
 

@@ -1,4 +1,4 @@
-"""What handlers, transports and plugins see of a gateway. Every attribute here is promised; nothing else is."""
+"""The interface of a gateway for handlers, transports and plugins. Only the attributes here are stable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm_gateway.model.reply import Event
 from llm_gateway.model.request import McpServer, SubmitRequest
 from llm_gateway.model.store import Admission, Store
 
-if TYPE_CHECKING:  # for type checkers alone: at run time the model knows nothing above it
+if TYPE_CHECKING:  # for type checkers only: at run time the model imports nothing else of the kernel
     from anyio.abc import TaskGroup
     from pydantic import BaseModel
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:  # for type checkers alone: at run time the model knows nothin
 
 
 class RunOutput(Protocol):
-    """What a run has printed, as far as it was read."""
+    """The output of a run, as far as it was read."""
 
     def advance(self) -> bool:
-        """Read on for at most 50 ms; whether all that was printed has been read. Blocking: call it in a thread."""
+        """Read for at most 50 ms. Returns whether all output has been read. Blocking: call it in a thread."""
 
     @property
     def latest(self) -> Event | None:
@@ -46,50 +46,50 @@ class RunOutput(Protocol):
 
 
 class JobsApi(Protocol):
-    """The jobs of a home, whichever gateway owns them."""
+    """The jobs of a home, also those of other gateways."""
 
     @property
     def owner(self) -> str:
-        """The id of this gateway, which stands in `Job.owner` of the jobs it looks after."""
+        """The id of this gateway. It is the value of `Job.owner` in its jobs."""
 
     async def submit(self, request: SubmitRequest, ask: AskHuman | None = None) -> Admission:
-        """Take a request in: a new job, or the earlier one that answers the same request.
+        """Accept a request. Returns a new job, or the earlier one that answers the same request.
 
-        :param ask: where a policy's question to a human goes; None: nobody can be asked.
+        :param ask: asks a human the question of a policy; None: no human can be asked.
 
         Raises GatewayError before anything has run or been stored: InvalidRequest, NotInstalled, SessionNotFound,
         SessionBusy, UnknownMcpServer, ApprovalDenied, ApprovalNeeded, Saturated, StoreUnavailable.
         """
 
     async def wait(self, job_ids: Collection[JobId], *, until_all: bool, timeout_s: float | None) -> dict[JobId, Job]:
-        """Wait until one or all of these jobs have ended, or the time is over; the ended ones by id. Ids of no job are left out.
+        """Wait until one or all of these jobs have ended, or the time is over. Returns the ended jobs by id, without unknown ids.
 
-        :param timeout_s: seconds; None: as long as it takes.
+        :param timeout_s: seconds; None: no limit.
         """
 
     async def cancel(self, job: Job) -> None:
-        """Ask for the end of a job, whichever gateway owns it; `wait` tells when it has ended. Idempotent."""
+        """Request the end of a job of any gateway. Use `wait` to wait until it has ended. Idempotent."""
 
     def events(self, job: Job) -> AsyncIterator[Event]:
-        """What the agent does, as it does it, until its run is over. Raises Interrupted when the job files are damaged."""
+        """Yield the agent's events as they happen, until the run is over. Raises Interrupted if the job files are damaged."""
 
     async def output(self, job: Job) -> RunOutput:
-        """The output of a running job. Raises Interrupted when the job files are damaged."""
+        """Return the output of a running job. Raises Interrupted if the job files are damaged."""
 
     async def reply(self, job: Job, offset: int = 0, most: int = -1) -> str:
-        """At most `most` characters (-1: all) of an ended job's reply from an offset; "" when it is not kept any more."""
+        """Return at most `most` characters (-1: all) of an ended job's reply from an offset; "" if it is not kept any more."""
 
     async def keep_only_reply(self, job: Job) -> None:
         """Delete an ended job's prompt and output."""
 
     async def recover(self, *jobs: Job) -> None:
-        """Take over those of the jobs whose gateway is dead."""
+        """Take over the given jobs whose gateway is dead."""
 
     def adopted(self, job_id: JobId) -> bool:
-        """Whether this gateway took an unfinished job over from a dead one."""
+        """Return whether this gateway took an unfinished job over from a dead one."""
 
     async def drained(self) -> None:
-        """Wait until none of this gateway's jobs waits for a place or for its process."""
+        """Wait until none of this gateway's jobs is queued or waits for its process."""
 
 
 class ProgramsApi(Protocol):
@@ -116,7 +116,7 @@ class GatewayApi(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """The settings in force; they do not change."""
+        """The settings. They do not change while the gateway is open."""
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -132,27 +132,27 @@ class GatewayApi(Protocol):
 
     @property
     def engine(self) -> Engine:
-        """The open engine: for looking at runs (`view`, `read_output`). Runs are started and ended through `jobs`."""
+        """The open engine, to inspect runs (`view`, `read_output`). Start and end runs through `jobs`."""
 
     @property
     def jobs(self) -> JobsApi:
-        """Submitting, waiting for and ending jobs."""
+        """To submit, wait for and end jobs."""
 
     @property
     def tasks(self) -> TaskGroup:
-        """For what goes on in the background until the gateway closes. Whatever a task raises ends the gateway."""
+        """For background tasks that run until the gateway closes. An exception in a task closes the gateway."""
 
     @property
     def host(self) -> PluginHost:
-        """The loaded plugins: one typed method for every hook, and what went wrong (`records`, `problems`)."""
+        """The loaded plugins: one typed method for every hook, and their problems (`records`, `problems`)."""
 
     @property
     def operations(self) -> Mapping[str, Operation]:
-        """What callers can do, by name."""
+        """The operations that callers can call, by name."""
 
     @property
     def resources(self) -> Sequence[Resource]:
-        """What callers can read."""
+        """The resources that callers can read."""
 
     @property
     def prompts(self) -> Sequence[PromptTemplate]:
@@ -175,26 +175,26 @@ class GatewayApi(Protocol):
 
     @property
     def instructions(self) -> str:
-        """What a client's model is told about this server, for the handshake."""
+        """The text about this server that a client's model gets in the handshake."""
 
     @property
     def defers(self) -> bool:
-        """Whether callers can come back for an answer; without that no request is deferred and nothing runs in the background."""
+        """Whether callers can fetch an answer later. If not, no request is deferred and none runs in the background."""
 
     def supports(self, provider: str) -> frozenset[str]:
-        """The request parameters that a provider can hold (`ProviderInfo.supports`); none for one that is not loaded."""
+        """Return the request parameters that a provider can hold (`ProviderInfo.supports`); empty for an unknown provider."""
 
     async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> BaseModel:
-        """Carry out an operation.
+        """Run an operation.
 
         :param arguments: as on the wire: camelCase, unvalidated.
 
-        Raises GatewayError (InvalidRequest for arguments that do not fit), LookupError for a name that is no operation.
+        Raises GatewayError (InvalidRequest for wrong arguments), LookupError for an unknown operation.
         """
 
     async def read(self, uri: str, context: CallContext) -> tuple[str, str]:
-        """Read a resource: (MIME type, text). Raises LookupError for a URI that is no resource."""
+        """Read a resource. Returns (MIME type, text). Raises LookupError for a URI that no resource matches."""
 
 
-#: The name by which plugins of API 1 know it.
+#: The name of `GatewayApi` for plugins of API 1.
 Gateway = GatewayApi

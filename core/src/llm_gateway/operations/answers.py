@@ -1,4 +1,4 @@
-"""What callers are answered: the results of operations, made from jobs and replies."""
+"""The results of operations, made from jobs and replies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llm_gateway.operations.validation import Wire, wire_object
 if TYPE_CHECKING:
     from llm_gateway.model.gateway_api import GatewayApi
 
-#: A longer reply is cut in the answer (and says so), where the caller can come back for the rest.
+#: If callers can fetch the rest later, a longer reply is cut in the answer, with a warning.
 MAX_INLINE_CHARS = 1_000_000
 _DAY_S = 86_400
 
@@ -40,7 +40,7 @@ class RequestResult(Wire):
     exit_code: int | None = None
     deduplicated: bool = False
     original_started_at: str | None = None
-    reused: str | None = None  #: for people: how old an answer is that was there already, and how to get a new one
+    reused: str | None = None  #: for people: the age of a reused answer, and how to get a new one
     approval: dict[str, Any] | None = None
     mcp_servers: dict[str, Any] | None = None
     empty_output: bool = False
@@ -75,13 +75,13 @@ async def answer(
     offset: int = 0,
     max_chars: int = MAX_INLINE_CHARS,
 ) -> RequestResult:
-    """The answer to whoever waited for a job, as that stands. Handing out a final reply is noted in the store.
+    """Return the answer to a caller that waited for a job, in the job's present state. A final reply is marked as fetched.
 
-    :param reused: what `reuse_note` says of the job.
-    :param approval: of the call that is answered, where an earlier call's job answers it; None: the job's own.
+    :param reused: the text of `reuse_note` for the job.
+    :param approval: the `approval` object of this call, if an earlier call's job answers it; None: the job's own.
     """
     ended = job.state.ended
-    reply = job.reply or Reply(empty=ended)  # none: not ended yet, or canceled before it ran
+    reply = job.reply or Reply(empty=ended)  # no reply: the job has not ended, or was canceled before it ran
     if ended and job.fetched_at is None:
         await gateway.store.mark_fetched(job.id, datetime.now(timezone.utc))
         if gateway.settings.jobs.keep_output == "until_fetched":
@@ -121,22 +121,22 @@ async def answer(
         error=error_view(job),
         partial=True if not ended or (job.state in (JobState.CANCELED, JobState.INTERRUPTED) and text) else None,
         next_offset=offset + len(text) if cut else None,
-        next=f'The job goes on. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.' if later else None,
+        next=f'The job continues. llm_job_wait {{"jobIds": ["{job.id}"]}}, then llm_job_result.' if later else None,
     )
 
 
 def failed(result: RequestResult) -> bool:
-    """Whether it tells of a failure."""
+    """Return whether the result is a failure."""
     return result.error is not None
 
 
 def reply_text(result: RequestResult) -> str:
-    """An answer's words, for clients that read only text."""
+    """Return an answer as text, for clients that read only text."""
     if result.error is not None:
-        said = result.error.get("providerMessage")
-        told = [f"{result.error['code']}: {result.error['message']}", result.error.get("recovery")]
-        told += [said and f"The provider said: {said}", result.text, f"(job {result.job_id})"]
-        return "\n".join(filter(None, told))
+        provider_message = result.error.get("providerMessage")
+        lines = [f"{result.error['code']}: {result.error['message']}", result.error.get("recovery")]
+        lines += [provider_message and f"The provider said: {provider_message}", result.text, f"(job {result.job_id})"]
+        return "\n".join(filter(None, lines))
     if result.reused is not None:
         return f"{result.text}\n\n({result.reused})"
     if result.next is not None:
@@ -145,9 +145,9 @@ def reply_text(result: RequestResult) -> str:
 
 
 def reuse_note(job: Job, now: datetime, remedy: str = "forceRefresh") -> str | None:
-    """Say of a finished job that it answered an earlier call, with its local time and its age; None while it goes on.
+    """Return a note that a finished job answered an earlier call, with its local time and its age; None while the job runs.
 
-    :param remedy: what the caller passes to get a new run.
+    :param remedy: the parameter that starts a new run.
     """
     if job.ended_at is None:
         return None
@@ -165,7 +165,7 @@ def _age(seconds: int) -> str:
 
 
 def job_view(job: Job) -> dict[str, Any]:
-    """A job as lists show it."""
+    """Return a job as lists show it."""
     reply = job.reply or Reply()
     return wire_object(
         id=job.id,
@@ -186,11 +186,11 @@ def job_view(job: Job) -> dict[str, Any]:
 
 
 def error_view(job: Job) -> dict[str, Any] | None:
-    """The `error` object of a job that did not end well."""
+    """Return the `error` object of a job that failed; None for any other job."""
     failure = job.reply.failure if job.reply else None
     return error_for(**asdict(failure)).to_wire() if failure else None
 
 
 def stamp(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC."""
+    """Return the time in RFC 3339 form, in UTC."""
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z") if moment else None

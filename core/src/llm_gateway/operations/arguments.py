@@ -1,8 +1,8 @@
-"""What clients send where JSON or a model's habits differ from a schema, brought into the schema's form. Pure.
+"""Convert arguments into the schema's form where clients or models send another form of the same value. Pure.
 
-Models send `null` for a parameter that they leave out, and `60000.0` where an integer is wanted. Both are accepted for every
-operation, whoever brings it, at every level of its parameters that has a schema. Nothing else is converted: text that holds
-JSON is refused, with the value that should be sent instead.
+Models send `null` for a parameter that they leave out, and `60000.0` for an integer. Both are accepted for every operation of the
+kernel and of plugins, at every level of its parameters that has a schema. Nothing else is converted: text that contains JSON is
+refused, and the error names the value to send instead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Schema = Mapping[str, Any]
 _REF = "#/$defs/"
 #: A corrected value that is longer is described, not shown.
 _SHOWN_CHARS = 2_000
-#: Which JSON value a pydantic complaint asks for.
+#: Type of a pydantic error -> the JSON types that it asks for.
 _WANTED: Mapping[str, tuple[type, ...]] = {
     "list_type": (list,),
     "tuple_type": (list,),
@@ -38,20 +38,20 @@ _WANTED: Mapping[str, tuple[type, ...]] = {
 
 
 def normalized(model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments without absent ones (`null`), and with whole floats as integers where an integer is wanted."""
+    """Return the arguments without absent ones (`null`), and with whole floats as integers where the schema wants an integer."""
     schema = _schema(model)
     if not schema:
         return dict(arguments)
     names = {other: name for other, name in _other_names(model).items() if name not in arguments}
     given = {names.get(name, name): name for name in arguments}
-    fitted = _object({name: arguments[said] for name, said in given.items()}, schema, schema)
+    fitted = _object({name: arguments[sent] for name, sent in given.items()}, schema, schema)
     return {given[name]: value for name, value in fitted.items()}
 
 
 def correction(kind: str, value: object) -> str | None:
-    """Return the JSON that should have been sent in place of a value that has the wrong type; None: it cannot be told.
+    """Return the JSON to send instead of a value of the wrong type; None: it is not known.
 
-    :param kind: the type of pydantic's complaint, such as `list_type`.
+    :param kind: the type of pydantic's error, such as `list_type`.
     """
     wanted = _WANTED.get(kind)
     if wanted is None:
@@ -83,13 +83,13 @@ def _is_number(value: object) -> bool:
 def _schema(model: type[BaseModel]) -> Schema:
     try:
         return model.model_json_schema(by_alias=True)
-    except Exception:  # a plugin's own types: its arguments are checked as they come
+    except Exception:  # types of a plugin without a schema: their arguments are checked without conversion
         return {}
 
 
 @lru_cache(maxsize=1024)
 def _other_names(model: type[BaseModel]) -> Mapping[str, str]:
-    """The further names of fields that have several: name -> the one that stands in the schema."""
+    """Return the further names of fields that have several: further name -> the name in the schema."""
     names: dict[str, str] = {}
     for field in model.model_fields.values():
         choices = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
@@ -146,7 +146,7 @@ def _array(value: list[Any], kinds: Sequence[Schema], root: Schema) -> list[Any]
 
 
 def _alternatives(schema: Schema, root: Schema, depth: int = 0) -> Iterator[Schema]:
-    """The schemas of which a value may fit any, without references and without further alternatives."""
+    """Yield the alternatives of a schema, with references and nested alternatives resolved."""
     schema = _resolved(schema, root)
     choices = [choice for key in ("anyOf", "oneOf", "allOf") for choice in schema.get(key, ())]
     if not choices or depth > 8:
@@ -165,7 +165,7 @@ def _resolved(schema: Schema, root: Schema) -> Schema:
 
 
 def _nullable(schema: Schema, root: Schema) -> bool:
-    """Whether `null` is a value of this schema. One that says nothing of types takes anything."""
+    """Return whether `null` is a value of this schema. A schema without types accepts any value."""
     for kind in _alternatives(schema, root):
         types = kind.get("type")
         if types is None and not kind.keys() & {"enum", "const", "properties"}:
@@ -178,7 +178,7 @@ def _nullable(schema: Schema, root: Schema) -> bool:
 
 
 def _may_hold(schema: Schema, value: Mapping[str, Any]) -> bool:
-    """Whether an object may be meant by this schema: nothing required is missing, and its fixed members agree."""
+    """Return whether an object may fit this schema: nothing required is missing, and its constant members agree."""
     given = {name for name, inner in value.items() if inner is not None}
     known = schema.get("properties", {})
     fixed = {name: field["const"] for name, field in known.items() if isinstance(field, Mapping) and "const" in field}

@@ -1,4 +1,4 @@
-"""Which directory a call is about: named by the caller, offered by its client (MCP roots), or the gateway's own."""
+"""Find the directory of a call: named by the caller, offered by its client (MCP roots), or the gateway's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llm_gateway.model.operation import CallContext
 
 _ASK = "Pass workingDir (on the command line --dir): the absolute path of the directory to work in."
 
-#: How long a look at a directory may take.
+#: How long the check of a directory may take, in seconds.
 _LOOK_S = 0.2
 
 
@@ -23,32 +23,32 @@ _LOOK_S = 0.2
 class Directory:
     """A directory that exists."""
 
-    path: str  #: absolute, symbolic links resolved: what conversations are kept under
-    spelled: str  #: absolute, as it was written; homes from before links were resolved have conversations under it
+    path: str  #: absolute, symbolic links resolved: conversations are stored under this path
+    spelled: str  #: absolute, as the caller wrote it; homes from before links were resolved have conversations under it
 
 
 async def working_directory(given: str | None, context: CallContext, environ: Mapping[str, str]) -> Directory:
-    """Tell which directory a call is about.
+    """Return the directory of a call.
 
-    :param given: the caller's `workingDir`: a path, with `~`, or a file URI. A relative one is meant from the directory that
-        would be used without it.
+    :param given: the caller's `workingDir`: a path, which may begin with `~`, or a file URI. A relative path is relative to the
+        directory that would be used without it.
 
-    Without it: the first of the client's roots that is a directory, else the directory in which the gateway was started, unless
-    that is `/` or gone. Raises InvalidRequest.
+    Without `given`: the first of the client's roots that is a directory, else the directory in which the gateway was started,
+    unless that is `/` or was deleted. Raises InvalidRequest.
     """
     path = None if given is None else _path("workingDir", given, environ)
     if path is not None and os.path.isabs(path):
         with anyio.move_on_after(_LOOK_S):
             return await to_thread.run_sync(_existing, path, abandon_on_cancel=True)
-        # its file system does not answer: the run will say so, and the caller has its job at once
-        return Directory(path=os.path.normpath(path), spelled=os.path.normpath(path))  # noqa: ASYNC240  # looks at nothing
+        # The file system does not answer. The call is accepted at once, and the run reports the problem.
+        return Directory(path=os.path.normpath(path), spelled=os.path.normpath(path))  # noqa: ASYNC240  # no file access
     roots = await context.roots() if context.roots else ()
     return await to_thread.run_sync(_from_default, path, tuple(roots), environ)
 
 
 def other_directories(given: Iterable[str], beside: Directory | None, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The absolute paths of `addDirs`; relative ones are meant from the working directory. Raises InvalidRequest."""
-    paths = [_path("addDirs", one, environ) for one in given]
+    """Return the absolute paths of `addDirs`. Relative ones are relative to the working directory. Raises InvalidRequest."""
+    paths = [_path("addDirs", item, environ) for item in given]
     if beside is None and not all(map(os.path.isabs, paths)):
         raise InvalidRequest(
             "addDirs holds a relative path, and there is no workingDir", recovery="Pass absolute paths."
@@ -91,7 +91,7 @@ def _first_directory(roots: Sequence[str], environ: Mapping[str, str]) -> str | 
 
 
 def _directory_of(root: str, environ: Mapping[str, str]) -> str | None:
-    """The directory that a root names; None: another machine's, another scheme, gone, a NUL byte, or `/`."""
+    """Return the directory of a root; None: it is on another machine, of another scheme, deleted, `/`, or has a NUL byte."""
     try:
         path = path_of(root, environ)
         usable = os.path.isabs(path) and os.path.realpath(path) != "/" and os.path.isdir(path)
@@ -101,11 +101,11 @@ def _directory_of(root: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _own_directory() -> tuple[str | None, str]:
-    """The directory in which this process was started; else why it is none to work in."""
+    """Return the directory in which this process was started; None with the reason if it cannot be used."""
     try:
         own = os.getcwd()
     except OSError:
-        return None, "the directory in which the gateway was started is gone"
+        return None, "the directory in which the gateway was started was deleted"
     if os.path.realpath(own) == "/":
         return None, "the gateway was started in /"
     return own, ""

@@ -1,4 +1,4 @@
-"""Which providers have their program on this machine. Tools of a provider without one are not listed."""
+"""Find out which providers have a program on this machine. Tools of a provider without one are not listed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from llm_gateway.model.provider import ProviderInfo
     from llm_gateway.settings import Settings
 
-#: A program can appear without a change of its folder (`chmod +x`, the target of a link): then it is seen after this time.
+#: A program can appear without a change of its folder (`chmod +x`, the target of a link): then it is found after this time.
 _SEARCH_AGAIN_S = 30.0
 
 
 class Presence:
-    """What was found at the last look. `look` blocks: call it in a thread. The rest is read from memory."""
+    """The results of the last search for programs. `look` blocks: call it in a thread. The rest is read from memory."""
 
     def __init__(self, providers: Mapping[str, ProviderInfo], settings: Settings, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -30,28 +30,30 @@ class Presence:
 
     @property
     def absent(self) -> frozenset[str]:
-        """The names of the providers of which no program was found."""
+        """The names of the providers without a program."""
         found = self.programs
-        return frozenset(name for name, searches in self._searches.items() if not any(found[one] for one in searches))
+        return frozenset(
+            name for name, searches in self._searches.items() if not any(found[search] for search in searches)
+        )
 
     @property
     def programs(self) -> Mapping[ProgramSearch, bool]:
-        """Every search for a program, and whether it found one. The first use looks; later ones do not."""
+        """Every search for a program, and whether it found one. Only the first use searches."""
         if not self._found:
             self.look()
         return self._found
 
     def look(self) -> bool:
-        """Look again, and return whether a program appeared or disappeared since the last look.
+        """Search again, and return whether a program appeared or disappeared since the last search.
 
-        While no folder that is searched has changed, this costs one stat call for each of about 60 folders.
+        If no searched folder has changed, this costs one stat call for each of about 60 folders.
         """
         folders = self._folder_times()
         now = time.monotonic()
         if self._found and folders == self._folders and now - self._searched_at < _SEARCH_AGAIN_S:
             return False
-        searches = {one for searches in self._searches.values() for one in searches}
-        found = {one: one.find(self._environ) is not None for one in searches}
+        distinct = {search for searches in self._searches.values() for search in searches}
+        found = {search: search.find(self._environ) is not None for search in distinct}
         changed = found != self._found
         self._found, self._folders, self._searched_at = found, folders, now
         return changed

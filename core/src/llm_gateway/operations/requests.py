@@ -28,14 +28,14 @@ from llm_gateway.planning.prompt import join_prompt
 if TYPE_CHECKING:
     from llm_gateway.model.gateway_api import GatewayApi
 
-#: No value may look like a flag to a CLI that reads it.
+#: A value that a CLI cannot take for a flag.
 _NoFlag = Annotated[str, Field(pattern=r"^[^-\s].*$", max_length=400)]
 _MAX_TIMEOUT_MS = 24 * 3600 * 1000
-_BLANK = " "  #: for an event without words, which is progress all the same
+_BLANK = " "  #: the progress message for an event without text
 
 
-# The first sentence of each description must be enough by itself: `<provider>_request_async` shows no more than that, because
-# both tools together may take 8 kB. A description says what the parameter does; the sentences after it say when to use it.
+# The first sentence of each description must be enough by itself: `<provider>_request_async` shows only that, because both tools
+# together may take 8 kB. It says what the parameter does; the next sentences say when to use it.
 
 
 class CacheControl(Wire):
@@ -57,7 +57,7 @@ class PromptParts(Wire):
 
 
 class RequestParams(Wire):
-    """What every provider takes. A provider's own parameters stand beside these."""
+    """The common parameters of all providers. A provider's own parameters are added to them."""
 
     prompt: str | None = Field(None, description="The task in words. Needed unless promptParts is given.")
     prompt_parts: PromptParts | None = Field(
@@ -115,14 +115,14 @@ class RequestParams(Wire):
 RESERVED = wire_names(RequestParams).union(RequestParams.model_fields)
 
 
-#: Operations by which a caller comes back for an answer. Without them no request is deferred, and none is made async.
+#: Operations with which a caller fetches an answer later. Without them no request is deferred, and there are no async requests.
 FOLLOW_UPS = {"llm_job_wait", "llm_job_result"}
 
 
 def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
-    """The operations of a provider.
+    """Return the operations of a provider.
 
-    :param defers: callers can come back for an answer, so that a waiting request may be deferred, and one may be async.
+    :param defers: callers can fetch an answer later, so a waiting request may be deferred, and there are async requests.
     """
     own = {name: (field.annotation, field) for name, field in info.options_model.model_fields.items()}
     params = create_model(f"{info.name.title()}Request", __base__=RequestParams, **cast("dict[str, Any]", own))
@@ -190,26 +190,26 @@ async def _start(info: ProviderInfo, gateway: GatewayApi, params: RequestParams,
 
 
 def _reused(admission: Admission) -> str | None:
-    """What to say of an answer that was there before this call; of one that it joined, nothing."""
+    """Return the note for an answer that existed before this call; None for a job that this call joined."""
     return reuse_note(admission.job, datetime.now(timezone.utc)) if admission.deduplicated else None
 
 
 async def _wait(gateway: GatewayApi, job: Job, context: CallContext) -> Job:
-    """Wait for the end, or until the deadline; meanwhile tell what the agent does."""
+    """Wait for the end, or until the deadline. Meanwhile report the agent's progress."""
     limit = (gateway.settings.sync_deadline_s or None) if gateway.defers else None
     async with anyio.create_task_group() as tasks:
         if context.progress is not None and not job.state.ended:
-            tasks.start_soon(partial(_tell, gateway, job, context))
+            tasks.start_soon(partial(_report_progress, gateway, job, context))
         ended = await gateway.jobs.wait([job.id], until_all=True, timeout_s=limit)
         tasks.cancel_scope.cancel()
     return ended.get(job.id) or await gateway.store.get_job(job.id) or job
 
 
-async def _tell(gateway: GatewayApi, job: Job, context: CallContext) -> None:
+async def _report_progress(gateway: GatewayApi, job: Job, context: CallContext) -> None:
     assert context.progress is not None
     if job.state is JobState.QUEUED:
-        await context.progress("waiting for a place")
-    with suppress(GatewayError, OSError):  # who cannot be told what goes on is still told how it ended
+        await context.progress("waiting in the queue")
+    with suppress(GatewayError, OSError):  # without progress the caller still gets the result
         async for event in gateway.jobs.events(job):
             if event.kind is not EventKind.SESSION:
                 await context.progress(event.text[:200] or _BLANK)
@@ -261,7 +261,7 @@ async def _submit_request(
 
 
 async def _directory(gateway: GatewayApi, params: RequestParams, context: CallContext) -> Directory | None:
-    """Where the run happens; None: a conversation is named, and there is no other directory than the conversation's."""
+    """Return the directory of the run; None: the request names a conversation, and only the conversation has a directory."""
     try:
         return await working_directory(params.working_dir, context, gateway.environ)
     except InvalidRequest:

@@ -1,7 +1,7 @@
-"""What a gateway shows to callers: the kernel's own operations, and what plugins bring, each name once.
+"""The operations, resources and prompts of a gateway, from the kernel and from plugins. Each name occurs once.
 
-A name belongs to its first owner: the kernel, then a plugin that comes with the product, then whoever was loaded first. A plugin
-that brings a name which is taken is reported, and what it brought under that name is left out.
+A name belongs to its first owner: the kernel, then a built-in plugin, then the plugin that was loaded first. If a plugin has an
+item with a name that is taken, this is reported, and the item is left out.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ class Surface:
     resources: tuple[Resource, ...]
     prompts: tuple[PromptTemplate, ...]
     mcp_servers: Mapping[str, McpServer]
-    defers: bool  #: callers can come back for an answer
+    defers: bool  #: callers can fetch an answer later
 
 
 def collect(host: PluginHost) -> Surface:
-    """Ask all plugins what they bring, and report to the host whoever brings a name that is taken."""
-    brought = host.operations()
-    defers = {str(operation.name) for _, operation in brought} >= FOLLOW_UPS
-    own = {one.name for info in host.providers.values() for one in request_operations(info, defers=True)}
-    kernel = [one for info in host.providers.values() for one in request_operations(info, defers=defers)]
-    operations = {one.name: one for one in kernel} | first_owners(host, "operation", brought, taken=own)
+    """Collect the items of all plugins, and report to the host each plugin with a name that is taken."""
+    of_plugins = host.operations()
+    defers = {str(operation.name) for _, operation in of_plugins} >= FOLLOW_UPS
+    reserved = {item.name for info in host.providers.values() for item in request_operations(info, defers=True)}
+    of_kernel = [item for info in host.providers.values() for item in request_operations(info, defers=defers)]
+    operations = {item.name: item for item in of_kernel}
+    operations |= first_owners(host, "operation", of_plugins, taken=reserved)
     return Surface(
         operations=dict(sorted(operations.items())),
         resources=tuple(_resources(host)),
@@ -51,59 +52,61 @@ def collect(host: PluginHost) -> Surface:
 def first_owners(
     host: PluginHost, what: str, brought: Iterable[tuple[str, T]], *, taken: Iterable[str] = ()
 ) -> dict[str, T]:
-    """What stands under each name.
+    """Return the item of each name.
 
-    :param what: what is named, for the report.
-    :param brought: plugin's key and what it brought, which has a `name`.
-    :param taken: names that nobody can bring.
+    :param what: the kind of the items, for the report.
+    :param brought: pairs of a plugin's key and its item, which has a `name`.
+    :param taken: names that plugins cannot use.
     """
-    kernels, found = frozenset(taken), dict[str, tuple[str, T]]()
-    for plugin, one in brought:
-        name: Any = getattr(one, "name", None)
+    reserved, found = frozenset(taken), dict[str, tuple[str, T]]()
+    for plugin, item in brought:
+        name: Any = getattr(item, "name", None)
         if not isinstance(name, str):
             host.report(plugin, f"{what} {name!r} was left out: its name is no text")
-        elif name in kernels:
+        elif name in reserved:
             host.report(plugin, f"{what} {name} exists already: it is the gateway's own")
         elif name not in found:
-            found[name] = (plugin, one)
+            found[name] = (plugin, item)
         else:
             holder = found[name][0]
             owner = host.older(holder, plugin)
             newcomer = holder if owner != holder else plugin
             host.report(newcomer, f"{what} {name} exists already: {host.label(owner)} keeps it")
             if owner != holder:
-                found[name] = (plugin, one)
-    return {name: one for name, (_, one) in found.items()}
+                found[name] = (plugin, item)
+    return {name: item for name, (_, item) in found.items()}
 
 
 def _resources(host: PluginHost) -> list[Resource]:
-    """Resources whose addresses mean one thing each: no plugin answers for an address of another's."""
+    """Return resources whose addresses do not overlap: no plugin answers for an address of another plugin."""
     kept: list[tuple[str, Resource]] = []
-    for plugin, one in host.resources():
-        if not _is_usable(one):
-            host.report(plugin, f"resource {one.uri!r} was left out: its address is no text, or names a variable twice")
+    for plugin, resource in host.resources():
+        if not _is_usable(resource):
+            host.report(
+                plugin, f"resource {resource.uri!r} was left out: its address is no text, or names a variable twice"
+            )
             continue
-        rivals = [(owner, other) for owner, other in kept if _overlap(one, other, same_owner=owner == plugin)]
+        rivals = [(owner, other) for owner, other in kept if _overlap(resource, other, same_owner=owner == plugin)]
         if any(host.older(owner, plugin) == owner for owner, _ in rivals):
             owner = next(owner for owner, _ in rivals if host.older(owner, plugin) == owner)
-            host.report(plugin, f"resource {one.uri} exists already: {host.label(owner)} keeps it")
+            host.report(plugin, f"resource {resource.uri} exists already: {host.label(owner)} keeps it")
             continue
         for owner, other in rivals:
             kept.remove((owner, other))
             host.report(owner, f"resource {other.uri} exists already: {host.label(plugin)} keeps it")
-        kept.append((plugin, one))
-    return [one for _, one in kept]
+        kept.append((plugin, resource))
+    return [resource for _, resource in kept]
 
 
-def _overlap(one: Resource, other: Resource, *, same_owner: bool) -> bool:
-    """Whether an address could be either's. A plugin's own template may stand beside its own fixed address."""
+def _overlap(first: Resource, second: Resource, *, same_owner: bool) -> bool:
+    """Return whether an address could belong to both. One plugin may have a template and a fixed address that overlap."""
     if same_owner:
-        return one.uri == other.uri
-    return one.match(_sample(other)) is not None or other.match(_sample(one)) is not None
+        return first.uri == second.uri
+    return first.match(_sample(second)) is not None or second.match(_sample(first)) is not None
 
 
 def _sample(resource: Resource) -> str:
-    """An address of this resource: its template with a word in the place of each variable."""
+    """Return an address of this resource: its template with a word instead of each variable."""
     return resource.uri.replace("{", "").replace("}", "")
 
 

@@ -1,4 +1,4 @@
-"""Check what came over the wire, strictly, and say what is wrong in the caller's words."""
+"""Validate arguments from the wire strictly. Errors use the names that the caller used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 
 def json_of(model: BaseModel, *, indent: int | None = None, **options: Any) -> str:
-    """Return a model as JSON that is text. Half a character, as in names of files that are not UTF-8, becomes U+FFFD.
+    """Return a model as JSON text. A lone surrogate, as in names of files that are not UTF-8, becomes U+FFFD.
 
     :param options: those of pydantic's `model_dump_json`.
     """
@@ -36,15 +36,15 @@ def json_of(model: BaseModel, *, indent: int | None = None, **options: Any) -> s
 
 
 class Wire(BaseModel, alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True, defer_build=True):
-    """Parameters and results on the wire: camelCase, nothing unknown, nothing converted. Ready on first use: most never are."""
+    """Parameters and results on the wire: camelCase, no unknown names, no conversions. Built on first use: most are never used."""
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
-        """As `json_of`."""
+        """Like `json_of`."""
         return json_of(self, indent=indent, **options)
 
 
 def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:
-    """Validate arguments strictly. Raises InvalidRequest that names every problem, and for an unknown name the nearest.
+    """Validate arguments strictly. Raises InvalidRequest with every problem, and with the most similar name for an unknown one.
 
     `null` for an optional parameter means absent, and a whole float is an integer: see `arguments.py`.
     """
@@ -62,14 +62,14 @@ def check(model: type[ModelT], arguments: Mapping[str, Any]) -> ModelT:
 def operation(
     name: str, title: str, handler: Any, params: type[BaseModel], result: type[BaseModel], **more: Any
 ) -> Operation:
-    """An operation that may be repeated without harm. Its handler's docstring is the description that callers read."""
+    """Return an operation, by default idempotent and read-only. Its handler's docstring is the description that callers read."""
     more = {"read_only": not more.get("destructive"), "idempotent": True, **more}
-    told = inspect.cleandoc(handler.__doc__)
-    return Operation(name=name, title=title, description=told, params=params, result=result, handler=handler, **more)
+    text = inspect.cleandoc(handler.__doc__)
+    return Operation(name=name, title=title, description=text, params=params, result=result, handler=handler, **more)
 
 
 def wire_object(**values: Any) -> dict[str, Any]:
-    """Values under their names on the wire; what is not known is left out."""
+    """Return values under their names on the wire. Values that are None are left out."""
     return {to_camel(name): value for name, value in values.items() if value is not None}
 
 
@@ -93,7 +93,7 @@ def _refuse_not_serializable(name: str, value: Any) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidRequest(f"{name} contains half a surrogate pair, which is no text") from None
+            raise InvalidRequest(f"{name} contains half a surrogate pair, which is not valid text") from None
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             _refuse_not_serializable(name, key)

@@ -1,4 +1,4 @@
-"""Step 3: the verdicts of all policies become a posture, or a denial."""
+"""Step 3: turn the verdicts of all policies into a posture or a denial."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from llm_gateway.model.record import Decision, Verdict
 from llm_gateway.quoting import plain
 
 LEGACY = "legacy"
-HUMAN = "human"  #: who judged, when a person was asked
+HUMAN = "human"  #: the `policy` of a verdict that a person gave
 _MOST_ASKED = 4000  #: characters of one policy's question
 _STRICTNESS = list(Decision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """What a request may do, when nobody stands against it."""
+    """The permission for a request that no policy denies."""
 
     posture: Posture
-    verdict: Verdict | None  #: the one that decided; None: nobody had an opinion
+    verdict: Verdict | None  #: the verdict that decided; None: no policy gave one
 
 
 def asked_posture(
     info: ProviderInfo, *, given: Posture | None, spelled: Posture | None, default: Posture | None
 ) -> Posture:
-    """The level that the request asks for: its own, the provider's spelling of it, or the headless default.
+    """Return the level that the request asks for: `posture`, the provider's own parameter, or the headless default.
 
     Raises InvalidRequest when the two differ, or when the provider cannot hold the level (naming the nearest lower one).
     """
@@ -40,9 +40,10 @@ def asked_posture(
 
 
 def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None) -> Posture | None:
-    """The level of a request that names none, if it is not the headless default.
+    """Return the level of a request that names none; None: the headless default.
 
-    Where policies judge, that is what the provider says, as far as the configured level and its own reach.
+    If policies judge the request, it is the provider's `approved_posture`, but not above the configured level or above the levels
+    that the provider can hold.
     """
     if strategy == LEGACY:
         return configured
@@ -50,10 +51,10 @@ def usual_posture(info: ProviderInfo, strategy: str, configured: Posture | None)
 
 
 def repeated_posture(held: Posture | None, usual: Posture | None, strategy: str) -> Posture | None:
-    """The level of a turn that names none: that of the conversation's first turn, as far as this turn's strategy gives it unasked.
+    """Return the level of a turn that names none: the first turn's level, but not above the usual level if policies judge.
 
-    :param held: the first turn's; None: there is none yet, or it is not known.
-    :param usual: what `usual_posture` says of this turn.
+    :param held: the first turn's level; None: this is the first turn, or the level is unknown.
+    :param usual: the result of `usual_posture` for this turn.
     """
     if held is None or (strategy != LEGACY and usual is not None and usual < held):
         return usual
@@ -61,7 +62,7 @@ def repeated_posture(held: Posture | None, usual: Posture | None, strategy: str)
 
 
 async def by_human(ask: AskHuman | None, verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The human's verdict, where the strictest of the policies asks for one; None: not needed, or nobody answered."""
+    """Return the human's verdict if the strictest policy asks for one; None: it is not needed, or there was no answer."""
     question = _asked(verdicts)
     if ask is None or question is None:
         return None
@@ -72,7 +73,7 @@ async def by_human(ask: AskHuman | None, verdicts: Sequence[Verdict]) -> Verdict
 
 
 def answered_before(approved: Mapping[str, Any], verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The human's yes to the very question that policies ask now, from an `approval` object of before; None: there was none."""
+    """Return the human's earlier yes to the same question, from the `approval` object of a job; None: there is none."""
     question = _asked(verdicts)
     if question is None or approved.get("policy") != HUMAN or _kept(question) not in approved.get("reasons", ()):
         return None
@@ -82,32 +83,33 @@ def answered_before(approved: Mapping[str, Any], verdicts: Sequence[Verdict]) ->
 def rule(
     info: ProviderInfo, wanted: Posture, strategy: str, verdicts: Sequence[Verdict], human: Verdict | None = None
 ) -> Ruling:
-    """Let the strictest verdict win and the lowest level hold; approval never grants more than was asked.
+    """Apply the strictest verdict and the lowest level. Approval never grants more than the request asks for.
 
-    :param human: the answer to what policies ask, as `by_human` gives it.
+    :param human: the answer to the policies' question, from `by_human`.
 
-    Raises ApprovalDenied or ApprovalNeeded with the reasons, InvalidRequest for a strategy of which no policy knows.
+    Raises ApprovalDenied or ApprovalNeeded with the reasons, InvalidRequest for a strategy that no policy knows.
     """
     if not verdicts:
         if strategy != LEGACY:
             problem = f"no policy is installed for approvalStrategy {strategy!r}"
-            raise InvalidRequest(problem, recovery="Install a policy plugin that brings it, or leave it out.")
+            raise InvalidRequest(problem, recovery="Install a policy plugin that has it, or leave it out.")
         return Ruling(posture=wanted, verdict=None)
     strictest = max(verdicts, key=lambda verdict: _STRICTNESS.index(verdict.decision))
     if strictest.decision is Decision.ASK:
         if human is None:
-            raise ApprovalNeeded(f"policy {strictest.policy} wants a human to decide: {_question(strictest)}")
+            raise ApprovalNeeded(f"policy {strictest.policy} requires a human decision: {_question(strictest)}")
         strictest = human
     if strictest.decision is Decision.DENY:
-        denying = [human] if strictest is human else [one for one in verdicts if one.decision is Decision.DENY]
-        raise ApprovalDenied(". ".join(_denial(one, is_human=one is human) for one in denying))
+        denying = [human] if strictest is human else [each for each in verdicts if each.decision is Decision.DENY]
+        raise ApprovalDenied(". ".join(_denial(verdict, is_human=verdict is human) for verdict in denying))
     lowest = min([wanted, *(verdict.posture for verdict in verdicts if verdict.posture)])
     return Ruling(posture=_nearest(info, lowest) or _held(info, lowest), verdict=strictest)
 
 
 def as_wire(strategy: str, ruling: Ruling) -> Mapping[str, Any]:
-    """The `approval` object of an answer."""
-    judged = {"policy": one.policy, "reasons": list(one.reasons)} if (one := ruling.verdict) else {}
+    """Return the `approval` object of an answer."""
+    verdict = ruling.verdict
+    judged = {"policy": verdict.policy, "reasons": list(verdict.reasons)} if verdict else {}
     return {"strategy": strategy, "decision": Decision.ALLOW.value, "posture": ruling.posture.value, **judged}
 
 
@@ -117,7 +119,7 @@ def _denial(verdict: Verdict, *, is_human: bool) -> str:
 
 
 def _asked(verdicts: Sequence[Verdict]) -> str | None:
-    """The question of all who ask; None: nobody does, or somebody denies."""
+    """Return the questions of all policies that ask, as one text; None: no policy asks, or one denies."""
     asking = [verdict for verdict in verdicts if verdict.decision is not Decision.ALLOW]
     if not asking or any(verdict.decision is Decision.DENY for verdict in asking):
         return None
@@ -129,12 +131,12 @@ def _kept(question: str) -> str:
 
 
 def _question(verdict: Verdict) -> str:
-    """What a human is asked: one line, without characters that could make it look like something else."""
+    """Return the question for a human: one line, without characters that could make it appear as something else."""
     return plain(verdict.question or "; ".join(verdict.reasons) or "no reason given", _MOST_ASKED)
 
 
 def _nearest(info: ProviderInfo, wanted: Posture) -> Posture | None:
-    """The highest level it can hold that is not above the wanted one."""
+    """Return the highest level that the provider can hold and that is not above the wanted one."""
     return max((level for level in info.postures if level <= wanted), default=None, key=lambda level: level.rank)
 
 

@@ -1,4 +1,4 @@
-"""Step 4: the provider's argv, its program on this machine, and the environment that it may see."""
+"""Step 4: the provider's program on this machine, the environment of its runs, and checks of what it can execute."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llm_gateway.model.provider import DECLARED, ProviderInfo
 from llm_gateway.model.request import Request
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
-#: What any program needs to find its way on this machine; nothing that names an account or redirects a model's traffic.
+#: Variables that any program needs on this machine. None of them names an account or redirects a model's traffic.
 BASE_ENVIRONMENT = [
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "TMPDIR", "TMP", "TEMP", "XDG_*"),
     *("LANG", "LANGUAGE", "LC_*", "TZ"),
@@ -30,7 +30,7 @@ BASE_ENVIRONMENT = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A CLI's executable, and what tells one build of it from another without running it."""
+    """A CLI's executable, and an identity that differs between builds and needs no run of the program."""
 
     path: str
     identity: str  #: real path, size and modification time
@@ -38,7 +38,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramSearch:
-    """What is searched for a provider's program. Hashable: the same search finds the same program."""
+    """The search for a provider's program. Hashable: equal searches find the same program."""
 
     name: str  #: a bare name, or an absolute path of the operator's; empty: nothing can be found
     folders: tuple[str, ...] = ()  #: the folders of the program's own installer
@@ -49,7 +49,7 @@ class ProgramSearch:
 
 
 def program_search(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> ProgramSearch:
-    """Return the search for a provider's program. Of an operator's path only an absolute one counts."""
+    """Return the search for a provider's program. An operator's path is used only if it is absolute."""
     if override is None:
         return ProgramSearch(name=info.executable, folders=info.program_folders)
     try:
@@ -70,7 +70,7 @@ def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str
 
 
 def override_for(whole: ProviderInfo, info: ProviderInfo, override: Path | None) -> Path | None:
-    """Return the operator's path for one variant: one that names the program of another variant is not its own."""
+    """Return the operator's path for one variant; None if the path names the program of another variant."""
     others = {other.executable for other in whole.programs.values()} - {info.executable}
     return None if override is None or override.name in others else override
 
@@ -78,10 +78,10 @@ def override_for(whole: ProviderInfo, info: ProviderInfo, override: Path | None)
 def require_program(
     whole: ProviderInfo, wanted: str, override: Path | None, environ: Mapping[str, str]
 ) -> tuple[ProviderInfo, Program]:
-    """Find the program of the wanted variant, or of the first that is here; with it comes what is true of it.
+    """Find the program of the wanted variant, or of the first installed one. Returns it with the facts about this variant.
 
-    An override counts for the variant whose program it names, and before the others. Raises NotInstalled with the command
-    that installs it.
+    The variant whose program the override names is tried before the others. Raises NotInstalled with the command that installs
+    the program.
     """
     asked = [whole.of(wanted)] if wanted else list(whole.programs.values())
     if override and any(info.executable == override.name for info in asked):
@@ -108,7 +108,7 @@ def _not_installed(info: ProviderInfo, override: Path | None, environ: Mapping[s
 
 
 def check_held(info: ProviderInfo, request: Request, servers_named: bool) -> None:
-    """Raise InvalidRequest for what was asked and the CLI cannot hold: nothing is ignored."""
+    """Raise InvalidRequest for a parameter that the CLI cannot hold: no parameter is ignored."""
     for shown in (to_camel(name) for name in DECLARED if getattr(request, name)):
         if shown not in info.supports:
             raise InvalidRequest(f"{info.name} cannot hold {shown}", recovery=f"Leave {shown} out.")
@@ -130,9 +130,12 @@ def run_environment(
     added: Mapping[str, str],
     depth: int,
 ) -> dict[str, str]:
-    """Build a run's whole environment from an allow-list. Pure; the one place where it is made.
+    """Build a run's whole environment from an allow-list. Pure. Only this function builds it.
 
-    :param allowed: the provider's names; `passed` and `fixed`: the operator's; `added`: the invocation's own.
+    :param allowed: the names on the provider's allow-list.
+    :param passed: further names, from the operator.
+    :param fixed: variables with values, from the operator.
+    :param added: variables with values, from the invocation.
     """
     names = [*BASE_ENVIRONMENT, *allowed, *passed]
     exact = {name for name in names if not name.endswith("*")}
@@ -145,15 +148,15 @@ def run_environment(
 
 
 def environment_for(program: Program, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a run's environment in which its program finds what is installed beside it. Blocking: a few stat calls."""
+    """Return a run's environment in which its program finds the programs installed beside it. Blocking: a few stat calls."""
     return {**environment, "PATH": path_for(program.path, environment.get("PATH"))}
 
 
 def check_directories(working_dir: str, add_dirs: Iterable[str]) -> None:
-    """Raise InvalidRequest for a directory that is not there. Blocking: a stat call each."""
+    """Raise InvalidRequest for a directory that does not exist. Blocking: one stat call for each."""
     if not working_dir:
         raise InvalidRequest(
-            "workingDir is missing: nothing is known of this conversation's directory",
+            "workingDir is missing, and the directory of this conversation is unknown",
             recovery="Pass workingDir (on the command line --dir): the absolute path of the directory to work in.",
         )
     for name, path in [("workingDir", working_dir), *(("addDirs", path) for path in add_dirs)]:
@@ -162,7 +165,7 @@ def check_directories(working_dir: str, add_dirs: Iterable[str]) -> None:
 
 
 def check_invocation(invocation: Invocation) -> None:
-    """Raise InvalidRequest for what the system could not execute, before anything is stored."""
+    """Raise InvalidRequest for parameters that the system cannot execute, before anything is stored."""
     for element in [*invocation.argv, *invocation.env, *invocation.env.values()]:
         if "\0" in element:
             raise InvalidRequest("a parameter contains a NUL byte", recovery="Remove the NUL bytes.")

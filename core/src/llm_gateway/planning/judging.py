@@ -1,4 +1,4 @@
-"""What policies are shown, what is kept of their verdicts, and how they are asked once more."""
+"""Have the policies judge a request, keep their verdicts, and judge a request again after a takeover."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PolicyJudge:
         strictness: str,
         env_names: Iterable[str],
     ) -> Proposal:
-        """What the policies judge. Raises ProviderFailed."""
+        """Return the proposal that the policies judge. Raises ProviderFailed."""
         return Proposal(
             request=request,
             posture=posture,
@@ -57,13 +57,13 @@ class PolicyJudge:
         )
 
     def verdicts(self, proposal: Proposal) -> list[Verdict]:
-        """The verdicts of all policies."""
+        """Return the verdicts of all policies."""
         return [verdict for _, verdict in self._host.approve(proposal)]
 
     async def judge_again(self, info: ProviderInfo, job: Job, accepted: Accepted, env_names: Iterable[str]) -> None:
-        """Ask the policies of this gateway about a job that another one accepted and did not start.
+        """Have this gateway's policies judge a job that another gateway accepted and did not start.
 
-        A yes of a human counts for the question that was asked then. Raises ApprovalDenied or ApprovalNeeded.
+        A human's earlier yes is valid only for the same question. Raises ApprovalDenied or ApprovalNeeded.
         """
         proposal = self.propose(
             info,
@@ -91,44 +91,46 @@ class PolicyJudge:
             )
 
     async def keep_verdicts(self, proposal: Proposal, verdicts: Sequence[Verdict], job_id: JobId | None) -> None:
-        """Keep what was judged, by whom and why; of the prompt its hash."""
+        """Store the verdicts with their policies and reasons, and only the hash of the prompt."""
         request, now = proposal.request, datetime.now(timezone.utc)
         record = partial(VerdictRecord, job_id=job_id, provider=request.provider, principal=request.principal)
-        words = hashlib.sha256(request.prompt.text.encode()).hexdigest()
+        digest = hashlib.sha256(request.prompt.text.encode()).hexdigest()
         for verdict in verdicts:
-            kept = record(strategy=proposal.strategy, verdict=verdict, prompt_sha256=words, decided_at=now)
+            kept = record(strategy=proposal.strategy, verdict=verdict, prompt_sha256=digest, decided_at=now)
             await self._store.add_verdict(kept)
 
 
 def _opened(info: ProviderInfo, request: Request) -> tuple[Opened, ...]:
-    """What each allowed tool opens, in the provider's words. Raises ProviderFailed when it cannot say."""
+    """Return what access each allowed tool gives, according to the provider. Raises ProviderFailed if its hook fails."""
     if info.opens is None:
         return tuple(Opened(entry=entry, access=Access.UNKNOWN) for entry in request.allowed_tools)
     try:
-        said = tuple(info.opens(request))
+        opened = tuple(info.opens(request))
     except GatewayError:
         raise
     except Exception as error:
-        raise ProviderFailed(f"{info.name} could not say what allowedTools opens: {error}") from error
-    named = {one.entry for one in said if isinstance(one, Opened)}
+        raise ProviderFailed(
+            f"the plugin of {info.name} failed to determine the access that allowedTools gives: {error}"
+        ) from error
+    named = {item.entry for item in opened if isinstance(item, Opened)}
     left_out = [entry for entry in request.allowed_tools if entry not in named]
-    return (*said, *(Opened(entry=entry, access=Access.UNKNOWN) for entry in left_out))
+    return (*opened, *(Opened(entry=entry, access=Access.UNKNOWN) for entry in left_out))
 
 
 def _private_places(
     settings: Settings, providers: Mapping[str, ProviderInfo], own: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Where this gateway and the programs of all its providers keep what is nobody else's business."""
+    """Return the paths where this gateway and the programs of all its providers keep private files."""
     found = {str(settings.home), str(settings.config_file)}
     for name, info in providers.items():
         environ = {**own, **settings.provider(name).env}
-        for one in (info, *info.variants.values()):
-            found.update(filter(None, (_resolved(place, environ) for place in one.private_places)))
+        for variant in (info, *info.variants.values()):
+            found.update(filter(None, (_resolved(place, environ) for place in variant.private_places)))
     return tuple(sorted(found))
 
 
 def _resolved(place: str, environ: Mapping[str, str]) -> str | None:
-    """A place with its variable and `~` filled in; None: its variable is not set, or it is no absolute path."""
+    """Return a path with its variable and `~` expanded; None: the variable is not set, or the path is not absolute."""
     if place.startswith("$"):
         name, _, rest = place[1:].partition("/")
         value = environ.get(name)

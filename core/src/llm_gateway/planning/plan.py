@@ -1,4 +1,4 @@
-"""Step 4: an accepted request becomes a plan: the invocation, its program and the run's environment."""
+"""Step 4: turn an accepted request into a plan: the invocation, its program and the run's environment."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """An accepted request with all that its run needs; environment values live here and nowhere else."""
+    """An accepted request with all that its run needs. Only a plan holds the values of environment variables."""
 
     accepted: Accepted
     invocation: Invocation
     program: Program
     environment: Mapping[str, str]
-    first: str  #: what argv[0] is at execution: an absolute path, as far as one was found
+    first: str  #: argv[0] at execution: an absolute path, if one was found
 
 
 class Planner:
-    """Builds plans and run specs. Given the providers' hooks, the settings and the gateway's environment."""
+    """Builds plans and run specs from the providers' hooks, the settings and the gateway's environment."""
 
     def __init__(self, host: PluginHost, settings: Settings, environ: Mapping[str, str]) -> None:
         self._host = host
@@ -48,14 +48,17 @@ class Planner:
         return invocation.require_program(whole, variant, override, self._environ)
 
     def environment_of(self, info: ProviderInfo, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
-        """The whole environment of a run of this provider, with what its invocation adds."""
+        """Return the whole environment of a run of this provider.
+
+        :param added: the variables that the invocation adds.
+        """
         own, depth = self._settings.provider(info.name), self._settings.depth + 1
         return invocation.run_environment(
             self._environ, allowed=info.env, passed=own.env_pass, fixed=own.env, added=added, depth=depth
         )
 
     async def plan(self, info: ProviderInfo, accepted: Accepted, program: Program) -> Plan:
-        """Build the invocation and the environment of a run. Gives the same plan for the same accepted request."""
+        """Build the invocation and the environment of a run. The same accepted request results in the same plan."""
         built = self._host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
         invocation.check_invocation(built)
         own = self.environment_of(info, built.env)
@@ -65,7 +68,7 @@ class Planner:
         return Plan(accepted=accepted, invocation=built, program=program, environment=environment, first=first)
 
     def run_spec(self, job: Job, plan: Plan) -> RunSpec:
-        """What the engine is asked to carry out."""
+        """Return the specification of a run for the engine."""
         built, request = plan.invocation, plan.accepted.request
         info = self._host.providers[request.provider].of(request.variant)
         settings = self._settings
@@ -90,15 +93,15 @@ class Planner:
 def _on_this_machine(
     built: Invocation, info: ProviderInfo, program: Program, environment: Mapping[str, str]
 ) -> tuple[Mapping[str, str], str]:
-    """The environment in which the program finds what is installed beside it, and argv[0]. Blocking: a few stat calls."""
+    """Return an environment in which the program finds the programs beside it, and argv[0]. Blocking: a few stat calls."""
     complete = invocation.environment_for(program, environment)
     named = _argv(built, info, program)[0]
-    return complete, find_executable(named, complete) or named  # the engine refuses what is no absolute path
+    return complete, find_executable(named, complete) or named  # the engine refuses a relative path
 
 
 def _argv(built: Invocation, info: ProviderInfo, program: Program) -> list[str]:
-    """The argv with the program's path in the place of its name."""
+    """Return the argv with the program's path instead of its name."""
     argv = list(built.argv)
-    if info.executable in argv:  # behind a wrapper (a container, a sandbox) the program's name is not the first element
+    if info.executable in argv:  # with a wrapper (a container, a sandbox) the program's name is not the first element
         argv[argv.index(info.executable)] = program.path
     return argv

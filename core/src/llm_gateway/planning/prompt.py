@@ -1,4 +1,4 @@
-"""Step 1: prompt or promptParts become one text with a stable prefix. Pure."""
+"""Step 1: turn prompt or promptParts into one text with a stable prefix. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from llm_gateway.errors import InputTooLarge, InvalidRequest
 from llm_gateway.model.request import Prompt
 
-#: The programs that read a prompt from stdin accept as much.
+#: The programs accept this much on stdin.
 MAX_PROMPT_BYTES = 10_000_000
 
 _PREFIX_PARTS = ("system", "tools", "context")
@@ -20,8 +20,8 @@ def join_prompt(
 ) -> Prompt:
     """Make the prompt of a run.
 
-    Parts are joined in one order (system, tools, context, task), empty ones left out, one blank line between; all but the
-    task are the stable prefix. Raises InvalidRequest (both, neither, blank, NUL bytes) or InputTooLarge.
+    Parts are joined in the order system, tools, context, task, with one blank line between them; empty parts are left out. All but
+    the task are the stable prefix. Raises InvalidRequest (both, neither, blank, NUL bytes) or InputTooLarge.
     """
     if prompt is not None and parts is not None:
         raise InvalidRequest("provide exactly one of prompt or promptParts")
@@ -43,7 +43,7 @@ def join_prompt(
 
 def _checked(text: str) -> str:
     if not text.strip():
-        raise InvalidRequest("the prompt is blank", recovery="Say in words what the agent should do.")
+        raise InvalidRequest("the prompt is blank", recovery="Describe what the agent should do.")
     if "\0" in text:
         raise InvalidRequest("the prompt contains a NUL byte", recovery="Remove it: it cannot be passed on.")
     if len(text) > MAX_PROMPT_BYTES or len(text.encode()) > MAX_PROMPT_BYTES:

@@ -1,4 +1,4 @@
-"""Planning a job once more, in another process or long after it was accepted."""
+"""Plan an accepted job again: in another process, or when it leaves the queue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Replanner:
-    """Plans jobs that were accepted and that nobody has started."""
+    """Plans jobs that were accepted and not started."""
 
     def __init__(self, host: PluginHost, store: Store, planner: Planner, judge: PolicyJudge) -> None:
         self._host = host
@@ -30,17 +30,17 @@ class Replanner:
     async def plan(self, job: Job, accepted: Accepted, *, judged_elsewhere: bool) -> Plan:
         """Plan a job.
 
-        :param judged_elsewhere: another gateway accepted it, so the policies of this one are asked.
+        :param judged_elsewhere: another gateway accepted the job, so the policies of this one judge it again.
 
-        Raises ApprovalDenied, ApprovalNeeded, NotInstalled, and Interrupted where this gateway's environment lacks something.
+        Raises ApprovalDenied, ApprovalNeeded, NotInstalled, and Interrupted if this gateway's environment lacks a variable.
         """
-        whole, resume = self._host.providers[job.provider], accepted.resume
+        provider, resume = self._host.providers[job.provider], accepted.resume
         session = await self._store.get_session(job.session_id) if job.session_id else None
         if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
-            # An earlier turn of it ended meanwhile.
+            # An earlier turn of this conversation ended meanwhile.
             resume = self._host.resume_session(job.provider, accepted.request, session)
         variant = accepted.request.variant
-        info, program = await to_thread.run_sync(self._planner.require_program, whole, variant)
+        info, program = await to_thread.run_sync(self._planner.require_program, provider, variant)
         if judged_elsewhere:
             await self._judge.judge_again(info, job, accepted, self._planner.environment_of(info))
         plan = await self._planner.plan(info, replace(accepted, resume=resume), program)

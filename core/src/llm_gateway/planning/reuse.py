@@ -1,6 +1,6 @@
-"""Step 5: the dedup key, by which a request is known again. Pure.
+"""Step 5: the dedup key, which is equal for equal requests. Pure.
 
-It holds what the request itself says. What the run finds on the disk is looked at in `surroundings.py`.
+It covers the request itself. `surroundings.py` covers the files that the run finds on the disk.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def dedup_key(
     session: Session | None,
     environment: Mapping[str, str],
 ) -> str:
-    """A SHA-256 over everything in a request that could change the answer. No value can be read from it.
+    """Return a SHA-256 over everything in a request that could change the answer. No value can be read from it.
 
-    A native id that was chosen for a fresh conversation is left out: it differs each time and changes nothing.
+    A native id that was chosen for a fresh conversation is left out: it differs each time and has no effect on the answer.
 
     :param program: identity of the executable.
     :param session: the conversation to continue; None for a fresh one.
@@ -35,8 +35,8 @@ def dedup_key(
     request = accepted.request
     chosen = accepted.resume.native_id if accepted.resume.fresh else None
 
-    def known(words: str) -> str:
-        return words.replace(chosen, "<new>") if chosen else words
+    def without_id(text: str) -> str:
+        return text.replace(chosen, "<new>") if chosen else text
 
     def digest(data: bytes) -> str:
         return hashlib.sha256(data.replace(chosen.encode(), b"<new>") if chosen else data).hexdigest()
@@ -45,18 +45,18 @@ def dedup_key(
         request.provider,
         request.principal,
         program,
-        [known(element) for element in invocation.argv],
+        [without_id(element) for element in invocation.argv],
         digest(invocation.stdin or b""),
         hashlib.sha256(request.prompt.text.encode("utf-8", "surrogatepass")).hexdigest(),
         request.working_dir,
         list(request.add_dirs),
         sorted((name, digest(content)) for name, content in invocation.files.items()),
-        [known(path) for path in invocation.artifacts],
+        [without_id(path) for path in invocation.artifacts],
         request.model,
         accepted.posture.value,
         [session.id, session.turns] if session else None,
         [asdict(server) for server in sorted(request.mcp_servers, key=lambda server: server.name)],
-        sorted((name, known(value)) for name, value in environment.items()),
+        sorted((name, without_id(value)) for name, value in environment.items()),
         request.output_schema,
         [request.timeout_s, request.idle_timeout_s],
     ]

@@ -1,4 +1,4 @@
-"""Which MCP servers a run is given. Pure but for looking whether a command exists."""
+"""Choose the MCP servers of a run. Pure, except for the check whether a command exists."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def choose_servers(
     held: bool,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[tuple[McpServer, ...], Mapping[str, Any]]:
-    """The servers to give, and the answer's `mcpServers` object.
+    """Return the servers for the run, and the answer's `mcpServers` object.
 
-    An unavailable default is left out with a note, an unavailable server that the caller named raises UnknownMcpServer. This
-    gateway itself is never a default: a run that may call it again must have been given it by name.
+    An unavailable default is left out and noted. An unavailable server that the caller named raises UnknownMcpServer. This gateway
+    itself is never a default: a run may call it again only if the caller named it.
 
-    :param named: what the caller asked for; None: the default.
-    :param environ: the gateway's, whose PATH says where commands are.
-    :param held: whether the provider can be given MCP servers at all; if not, they are only noted (`trackingOnly`).
+    :param named: the servers that the caller named; None: the default.
+    :param environ: the gateway's environment. Commands are searched on its PATH.
+    :param held: whether the provider supports MCP servers; if not, they are only noted (`trackingOnly`).
     """
-    spared = [name for name in default if not _is_gateway(registry.get(name))]
-    wanted = list(dict.fromkeys(named if named is not None else spared))
+    others = [name for name in default if not _is_gateway(registry.get(name))]
+    wanted = list(dict.fromkeys(named if named is not None else others))
     known = {name: server for name in wanted if (server := registry.get(name)) and _available(server, environ)}
     missing = [name for name in wanted if name not in known]
     if named is not None and missing:

@@ -1,4 +1,4 @@
-"""Step 2: which conversation this request belongs to, and what it says again on resume."""
+"""Step 2: choose the conversation of a request, and the parameters that it repeats on resume."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from llm_gateway.model.session import Session
 from llm_gateway.model.store import Store
 
 LOCAL = "local"  #: the principal of the user of this machine
-#: Lists that a later turn repeats when it names none.
+#: Lists that a later turn repeats if it names none.
 _REPEATED = ("add_dirs", "allowed_tools", "disallowed_tools")
 
 
-#: How many conversations are looked at for one that is kept under the name of a link.
+#: How many conversations are searched for one that is stored under a symbolic link.
 _LOOKED_AT = 200
 
 
 async def choose_session(store: Store, info: ProviderInfo, asked: SubmitRequest, now: datetime) -> tuple[Session, bool]:
-    """Find the conversation to continue, or make a new one; False: it is new, and not stored yet.
+    """Find the conversation to continue (True), or make a new one that is not stored yet (False).
 
-    Raises InvalidRequest for arguments that exclude each other or an id of the wrong form, SessionNotFound for an id that is
-    nobody's or somebody else's: the two are not told apart.
+    Raises InvalidRequest for arguments that exclude each other or an id of the wrong form, SessionNotFound for an unknown id and,
+    with the same message, for another caller's id.
     """
     request, native, found = asked.request, None, None
     if sum((asked.session_id is not None, asked.resume_latest, asked.create_new)) > 1:
         raise InvalidRequest("sessionId, resumeLatest and createNewSession exclude each other")
     if "sessionId" not in info.supports:
         if asked.session_id or asked.resume_latest:
-            raise InvalidRequest(f"{info.name} cannot continue a conversation: it keeps none")
+            raise InvalidRequest(f"{info.name} cannot continue a conversation: it does not keep conversations")
     elif asked.session_id is not None and asked.session_id.startswith("gw-"):
         found = await store.get_session(SessionId(asked.session_id))
         if found is None or found.principal != request.principal or found.provider != info.name:
@@ -49,7 +49,7 @@ async def choose_session(store: Store, info: ProviderInfo, asked: SubmitRequest,
         if not re.fullmatch(info.native_id_pattern, asked.session_id):
             raise InvalidRequest(
                 f"sessionId is neither a gw-… id nor a session id of {info.name}",
-                recovery="Pass the sessionId or gatewaySessionId of an earlier answer, as it was.",
+                recovery="Pass the sessionId or gatewaySessionId of an earlier answer without changes.",
             )
         native = NativeSessionId(asked.session_id)
         found = await store.find_session(info.name, native, request.principal)
@@ -74,9 +74,9 @@ async def choose_session(store: Store, info: ProviderInfo, asked: SubmitRequest,
 
 
 async def _check_nobodys(store: Store, info: ProviderInfo, asked: SubmitRequest, native: NativeSessionId) -> None:
-    """Raise SessionNotFound for a CLI's conversation that is another principal's, or that the store does not know.
+    """Raise SessionNotFound for a CLI's conversation that belongs to another principal, or that the store does not know.
 
-    The user of this machine may take up a conversation that was begun without the gateway; nobody else may.
+    Only the user of this machine may continue a conversation that was begun without the gateway.
     """
     stranger = asked.remote or asked.request.principal != LOCAL
     if stranger or await store.find_session(info.name, native, None) is not None:
@@ -84,9 +84,9 @@ async def _check_nobodys(store: Store, info: ProviderInfo, asked: SubmitRequest,
 
 
 def continue_request(asked: SubmitRequest, session: Session, info: ProviderInfo) -> tuple[Request, Posture | None]:
-    """Fill what the caller left out from the conversation's first turn, so that a resume says it again byte for byte.
+    """Fill in the parameters that the caller left out from the conversation's first turn, byte for byte.
 
-    With the request comes the first turn's posture, for a turn that names none.
+    Returns the request, and the first turn's posture for a turn that names none.
     """
     said = session.settings
     repeated: dict[str, Any] = {name: getattr(asked.request, name) or tuple(said.get(name, ())) for name in _REPEATED}
@@ -102,14 +102,14 @@ def continue_request(asked: SubmitRequest, session: Session, info: ProviderInfo)
 
 
 def _repeatable(info: ProviderInfo, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The first turn's own parameters, but for those that spell a posture: each turn's is decided anew."""
+    """Return the first turn's provider parameters without those that set a posture: each turn's posture is decided again."""
     options: Mapping[str, Any] = said.get("options", {})
     spelled = [name for name in options if info.posture_of(info.options_model.model_validate({name: options[name]}))]
     return {name: value for name, value in options.items() if name not in spelled}
 
 
 def remember(session: Session, request: Request, posture: Posture, options_given: Mapping[str, Any]) -> Session | None:
-    """A session with what its later turns must say again: one that is new, or was made before its first turn; else None."""
+    """Return the session with the parameters that later turns repeat, for its first turn; None for a later turn."""
     if session.settings:
         return None
     said: dict[str, Any] = {"posture": posture.value}
@@ -121,7 +121,7 @@ def remember(session: Session, request: Request, posture: Posture, options_given
 
 
 async def _active(store: Store, info: ProviderInfo, asked: SubmitRequest) -> Session | None:
-    """The active session of this directory."""
+    """Return the active session of this directory."""
     for place in _spellings(asked):
         if found := await store.active_session(info.name, place, asked.request.principal):
             return found
@@ -129,17 +129,17 @@ async def _active(store: Store, info: ProviderInfo, asked: SubmitRequest) -> Ses
 
 
 def _spellings(asked: SubmitRequest) -> list[str]:
-    """The names under which this directory's conversations may be kept: today's, and that of older homes."""
+    """Return the paths under which this directory's conversations may be stored: resolved, and unresolved in older homes."""
     return [place for place in dict.fromkeys((asked.request.working_dir, asked.dir_spelled)) if place]
 
 
 async def _latest(store: Store, info: ProviderInfo, asked: SubmitRequest) -> Session:
-    """The newest conversation of this directory that can be continued: begun, or being begun just now."""
+    """Return the newest conversation of this directory that can be continued: it has a native id or an unfinished job."""
     request = asked.request
     found: list[Session] = []
     for place in _spellings(asked):
         found += await store.list_sessions(principal=request.principal, provider=info.name, working_dir=place, limit=50)
-    if len(found) < 50:  # homes from before links were resolved have some under a link's name
+    if len(found) < 50:  # homes from before links were resolved may have some under a link
         recent = await store.list_sessions(principal=request.principal, provider=info.name, limit=_LOOKED_AT)
         known = {session.id for session in found}
         others = [session for session in recent if session.id not in known]

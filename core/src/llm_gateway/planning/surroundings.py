@@ -1,6 +1,6 @@
-"""What a run finds on the disk, as one digest: a finished answer is reused only where it is still as that run left it.
+"""A digest of the files that a run finds on the disk. A finished answer is reused only if they are unchanged since its run.
 
-Looking has a budget, and nobody waits longer: a file system that does not answer holds a thread, never a request.
+Computing it has a time budget, and no request waits longer: a file system that does not answer blocks a thread, never a request.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("llm_gateway.surroundings")
 T = TypeVar("T")
 
-#: How many looks may hang at once before nobody looks any more.
+#: If this many threads hang, no more work is started.
 _MOST_HANGING = 16
-#: What a look may take beyond its budget: it notices between two files that its time is up.
+#: Seconds that computing may take beyond its budget: the budget is checked between two files.
 _GRACE_S = 0.05
 #: Paths that mean the run itself, such as /dev/stdin.
 _OWN = ("/dev/", "/proc/")
@@ -44,9 +44,9 @@ _MOST_CHARS = 4096
 
 
 class BoundedThreads:
-    """Does blocking work in threads that are given up when their time is over. One per gateway.
+    """Does blocking work in threads and stops waiting for them when their time is over. One per gateway.
 
-    A thread that hangs in the kernel cannot be ended. It is a daemon, so that it holds up no exit, and there are only so many.
+    A thread that hangs in a system call cannot be ended. It is a daemon thread, so the process can exit, and their number is limited.
     """
 
     def __init__(self) -> None:
@@ -54,11 +54,11 @@ class BoundedThreads:
         self._hanging: dict[str, threading.Thread] = {}
 
     def within(self, name: str, seconds: float, work: Callable[[], T]) -> T | None:
-        """The result of the work; None when it fails, takes longer, or when earlier work of this name hangs still. Blocking."""
+        """Return the result of the work; None if it fails or takes longer, or if earlier work of this name still hangs. Blocking."""
         return self.begin(name, seconds, work)()
 
     def begin(self, name: str, seconds: float, work: Callable[[], T]) -> Callable[[], T | None]:
-        """As `within`, but what waits for the result is called later; the time counts from now."""
+        """Like `within`, but return a function that waits for the result. The time counts from now."""
         until = time.monotonic() + seconds
         with self._lock:
             self._hanging = {name: thread for name, thread in self._hanging.items() if thread.is_alive()}
@@ -69,8 +69,8 @@ class BoundedThreads:
         def do() -> None:
             try:
                 results.put(work())
-            except Exception as error:  # a plugin's; a state that is not known is not reused
-                log.warning("%s could not be looked at: %s", name, error)
+            except Exception as error:  # a plugin may raise anything; with an unknown state nothing is reused
+                log.warning("the state of %s could not be read: %s", name, error)
                 results.put(None)
 
         thread = threading.Thread(target=do, name=f"llm-gateway-look {name}", daemon=True)
@@ -95,7 +95,7 @@ def _unknown() -> None:
 
 
 class Surroundings:
-    """Looks at what runs find on the disk and what they leave there."""
+    """Computes the state of the files before and after a run."""
 
     def __init__(
         self, host: PluginHost, settings: Settings, environ: Mapping[str, str], threads: BoundedThreads
@@ -106,12 +106,12 @@ class Surroundings:
         self._threads = threads
 
     async def look(self, accepted: Accepted) -> str | None:
-        """The state of all that a run of this request finds; None: unknown, then no finished answer may be reused."""
+        """Return the state of all files that a run of this request finds; None: unknown, so no finished answer may be reused."""
         wait = self._begin(accepted)
         return await to_thread.run_sync(wait)
 
     def begin_final_look(self, job: Job, end: RunEnd, accepted: Accepted) -> Callable[[Job], Job]:
-        """Begin to look at what a run left; gives what adds it to the job once that is concluded. Blocking, within the budget."""
+        """Begin to compute the state after a run. Returns a function that adds it to the concluded job and blocks within the budget."""
         if not job.dedup_key or end.exit_code != 0:
             return lambda concluded: concluded
         wait = self._begin(accepted)
@@ -125,7 +125,7 @@ class Surroundings:
         return self._threads.begin(accepted.request.working_dir, seconds + _GRACE_S, look)
 
     def _state(self, accepted: Accepted) -> str | None:
-        """One look. Blocking."""
+        """Compute the state. Blocking."""
         request = accepted.request
         directories = (request.working_dir, *request.add_dirs)
         budget = Budget(
@@ -154,15 +154,15 @@ class Surroundings:
 
 
 def could_write(posture: Posture) -> bool:
-    """Whether a run with this posture may change the files that it is about."""
+    """Return whether a run with this posture may change files."""
     return posture > Posture.PLAN
 
 
 def left_state(posture: Posture, before: str | None, after: str | None) -> str | None:
-    """The state in which an answer may be given again; None: never.
+    """Return the state in which an answer may be reused; None: never.
 
-    A run that could write left what is there after it. One that could not must have found what it left: if the files changed
-    meanwhile, somebody else changed them, and nobody knows which of the two it saw.
+    For a run that could write, it is the state after the run. For a run that could not, the states before and after must be equal:
+    if they differ, another process changed the files, and it is unknown which state the run saw.
     """
     if could_write(posture) or before == after:
         return after
@@ -170,7 +170,7 @@ def left_state(posture: Posture, before: str | None, after: str | None) -> str |
 
 
 def watched_paths(request: Request, invocation: Invocation) -> tuple[str, ...]:
-    """The files and directories that parameters name, beside the request's own. Absolute paths; they need not exist."""
+    """Return the paths that parameters name, without the request's directories. Absolute paths; they need not exist."""
     servers = [word for server in request.mcp_servers for word in (server.command, *server.args)]
     named = [*invocation.argv[1:], *_strings(request.options), *servers]
     directories = {request.working_dir, *request.add_dirs}
@@ -179,7 +179,7 @@ def watched_paths(request: Request, invocation: Invocation) -> tuple[str, ...]:
 
 
 def _paths_in(word: str, directory: str) -> Iterator[str]:
-    """The paths outside of a directory that a parameter names: `/x/y`, `~/x`, `../x`, also behind `--flag=` or `key=`."""
+    """Yield the paths outside of a directory that a parameter names: `/x/y`, `~/x`, `../x`, also after `--flag=` or `key=`."""
     if len(word) > _MOST_CHARS or "\0" in word or "\n" in word or not _is_a_name(word):
         return
     for value in (word, word.partition("=")[2].strip("\"'")):
@@ -198,7 +198,7 @@ def _is_a_name(word: str) -> bool:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every string in parameters, however deep."""
+    """Yield every string in parameters, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, BaseModel):

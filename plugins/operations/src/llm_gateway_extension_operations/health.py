@@ -16,7 +16,7 @@ _INSPECT_S = 0.1
 
 
 class HealthParams(Wire):
-    """Nothing to say."""
+    """No parameters."""
 
 
 class Health(Wire):
@@ -69,7 +69,7 @@ def _installed(gateway: Gateway) -> dict[str, bool]:
 
 
 def _with_processes(gateway: Gateway, jobs: list[Job]) -> list[dict[str, Any]]:
-    """Return jobs with the resources of their processes; jobs that are not reached within `_INSPECT_S` come without them."""
+    """Return jobs with the resources of their processes. After `_INSPECT_S`, the remaining jobs have no resources."""
     deadline, views = time.monotonic() + _INSPECT_S, []
     for job in jobs:
         facts = _processes(gateway, job) if time.monotonic() < deadline else {}

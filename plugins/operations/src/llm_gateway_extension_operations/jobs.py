@@ -63,7 +63,7 @@ class ResultParams(Wire):
 
 
 class WaitParams(Wire):
-    """Several jobs, one bounded wait."""
+    """Several jobs, and how long to wait for them."""
 
     job_ids: Annotated[list[JobIdText], Field(min_length=1, max_length=100, description="Ids of the jobs to wait for.")]
     until: Literal["any", "all"] = Field("all", description="Return when one job has ended, or when all have.")
@@ -81,7 +81,7 @@ class ListParams(Wire):
 
 
 class JobStatus(Wire):
-    """How a job stands."""
+    """The state of a job."""
 
     job: dict[str, Any]
     age_ms: int
@@ -99,7 +99,7 @@ class JobStatus(Wire):
 
 
 class RawPage(Wire):
-    """A page of raw output. Text when the bytes are UTF-8 (cut at a character's end), else base64."""
+    """A page of raw output: text if the bytes are UTF-8 (cut at a character's end), else base64."""
 
     job_id: str
     stream: str
@@ -125,7 +125,7 @@ class JobList(Wire):
 
 
 class WaitResult(Wire):
-    """How the jobs stand after the wait."""
+    """The states of the jobs after the wait."""
 
     jobs: list[dict[str, Any]]
     pending: list[str]
@@ -141,9 +141,9 @@ async def own_job(gateway: Gateway, job_id: str, context: CallContext) -> Job:
 
 
 async def _current_state(gateway: Gateway, job_id: str, context: CallContext) -> tuple[Job, RunView | None]:
-    """Return a job, and the view of its run while it runs. If its gateway is gone, the job is taken over.
+    """Return a job, and the view of its run while it runs. If its gateway is dead, the job is taken over.
 
-    An ended run is concluded soon after. If it has little output, wait for that.
+    An ended run is concluded soon after its end. If it has little output, wait until it is concluded.
     """
     job = await own_job(gateway, job_id, context)
     if job.state.ended:

@@ -28,13 +28,13 @@ _TIMEOUT_S = 20.0
 
 
 class ModelParams(Wire):
-    """Whose models to list."""
+    """The provider whose models to list."""
 
     provider: OneProvider = None
 
 
 class ModelList(Wire):
-    """Models by provider, each name with its source; `problem` where they could not be listed."""
+    """Models by provider, each name with its source; `problem` if they could not be listed."""
 
     providers: list[dict[str, Any]]
 

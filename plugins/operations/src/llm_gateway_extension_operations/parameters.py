@@ -1,4 +1,4 @@
-"""Parameters that several operations take, with their descriptions: each is written once."""
+"""Parameters with descriptions that several operations share."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _PAGE = 200
 
 
 class CreateParams(Wire):
-    """A conversation to be begun by a later request."""
+    """A conversation that a later request will begin."""
 
     provider: ProviderName
     description: Annotated[str, Field(max_length=1000, description="Note for yourself, shown in lists.")] = ""
@@ -73,7 +73,7 @@ class ActiveParams(Wire):
 
 
 class ClearParams(Wire):
-    """Whose conversations to forget."""
+    """The provider whose conversations to delete."""
 
     provider: OneProvider = None
 
@@ -98,7 +98,7 @@ class SessionList(Wire):
 
 
 class ActiveResult(Wire):
-    """Which conversation is active in a directory; none: requests begin their own."""
+    """The active conversation of a directory. Without one, requests begin new conversations."""
 
     provider: str
     working_dir: str
@@ -106,7 +106,7 @@ class ActiveResult(Wire):
 
 
 class Forgotten(Wire):
-    """What was forgotten, and what was not because a turn of it runs."""
+    """The ids of deleted sessions, and of those that were kept because a turn of them runs."""
 
     deleted: list[str]
     busy: list[str]

@@ -37,7 +37,7 @@ _INSTALLERS = ("npm_config_*", "NPM_CONFIG_*", "NVM_*", "UV_*", "PIP_*", "PIPX_*
 
 
 class UpgradeParams(Wire):
-    """Which CLI to bring to which version."""
+    """The CLI and its new version."""
 
     provider: ProviderName
     target: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$")] | None = Field(
@@ -47,7 +47,7 @@ class UpgradeParams(Wire):
 
 
 class UpgradeResult(Wire):
-    """The command, and what became of it."""
+    """The command, and its outcome."""
 
     provider: str
     status: str  #: planned, running, completed, failed
@@ -111,7 +111,7 @@ async def _plan(gateway: Gateway, info: ProviderInfo, target: str | None) -> Upg
 
 
 async def _run(gateway: Gateway, info: ProviderInfo, current: _Upgrade) -> None:
-    """Run the planned command to its end. Of the caller's input, it contains only the version that the plugin accepted."""
+    """Run the planned command to its end. The only caller input in it is the version that the plugin accepted."""
     env = run_environment(
         gateway.environ, allowed=_INSTALLERS, passed=(), fixed={}, added={}, depth=gateway.settings.depth + 1
     )

@@ -15,13 +15,13 @@ _LOCAL = ("path", "problem", "recovery")
 
 
 class VersionParams(Wire):
-    """Whose program to look at."""
+    """The provider whose program to inspect."""
 
     provider: OneProvider = None
 
 
 class VersionList(Wire):
-    """What is known of each provider's program."""
+    """The facts about each provider's program."""
 
     providers: list[dict[str, Any]]
 

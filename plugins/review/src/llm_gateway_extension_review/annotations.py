@@ -42,7 +42,7 @@ def github(result: Result) -> str:
 
 
 def sarif(result: Result) -> str:
-    """Return a SARIF document with finding run and a rule for each cause."""
+    """Return a SARIF document with one run and a rule for each cause."""
     findings = result.get("findings", [])
     rules = {_rule(finding): finding for finding in reversed(findings)}
     run: dict[str, Any] = {

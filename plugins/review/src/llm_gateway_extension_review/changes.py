@@ -23,7 +23,7 @@ _MOST_NEW_FILES = 500
 _MOST_NEW_BYTES, _ENOUGH = 16 << 20, 8 << 10  #: bytes of all new files; bytes of each further file after that
 _MOST_DEPTH = 5  #: levels of nested submodules
 _NAMED = 5
-#: The pointer that Git LFS commits in place of a large file.
+#: The pointer that Git LFS commits instead of a large file.
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n")
 AS_STAGED = "as staged"
 
@@ -114,10 +114,10 @@ class _Comparison:
 
     def made(self) -> Changes:
         with self._files:
-            versions = list(self._versions())
-            contents = _Contents(self._history, [entry for one in versions for entry in (one.old, one.staged)])
-            for one in versions:
-                self._add(contents, one)
+            differing = list(self._versions())
+            contents = _Contents(self._history, [entry for file in differing for entry in (file.old, file.staged)])
+            for file in differing:
+                self._add(contents, file)
             paths = [path for entries in (self._tree, self._index) for path in entries if self._is_submodule(path)]
             for path in sorted(set(paths)):
                 self._submodule(path)
@@ -141,30 +141,30 @@ class _Comparison:
             if now.kind == "absent" and staged and staged.sparse:
                 sparse += 1
                 continue
-            one = _Versions(path=path, old=old, staged=staged, now=now)
-            if one.changed or one.staged_apart:
-                yield one
+            file = _Versions(path=path, old=old, staged=staged, now=now)
+            if file.changed or file.staged_apart:
+                yield file
         if sparse:
             self._found.aside.append(f"{sparse} files that are not checked out (sparse checkout)")
 
-    def _add(self, contents: _Contents, one: _Versions) -> None:
+    def _add(self, contents: _Contents, file: _Versions) -> None:
         """Add one file as it is now, and also its staged version if that differs from both others."""
-        before, after = contents.side(one.old), _side_of(one.now)
+        before, after = contents.side(file.old), _side_of(file.now)
         exists = before is not None or after is not None
-        if one.changed and exists and not self._stands_for(before, one):
-            self._found.changed.append(Change(name=one.path, old=before, new=after))
-        if one.staged_apart:
-            staged = contents.side(one.staged)
-            self._found.changed.append(Change(name=one.path, old=after, new=staged, label=AS_STAGED))
+        if file.changed and exists and not self._is_pointer_to(before, file):
+            self._found.changed.append(Change(name=file.path, old=before, new=after))
+        if file.staged_apart:
+            staged = contents.side(file.staged)
+            self._found.changed.append(Change(name=file.path, old=after, new=staged, label=AS_STAGED))
 
-    def _stands_for(self, before: Side | None, one: _Versions) -> bool:
+    def _is_pointer_to(self, before: Side | None, file: _Versions) -> bool:
         """Return whether the commit contains a Git LFS pointer to exactly this file."""
-        if before is None or before.data is None or one.now.kind != "file" or before.mode != one.now.mode:
+        if before is None or before.data is None or file.now.kind != "file" or before.mode != file.now.mode:
             return False
         pointer = _POINTER.fullmatch(before.data)
-        if pointer is None or int(pointer[2]) != one.now.size:
+        if pointer is None or int(pointer[2]) != file.now.size:
             return False
-        return self._files.sha256(one.path) == pointer[1].decode()
+        return self._files.sha256(file.path) == pointer[1].decode()
 
     def _submodule(self, path: bytes) -> None:
         """Add the changes inside of a submodule since the commit that the outer repository names."""
@@ -206,7 +206,7 @@ class _Comparison:
         listed, read = sorted(self._history.new_files()), 0
         for number, name in enumerate(listed):
             if name.endswith(b"/"):
-                inside = [one for one in self._files.names_in(name[:-1], _NAMED + 1) if one != b".git"]
+                inside = [entry for entry in self._files.names_in(name[:-1], _NAMED + 1) if entry != b".git"]
                 why = f"a repository of its own; its files are not shown ({_some(inside)})"
                 self._found.unseen.append((name, why))
             elif number >= _MOST_NEW_FILES:
@@ -228,7 +228,7 @@ class _Comparison:
 
 
 def beginning_of(now: Found) -> Side:
-    """Return a new file, or as much of it as was read."""
+    """Return a new file, or the part of it that was read."""
     if not now.readable:
         return Side(mode=FILE, why=now.kind)
     why = "" if now.whole else f"only the first {len(now.data):,} of {now.size:,} bytes are shown"

@@ -40,8 +40,8 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="RANGE",
         help="what git diff takes, such as main...HEAD (default: --uncommitted); or the word list: show your reviews",
     )
-    add("--with", dest="reviewers", metavar="A,B", help="who reviews: providers, or provider:model")
-    add("--fix-with", metavar="PROVIDER", help="let this one mend what is found, until the others approve")
+    add("--with", dest="reviewers", metavar="A,B", help="the reviewers: providers, or provider:model")
+    add("--fix-with", metavar="PROVIDER", help="let this provider fix the findings, until the reviewers approve")
     add("--uncommitted", action="store_true", help="review what is not committed, new files among it")
     add("--files", nargs="+", metavar="FILE", help="review these files as they are")
     add("--instructions", metavar="TEXT", help="what to look at")
@@ -50,7 +50,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--posture", help="with --fix-with: what it may do (default: accept_edits)")
     add("--timeout", metavar="TIME", help="of each agent's turn: 90s, 10m, 1h")
     add("--dir", metavar="PATH", help="where (default: here)")
-    add("--strict", action="store_true", help="an approval with conditions is none")
+    add("--strict", action="store_true", help="an approval with conditions counts as not approved")
     add("--format", default="text", choices=("text", "json", "markdown", "github", "sarif"))
     add("--json", action="store_const", const="json", dest="format", help="as --format json")
     add("--id", metavar="REVIEW", help="wait for this review, or show it, instead of beginning one")
@@ -113,7 +113,8 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
         run = await _watch(gateway, run)
     except anyio.get_cancelled_exc_class():
         _say(
-            f"\ndetached; its jobs go on, and a gateway of this home goes on with it: llm-gateway review --id {run.id}"
+            "\ndetached; the jobs continue, and another gateway of this home resumes the review. "
+            f"To wait for it: llm-gateway review --id {run.id}"
         )
         raise
     result = await tell(gateway, run, given.format)
@@ -207,7 +208,7 @@ def _say(words: str) -> None:
 
 COMMAND = Command(
     name="review",
-    help="Have agents review a change. 0: approved, 1: not, 3: too few have said anything that counts.",
+    help="Have agents review a change. Exit code 0: approved, 1: not approved, 3: too few valid verdicts.",
     options=options,
     work=work,
 )

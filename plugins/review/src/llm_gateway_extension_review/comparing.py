@@ -50,7 +50,7 @@ class _Pair:
     change: Change
     old: str
     new: str
-    annotate: str = ""
+    note: str = ""
 
 
 def compare(changes: Sequence[Change]) -> list[Section]:
@@ -93,7 +93,7 @@ def _pair(change: Change) -> _Pair | Section:
         ends = _line_ends(old, new)
         plain_old, plain_new = (text.replace("\r\n", "\n") if ends else text for text in (old, new))
         if plain_old != plain_new:
-            return _Pair(change=change, old=plain_old, new=plain_new, annotate=ends)
+            return _Pair(change=change, old=plain_old, new=plain_new, note=ends)
         quiet.append(ends or "the same text in other bytes: another encoding")
     if change.old.mode != change.new.mode:
         quiet.append(f"old mode {change.old.mode}, new mode {change.new.mode}")
@@ -172,6 +172,6 @@ def _section(pairs: Sequence[_Pair], text: str) -> tuple[set[int], Section]:
 
     lines = [_NUMBER.sub(name, line) if _NAMED.match(line) else line for line in head.splitlines()]
     pair = pairs[numbers[-1]]
-    annotations = [words for words in (pair.change.label, pair.annotate) if words]
-    lines[1:1] = [f"({'; '.join(annotations)})"] if annotations else []
+    notes = [text for text in (pair.change.label, pair.note) if text]
+    lines[1:1] = [f"({'; '.join(notes)})"] if notes else []
     return set(numbers), Section(name=pair.change.name, text="\n".join(lines) + "\n" + body)

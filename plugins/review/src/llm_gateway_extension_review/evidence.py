@@ -131,7 +131,7 @@ def _normal(path: bytes) -> bytes:
 
 
 def _new_section(new: tuple[bytes, Side]) -> Section:
-    """Return the section of a new file. If one of its lines looks like a heading, all of its lines are marked as content."""
+    """Return the section of a new file. If one of its lines has the form of a heading, all its lines are marked as content."""
     name, side = new
     text = None if side.data is None else shown(side.data)
     if text is None:
@@ -140,16 +140,16 @@ def _new_section(new: tuple[bytes, Side]) -> Section:
     if side.mode == LINK:
         title = f"=== {quoted(name)} (a symlink to {quoted(side.data or b'')}; it is not followed)\n"
         return Section(name=name, text=title, unseen=side.why)
-    annotations = ["executable"] if side.mode == EXECUTABLE else []
+    notes = ["executable"] if side.mode == EXECUTABLE else []
     if _FORGED.search(text):
-        annotations.append("each of its lines stands behind `| `")
+        notes.append("each of its lines stands behind `| `")
         text = "\n".join(f"| {line}" for line in text.split("\n"))
-    annotate = f" ({'; '.join(annotations)})" if annotations else ""
-    return Section(name=name, text=f"=== {quoted(name)}{annotate}\n{text}\n", unseen=side.why)
+    suffix = f" ({'; '.join(notes)})" if notes else ""
+    return Section(name=name, text=f"=== {quoted(name)}{suffix}\n{text}\n", unseen=side.why)
 
 
 def _fitted(sections: Sequence[Section], found: Changes) -> Evidence:
-    """Return as much as fits. Short sections are taken first, so that a long file does not replace them."""
+    """Return the sections that fit into `MOST_BYTES`. Short ones are taken first, so that a long file does not replace them."""
     reserve = min(20_000, MOST_BYTES // 4)
     room, kept, unseen = MOST_BYTES - reserve, dict[int, str](), [*found.unseen]
     sizes = [len(section.text.encode()) + 1 for section in sections]

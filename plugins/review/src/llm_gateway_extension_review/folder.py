@@ -60,7 +60,7 @@ class Folder:
                 break  # a run that has not changed since then did not begin since then
             run = self.load(run_id)
             if run is not None and run.principal == principal:
-                found = sorted([*found, run], key=lambda one: (one.created_at, one.id), reverse=True)[:limit]
+                found = sorted([*found, run], key=lambda item: (item.created_at, item.id), reverse=True)[:limit]
         return found
 
     def _changed(self) -> list[tuple[float, str]]:

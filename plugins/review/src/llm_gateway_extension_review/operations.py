@@ -37,7 +37,7 @@ _REVIEW_ID = "The reviewId that an earlier call returned."
 
 
 class Asking(Wire):
-    """What every run takes."""
+    """The parameters of every run."""
 
     providers: _Reviewers
     working_dir: str | None = Field(
@@ -47,7 +47,7 @@ class Asking(Wire):
 
 
 class ReviewParams(Asking):
-    """Who reviews what."""
+    """The parameters of a review."""
 
     range: Annotated[str, Field(max_length=500)] | None = Field(
         None, description="Review commits, as in git diff: main...HEAD. A single one is compared with the working tree."
@@ -64,7 +64,7 @@ class ReviewParams(Asking):
 
 
 class UntilParams(ReviewParams):
-    """And who mends it."""
+    """The parameters of a review with an implementer."""
 
     implementer: Annotated[_OneReviewer, Field(description="Who fixes the findings: provider or provider:model.")]
     posture: Literal["accept_edits", "workspace_write", "bypass"] = Field(
@@ -76,7 +76,7 @@ class UntilParams(ReviewParams):
 
 
 class ManyParams(Asking):
-    """Who is asked what."""
+    """The parameters of a question to several agents."""
 
     prompt: Annotated[str, Field(min_length=1, description="The question to each agent.")]
     posture: Literal["read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass"] = Field(
@@ -85,7 +85,7 @@ class ManyParams(Asking):
 
 
 class ConsensusParams(ManyParams):
-    """And how agreement is found."""
+    """The parameters of a question with a count of agreement."""
 
     choices: Annotated[list[str], Field(max_length=20)] | None = Field(
         None, description="The possible answers. Agents choose one, and they are counted."
@@ -99,7 +99,7 @@ class ConsensusParams(ManyParams):
 
 
 class WaitParams(Wire):
-    """One run, one bounded wait."""
+    """A run, and how long to wait for it."""
 
     review_id: str = Field(description=_REVIEW_ID)
     timeout_ms: Annotated[int, Field(ge=0, le=50_000)] = Field(
@@ -114,14 +114,14 @@ class CancelParams(Wire):
 
 
 class ResultParams(Wire):
-    """One run, in a form."""
+    """A run, and the format of its report."""
 
     review_id: str = Field(description=_REVIEW_ID)
     format: Format = Field("text", description="Form of the report. github: annotations; sarif: code scanning.")
 
 
 class ListParams(Wire):
-    """How many."""
+    """The size of a list."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = Field(20, description="Return at most this many, the newest.")
 

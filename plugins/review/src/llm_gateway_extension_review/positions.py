@@ -35,9 +35,9 @@ def read_position(text: str, mark: str, choices: Sequence[str]) -> tuple[str | N
         value = (found["value"] or "").strip(_EDGES)
         if not value and not found["rest"].strip(_EDGES + ":=–—-"):
             value = _next(lines[number + 1 :])
-        position, trouble = _settled(value, choices)
+        position, reason = _settled(value, choices)
         if not line.quoted:
-            own, problem = position, trouble
+            own, problem = position, reason
         elif own is not None and position != own:
             own, problem = None, f"a quoted line says another position: {value[:_LONGEST]}"
     return (own, None) if own is not None else (None, problem)

@@ -1,4 +1,4 @@
-"""A result for people: plain text and Markdown. Words of agents are data: they make no headings, no links and no control characters."""
+"""Format a result for people: plain text and Markdown. In texts of agents, headings, links and control characters have no effect."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 from llm_gateway import one_line, without_controls
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|!])")
-#: Begins each note on what reviewers were not shown.
+#: The beginning of each note about material that reviewers did not get.
 NOT_SHOWN = "not_shown: "
-_NAMED = 3  #: of these, beside the verdict
+_NAMED = 3  #: how many of these notes are named beside the verdict
 _OPENING = {
     "APPROVED": "Approved.",
     "APPROVED_WITH_CONDITIONS": "Approved with conditions.",
     "NOT_APPROVED": "Not approved.",
-    "NO_QUORUM": "No verdict: too few reviewers have said anything that counts.",
+    "NO_QUORUM": "No verdict: too few reviewers gave a valid verdict.",
 }
 
 Result = Mapping[str, Any]
 
 
 def text(result: Result) -> str:
-    """For a terminal, or a client that reads only text."""
+    """Return the result for a terminal, or for a client that reads only text."""
     lines = [_head(result)]
     lines += [_reviewer_line(reviewer) for reviewer in result["reviewers"]]
     lines += [
@@ -33,12 +33,13 @@ def text(result: Result) -> str:
     lines += [f"note: {note}" for note in result.get("notes", ())]
     if result.get("findings"):
         lines += ["", "Findings:"]
-    for number, one in enumerate(result.get("findings", ()), 1):
-        lines.append(
-            f"{number}. [{one['severity']}] {_place(one)}{one_line(one['title'])} ({', '.join(one['saidBy'])})"
-        )
-        lines += [f"   {one_line(one[name])}" for name in ("detail", "suggestion") if one.get(name)]
-        lines += [f"   {also['reviewer']} says: {one_line(also.get('title', ''))}" for also in one.get("alsoSaid", ())]
+    for number, finding in enumerate(result.get("findings", ()), 1):
+        reviewers = ", ".join(finding["saidBy"])
+        lines.append(f"{number}. [{finding['severity']}] {_place(finding)}{one_line(finding['title'])} ({reviewers})")
+        lines += [f"   {one_line(finding[name])}" for name in ("detail", "suggestion") if finding.get(name)]
+        lines += [
+            f"   {other['reviewer']} says: {one_line(other.get('title', ''))}" for other in finding.get("alsoSaid", ())
+        ]
     lines += _consensus(result)
     for reviewer in result["reviewers"]:
         if reviewer.get("answer"):
@@ -49,16 +50,16 @@ def text(result: Result) -> str:
 
 
 def markdown(result: Result) -> str:
-    """For a pull request's comment."""
+    """Return the result for a comment on a pull request."""
     lines = [f"### {_plain(_head(result))}", "", "| reviewer | says | what |", "|---|---|---|"]
     for reviewer in result["reviewers"]:
         said = reviewer.get("verdict") or reviewer.get("position") or reviewer["status"]
         lines.append(f"| {_name(reviewer)} | {_plain(said)} | {_plain(reviewer.get('problem', ''))} |")
     lines += ["", *(f"> {_plain(note)}" for note in result.get("notes", ()))]
-    for one in result.get("findings", ()):
-        by = ", ".join(one["saidBy"])
-        lines.append(f"- **{one['severity']}** {_plain(_place(one))}{_plain(one['title'])} _({by})_")
-        lines += [f"  {_plain(one[name])}" for name in ("detail", "suggestion") if one.get(name)]
+    for finding in result.get("findings", ()):
+        reviewers = ", ".join(finding["saidBy"])
+        lines.append(f"- **{finding['severity']}** {_plain(_place(finding))}{_plain(finding['title'])} _({reviewers})_")
+        lines += [f"  {_plain(finding[name])}" for name in ("detail", "suggestion") if finding.get(name)]
     lines += [_plain(line) for line in _consensus(result)]
     for reviewer in result["reviewers"]:
         if reviewer.get("answer"):
@@ -95,7 +96,7 @@ def _head(result: Result) -> str:
 
 
 def not_reviewed(result: Result) -> str:
-    """What of the change no reviewer was shown, in one sentence; empty: nothing, as far as is known."""
+    """Return one sentence about the parts of the change that no reviewer got; empty: none are known."""
     unseen = [one_line(note.removeprefix(NOT_SHOWN)) for note in result.get("notes", ()) if note.startswith(NOT_SHOWN)]
     if not unseen:
         return ""
@@ -122,16 +123,16 @@ def _consensus(result: Result) -> list[str]:
     agreeing = f"{len(said['agreeing'])} of {quorum['of']}, {quorum['needed']} needed"
     head = f"Consensus ({agreeing}): {one_line(said['position'])}" if said["reached"] else f"No consensus ({agreeing})."
     lines = ["", head, *(f"  agreed: {one_line(point)}" for point in said.get("agreement", ()))]
-    lines += [f"  {one['reviewer']} dissents: {one_line(one['says'])}" for one in said["dissent"]]
+    lines += [f"  {item['reviewer']} dissents: {one_line(item['says'])}" for item in said["dissent"]]
     return [*lines, f"  {one_line(said['problem'])}"] if said.get("problem") else lines
 
 
-def _place(one: Mapping[str, Any]) -> str:
-    where = ":".join(str(one[name]) for name in ("file", "line") if one.get(name))
+def _place(finding: Mapping[str, Any]) -> str:
+    where = ":".join(str(finding[name]) for name in ("file", "line") if finding.get(name))
     return f"{one_line(where)}: " if where else ""
 
 
 def _plain(words: str) -> str:
-    """Words without a meaning in Markdown; a name after @ calls nobody."""
+    """Return a text without effects in Markdown. A name after @ does not notify a user."""
     words = words.replace("@", "@\u200b")
     return _SPECIAL.sub(r"\\\1", one_line(words))

@@ -19,7 +19,7 @@ _LONGEST_ANSWER = 200_000
 
 
 class ReviewResult(Wire):
-    """How a run stands."""
+    """The state of a run."""
 
     review_id: str
     kind: str
@@ -64,14 +64,14 @@ def result_of(run: Run, answers: dict[str, str], doing: dict[str, str], form: Fo
         max_rounds=run.max_rounds if run.kind == UNTIL_APPROVED else None,
         reviewers=[_reviewer(run, turn, answers, doing) for turn in turns],
         fixes=[_view(run, turn, doing) for turn in run.turns if turn.role == FIX],
-        findings=[one.to_wire() for one in merge(turns)],
+        findings=[merged.to_wire() for merged in merge(turns)],
         consensus=dict(run.consensus) if run.consensus else None,
         problem=run.problem,
         notes=list(run.notes),
         cost_usd=sum(costs) if costs else None,
         started_at=stamp(run.created_at),
         ended_at=stamp(run.ended_at),
-        next=None if run.ended else f'It goes on. review_wait {{"reviewId": "{run.id}"}}, as often as needed.',
+        next=None if run.ended else f'It continues. review_wait {{"reviewId": "{run.id}"}}, as often as needed.',
     )
     if form == "json":
         return found
@@ -95,7 +95,7 @@ def _reviewer(run: Run, turn: Turn, answers: dict[str, str], doing: dict[str, st
 
 def _view(run: Run, turn: Turn, doing: dict[str, str]) -> dict[str, Any]:
     reviewer = next(
-        one for one in (*run.reviewers, *([run.implementer] if run.implementer else ())) if one.name == turn.reviewer
+        each for each in (*run.reviewers, *([run.implementer] if run.implementer else ())) if each.name == turn.reviewer
     )
     own = turn.role == LOOK and run.implementer is not None and run.implementer.provider == reviewer.provider
     known = {

@@ -16,7 +16,7 @@ from llm_gateway.errors import GatewayError, InvalidRequest, StoreUnavailable
 from llm_gateway_extension_review import reviewers
 from llm_gateway_extension_review.folder import Folder
 from llm_gateway_extension_review.rounds import CANCEL, Drive
-from llm_gateway_extension_review.state import Run, Turn
+from llm_gateway_extension_review.state import QUEUED, Run, Turn
 
 log = logging.getLogger("llm_gateway_extension_review")
 
@@ -53,7 +53,9 @@ class Reviews:
         """Return a run of this caller. Raises InvalidRequest, with the same message for another caller's run as for an unknown one."""
         run = self._driven.get(run_id) or await to_thread.run_sync(self.folder.load, run_id)
         if run is None or run.principal != context.principal:
-            raise InvalidRequest(f"there is no review {run_id}", recovery="Pass the reviewId of an answer, as it was.")
+            raise InvalidRequest(
+                f"there is no review {run_id}", recovery="Pass the reviewId of an answer without changes."
+            )
         return run
 
     async def follow(self, run_id: str, context: CallContext, timeout_s: float | None) -> Run:
@@ -140,7 +142,7 @@ class Reviews:
         if job is None:
             return
         if job.state is JobState.QUEUED:
-            await context.progress(f"{turn.reviewer}: waiting for a place")
+            await context.progress(f"{turn.reviewer}: {QUEUED}")
         try:
             text, writes = "", False
             async for event in self._gateway.jobs.events(job):

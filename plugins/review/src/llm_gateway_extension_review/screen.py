@@ -1,4 +1,4 @@
-"""What is seen of a review: on a terminal what each reviewer does just now, in a log a line for each that has ended."""
+"""Show a review on stderr: on a terminal the current action of each reviewer, in a log one line for each ended turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from llm_gateway import Gateway, JobId, display, one_line, without_controls
 from llm_gateway_extension_review.findings import BLOCKING, SEVERITIES, merge, place
-from llm_gateway_extension_review.state import APPROVED, FIX, NOT_APPROVED, WITH_CONDITIONS, Run, Turn
+from llm_gateway_extension_review.state import APPROVED, FIX, NOT_APPROVED, QUEUED, WITH_CONDITIONS, Run, Turn
 from llm_gateway_extension_review.words import scope_words
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _SPINNER, _PLAIN_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
-#: verdict -> sign, sign where the terminal knows no other letters than ASCII, words, style
+#: verdict -> sign, sign for a terminal that shows only ASCII, words, style
 _SAID = {
     APPROVED: ("✓", "+", "approved", "green"),
     WITH_CONDITIONS: ("✓", "+", "conditions", "yellow"),
@@ -36,29 +36,29 @@ _STYLES = (
 
 
 class Screen:
-    """One review, as it is told on stderr."""
+    """The progress of one review on stderr."""
 
     def __init__(self) -> None:
         from rich.console import Console
 
-        looked_at = sys.stderr.isatty()  # FORCE_COLOR makes a log colourful, and no terminal of it
-        self.console = Console(file=display(sys.stderr), highlight=False, soft_wrap=not looked_at)
-        self.moves = looked_at and not self.console.is_dumb_terminal
+        is_terminal = sys.stderr.isatty()  # rich's own check is not enough: with FORCE_COLOR a log counts as a terminal
+        self.console = Console(file=display(sys.stderr), highlight=False, soft_wrap=not is_terminal)
+        self.moves = is_terminal and not self.console.is_dumb_terminal
         self._ascii = not (self.console.encoding or "").lower().startswith("utf")
         self._doing: dict[str, str] = {}
         self._since: dict[str, datetime] = {}
-        self._told: set[tuple[int, str, str]] = set()
-        self._mended: set[int] = set()
+        self._printed: set[tuple[int, str, str]] = set()
+        self._rounds_with_findings: set[int] = set()
         self._round = 0
         self._tick = 0
 
     async def heard(self, message: str) -> None:
-        """Take in what a reviewer does."""
+        """Receive a progress message about a reviewer."""
         reviewer, _, words = message.partition(": ")
         self._doing[reviewer] = "" if words.startswith("begins (") else one_line(words)
 
     def open(self, run: Run) -> None:
-        """Say what is about to happen."""
+        """Print the reviewers and the scope of the review."""
         who = ", ".join(reviewer.name for reviewer in run.reviewers) or "nobody"
         mends = f"; {run.implementer.provider} mends" if run.implementer else ""
         one = len(run.reviewers) == 1
@@ -66,7 +66,7 @@ class Screen:
         self._print(f"{who} {what}{mends} ({run.id})")
 
     async def live(self, gateway: Gateway, run: Run, live: Live | None) -> None:
-        """Tell what has ended, and show what goes on."""
+        """Print the turns that have ended, and show the running ones."""
         self.news(run)
         if live is None:
             return
@@ -79,7 +79,7 @@ class Screen:
         live.update(self._going(run), refresh=True)
 
     def news(self, run: Run) -> None:
-        """Tell what has ended since the last call."""
+        """Print the turns that have ended since the last call."""
         for turn in run.turns:
             if run.max_rounds > 1 and turn.round > self._round:
                 self._round = turn.round
@@ -87,30 +87,30 @@ class Screen:
             if turn.role == FIX:
                 self._findings(run, turn.round)
             key = (turn.round, turn.role, turn.reviewer)
-            if not turn.ended or key in self._told:
+            if not turn.ended or key in self._printed:
                 continue
-            self._told.add(key)
+            self._printed.add(key)
             sign, words, style = self._said(turn)
             took = _clock(turn.duration_ms / 1000) if turn.duration_ms and not turn.carried else ""
             self._print(self._line(run, turn, (sign, words, style), took, _detail(turn)))
 
     def close(self, run: Run) -> None:
-        """Tell the last of it, and leave a line free before the report."""
+        """Print the last turns, and an empty line before the report."""
         self.news(run)
         if self.moves:
             self._print("")
 
     def _findings(self, run: Run, number: int) -> None:
-        """Tell what is to be mended, once."""
+        """Print the findings that the implementer must fix, once for each round."""
         from rich.text import Text
 
-        if number in self._mended:
+        if number in self._rounds_with_findings:
             return
-        self._mended.add(number)
-        for one in merge(run.of_round(number)):
-            severity = one.finding.severity
-            where = f"{one_line(place(one.finding))}: " if one.finding.file else ""
-            words = f"{where}{one_line(one.finding.title)} ({', '.join(one.reviewers)})"
+        self._rounds_with_findings.add(number)
+        for merged in merge(run.of_round(number)):
+            severity = merged.finding.severity
+            where = f"{one_line(place(merged.finding))}: " if merged.finding.file else ""
+            words = f"{where}{one_line(merged.finding.title)} ({', '.join(merged.reviewers)})"
             style = "red" if severity in BLOCKING else "yellow"
             self._print(self._fitted(Text.assemble((f"    {severity:<8}  ", style), words)))
 
@@ -129,7 +129,7 @@ class Screen:
                 continue
             begun = self._since.get(turn.job_id or "")
             doing = self._doing.get(turn.reviewer, "")
-            waits = begun is None or doing == "waiting for a place"
+            waits = begun is None or doing == QUEUED
             said = (spinner[self._tick % len(spinner)], "waiting" if waits else "working", "cyan")
             took = _clock((now - begun).total_seconds()) if begun else ""
             lines.append(self._line(run, turn, said, took, doing))
@@ -154,7 +154,7 @@ class Screen:
         return self._fitted(line)
 
     def _said(self, turn: Turn) -> tuple[str, str, str]:
-        """Sign, words and style of a turn that has ended."""
+        """Return sign, words and style of a turn that has ended."""
         if turn.status != "completed":
             return "x" if self._ascii else "✗", turn.status, "yellow" if turn.status == "canceled" else "red"
         if turn.verdict:
@@ -170,7 +170,7 @@ class Screen:
 
 
 def show(report: str, console: Console) -> None:
-    """Print a report for a person: wrapped where it would run over the edge, with a little colour. Words of agents stay as they are."""
+    """Print a report for a person: wrapped at the width of the terminal, with colours. Texts of agents stay unchanged."""
     from rich.text import Text
 
     quoting = False

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 REVIEW, UNTIL_APPROVED, ASK_MANY, CONSENSUS = "review", "review_until_approved", "ask_many", "consensus"
+#: The progress message of a turn whose job is queued.
+QUEUED = "waiting in the queue"
 #: The roles of a turn.
 LOOK, FIX, ASK, JUDGE = "review", "fix", "ask", "judge"
 APPROVED, WITH_CONDITIONS, NOT_APPROVED = "APPROVED", "APPROVED_WITH_CONDITIONS", "NOT_APPROVED"

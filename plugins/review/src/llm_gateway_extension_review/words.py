@@ -111,10 +111,10 @@ def fix_task(run: Run, number: int, merged: Sequence[Merged], doubts: Sequence[t
 def finding_lines(merged: Sequence[Merged]) -> str:
     """Return findings as a plain list."""
     lines = []
-    for number, one in enumerate(merged, 1):
-        found = one.finding
+    for number, item in enumerate(merged, 1):
+        found = item.finding
         where = f" at {place(found)}" if found.file else ""
-        lines.append(f"{number}. [{found.severity}]{where}: {found.title} (said by {', '.join(one.reviewers)})")
+        lines.append(f"{number}. [{found.severity}]{where}: {found.title} (said by {', '.join(item.reviewers)})")
         lines += [f"   {words}" for words in (found.detail, found.suggestion) if words]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Files of a working tree, read without following a link anywhere in their paths, and without waiting for anything."""
+"""Read files of a working tree without following links anywhere in their paths, and without blocking on pipes or devices."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class WorkingTree:
     def look(self, path: bytes, most_bytes: int = MOST_IN_MEMORY, *, hashed: bool = True) -> Found:
         """Return the file at a path relative to the directory.
 
-        :param most_bytes: of its content that are kept.
-        :param hashed: whether its object name is wanted: then all of it is read.
+        :param most_bytes: how much of its content to keep.
+        :param hashed: whether to compute its object name, which requires reading the whole file.
         """
         folder, _, name = path.rpartition(b"/")
         try:

@@ -43,7 +43,7 @@ def error_answer(error: GatewayError, schema: Mapping[str, Any] | None) -> types
 
 
 def crash_answer(name: str, correlation: str) -> types.CallToolResult:
-    """Return the answer to a defect of the gateway or a plugin: where to look, without any details."""
+    """Return the answer to a defect of the gateway or a plugin: it names the log, without any details."""
     text = f"{name}: internal error; see the gateway's log (correlation {correlation})."
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
 

@@ -34,7 +34,7 @@ async def converse(server: Server[Any], wire: Wire) -> None:
 
 
 class _Unread:
-    """The answers that are written and that the client has not read yet."""
+    """The answers that were sent and that the client has not read yet."""
 
     def __init__(self, outgoing: MemoryObjectSendStream[SessionMessage]) -> None:
         self._outgoing = outgoing
@@ -71,7 +71,7 @@ async def _receive(
 
 
 def _refuse(line: bytes) -> SessionMessage:
-    """Answer a line that is no message, under its id if it has one: the SDK would drop it, and the sender would wait for ever."""
+    """Answer a line that is not a message, under its id if it has one. The SDK would drop it, and the sender would wait for ever."""
     try:
         message = json.loads(line.decode(errors="replace"))
     except (ValueError, RecursionError):
@@ -100,6 +100,6 @@ async def _send(
                 await wire.send(line)
                 unread.one_was_read()
             except OSError:
-                log.debug("the client is gone")
+                log.debug("the client has closed the connection")
                 everything.cancel()
                 return

@@ -2,8 +2,8 @@
 
 Until 2025-11-25 the server sends the client a request while the call waits. Since 2026-07-28 servers send no requests: the call is
 answered with the question, and the client repeats the call with the user's answer. Questions come before anything is stored or
-started, so a repeated call runs once. The state that the client sends back is a random key, under which the question and the
-earlier answers are kept here. It is valid for one repetition of one call, and tells the client nothing.
+started, so a repeated call runs once. The state that the client sends back is a random key to the question and the earlier
+answers, which are kept here. It is valid for one repetition of one call, and contains no information.
 """
 
 from __future__ import annotations

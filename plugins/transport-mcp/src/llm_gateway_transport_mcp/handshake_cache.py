@@ -1,11 +1,11 @@
 """The handshake cache answers a client's first requests while the gateway is still being imported.
 
     handshake_cache.start(environ)        # before anything heavy is imported; returns after the first answer
-    cache = handshake_cache.take_over()   # for the transport: it reads on where the cache stopped
+    cache = handshake_cache.take_over()   # for the transport: it continues to read where the cache stopped
 
 It answers `initialize`, `ping` and the lists from a manifest that the SDK's server filled at an earlier start (`manifest.py`), for
 each protocol revision. It leaves any other message, and everything after it, unread for the SDK. Without a manifest whose key
-matches (`handshake_key.py`) it answers nothing. This module imports the standard library, and of the kernel what needs nothing else.
+matches (`handshake_key.py`) it answers nothing. This module imports only the standard library and kernel modules that need only it.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class HandshakeCache:
         self._thread: threading.Thread | None = None
 
     def answer_first(self) -> None:
-        """Wait for the client's first message, answer it if possible, and go on answering in a thread."""
+        """Wait for the client's first message, answer it if possible, and continue answering in a thread."""
         if self._read() and self._answer_complete_messages():
             self._thread = threading.Thread(target=self._answer_more, name="handshake-cache", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more: from here on the caller owns the descriptors. Blocks while an answer is being written."""
+        """Stop answering. After this the caller owns the descriptors. Blocks while an answer is being written."""
         os.write(self._stop_pipe[1], b".")
         if self._thread:
             self._thread.join()
@@ -67,7 +67,7 @@ class HandshakeCache:
             pass
 
     def _read(self) -> bool:
-        """Read what is there; return False when the input has ended or `stop` was called."""
+        """Read the available input. Returns False if the input has ended or `stop` was called."""
         ready, _, _ = select.select([self.fds[0], self._stop_pipe[0]], [], [])
         if self._stop_pipe[0] in ready:
             return False
@@ -79,7 +79,7 @@ class HandshakeCache:
         return bool(data)
 
     def _answer_complete_messages(self) -> bool:
-        """Answer the messages that are complete; return False at the first one that is left to the SDK."""
+        """Answer the complete messages. Returns False at the first message that the SDK must answer."""
         while b"\n" in self.unread:
             message, _, rest = self.unread.partition(b"\n")
             if not self._answer(message):
@@ -118,7 +118,7 @@ class HandshakeCache:
         try:
             while data:
                 data = data[os.write(self.fds[1], data) :]
-        except OSError:  # the client is gone; the SDK's transport will notice as well
+        except OSError:  # the client has closed the connection; the SDK's transport will notice this too
             return False
         return True
 
@@ -127,7 +127,7 @@ _MEMBERS = {"jsonrpc", "id", "method", "params"}
 
 
 def _parse_usual(line: bytes) -> tuple[str, int | str | None, dict[str, object]] | None:
-    """The method, id and parameters of a request or notification in its usual form; None for anything else."""
+    """Return the method, id and parameters of a request or notification in its usual form; None for anything else."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
@@ -140,12 +140,12 @@ def _parse_usual(line: bytes) -> tuple[str, int | str | None, dict[str, object]]
 
 
 def _is_plain(text: str) -> bool:
-    """Whether every JSON encoder writes this text in the same way."""
+    """Return whether every JSON encoder writes this text in the same way."""
     return len(text) <= 100 and text.isascii() and text.isprintable() and not set('"\\') & set(text)
 
 
 def _requested_revision(params: Mapping[str, object]) -> str:
-    """The protocol revision that a handshake in its usual form requests, or an empty text."""
+    """Return the protocol revision that a handshake in its usual form requests, or an empty text."""
     client, version = params.get("clientInfo"), params.get("protocolVersion")
     if not isinstance(params.get("capabilities"), dict) or not isinstance(client, dict) or not isinstance(version, str):
         return ""
@@ -158,7 +158,7 @@ _code: list[str] | None = None
 
 
 def code_at_start() -> list[str] | None:
-    """The code that this process has loaded: a file that was edited later is not part of it. None: `start` was not called."""
+    """Return the installed code when this process started, without later edits. None: `start` was not called."""
     return _code
 
 
@@ -188,8 +188,8 @@ def take_over() -> HandshakeCache | None:
 def acquire_stdio() -> tuple[int, int]:
     """Move the client's connection from descriptors 0 and 1 to new ones, for the rest of the process; return those.
 
-    What plugins and child processes print then goes to stderr, and their stdin is empty. The descriptors are not moved back at
-    the end: a client that still listens must not receive what is printed during a shutdown.
+    After this, output of plugins and child processes goes to stderr, and their stdin is empty. The descriptors are not moved back
+    at the end, so that a connected client does not receive output that is printed during a shutdown.
     """
     null = os.open(os.devnull, os.O_RDWR)
     for stream in filter(None, (sys.stdout, sys.stderr)):

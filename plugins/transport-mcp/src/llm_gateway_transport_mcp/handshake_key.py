@@ -1,6 +1,6 @@
-"""Which manifest of the handshake cache is still true: its file, and the key of everything that its answers depend on.
+"""The manifest file of the handshake cache, and the key of everything that its answers depend on.
 
-Standard library only, and of the kernel only modules that need nothing else.
+This module imports only the standard library and kernel modules that need only it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from llm_gateway.files import open_directory, open_regular, read_regular
 FORMAT = 2
 _MANIFEST_LIMIT = 64 * 1024 * 1024
 _TEXT_LIMIT = 64 * 1024  #: for `.pth` and `direct_url.json` files
-#: Kinds of files that tools, their descriptions and their schemas are made of.
+#: Extensions of files that tools, their descriptions and their schemas are made from.
 _SOURCES = (".py", ".pyi", ".md", ".toml", ".json", ".sql")
 _MOST_FILES = 20_000
 
 
 def manifest_path(environ: Mapping[str, str]) -> str:
-    """Return the path of this home's manifest. Raises ValueError where the home cannot be told."""
+    """Return the path of this home's manifest. Raises ValueError if the home cannot be determined."""
     return os.path.join(home_directory(environ), "handshake", "mcp.json")
 
 
@@ -36,10 +36,10 @@ def old_manifest_path(environ: Mapping[str, str]) -> str:
 
 
 def read_private(path: str) -> bytes | None:
-    """Read a file that only this user can have written; None where there is no such file.
+    """Read a file that only this user can have written; None if there is no such file.
 
-    The home, the folder in it and the file must belong to this user and be closed to everybody else: whoever can write there
-    could answer in the gateway's place.
+    The home, the folder in it and the file must belong to this user and be closed to all others: any process that can write there
+    could choose the gateway's answers.
     """
     folder, name = os.path.split(path)
     try:
@@ -66,10 +66,10 @@ def _is_private(facts: os.stat_result) -> bool:
 def key(environ: Mapping[str, str], code: Sequence[str] | None = None, programs: Iterable[str] = ()) -> list[str]:
     """Return what the answers depend on: the interpreter, the code, the settings, and which programs are present.
 
-    Of the values of environment variables it holds only a checksum.
+    It contains only a checksum of the values of environment variables.
 
-    :param code: what `installed_code` returned; None: as it is now.
-    :param programs: what `program_states` returned.
+    :param code: the result of `installed_code`; None: call it now.
+    :param programs: the result of `program_states`.
     """
     config = config_file(environ)
     named = sorted(f"{name}={value}" for name, value in environ.items() if name.startswith("LLM_GATEWAY_"))
@@ -79,7 +79,7 @@ def key(environ: Mapping[str, str], code: Sequence[str] | None = None, programs:
 
 
 def program_states(searches: Iterable[Sequence[str]], environ: Mapping[str, str]) -> list[str]:
-    """Search for programs, and return one line for each: whether it was found decides which tools are listed.
+    """Search for programs, and return one line for each. The list of tools depends on the programs that are found.
 
     :param searches: the name of each program, then the folders of its own installer.
     """
@@ -91,12 +91,12 @@ def program_states(searches: Iterable[Sequence[str]], environ: Mapping[str, str]
 
 
 def state_lines(states: Mapping[tuple[str, ...], bool]) -> list[str]:
-    """Return the same lines of a search that was done already: (name, *folders) -> whether it was found."""
+    """Return the same lines for an earlier search: (name, *folders) -> whether it was found."""
     return sorted(f"{'present' if found else 'absent'} {json.dumps(search)}" for search, found in states.items())
 
 
 def installed_code() -> list[str]:
-    """Return which code is installed. A distribution that is installed editable changes without notice, so its files count."""
+    """Return a list that identifies the installed code. For an editable distribution it includes the state of its files."""
     found: list[str] = []
     sources: set[str] = set()
     for folder in sys.path:
@@ -116,7 +116,7 @@ def installed_code() -> list[str]:
 
 
 def _folders_of(pth_file: str) -> list[str]:
-    """The folders that a .pth file adds to the module search path."""
+    """Return the folders that a .pth file adds to the module search path."""
     try:
         lines = read_regular(pth_file, most_bytes=_TEXT_LIMIT).decode("utf-8", "replace").splitlines()
     except OSError:
@@ -125,7 +125,7 @@ def _folders_of(pth_file: str) -> list[str]:
 
 
 def _editable_source(info: str) -> list[str]:
-    """The source folder of a distribution that is installed editable."""
+    """Return the source folder of a distribution that is installed editable."""
     from urllib.parse import unquote
 
     try:
@@ -137,7 +137,7 @@ def _editable_source(info: str) -> list[str]:
 
 
 def _tree(folders: list[str]) -> str:
-    """A checksum of the names, sizes and times of the files below these folders."""
+    """Return a checksum of the names, sizes and times of the files below these folders."""
     files: list[str] = []
     left = folders[:]
     while left:

@@ -1,4 +1,4 @@
-"""`tools/list_changed`: tells the client when a provider's program appears or disappears.
+"""`tools/list_changed`: notifies the client when a provider's program appears or disappears.
 
 Until 2025-11-25 the server sends a notification on the connection, as soon as the client is initialized. Since 2026-07-28 a client
 subscribes (`subscriptions/listen`), and the SDK sends the notification on the stream of that request.
@@ -23,7 +23,7 @@ from llm_gateway_transport_mcp.manifest import program_states
 log = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
-#: How often the directories of programs are looked at. A look that finds no change costs about 0.2 ms in a thread.
+#: How often the directories of programs are checked. A check that finds no change costs about 0.2 ms in a thread.
 LOOK_EVERY_S = 2.0
 
 
@@ -45,10 +45,10 @@ class ListChanges:
     async def watch(
         self, server: Server[Any], listed: Sequence[str] | None, changed: Callable[[], Awaitable[None]]
     ) -> None:
-        """Look again and again, until cancelled.
+        """Check periodically, until cancelled.
 
         :param listed: the program states of the tools that the handshake cache has listed; None: it has listed none.
-        :param changed: called after the client was told of a change.
+        :param changed: called after the client was notified of a change.
         """
         known = program_states(self._gateway) if listed is None else list(listed)
         while True:
@@ -71,5 +71,5 @@ class ListChanges:
             return
         try:
             await self._client.session.send_tool_list_changed()
-        except Exception as error:  # the client is leaving; serving ends by itself then
-            log.debug("the client was not told that the list of tools has changed: %s", error)
+        except Exception as error:  # the client is closing the connection, which ends the serving
+            log.debug("the client could not be notified that the list of tools has changed: %s", error)

@@ -1,4 +1,4 @@
-"""The manifest of the handshake cache: the answers of the SDK's own server, written down for the next start."""
+"""The manifest of the handshake cache: the answers of the SDK's own server, stored for the next start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLIENT = {"capabilities": {}, "clientInfo": {"name": "llm-gateway", "version": 
 
 
 async def results_of(server: Server[Any], version: str) -> dict[str, str]:
-    """Return what this server answers in one protocol revision: method -> the result, as JSON text."""
+    """Return this server's answers in one protocol revision: method -> the result, as JSON text."""
     methods = dict(enumerate(("initialize", *handshake_cache.LISTS)))
     results: dict[str, str] = {}
     complete = anyio.Event()
@@ -58,15 +58,15 @@ def _line(method: str, params: Mapping[str, object] | None, request_id: int | No
 
 
 def program_states(gateway: Gateway) -> list[str]:
-    """Return the states of the programs on which the listed tools depend, as the gateway saw them last."""
+    """Return the states of the programs on which the listed tools depend, from the gateway's last search."""
     states = {(search.name, *search.folders): found for search, found in gateway.presence.programs.items()}
     return handshake_key.state_lines(states)
 
 
 async def refresh(server: Server[Any], gateway: Gateway) -> bool:
-    """Write the manifest if there is none that is still true; return whether it was written.
+    """Write the manifest if the stored one is missing or outdated. Returns whether it was written.
 
-    It is not written when a program appears or disappears meanwhile: the answers would belong to two different states.
+    It is not written if a program appears or disappears meanwhile: the answers would belong to two different states.
     """
     programs = program_states(gateway)
     searches = [[search.name, *search.folders] for search in gateway.presence.programs]
@@ -91,7 +91,7 @@ def _write(manifest: Mapping[str, object], environ: Mapping[str, str]) -> bool:
 
 
 def _remove_old(path: str) -> None:
-    """Remove the manifest of an earlier version, and its folder if that is empty then."""
+    """Remove the manifest of an earlier version, and its folder if it is empty."""
     with suppress(OSError):
         os.unlink(path)
     with suppress(OSError):

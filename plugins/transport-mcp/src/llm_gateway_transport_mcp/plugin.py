@@ -1,4 +1,4 @@
-"""The entry point: quick to import, the MCP SDK comes with the first `serve`."""
+"""The entry point. It is quick to import: the MCP SDK is imported by the first `serve`."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from llm_gateway_transport_mcp.transport import McpTransport
 
 @hookimpl
 def gateway_open_transport(name: str) -> McpTransport | None:
-    """Make the transport of this name, if it is ours."""
+    """Return the transport with this name, if it is MCP."""
     return McpTransport() if name == "mcp" else None

@@ -1,4 +1,4 @@
-"""The directories that a client has open (MCP roots), requested when a call needs a directory and names none.
+"""The directories that a client has open (MCP roots). They are requested if a call needs a directory and names none.
 
 Until 2025-11-25 the server sends the client a request, and keeps the answer until the client reports a change. Since 2026-07-28 the
 client repeats its call with the answer (`elicitation.py`), and nothing is kept: that revision has no notification of a change.
@@ -57,13 +57,13 @@ class Roots:
 
 
 def offered(ctx: Context) -> bool:
-    """Whether the client has declared that it offers roots."""
+    """Return whether the client has declared that it offers roots."""
     capabilities = ctx.session.client_capabilities
     return capabilities is not None and capabilities.roots is not None
 
 
 def uris(result: object) -> tuple[str, ...]:
-    """The roots in a client's answer; nothing for any other kind of answer."""
+    """Return the roots in a client's answer; none for any other kind of answer."""
     return tuple(str(root.uri) for root in result.roots) if isinstance(result, types.ListRootsResult) else ()
 
 

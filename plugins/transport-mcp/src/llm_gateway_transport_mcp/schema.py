@@ -2,8 +2,8 @@
 
 Left out: titles, descriptions in output schemas, the docstrings of nested models, `null` as a choice or default of an optional
 field, `additionalProperties` below the root, patterns, lengths, and defaults that a reader assumes anyway. A definition is inlined
-where that is shorter. In an output schema that is still too long, nested objects lose their properties, the longest first. What
-remains excludes nothing that is accepted or sent: a field that is None is never sent, and the kernel validates arguments by the
+if that is shorter. In an output schema that is still too long, nested objects lose their properties, the longest first. The small
+schema excludes no value that is accepted or sent: a field that is None is never sent, and the kernel validates arguments with the
 full model.
 """
 
@@ -25,7 +25,7 @@ _NAMED = ("properties", "patternProperties", "$defs", "dependentSchemas")
 _REF = "#/$defs/"
 _PLACES = {"$anchor", "$dynamicAnchor", "$id"}  #: a schema with one can be referenced from anywhere: it is not moved
 
-#: Few hosts show a model the output schema. It is for programs, which need names and types more than nested properties.
+#: Few hosts show the output schema to a model. Programs use it, and they need names and types more than nested properties.
 OUTPUT_BYTES = 900
 
 #: Keywords by the type of their value.
@@ -41,7 +41,7 @@ _TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
 
 
 class UnusableSchema(Exception):
-    """A model has no schema that a tool can have."""
+    """A model has no schema that a tool can use."""
 
 
 def input_schema(model: type[BaseModel], hidden: Collection[str] = (), *, brief: bool = False) -> Schema:
@@ -103,12 +103,12 @@ def _shallow(schema: Schema) -> Schema:
 def _is_nested(schema: Schema) -> bool:
     found = "properties" in schema or "$ref" in schema
 
-    def look(child: Schema) -> Schema:
+    def check_child(child: Schema) -> Schema:
         nonlocal found
         found = found or _is_nested(child)
         return child
 
-    _children(schema, look)
+    _children(schema, check_child)
     return found
 
 
@@ -121,16 +121,16 @@ def _root(schema: Schema) -> Schema:
     if schema.get("$ref", "").startswith(_REF):  # a model that contains itself
         schema = {**schema["$defs"][schema["$ref"][len(_REF) :]], "$defs": schema["$defs"]}
     if schema.get("type") != "object":
-        raise UnusableSchema("its root is no object")
+        raise UnusableSchema("its root is not an object")
     return schema
 
 
 def _check(schema: object) -> None:
-    """Raise UnusableSchema for a schema for which a strict client would refuse the whole list."""
+    """Raise UnusableSchema for a schema that makes a strict client refuse the whole list."""
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
-        raise UnusableSchema(f"{schema!r:.80} stands where a schema should")
+        raise UnusableSchema(f"{schema!r:.80} is not a schema")
     kinds = schema.get("type", "object")
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if not kinds or len({str(kind) for kind in kinds} & _TYPES) != len(kinds):
@@ -229,7 +229,7 @@ def _without_null(schema: Schema) -> Schema:
 
 
 def _children(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    """Apply a change to each schema within a schema, and to nothing that only looks like one."""
+    """Apply a change to each schema within a schema, but not to values that only resemble a schema."""
     changed = dict(schema)
     for key, value in schema.items():
         if key in _ONE and isinstance(value, dict):

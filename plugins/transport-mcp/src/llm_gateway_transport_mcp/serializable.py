@@ -1,4 +1,4 @@
-"""Checks what plugins bring before it is sent: an item that cannot be sent is left out, and the others are listed all the same."""
+"""Check items of plugins before they are sent. An item that cannot be sent is left out, and the others are still listed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 S = TypeVar("S", bound=BaseModel)
 
-#: Clients give up on a list of some hundred kilobytes, and some on JSON that is nested as deep as Python may recurse.
+#: Clients refuse a list of some hundred kilobytes, and some refuse JSON that is nested as deep as Python may recurse.
 MAX_BYTES = 64_000
 MAX_DEPTH = 60
 
@@ -24,12 +24,12 @@ class NotSerializable(Exception):
 
 
 def plain_json(value: Any) -> Any:
-    """Return the value as JSON represents it. Raises NotSerializable for what JSON cannot hold, and for what is too large or too deep."""
+    """Return the value after a conversion to JSON. Raises NotSerializable if JSON cannot hold it, or if it is too large or too deep."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        raise NotSerializable(f"it is no JSON: {error}") from error
+        raise NotSerializable(f"it is not valid JSON: {error}") from error
     if size > MAX_BYTES * 10:
         raise NotSerializable(f"it takes {size:,} bytes")
     found = json.loads(text)
@@ -46,19 +46,19 @@ def shown(what: str, items: Iterable[T], make: Callable[[T], S]) -> list[S]:
 
     def attempt(item: T) -> S | None:
         try:
-            one = make(item)
-            if (size := len(one.model_dump_json(by_alias=True, exclude_none=True))) > MAX_BYTES:
+            made = make(item)
+            if (size := len(made.model_dump_json(by_alias=True, exclude_none=True))) > MAX_BYTES:
                 raise NotSerializable(f"it takes {size:,} bytes")
-        except Exception as error:  # a plugin's, whatever it is
+        except Exception as error:  # a plugin's item may raise anything
             log.error("%s", _encodable(f"{what} {str(getattr(item, 'name', None))[:80]} is not listed: {error}"))
             return None
-        return one
+        return made
 
-    return [one for one in map(attempt, items) if one is not None]
+    return [made for made in map(attempt, items) if made is not None]
 
 
 def _encodable(text: str) -> str:
-    """The text as a log file can hold it: a lone surrogate cannot be encoded."""
+    """Return the text in a form that a log file can hold: a lone surrogate cannot be encoded."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""The one place where the SDK's server is made and run. Importing this module imports the SDK."""
+"""Make and run the SDK's server. Only this module does it, and importing it imports the SDK."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def build_server(gateway: Gateway, changes: ListChanges | None = None) -> Server[dict[str, object]]:
-    """Make a server that speaks every protocol revision the SDK knows; the client's first request decides which."""
+    """Make a server for all protocol revisions of the SDK. The client's first request selects one."""
     tools, resources, prompts = Tools(gateway), Resources(gateway), Prompts(gateway)
     server: Server[dict[str, object]] = Server(
         "llm-gateway",
@@ -61,9 +61,13 @@ async def serve(gateway: Gateway, wire: Wire, *, listed: Sequence[str] | None) -
 
 
 async def prime(gateway: Gateway) -> None:
-    """Write down what the handshake cache answers at the next start. A failure is logged: the next start is slower then."""
+    """Store the handshake cache's answers for the next start. A failure is logged, and makes the next start slower."""
     try:
         await to_thread.run_sync(gateway.presence.look)
         await refresh(build_server(gateway), gateway)
-    except Exception as error:  # whatever it is, this client is served
-        log.warning("the next start will not be quick: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
+    except Exception as error:  # the client must still be served
+        log.warning(
+            "the handshake cache could not be written, so the next start is slower: %s",
+            error,
+            exc_info=log.isEnabledFor(logging.DEBUG),
+        )

@@ -23,7 +23,7 @@ class Takeover:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
-        """Stop the cache and read on where it stopped. The handshake is read again; its second answer is not sent."""
+        """Stop the cache and continue to read where it stopped. The handshake is read again; its second answer is not sent."""
         await to_thread.run_sync(self._cache.stop)
         async with open_descriptors(*self._cache.fds, first=self._cache.replay + self._cache.unread) as wire:
             yield Wire(lines=wire.lines, send=_without_answers_to(self._cache.answered, wire.send))

@@ -1,7 +1,8 @@
 """Tasks (MCP extension `io.modelcontextprotocol/tasks`, for clients of 2026-07-28): the gateway's jobs as the protocol's tasks.
 
-A client that declared the extension gets a task where other clients wait: `<provider>_request` is answered as soon as the job is
-stored, so a task exists before the client knows its id, and outlives both ends. `tasks/get` returns its status, and its result when it has ended.
+If a client declared the extension, `<provider>_request` does not wait: it returns a task as soon as the job is stored. So a task
+exists before the client knows its id, and continues after the client or the gateway ends. `tasks/get` returns its status, and its
+result when it has ended.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Context = ServerRequestContext[Any, Any]
 
 
 class TaskParams(types.RequestParams):
-    """Which task."""
+    """The task of a request."""
 
     task_id: str
 
@@ -50,7 +51,7 @@ class Tasks:
             server.add_request_handler("tasks/cancel", TaskParams, self.cancel)
 
     def start_operation(self, ctx: Context, operation: Operation) -> str | None:
-        """The operation that starts the same work as a job; None: the call is answered as for any client."""
+        """Return the operation that starts the same work as a job; None: the call is answered as for any client."""
         name = f"{operation.name}{_LATER}"
         return name if name in self._gateway.operations and _declared(ctx) else None
 
@@ -81,7 +82,7 @@ class Tasks:
         return {**task, "resultType": "complete"}
 
     async def _result(self, task_id: str) -> dict[str, Any]:
-        """The result that the call would have had without the extension."""
+        """Return the result that the call would have had without the extension."""
         job = await self._gateway.store.get_job(JobId(task_id))
         if job is None:
             raise MCPError(types.INVALID_PARAMS, "There is no such task")
@@ -92,7 +93,7 @@ class Tasks:
         return result.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def _view(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """A job, as a task."""
+        """Return a job as a task."""
         return {
             "taskId": job["id"],
             "status": _STATUS.get(job["status"], "completed"),

@@ -63,7 +63,7 @@ class Tools:
     async def call(
         self, ctx: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        """Carry out one operation. A cancelled request cancels the call; the kernel decides what becomes of its job."""
+        """Run one operation. A cancelled request cancels the call; the kernel decides whether to cancel its job."""
         operation = self._gateway.operations.get(params.name)
         if operation is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
@@ -101,7 +101,9 @@ class Tools:
         async with paced(send) as progress:
             try:
                 outcome = await self._gateway.call(operation.name, arguments, replace(context, progress=progress))
-            except Exception as error:  # kept, so that the task group does not wrap it in an ExceptionGroup
+            except (
+                Exception
+            ) as error:  # raised after the block, so that the task group does not wrap it in an ExceptionGroup
                 outcome = error
         if isinstance(outcome, Exception):
             raise outcome
@@ -116,7 +118,7 @@ def listing(operations: Iterable[Operation]) -> types.ListToolsResult:
 def listing_bytes(operations: Iterable[Operation], *, for_models: bool = False) -> int:
     """Return how many bytes the tools of these operations take in tools/list.
 
-    :param for_models: count only what hosts show to a model: names, descriptions and input schemas.
+    :param for_models: count only the parts that hosts show to a model: names, descriptions and input schemas.
     """
     only = {"name", "description", "input_schema"} if for_models else None
     tools = listing(operations).tools

@@ -1,11 +1,11 @@
 """MCP over stdio.
 
     transport = McpTransport()
-    transport.preload()             # optional, early: from here on stray output cannot reach the client
+    transport.preload()             # optional, early: after this, stray output cannot reach the client
     await transport.serve(gateway)  # returns when the client closes stdin
 
-The SDK takes half a second to import, so this module does without it, and `serve` imports it in a thread while the gateway works.
-(To import it while the gateway opens was measured and gains nothing: both need the interpreter lock.) Until then the handshake
+The SDK takes half a second to import, so this module does not import it: `serve` imports it in a thread while the gateway works.
+(Measured: importing it while the gateway opens is not faster, because both need the interpreter lock.) Until then the handshake
 cache (`handshake_cache.py`) answers the client's first requests, if the command has started it.
 """
 
@@ -34,7 +34,7 @@ class McpTransport:
         self._source = source or (Takeover(self._cache) if self._cache else Stdio())
 
     def preload(self) -> None:
-        """Get ready before the gateway opens: acquire stdin and stdout for the protocol alone."""
+        """Acquire stdin and stdout for the protocol only, before the gateway opens."""
         self._source.acquire()
 
     async def serve(self, gateway: Gateway) -> None:
@@ -43,17 +43,17 @@ class McpTransport:
         sdk = await to_thread.run_sync(_import_sdk)
         async with self._source.open() as wire:
             await sdk.serve(gateway, wire, listed=self._cache.programs if self._cache else None)
-        if self._cache:  # the manifest is checked when no client waits any more: that takes 0.1 s and 4 MB
+        if self._cache:  # check the manifest after the client has left, because that takes 0.1 s and 4 MB
             await sdk.prime(gateway)
 
     async def prime(self, gateway: Gateway) -> None:
-        """Write down what the handshake cache answers at the next start."""
+        """Store the handshake cache's answers for the next start."""
         sdk = await to_thread.run_sync(_import_sdk)
         await sdk.prime(gateway)
 
 
 def _import_sdk() -> ModuleType:
-    """Import without garbage collection, and exclude what has been imported so far from later collections."""
+    """Import without garbage collection, and exclude all objects so far from later collections."""
     gc.disable()
     try:
         return import_module("llm_gateway_transport_mcp.server")

@@ -1,6 +1,6 @@
 """The connection to the client: lines of bytes in, lines of bytes out. This module does not know MCP.
 
-Reading and writing block, so each has a daemon thread: neither a silent client nor one that has stopped reading can block the event
+Reading and writing block, so each has a daemon thread. So a client that sends nothing or has stopped reading cannot block the event
 loop or the end of the process. Descriptors are read and written directly, without buffered file objects.
 """
 
@@ -27,15 +27,15 @@ from llm_gateway_transport_mcp import handshake_cache
 if TYPE_CHECKING:
     from anyio.lowlevel import EventLoopToken
 
-#: A prompt may have 10 MB, and JSON can write each of its bytes with six.
+#: A prompt may have 10 MB, and JSON can use six bytes for each of them.
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
-#: What a thread gets when it calls into an event loop that has ended.
+#: Exceptions in a thread that calls into an event loop that has ended.
 _LOOP_ENDED = (RuntimeError, asyncio.CancelledError, concurrent.futures.CancelledError)
 
 
 class LineTooLong(Exception):
-    """A line was longer than the limit and was dropped; this stands in its place among the lines."""
+    """A line was longer than the limit and was dropped. This object replaces it among the lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,11 @@ class Wire:
     lines: AsyncIterator[bytes | LineTooLong]  #: without the line end; stops when the client closes its end
     send: Callable[
         [bytes], Awaitable[None]
-    ]  #: one line, with its line end; returns when it is written; OSError: the client is gone
+    ]  #: one line, with its line end; returns when it is written; OSError: the client has closed the connection
 
 
 class WireSource(Protocol):
-    """Where the connection comes from: the process's stdio, or a handshake cache that has read from it already."""
+    """The source of the connection: the process's stdio, or a handshake cache that has read from it already."""
 
     def acquire(self) -> None:
         """Reserve the connection for the protocol. A second call does nothing."""
