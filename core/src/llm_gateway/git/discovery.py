@@ -6,11 +6,15 @@ import os
 import stat
 from dataclasses import dataclass
 from errno import ENOENT, ENOTDIR
+from itertools import islice
 
 from llm_gateway.files import read_regular
 
 _MAX_POINTER = 64 * 1024
 _EXCLUDE = "info/exclude"
+#: Bounds of the search for an unreadable `.gitignore`: folders, and bytes of a file.
+_MAX_FOLDERS = 1000
+_MAX_IGNORE_FILE = 16 << 20
 _MAX_EXCLUDE = 16 << 20
 #: How deep submodules may be nested.
 _MAX_DEPTH = 20
@@ -150,3 +154,18 @@ def _pointer(path: str) -> str:
         return os.fsdecode(read_regular(path, most_bytes=_MAX_POINTER))
     except OSError as error:
         raise GitError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def unreadable_ignore_file(top: str) -> str | None:
+    """Return a `.gitignore` in the first directories that git would wait for or never read to its end, or None."""
+    for folder, _, names in islice(os.walk(top), _MAX_FOLDERS):
+        if ".gitignore" not in names:
+            continue
+        path = os.path.join(folder, ".gitignore")
+        try:
+            facts = os.lstat(path)
+        except OSError:
+            continue
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MAX_IGNORE_FILE:
+            return path
+    return None

@@ -7,17 +7,15 @@ import re
 import selectors
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import ENOENT
-from itertools import islice
 
 from llm_gateway.files import read_regular
-from llm_gateway.git.discovery import GitError, Place, find_place
+from llm_gateway.git.discovery import GitError, Place, find_place, unreadable_ignore_file
 from llm_gateway.programs import find_executable
 
 #: Environment variables that git needs. None of them contains a login.
@@ -55,9 +53,8 @@ _MAX_STDERR = 4000
 _DEFAULT_TIMEOUT_S = 60.0
 #: How long to wait for a killed git. If it hangs in the operating system's kernel, do not wait longer.
 _GONE_S = 1.0
-#: Bounds of the search for the reason when git takes too long: folders, bytes of a `.gitignore`.
-_MOST_FOLDERS = 1000
-_MOST_IGNORED = 16 << 20
+#: After this time without output, in seconds, the reason is searched before the time limit.
+_SILENT_S = 2.0
 #: The files of the repository that are linked into the private `GIT_DIR`. `info/attributes` and `refs/replace` are not.
 _LINKED = ("objects", "refs", "packed-refs", "shallow", "logs")
 
@@ -339,10 +336,13 @@ def _run(
         with selectors.DefaultSelector() as waiting:
             waiting.register(process.stdout, selectors.EVENT_READ, output)
             waiting.register(process.stderr, selectors.EVENT_READ, stderr)
+            patience_s = min(_SILENT_S, timeout_s)
             while waiting.get_map() and len(output) < most_bytes:
-                ready = waiting.select(max(0.0, deadline - time.monotonic()))
-                if not ready:
+                ready = waiting.select(min(patience_s, max(0.0, deadline - time.monotonic())))
+                if not ready and (patience_s == timeout_s or time.monotonic() >= deadline or _blocking(environment)):
                     raise subprocess.TimeoutExpired(command, timeout_s)
+                if not ready:
+                    patience_s = timeout_s  # nothing is wrong with the files: it has much to do
                 for key, _ in ready:
                     piece = os.read(key.fd, 1 << 18)
                     if not piece:
@@ -354,23 +354,17 @@ def _run(
             code = process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         subcommand = next((argument for argument in command[1:] if not argument.startswith("-")), "")
-        raise GitError(f"git {subcommand} took longer than {timeout_s:g} s{_why_slow(environment)}") from None
+        reason = _blocking(environment) or f" took longer than {timeout_s:g} s"
+        raise GitError(f"git {subcommand}{reason}") from None
     finally:
         _kill(process)
     return bytes(output[:most_bytes]), bytes(stderr), code
 
 
-def _why_slow(environment: Mapping[str, str]) -> str:
-    """The list of ignored files that git waits for or reads for ever, if one of the first directories holds such a one."""
+def _blocking(environment: Mapping[str, str]) -> str:
     top = environment.get("GIT_WORK_TREE")
-    for folder, _, names in islice(os.walk(top), _MOST_FOLDERS) if top else ():
-        if ".gitignore" in names:
-            path = os.path.join(folder, ".gitignore")
-            with suppress(OSError):
-                facts = os.lstat(path)
-                if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MOST_IGNORED:
-                    return f": {path} is no list of patterns, but a pipe, a device or huge"
-    return ""
+    path = unreadable_ignore_file(top) if top else None
+    return f" cannot read {path}: it is a pipe, a device or too large" if path else ""
 
 
 @contextmanager
