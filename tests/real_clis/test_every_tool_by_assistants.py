@@ -23,11 +23,12 @@ TOOLS = tuple(tool for wave in WAVES for tool in wave)
 
 
 def prepare(client: RealAgent) -> None:
-    """A gateway home where only echo is installed."""
+    """A gateway home where only echo is installed, and the tools of the others are listed."""
     home = client.folder / "gateway"
     home.mkdir(mode=0o700)
     absent = json.dumps(str(client.folder / "absent"))
-    (home / "config.toml").write_text("".join(f"[providers.{name}]\nexecutable = {absent}\n" for name in VENDORS))
+    programs = "".join(f"[providers.{name}]\nexecutable = {absent}\n" for name in VENDORS)
+    (home / "config.toml").write_text(f"[surface]\nshow_absent = true\n{programs}")
 
 
 def calls(prefix: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ def mend(path: Path) -> dict[str, Any]:
 def home_of(agent: RealAgent) -> Home:
     """The agent's gateway home, for gateways in processes of their own."""
     home = object.__new__(Home)
+    home.python = (sys.executable,)
     home.path, home.work = agent.folder / "gateway", agent.work
     home.path.mkdir(mode=0o700, exist_ok=True)
     path = f"{agent.program.parent}{os.pathsep}{agent.environ['PATH']}"
