@@ -84,7 +84,7 @@ def _keeping(wanted: re.Pattern[str], text: str, written: str = r"\g<0>") -> str
 
 
 class SafeText(io.TextIOWrapper):
-    """stdout or stderr of the command: whoever prints, logs or raises, no controls reach a terminal and no commands a CI runner."""
+    """stdout or stderr of the command. Removes control sequences for a terminal, and commands for a CI runner, from all that is written."""
 
     def write(self, text: str, /) -> int:
         """Write the text as `for_stream` gives it."""

@@ -332,6 +332,7 @@ def _run(
     assert process.stderr
     output = bytearray()
     stderr = bytearray()
+    reason = ""
     try:
         with selectors.DefaultSelector() as waiting:
             waiting.register(process.stdout, selectors.EVENT_READ, output)
@@ -339,10 +340,11 @@ def _run(
             patience_s = min(_SILENT_S, timeout_s)
             while waiting.get_map() and len(output) < most_bytes:
                 ready = waiting.select(min(patience_s, max(0.0, deadline - time.monotonic())))
-                if not ready and (patience_s == timeout_s or time.monotonic() >= deadline or _blocking(environment)):
-                    raise subprocess.TimeoutExpired(command, timeout_s)
                 if not ready:
-                    patience_s = timeout_s  # nothing is wrong with the files: it has much to do
+                    reason = _blocking(environment)
+                    if reason or patience_s == timeout_s or time.monotonic() >= deadline:
+                        raise subprocess.TimeoutExpired(command, timeout_s)
+                    patience_s = timeout_s  # nothing is wrong with the files: git has much to do
                 for key, _ in ready:
                     piece = os.read(key.fd, 1 << 18)
                     if not piece:
@@ -354,8 +356,7 @@ def _run(
             code = process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         subcommand = next((argument for argument in command[1:] if not argument.startswith("-")), "")
-        reason = _blocking(environment) or f" took longer than {timeout_s:g} s"
-        raise GitError(f"git {subcommand}{reason}") from None
+        raise GitError(f"git {subcommand}{reason or f' took longer than {timeout_s:g} s'}") from None
     finally:
         _kill(process)
     return bytes(output[:most_bytes]), bytes(stderr), code
