@@ -70,7 +70,15 @@ def test_an_address_is_shown_without_possible_secrets() -> None:
 
 @pytest.mark.parametrize(
     ("version", "comparison"),
-    [("1.2.0", "yes"), ("1.10", "yes"), ("1.1.9", "older"), ("2.0.1", "newer"), ("2", "yes"), ("2.0.0-rc.1", "yes")],
+    [
+        ("1.2.0", "yes"),
+        ("1.10", "yes"),
+        ("1.1.9", "older"),
+        ("2.0.1", "newer"),
+        ("2", "yes"),
+        ("2.0.0-rc.1", "unreleased"),
+        ("1.5.0-nightly.2", "unreleased"),
+    ],
 )
 def test_a_version_is_compared_by_numbers(version: str, comparison: str) -> None:
     assert in_range(version, ("1.2", "2.0")) == comparison

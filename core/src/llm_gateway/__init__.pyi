@@ -3,7 +3,8 @@
 # fmt: off
 # ruff: noqa: I001
 from llm_gateway.cli.piped import piped_text
-from llm_gateway.cli.versions import in_range, look_at_provider, program_of, run_briefly, version_of
+from llm_gateway.cli.versions import in_range, judge_version, look_at_provider, program_of, run_briefly, version_of
+from llm_gateway.cli.versions import what_breaks
 from llm_gateway.digests import Budget, ContentDigest, OverBudget
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.failures.reset_time import reset_time, system_zone
@@ -22,7 +23,8 @@ from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.lines import LineSplitter, parse_line
 from llm_gateway.model.operation import CallContext, Command, Diagnosis, Operation, PromptTemplate, Resource, Transport
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.provider import EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo, UpgradePlan
+from llm_gateway.model.provider import BrokenVersions, EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo
+from llm_gateway.model.provider import UpgradePlan
 from llm_gateway.model.record import Annotations, Decision, Record, Tally, Verdict, VerdictRecord
 from llm_gateway.model.reply import Event, EventKind, Failure, FinishedRun, Reply, Summary
 from llm_gateway.model.request import McpServer, Prompt, Proposal, Request
@@ -39,25 +41,27 @@ from llm_gateway.operations.validation import Wire, check, json_of, operation, w
 from llm_gateway.planning.invocation import find_program, run_environment
 from llm_gateway.plugins import PluginHost
 from llm_gateway.quoting import quoted
+from llm_gateway.refused_versions import keep_refused
 from llm_gateway.terminal import display, escaped_json, for_stream, one_line, without_controls
 
 __version__: str
 __all__ = [  # noqa: RUF022
-    "API_VERSION", "Access", "Admission", "Annotations", "Budget", "COMMON_FAILURES", "CacheAccount",
-    "CallContext", "Command", "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis", "Directory",
-    "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Failure", "FailureFacts", "FailureRule",
-    "FinishedRun", "Gateway", "GatewayApi", "GatewayError", "Invocation", "Job", "JobId", "JobState", "JobsApi",
-    "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
-    "NoOptions", "Notice", "Opened", "Operation", "OutputReader", "OverBudget", "Peers", "PluginHost", "Posture",
-    "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request",
-    "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunOutput", "RunSpec", "RunView", "Session",
-    "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "Verdict",
-    "VerdictRecord", "Wire", "answer", "check", "config_file", "display", "error_for", "error_view",
+    "API_VERSION", "Access", "Admission", "Annotations", "BrokenVersions", "Budget", "COMMON_FAILURES",
+    "CacheAccount", "CallContext", "Command", "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis",
+    "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Failure", "FailureFacts",
+    "FailureRule", "FinishedRun", "Gateway", "GatewayApi", "GatewayError", "Invocation", "Job", "JobId",
+    "JobState", "JobsApi", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
+    "NativeSessionId", "NoOptions", "Notice", "Opened", "Operation", "OutputReader", "OverBudget", "Peers",
+    "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record",
+    "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunOutput", "RunSpec",
+    "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
+    "Verdict", "VerdictRecord", "Wire", "answer", "check", "config_file", "display", "error_for", "error_view",
     "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "for_stream",
     "from_json", "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range",
-    "job_view", "json_of", "judge", "look_at_provider", "named_failure", "new_job_id", "new_session_id",
-    "one_line", "open_gateway", "operation", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd",
-    "probe_environment", "program_of", "quoted", "reply_text", "reset_time", "run_briefly", "run_environment",
-    "split_entry", "stamp", "system_zone", "to_json", "token_count", "user_home", "version_of", "wire_object",
-    "with_imports", "without_controls", "working_directory",
+    "job_view", "json_of", "judge", "judge_version", "keep_refused", "look_at_provider", "named_failure",
+    "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "parse_line", "path_for",
+    "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted", "reply_text",
+    "reset_time", "run_briefly", "run_environment", "split_entry", "stamp", "system_zone", "to_json",
+    "token_count", "user_home", "version_of", "what_breaks", "wire_object", "with_imports", "without_controls",
+    "working_directory",
 ]

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import pytest
 
-from llm_gateway import CallContext, Gateway, ModelInfo, open_gateway
+from llm_gateway import BrokenVersions, CallContext, Failure, Gateway, ModelInfo, open_gateway
 from llm_gateway.cli import versions
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_operations import models, version_check
@@ -40,6 +40,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
         self.asked = folder / "asked"
+        self.logins = folder / "logins"
         self.program = folder / "bin/llm-gateway-echo"
         self.program.parent.mkdir()
         self.env = {
@@ -52,11 +53,14 @@ class World:
         self.work = folder / "work"
         self.work.mkdir()
 
-    def install(self, version: str, before: str = "") -> None:
+    def install(self, version: str, before: str = "", *, refuses: bool = False) -> None:
         real = Path(sys.executable).with_name("llm-gateway-echo")
+        refusal = """echo "error: unexpected argument '--scenario' found" >&2; exit 2""" if refuses else ":"
         self.program.write_text(
             f"""#!/bin/sh
 if [ "$1" = --version ]; then echo asked >> "{self.asked}"; {before or ":"}; echo "echo {version} (imitation)"; exit; fi
+if [ "$1" = login ]; then echo "login $QUIET" >> "{self.logins}"; exit; fi
+{refusal}
 exec "{real}" "$@"
 """
         )
@@ -105,7 +109,7 @@ async def test_lesson_66_a_newer_version_is_used_with_a_warning(world: World) ->
         await known(gateway, world)
         second = await world.ask(gateway, "hello again")
     assert second["status"] == "completed"
-    (warning,) = warned(second)
+    (warning,) = [*warned(first), *warned(second)]  # the version is read while the first one runs
     assert (warning["version"], warning["seenToWork"]) == ("7.1.0", ["0.1.0", "0.1.0"])
     assert "7.1.0 is newer than what was seen to work" in warning["message"]
     assert world.times_asked() == 1
@@ -153,6 +157,72 @@ async def test_lesson_66_no_request_waits_for_a_program_that_reports_no_version(
         assert warned(told) == []
         assert warned(await world.ask(gateway, "again")) == []
     assert world.times_asked() == 1
+
+
+@pytest.mark.parametrize("version", ["0.0.9", "0.1.0-nightly.20261129", "7.1.0"])
+async def test_an_untested_version_is_named_once_by_a_gateway(world: World, version: str) -> None:
+    world.install(version)
+    async with world.open() as gateway:
+        answers = [await world.ask(gateway, "hello")]
+        await known(gateway, world)
+        answers += [await world.ask(gateway, prompt) for prompt in ("second", "third")]
+    (warning,) = [warning for answer in answers for warning in warned(answer)]
+    assert warning["version"] == version
+
+
+async def test_a_version_with_a_known_fault_is_named_in_every_answer(world: World) -> None:
+    world.install("0.1.0")
+    async with world.open() as gateway:
+        fault = BrokenVersions(below="0.2.0", breaks="it forgets the tokens")
+        broken = replace(gateway.providers["echo"], versions_broken=(fault,))
+        gateway.providers = {**gateway.providers, "echo": broken}
+        await world.ask(gateway, "hello")
+        await known(gateway, world)
+        for prompt in ("second", "third"):
+            told = (await world.ask(gateway, prompt))["warnings"]
+            assert [warning["breaks"] for warning in told if warning["code"] == "version_broken"] == [fault.breaks]
+        (echo,) = (await call(gateway, "cli_versions", provider="echo"))["providers"]
+    assert echo["breaks"] == fault.breaks
+
+
+async def test_a_build_whose_requests_are_refused_is_a_problem_until_it_is_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.install("0.1.0")
+
+    async def problem(gateway: Gateway) -> str:
+        (echo,) = (await call(gateway, "cli_versions", provider="echo"))["providers"]
+        return echo.get("problem", "")
+
+    async with world.open() as gateway:
+        assert await problem(gateway) == ""
+        world.install("0.1.0", refuses=True)
+        unsupported = Failure(code="version_unsupported", message="it does not know --scenario")
+        monkeypatch.setattr(gateway.host, "explain_failure", lambda provider, run: unsupported)
+        refused = await world.ask(gateway, "hello")
+        assert refused["error"]["code"] == "version_unsupported"
+        assert "version_unsupported" in await problem(gateway)
+    async with world.open() as gateway:
+        assert "version_unsupported" in await problem(gateway)
+        world.install("0.1.1")
+        assert await problem(gateway) == ""
+
+
+@pytest.mark.parametrize(("version", "times"), [("1.9", 0), ("2.0", 1), ("2.1-nightly", 1), ("none", 0)])
+async def test_the_login_is_checked_only_in_versions_that_have_the_check(
+    world: World, version: str, times: int
+) -> None:
+    """In older ones the same arguments may be a prompt, which costs money."""
+    world.install(version)
+    async with world.open() as gateway:
+        checked = replace(
+            gateway.providers["echo"], login_argv=("login", "status"), login_since="2.0", login_env={"QUIET": "1"}
+        )
+        gateway.providers = {**gateway.providers, "echo": checked}
+        (echo,) = (await call(gateway, "cli_versions", provider="echo"))["providers"]
+    logins = world.logins.read_text().splitlines() if world.logins.exists() else []
+    assert logins == ["login 1"] * times
+    assert (echo["login"] == "unknown") == (times == 0)
 
 
 async def test_models_are_listed_with_their_source(world: World) -> None:
@@ -227,7 +297,9 @@ async def test_lesson_39_all_versions_are_read_concurrently_and_each_build_once(
     world.install("0.1.0", before=f'cat "{gate}" > /dev/null')
     async with world.open() as gateway:
         echo, claude = gateway.providers["echo"], gateway.providers["claude"]
-        sure = replace(claude, executable="true", version_argv=(), versions_seen=None, login_argv=("--login",))
+        sure = replace(
+            claude, executable="true", version_argv=(), versions_seen=None, login_argv=("--login",), login_since=""
+        )
         gateway.providers = {"claude": sure, "echo": echo}
         async with anyio.create_task_group() as tasks:
             found: list[dict[str, Any]] = []

@@ -47,6 +47,11 @@ def run(options: argparse.Namespace) -> int:
     return run_async(check)
 
 
+_COMPARISONS = {
+    "newer": "newer than the tested versions",
+    "older": "older than the tested versions",
+    "unreleased": "not one of the released versions that were tested",
+}
 _LOGIN = {"yes": "logged in", "no": "not logged in", "unknown": "login unknown"}
 
 
@@ -190,10 +195,12 @@ async def _providers(
         elif "problem" in provider:
             recovery = provider["recovery"] or "its plugin does not say how to install it"
             notes.append(f"provider {name}: {provider['problem']}; {recovery}")
-        elif provider.get("inRange") in ("newer", "older"):
+        if provider.get("breaks"):
+            notes.append(f"provider {name}: {provider['version']}: {provider['breaks']}; upgrade it")
+        if provider.get("inRange", "yes") != "yes":
             first, last = provider["seenToWork"]
-            comparison = f"{provider['version']} is {provider['inRange']} than the tested versions"
-            notes.append(f"provider {name}: {comparison} ({first} to {last})")
+            comparison = _COMPARISONS[provider["inRange"]]
+            notes.append(f"provider {name}: {provider['version']} is {comparison} ({first} to {last})")
     return [reports[name] for name in sorted(reports)]
 
 

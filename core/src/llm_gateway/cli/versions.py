@@ -16,14 +16,19 @@ from anyio import to_thread
 
 from llm_gateway.errors import NotInstalled
 from llm_gateway.installations import probe_environment
-from llm_gateway.model.provider import ProviderInfo
+from llm_gateway.model.provider import BrokenVersions, ProviderInfo
 from llm_gateway.planning.invocation import Program, environment_for, require_program, run_environment
+from llm_gateway.refused_versions import is_refused
 from llm_gateway.settings import Settings
 from llm_gateway.settings.model import ProviderSection
 
 TIMEOUT_S = 10.0
 _KEPT = 4096
 _OUTPUT_CHARS = 300
+_REFUSED = (
+    "{path} answers, but the last request to it failed with version_unsupported: it lacks options that the gateway uses; "
+    "upgrade it"
+)
 _VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-+.]?[0-9A-Za-z]+)*")
 
 
@@ -56,13 +61,41 @@ async def look_at_provider(
         report["variant"] = info.variant
     try:
         report["version"] = await version_of(info, program, settings, environ, anew=anew) or None
-        report["login"] = await _login(info, program, _environment(info, program, settings, environ))
     except (OSError, TimeoutError) as error:
         return {**report, "problem": f"{program.path} {' '.join(info.version_argv)} {_reason(error)}"}
-    if info.versions_seen and report["version"]:
-        report["seenToWork"] = list(info.versions_seen)
-        report["inRange"] = in_range(report["version"], info.versions_seen)
-    return report
+    try:
+        report["login"] = await _login(info, program, _environment(info, program, settings, environ), report["version"])
+    except (OSError, TimeoutError) as error:
+        report["problem"] = f"{program.path} {' '.join(info.login_argv)} {_reason(error)}"
+    if settings is not None and await to_thread.run_sync(is_refused, settings.home, program.identity):
+        report["problem"] = _REFUSED.format(path=program.path)
+    return {**report, **judge_version(info, report["version"])}
+
+
+def judge_version(info: ProviderInfo, version: str | None) -> dict[str, Any]:
+    """Compare a version with what the provider's plugin knows: `seenToWork`, `inRange`, and `breaks` if something is known to fail."""
+    if not version:
+        return {}
+    judged: dict[str, Any] = {}
+    if info.versions_seen:
+        judged["seenToWork"] = list(info.versions_seen)
+        judged["inRange"] = in_range(version, info.versions_seen)
+    breaks = what_breaks(version, info.versions_broken)
+    if breaks:
+        judged["breaks"] = breaks
+    return judged
+
+
+def what_breaks(version: str, broken: Sequence[BrokenVersions]) -> str:
+    """Return what is known to fail with this version; empty: nothing is known."""
+    numbers = _numbers(version)
+    found = [
+        entry.breaks
+        for entry in broken
+        if (not entry.since or numbers >= _numbers(entry.since))
+        and (not entry.below or numbers < _numbers(entry.below))
+    ]
+    return "; ".join(found)
 
 
 def program_of(provider: ProviderInfo, settings: Settings, environ: Mapping[str, str]) -> str | None:
@@ -74,16 +107,24 @@ def program_of(provider: ProviderInfo, settings: Settings, environ: Mapping[str,
         return None
 
 
-async def _login(info: ProviderInfo, program: Program, env: Mapping[str, str]) -> str:
+async def _login(info: ProviderInfo, program: Program, env: Mapping[str, str], version: str | None) -> str:
     """Return `yes`, `no` or `unknown`. Raises OSError or TimeoutError if the program cannot be run."""
     try:
         known = await to_thread.run_sync(info.logged_in, env)
     except Exception:  # from a plugin; the login is only information
         known = None
-    if known is None and info.login_argv:
-        code, _ = await run_briefly([program.path, *info.login_argv], env, timeout_s=TIMEOUT_S)
+    if known is None and info.login_argv and _has_login_check(info, version):
+        command = [program.path, *info.login_argv]
+        code, _ = await run_briefly(command, {**env, **info.login_env}, timeout_s=TIMEOUT_S)
         known = not code
     return {None: "unknown", True: "yes", False: "no"}[known]
+
+
+def _has_login_check(info: ProviderInfo, version: str | None) -> bool:
+    """Return whether `login_argv` is a check in this version. In another one it may be a prompt, which costs money."""
+    if not info.login_since:
+        return True
+    return bool(version) and _numbers(version) >= _numbers(info.login_since)
 
 
 async def version_of(
@@ -105,13 +146,25 @@ async def version_of(
 
 
 def in_range(version: str, seen: tuple[str, str]) -> str:
-    """Compare a version with the first and last tested version: `yes` (in between), `newer` or `older`."""
+    """Compare a version with the first and last tested version.
+
+    Returns `yes` (in between), `newer`, `older`, or `unreleased`: a build such as 1.2.0-nightly, which is not the version that
+    was tested, whatever its numbers are.
+    """
+    if version in seen:
+        return "yes"
+    if _suffix(version):
+        return "unreleased"
     numbers = _numbers(version)
     if numbers < _numbers(seen[0]):
         return "older"
     if numbers > _numbers(seen[1]):
         return "newer"
     return "yes"
+
+
+def _suffix(version: str) -> str:
+    return re.sub(r"^\d+(?:\.\d+)*", "", version)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

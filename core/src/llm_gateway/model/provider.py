@@ -36,6 +36,15 @@ class EndStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenVersions:
+    """Versions of a CLI with which something is known to fail."""
+
+    since: str = ""  #: the first of them; empty: every version below `below`
+    below: str = ""  #: the first version without the fault; empty: there is none yet
+    breaks: str  #: what fails, in a few words, for people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderInfo:
     """The description of a CLI that the kernel needs."""
 
@@ -64,10 +73,17 @@ class ProviderInfo:
     version_argv: tuple[str, ...] = ("--version",)  #: arguments that print the version, without a network call
 
     versions_seen: tuple[str, str] | None = None  #: first and last version it was tested with
+    versions_broken: tuple[
+        BrokenVersions, ...
+    ] = ()  #: versions with which something fails; requests are sent with a warning
     install: str = ""  #: the command that installs it
     login: str = ""  #: the command that logs in
     #: Arguments that check, without a network call, whether it is logged in (exit code 0); empty: unknown.
     login_argv: tuple[str, ...] = ()
+    #: The first version in which `login_argv` is that check; with an older or unknown version it is not run, because there
+    #: the same arguments may be a prompt, which costs money. Empty: every version.
+    login_since: str = ""
+    login_env: Mapping[str, str] = field(default_factory=dict)  #: variables that keep the check off the network
     #: Called first, with the run's environment: whether files or variables show a login. None: unknown; use `login_argv`.
     logged_in: Callable[[Mapping[str, str]], bool | None] = lambda environ: None
     #: The files and directories that it reads besides the working directory: settings, login, instructions. Called with the

@@ -1,4 +1,4 @@
-"""Warn in the answer if a CLI is newer than the tested versions. It is still used.
+"""Warn in the answer if the version of a CLI was not tested, or if something is known to fail with it. It is still used.
 
 No call waits for the check: when the first run of a program begins, its version is read in the background. The result is stored in
 the home by the executable's path, size and time.
@@ -9,11 +9,24 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from anyio import from_thread, to_thread
 
-from llm_gateway import Annotations, Gateway, Notice, ProviderInfo, Record, Request, find_program, in_range, version_of
+from llm_gateway import (
+    Annotations,
+    Gateway,
+    Notice,
+    ProviderInfo,
+    Record,
+    Request,
+    find_program,
+    judge_version,
+    keep_refused,
+    version_of,
+)
 from llm_gateway.files import read_regular, write_atomic
 
 log = logging.getLogger(__name__)
@@ -21,7 +34,14 @@ log = logging.getLogger(__name__)
 #: Stored versions expire, because a launcher does not change when the program that it starts is upgraded.
 _KEPT_S = 24 * 3600.0
 _MOST_BYTES = 1 << 20
+_COMPARISONS = {
+    "newer": "newer than what was seen to work here",
+    "older": "older than what was seen to work here",
+    "unreleased": "not one of the released versions that were seen to work here",
+}
 _known: dict[str, str] = {}  #: identity of an executable -> its version; "": it reports none
+#: (title, version) of the untested versions that an answer of this gateway named
+_warned: WeakKeyDictionary[Gateway, set[tuple[str, str]]] = WeakKeyDictionary()
 _running: set[str] = set()  #: identities of executables whose version is being read
 
 
@@ -29,22 +49,48 @@ def annotate(gateway: Gateway, record: Record, request: Request | None) -> Annot
     """Start reading the version when a run begins; when it has ended, add the version to its record and warn."""
     provider = gateway.providers[record.provider]
     info = provider.of(request.variant) if request else provider
-    if info.versions_seen is None or info.variants:
+    if info.variants or (info.versions_seen is None and not info.versions_broken):
         return None
     version = record.run.cli_version or _version(gateway, info)
     if record.ended_at is None:
         if version is None:
             from_thread.run_sync(gateway.tasks.start_soon, _read_version, gateway, info)
         return None
-    kept = {"cli_version": version} if version else {}
-    if not version or in_range(version, info.versions_seen) != "newer":
-        return Annotations(kept=kept)
-    first, last = info.versions_seen
-    message = (
-        f"{info.title} {version} is newer than what was seen to work here ({first} to {last}); it was used all the same"
+    _keep_refusal(gateway, info, record)
+    if not version:
+        return Annotations()
+    return Annotations(
+        notices=tuple(_notices(info, version, _warned.setdefault(gateway, set()))), kept={"cli_version": version}
     )
-    details = {"version": version, "seenToWork": [first, last]}
-    return Annotations(notices=(Notice(code="version_unseen", message=message, details=details),), kept=kept)
+
+
+def _notices(info: ProviderInfo, version: str, warned: set[tuple[str, str]]) -> Iterator[Notice]:
+    """Yield the warnings about a version. The one about an untested version is given once by a gateway."""
+    judged = judge_version(info, version)
+    if "breaks" in judged:
+        message = f"{info.title} {version}: {judged['breaks']}; upgrade it: {info.install}"
+        yield Notice(code="version_broken", message=message, details={"version": version, "breaks": judged["breaks"]})
+    comparison = _COMPARISONS.get(judged.get("inRange", "yes"))
+    if comparison is None or (info.title, version) in warned:
+        return
+    warned.add((info.title, version))
+    first, last = judged["seenToWork"]
+    message = f"{info.title} {version} is {comparison} ({first} to {last}); it was used all the same"
+    yield Notice(code="version_unseen", message=message, details={"version": version, "seenToWork": [first, last]})
+
+
+def _keep_refusal(gateway: Gateway, info: ProviderInfo, record: Record) -> None:
+    """Remember that the installed build cannot carry out requests, or that it can."""
+    refused = record.error_code == "version_unsupported"
+    if not refused and record.outcome != "completed":
+        return
+    program = find_program(info, gateway.settings.provider(info.name).executable, gateway.environ)
+    if program is None:
+        return
+    try:
+        keep_refused(gateway.settings.home, program.identity, refused=refused)
+    except OSError as error:
+        log.warning("could not store whether %s was refused: %s", info.title, error)
 
 
 def _version(gateway: Gateway, info: ProviderInfo) -> str | None:

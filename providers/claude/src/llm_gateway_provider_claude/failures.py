@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from llm_gateway import Failure, FinishedRun
 from llm_gateway_provider_kit import failures
+from llm_gateway_provider_kit.contract import load_contract
 from llm_gateway_provider_kit.failures import FailureRule, Sign
 
-INSTALL = "npm install -g @anthropic-ai/claude-code@2.1.330"
-LOGIN = "claude auth login"
+CONTRACT = load_contract(__package__)
+INSTALL, LOGIN = CONTRACT.install, CONTRACT.login
 
 _LOG_IN = f"Run `{LOGIN}` (or set ANTHROPIC_API_KEY for the gateway), then send the request again."
 _LIMIT = "Raise the limit, or continue the conversation with sessionId: it is kept."

@@ -7,8 +7,9 @@ import re
 from pathlib import PurePath
 
 from llm_gateway import UpgradePlan, error_for
+from llm_gateway_provider_claude.failures import CONTRACT
 
-PACKAGE = "@anthropic-ai/claude-code"
+PACKAGE = CONTRACT.package
 _TARGET = re.compile(r"\d+\.\d+\.\d+|latest|stable|next")
 _NODE_TRAP = "With a Node older than 22, npm quietly installs 2.1.197 unless an exact version is named. Its install scripts must run."
 
@@ -16,7 +17,9 @@ _NODE_TRAP = "With a Node older than 22, npm quietly installs 2.1.197 unless an 
 def plan(program: str | None, target: str | None) -> UpgradePlan | None:
     """Return the command for the program at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Claude Code, such as 2.1.330 or latest: {target[:40]!r}")
+        raise error_for(
+            "invalid_request", f"not a version of Claude Code, such as {CONTRACT.newest} or latest: {target[:40]!r}"
+        )
     if program is None:
         return None
     for path in (PurePath(os.path.realpath(program)), PurePath(program)):

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from llm_gateway import Failure, FinishedRun
 from llm_gateway_provider_kit import failures
+from llm_gateway_provider_kit.contract import load_contract
 from llm_gateway_provider_kit.failures import FailureFacts, FailureRule, Sign
 
-INSTALL = "npm install -g @openai/codex@0.169.0"
-LOGIN = "codex login"
+CONTRACT = load_contract(__package__)
+INSTALL, LOGIN = CONTRACT.install, CONTRACT.login
 
 _LOG_IN = f"Run `{LOGIN}` (or set CODEX_API_KEY for the gateway), then send the request again."
 #: Codex writes this line to standard error of every run.

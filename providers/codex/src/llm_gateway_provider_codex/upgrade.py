@@ -7,8 +7,9 @@ import re
 from pathlib import PurePath
 
 from llm_gateway import UpgradePlan, error_for
+from llm_gateway_provider_codex.failures import CONTRACT
 
-PACKAGE = "@openai/codex"
+PACKAGE = CONTRACT.package
 _TARGET = re.compile(r"\d+\.\d+\.\d+|latest")
 _OPTIONAL = "Its native program is an optional package: --omit=optional breaks it."
 
@@ -16,7 +17,9 @@ _OPTIONAL = "Its native program is an optional package: --omit=optional breaks i
 def plan(program: str | None, target: str | None) -> UpgradePlan | None:
     """Return the command for the program at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Codex, such as 0.169.0 or latest: {target[:40]!r}")
+        raise error_for(
+            "invalid_request", f"not a version of Codex, such as {CONTRACT.newest} or latest: {target[:40]!r}"
+        )
     if program is None:
         return None
     for path in (PurePath(os.path.realpath(program)), PurePath(program)):

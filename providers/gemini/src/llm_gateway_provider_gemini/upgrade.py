@@ -7,15 +7,18 @@ import re
 from pathlib import PurePath
 
 from llm_gateway import UpgradePlan, error_for
+from llm_gateway_provider_gemini.gemini_cli.failures import CONTRACT
 
-PACKAGE = "@google/gemini-cli"
+PACKAGE = CONTRACT.package
 _TARGET = re.compile(r"\d+\.\d+\.\d+(-[a-z0-9.]+)?|latest|preview|nightly")
 
 
 def plan_gemini_cli(program: str | None, target: str | None) -> UpgradePlan | None:
     """Return the command for Gemini CLI at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Gemini CLI, such as 0.61.0 or latest: {target[:40]!r}")
+        raise error_for(
+            "invalid_request", f"not a version of Gemini CLI, such as {CONTRACT.newest} or latest: {target[:40]!r}"
+        )
     if program is None:
         return None
     for path in (PurePath(os.path.realpath(program)), PurePath(program)):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from llm_gateway import Failure, FinishedRun
 from llm_gateway_provider_kit import failures
+from llm_gateway_provider_kit.contract import load_contract
 from llm_gateway_provider_kit.failures import FailureRule, Sign
 
-INSTALL = "npm install -g @xai-official/grok@1.0.41"
-LOGIN = "grok login --device-code"
+CONTRACT = load_contract(__package__)
+INSTALL, LOGIN = CONTRACT.install, CONTRACT.login
 
 RECOVERIES = {
     "auth_required": f"Run `{LOGIN}` (or set XAI_API_KEY for the gateway), then send the request again.",

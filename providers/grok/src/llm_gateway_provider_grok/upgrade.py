@@ -7,6 +7,7 @@ import re
 from pathlib import PurePath
 
 from llm_gateway import UpgradePlan, error_for
+from llm_gateway_provider_grok.failures import CONTRACT
 
 #: @vibe-kit/grok-cli installs a command of the same name.
 SCOPE = "@xai-official"
@@ -16,7 +17,9 @@ _TARGET = re.compile(r"\d+\.\d+\.\d+|latest|stable|alpha")
 def plan(program: str | None, target: str | None) -> UpgradePlan | None:
     """Return the command for the program at this path; None: unknown kind of installation. Raises InvalidRequest."""
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Grok, such as 1.0.41 or stable: {target[:40]!r}")
+        raise error_for(
+            "invalid_request", f"not a version of Grok, such as {CONTRACT.newest} or stable: {target[:40]!r}"
+        )
     if program is None:
         return None
     for path in (PurePath(os.path.realpath(program)), PurePath(program)):

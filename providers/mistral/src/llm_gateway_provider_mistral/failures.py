@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from llm_gateway import Failure, FinishedRun
 from llm_gateway_provider_kit import failures
+from llm_gateway_provider_kit.contract import load_contract
 from llm_gateway_provider_kit.failures import FailureRule, Sign
 
-INSTALL = "uv tool install mistral-vibe"
-LOGIN = "vibe --setup"
+CONTRACT = load_contract(__package__)
+INSTALL, LOGIN = CONTRACT.install, CONTRACT.login
 
 RECOVERIES = {
     "auth_required": f"Run `{LOGIN}` (or set MISTRAL_API_KEY for the gateway), then send the request again.",

@@ -10,8 +10,9 @@ import re
 from pathlib import PurePath
 
 from llm_gateway import UpgradePlan, error_for
+from llm_gateway_provider_mistral.failures import CONTRACT
 
-PACKAGE = "mistral-vibe"
+PACKAGE = CONTRACT.package
 _TARGET = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 _PINNED = (
     "Vibe pins an exact version of each dependency: if the package index lacks one of them, the installation fails."
@@ -23,7 +24,9 @@ def plan(program: str | None, target: str | None) -> UpgradePlan | None:
     if target == "latest":
         target = None
     if target is not None and not _TARGET.fullmatch(target):
-        raise error_for("invalid_request", f"not a version of Mistral Vibe, such as 3.0.3 or latest: {target[:40]!r}")
+        raise error_for(
+            "invalid_request", f"not a version of Mistral Vibe, such as {CONTRACT.newest} or latest: {target[:40]!r}"
+        )
     if program is None:
         return None
     spec = f"{PACKAGE}=={target}" if target else PACKAGE

@@ -6,12 +6,14 @@ import re
 from dataclasses import replace
 
 from llm_gateway import Failure, FinishedRun
+from llm_gateway_provider_gemini.gemini_cli import failures as gemini_cli
 from llm_gateway_provider_kit import failures
+from llm_gateway_provider_kit.contract import load_contract
 from llm_gateway_provider_kit.failures import FailureFacts, FailureRule, Sign
 
-#: How to install it. Callers see this if neither program is installed.
-INSTALL = "its vendor's own install script; or Gemini CLI instead: npm install -g @google/gemini-cli@0.61.0"
-LOGIN = "agy"
+CONTRACT = load_contract("llm_gateway_provider_gemini", "agy")
+#: Callers see it if neither program is installed.
+INSTALL = f"{CONTRACT.install}; or Gemini CLI instead: {gemini_cli.INSTALL}"
 
 RECOVERIES = {"auth_required": "Log in once with `agy` in a terminal, then send the request again."}
 #: A line of its log below the level of errors: "W0520 11:22:25.823455 117 log_context.go:117] …".

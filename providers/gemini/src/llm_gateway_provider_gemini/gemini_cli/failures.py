@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from llm_gateway import Failure, FinishedRun
 from llm_gateway_provider_kit import failures
+from llm_gateway_provider_kit.contract import load_contract
 from llm_gateway_provider_kit.failures import FailureFacts, FailureRule, Sign
 
-INSTALL = "npm install -g @google/gemini-cli@0.61.0"
-LOGIN = "gemini"
+CONTRACT = load_contract("llm_gateway_provider_gemini")
+INSTALL, LOGIN = CONTRACT.install, CONTRACT.login
 
 RECOVERIES = {
     "auth_required": "Set GEMINI_API_KEY for the gateway, or log in once with `gemini` in a terminal, then send the request again. "
