@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from tests.real_clis.installing import FOLDER, CannotInstall
+from tests.real_clis.installing import CannotInstall
 from tests.real_clis.programs import installed
 
 CARRIED = "node_modules/@openai/codex-linux-*/vendor/*/codex-resources/bwrap"
@@ -22,8 +22,7 @@ def path_with_bubblewrap() -> str:
         if not (said := _complaint(own)):
             return path
         complaints.append(f"{own}: {said}")
-    installed("codex")
-    for carried in (FOLDER / "codex").glob(CARRIED):
+    for carried in installed("codex").parents[2].glob(CARRIED):
         if not (said := _complaint(str(carried))):
             return f"{Path(carried).parent}{os.pathsep}{path}"
         complaints.append(f"{carried}: {said}")

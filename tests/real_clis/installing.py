@@ -1,8 +1,10 @@
 """Install the pinned real programs into the checkout's ignored folder `.cache/clis/`.
 
     python tests/real_clis/installing.py [NAME ...]
+    CLIS=newest python tests/real_clis/installing.py codex
 
-installs what is missing or of another version, and prints where each program lies. A second call costs a few stat calls.
+installs what is missing, each version into a folder of its own, and prints where each program lies. A second call costs a few
+stat calls.
 """
 
 from __future__ import annotations
@@ -14,10 +16,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-FOLDER = Path(__file__).parents[2] / ".cache" / "clis"
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".cache" / "clis"
 INSTALL_S = 600
 
 
@@ -42,16 +52,44 @@ class PythonProgram:
     loose: frozenset[str] = frozenset()
 
 
-PROGRAMS: dict[str, NpmProgram | PythonProgram] = {
-    "claude": NpmProgram(package="@anthropic-ai/claude-code", version="2.1.330", command="claude"),
-    "codex": NpmProgram(package="@openai/codex", version="0.169.0", command="codex"),
-    "grok": NpmProgram(package="@xai-official/grok", version="1.0.41", command="grok"),
-    "gemini": NpmProgram(package="@google/gemini-cli", version="0.61.0", command="gemini"),
-    "qwen": NpmProgram(package="@qwen-code/qwen-code", version="0.24.4", command="qwen"),  # tests/scenarios/third_party
-    "mistral": PythonProgram(
-        package="mistral-vibe", version="3.0.3", command="vibe", python=(3, 12), loose=frozenset({"certifi"})
-    ),
-}
+#: Providers in this repository: the command of each program. Package and versions are those of their contract.toml.
+_COMMANDS = {"claude": "claude", "codex": "codex", "grok": "grok", "gemini": "gemini", "mistral": "vibe"}
+#: CLIS="codex=0.169.0 claude=newest mistral=oldest", or one word for all: which version the tests install and use. `newest`
+#: is the newest that is published, `oldest` and the default are the ends of `seen` in contract.toml.
+_CHOICE = "CLIS"
+
+
+def contract(name: str) -> dict[str, Any]:
+    """The contract.toml of a provider in this repository."""
+    path = next((ROOT / "providers" / name / "src").glob("*/contract.toml"))
+    return tomllib.loads(path.read_text())
+
+
+def chosen_version(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The version that the tests use. Raises CannotInstall if the newest cannot be found."""
+    choices = dict(
+        choice.split("=", 1) if "=" in choice else ("", choice) for choice in environ.get(_CHOICE, "").split()
+    )
+    choice = choices.get(name, choices.get("", ""))
+    seen = contract(name)["seen"]
+    if choice == "newest":
+        return newest(contract(name)["package"], npm=name != "mistral")
+    return {"": seen[1], "oldest": seen[0]}.get(choice, choice)
+
+
+def program_of(name: str) -> NpmProgram | PythonProgram:
+    """What must be installed."""
+    if name == "qwen":  # tests/scenarios/third_party
+        return NpmProgram(package="@qwen-code/qwen-code", version="0.24.4", command="qwen")
+    package, version = contract(name)["package"], chosen_version(name)
+    if name == "mistral":
+        return PythonProgram(
+            package=package, version=version, command="vibe", python=(3, 12), loose=frozenset({"certifi"})
+        )
+    return NpmProgram(package=package, version=version, command=_COMMANDS[name])
+
+
+NAMES = (*_COMMANDS, "qwen")
 
 
 class CannotInstall(Exception):
@@ -60,11 +98,11 @@ class CannotInstall(Exception):
 
 def install(name: str) -> Path:
     """Bring one program; its path. Raises CannotInstall."""
-    wanted = PROGRAMS[name]
-    folder = (FOLDER / name).resolve()  # programs of pip say where they lie in their first line
+    wanted = program_of(name)
+    folder = (FOLDER / f"{name}-{wanted.version}").resolve()  # programs of pip say where they lie in their first line
     program = folder / ("node_modules/.bin" if isinstance(wanted, NpmProgram) else "env/bin") / wanted.command
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".lock"), "w") as lock:
+    with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be at it
         if _version(program) != wanted.version:
             if isinstance(wanted, NpmProgram):
@@ -79,8 +117,8 @@ def install(name: str) -> Path:
 
 def lacking(name: str) -> str | None:
     """What this machine lacks to bring a program that is not there yet; None: nothing."""
-    wanted = PROGRAMS[name]
-    if (FOLDER / name).exists():
+    wanted = program_of(name)
+    if (FOLDER / f"{name}-{wanted.version}").exists():
         return None
     if isinstance(wanted, NpmProgram):
         return None if shutil.which("npm") else "npm is not installed"
@@ -89,6 +127,18 @@ def lacking(name: str) -> str | None:
     except CannotInstall as trouble:
         return str(trouble)
     return None
+
+
+def newest(package: str, *, npm: bool) -> str:
+    """The newest published version of a package. Raises CannotInstall."""
+    if npm:
+        command = ["npm", "view", package, "version"]
+    else:
+        command = [find_python((3, 12)), "-m", "pip", "index", "versions", "--disable-pip-version-check", package]
+    numbers = re.search(r"\d+(\.\d+)+", _run(ROOT, command))
+    if numbers is None:
+        raise CannotInstall(f"no version of {package} was found")
+    return numbers[0]
 
 
 def npm_install(folder: Path, spec: str) -> None:
@@ -168,5 +218,5 @@ def _version(program: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    for asked in sys.argv[1:] or PROGRAMS:
+    for asked in sys.argv[1:] or NAMES:
         print(asked, install(asked))

@@ -24,10 +24,10 @@ def test_models_and_upgrade_are_told_by_the_installation(claude: RealAgent, monk
     monkeypatch.setenv("PATH", f"{claude.program.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", claude.environ["CLAUDE_CONFIG_DIR"])
     assert {model.id for model in gateway_list_models(str(claude.program))} >= {"opus", "sonnet"}
-    plan = gateway_upgrade_plan("2.1.330", str(claude.program))
+    plan = gateway_upgrade_plan("2.1.331", str(claude.program))
     assert plan
     assert plan.argv[:3] == ("npm", "install", "--prefix")
-    assert plan.argv[-1] == "@anthropic-ai/claude-code@2.1.330"
+    assert plan.argv[-1] == "@anthropic-ai/claude-code@2.1.331"
 
 
 def test_a_question_is_answered(claude: RealAgent) -> None:

@@ -52,10 +52,10 @@ def test_models_and_upgrade_are_told_by_the_installation(codex: RealAgent, monke
     models = gateway_list_models(str(codex.program))
     assert [model.default for model in models].count(True) == 1
     assert {model.source for model in models} == {"codex debug models"}
-    plan = gateway_upgrade_plan("0.169.0", str(codex.program))
+    plan = gateway_upgrade_plan("0.170.0", str(codex.program))
     assert plan
     assert plan.argv[:3] == ("npm", "install", "--prefix")
-    assert plan.argv[-1] == "@openai/codex@0.169.0"
+    assert plan.argv[-1] == "@openai/codex@0.170.0"
 
 
 def test_a_conversation_is_answered_goes_on_reads_its_cache_and_counts_each_turn_alone(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.real_clis.installing import chosen_version
 from tests.real_clis.through_mcp import gateway_of
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ async def test_an_imitated_antigravity_is_preferred_and_a_conversation_stays_wit
         (known,) = (await caller.call("cli_versions", provider="gemini"))["providers"]
         still = await caller.ask("HISTORY:still", sessionId=first["gatewaySessionId"])
     assert (first["text"], again["text"], still["text"]) == ("one", "SAY:one", "SAY:one | HISTORY")
-    assert (known["variant"], known["version"]) == ("gemini", "0.61.0")
+    assert (known["variant"], known["version"]) == ("gemini", chosen_version("gemini"))
     assert again["sessionId"] == first["sessionId"]
     assert first["usage"]["cacheReadTokens"] == 0
     assert again["usage"] == {"inputTokens": 2_000, "outputTokens": 50, "cacheReadTokens": 9_000, "reasoningTokens": 20}

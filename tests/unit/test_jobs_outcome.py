@@ -199,3 +199,19 @@ def test_a_name_that_no_store_can_keep_ends_no_job_badly(name: str) -> None:
     assert reply.native_id is None
     assert reply.model.encode().startswith((b"half ? a character", b"a book a book"))
     assert len(reply.model) <= 1000
+
+
+@pytest.mark.parametrize("explained", [Failure(code="quota_exhausted", message="used up."), None])
+def test_a_run_that_was_ended_because_its_program_waits_for_a_limit_says_until_when(explained: Failure | None) -> None:
+    until = NOON + timedelta(hours=2)
+    run = ended(reason=EndReason.CANCELED, exit_code=None, signal=2)
+    state, reply = judge(run, explain=lambda _run: explained, price=lambda *_: None, waited_until=until)
+    failure = reply.failure
+    assert failure is not None
+    assert (state, failure.code, failure.reset_at, failure.retryable) == (
+        JobState.FAILED,
+        "quota_exhausted",
+        until,
+        True,
+    )
+    assert "2026-11-22 14:00 UTC" in failure.message

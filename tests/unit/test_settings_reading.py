@@ -60,6 +60,7 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
         "memory_mb": None,
         "processes": None,
         "cpu": None,
+        "longest_wait_s": 60,
         "max_depth": 2,
     }
     assert settings.provider("parrot").model_dump() == {

@@ -124,7 +124,7 @@ def _has_login_check(info: ProviderInfo, version: str | None) -> bool:
     """Return whether `login_argv` is a check in this version. In another one it may be a prompt, which costs money."""
     if not info.login_since:
         return True
-    return bool(version) and _numbers(version) >= _numbers(info.login_since)
+    return version is not None and _numbers(version) >= _numbers(info.login_since)
 
 
 async def version_of(

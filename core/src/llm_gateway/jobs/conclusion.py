@@ -116,8 +116,12 @@ class Concluder:
             summary=summary,
             stderr_tail=output.stderr_tail,
         )
+        waited_until = self._files.read_wait(job.id) if end.reason is EndReason.CANCELED else None
         state, reply = outcome.judge(
-            run, explain=partial(self._host.explain_failure, job.provider), price=self._host.price
+            run,
+            explain=partial(self._host.explain_failure, job.provider),
+            price=self._host.price,
+            waited_until=waited_until,
         )
         return add_left_state(outcome.ended(job, state, reply, end.ended_at)), summary.text
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from errno import EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO
 from pathlib import Path
 
@@ -28,6 +29,7 @@ log = logging.getLogger("llm_gateway.jobs")
 
 _REQUEST = "request.json"
 _REPLY = "reply.txt"
+_WAIT = "limit-wait"
 #: A prompt has at most 10 MB, and each of its characters takes up to six bytes in JSON.
 _MOST_REQUEST_BYTES = 256 << 20
 #: Errors that mean "there is no job file": it is missing, or a symlink, FIFO, device or directory has its name.
@@ -111,6 +113,18 @@ class JobFiles:
     def keep_request(self, job_id: JobId, accepted: Accepted) -> bytes:
         """Write an accepted request into its job's folder and return the bytes."""
         return keep_request(self.folder(job_id), accepted)
+
+    def keep_wait(self, job_id: JobId, until: datetime) -> None:
+        """Note that the gateway ends this run because its CLI waits for a limit until then."""
+        _write(self.folder(job_id), _WAIT, until.isoformat().encode())
+
+    def read_wait(self, job_id: JobId) -> datetime | None:
+        """Return until when the CLI of a run would have waited, if the gateway ended the run for that reason."""
+        try:
+            until = datetime.fromisoformat(_read(self.folder(job_id), _WAIT).decode())
+        except (OSError, ValueError):
+            return None
+        return until if until.tzinfo is not None else None
 
     def forget(self, job_id: JobId) -> None:
         """Delete a job's folder."""

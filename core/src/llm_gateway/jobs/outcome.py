@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 
-from llm_gateway.errors import ERRORS, ProviderFailed, SessionNotFound
+from llm_gateway.errors import ERRORS, Overloaded, ProviderFailed, QuotaExhausted, SessionNotFound
 from llm_gateway.model.invocation import EndReason, Notice
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
@@ -32,15 +32,19 @@ _ANOTHER = "the CLI silently began a new conversation instead of continuing this
 _STATES = {EndReason.CANCELED: JobState.CANCELED, EndReason.VANISHED: JobState.INTERRUPTED}
 
 
-def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState, Reply]:
+def judge(
+    run: FinishedRun, *, explain: Explain, price: Price, waited_until: datetime | None = None
+) -> tuple[JobState, Reply]:
     """Return the final state and the reply of a finished run.
 
     Exit code 0 alone does not mean success, and text on stderr does not mean failure.
+
+    :param waited_until: the gateway ended the run because its CLI waited until then for a limit; None: it did not.
     """
     run = replace(run, summary=_storable(run.summary))
     summary, end = run.summary, run.end
     usage = plausible_usage(summary.usage)
-    failure = _failure(run, explain)
+    failure = _failure(run, explain) if waited_until is None else _limit_reached(run, explain, waited_until)
     notices = summary.notices
     if end.truncated:
         notices = (*notices, Notice(code="output_truncated", message="the middle of the output was not kept"))
@@ -71,7 +75,7 @@ def judge(run: FinishedRun, *, explain: Explain, price: Price) -> tuple[JobState
         notices=notices,
     )
     otherwise = JobState.FAILED if failure else JobState.COMPLETED
-    return _STATES.get(end.reason, otherwise), reply
+    return otherwise if waited_until else _STATES.get(end.reason, otherwise), reply
 
 
 def ended(job: Job, state: JobState, reply: Reply, now: datetime) -> Job:
@@ -128,6 +132,20 @@ def _failure(run: FinishedRun, explain: Explain) -> Failure | None:
         facts = {"limit": run.request.timeout_s, "idle": run.request.idle_timeout_s or 0.0, "detail": end.detail}
         return _named(code, template.format(**facts) if template else None)
     return None if end.reason is EndReason.CANCELED else _failure_of_its_own(run, explain)
+
+
+def _limit_reached(run: FinishedRun, explain: Explain, until: datetime) -> Failure:
+    """Return the failure of a run that was ended because its CLI waited for a limit."""
+    ended = replace(run.end, reason=EndReason.EXITED, exit_code=1, signal=None)
+    failure = _failure_told(replace(run, end=ended, summary=replace(run.summary, failed=True)), explain)
+    if failure.code not in (QuotaExhausted.code, Overloaded.code):
+        failure = replace(_named(QuotaExhausted.code), provider_message=failure.provider_message)
+    wait = (
+        f"the program would have waited until {until.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC, so the run was ended"
+    )
+    return replace(
+        failure, message=f"{failure.message.rstrip('.')}: {wait}", reset_at=failure.reset_at or until, retryable=True
+    )
 
 
 def _failure_of_its_own(run: FinishedRun, explain: Explain) -> Failure | None:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from anyio import sleep, to_thread
 
@@ -66,6 +67,7 @@ class LiveOutput:
         self._recent: deque[Event] = deque(maxlen=_RECENT_EVENTS)
         self._events = 0
         self.first_event_at: float | None = None  #: when the first event was read, in seconds since the epoch
+        self.waiting_until: datetime | None = None  #: until when the CLI waits for a limit, as its newest events say
         self._error: Exception | None = (
             None  #: the exception that the reader raised; after it the reader gets no more output
         )
@@ -193,6 +195,10 @@ class LiveOutput:
 
     def _remember(self, event: Event) -> None:
         self._recent.append(event)
+        if event.waiting_until is not None:
+            self.waiting_until = event.waiting_until
+        elif event.kind in (EventKind.TEXT, EventKind.TOOL):
+            self.waiting_until = None
         self._events += 1
         self.first_event_at = self.first_event_at or time.time()
         if event.kind is EventKind.TEXT:

@@ -19,6 +19,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from llm_gateway.jobs.job_files import JobFiles
+from llm_gateway.jobs.limit_waits import LimitWaits
 from llm_gateway.jobs.output import LiveOutput
 from llm_gateway.jobs.recovery import OrphanRecovery
 from llm_gateway.jobs.retention import Retention
@@ -48,6 +49,7 @@ class Supervisor:
     waiter: JobWaiter
     recovery: OrphanRecovery
     retention: Retention
+    limit_waits: LimitWaits
 
     async def start(self, tasks: TaskGroup) -> None:
         """Take the lease, take over orphans, then listen and prune in the background."""
@@ -55,6 +57,7 @@ class Supervisor:
         await self.recovery.recover(*await self.store.unfinished())
         tasks.start_soon(self.recovery.listen)
         tasks.start_soon(self.retention.keep_pruning)
+        tasks.start_soon(self.limit_waits.keep_looking)
 
     def close(self) -> None:
         """Release the lease. The runs continue."""

@@ -125,6 +125,10 @@ class JobTable:
         """Return whether a task of this gateway follows this job to its end."""
         return self.phase_of(job_id) in (Phase.LAUNCHING, Phase.RUNNING)
 
+    def running(self) -> list[JobId]:
+        """Return this gateway's jobs whose process exists."""
+        return [job_id for job_id, entry in self._entries.items() if entry.phase is Phase.RUNNING]
+
     def is_adopted(self, job_id: JobId) -> bool:
         """Return whether this gateway took the job over from a dead one."""
         entry = self._entries.get(job_id)

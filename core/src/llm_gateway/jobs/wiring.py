@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 from llm_gateway.jobs.annotations import Annotator
 from llm_gateway.jobs.conclusion import Concluder
 from llm_gateway.jobs.job_files import JobFiles
+from llm_gateway.jobs.limit_waits import LimitWaits
 from llm_gateway.jobs.queue import AdmissionQueue
 from llm_gateway.jobs.recovery import OrphanRecovery
 from llm_gateway.jobs.retention import Retention
@@ -109,6 +110,7 @@ def make_supervisor(
         start=start,
         start_ready=queue.start_ready,
     )
+    waiter = JobWaiter(owner=owner, store=store, engine=engine, host=host, files=files, table=table, recovery=recovery)
     return Supervisor(
         owner=owner,
         store=store,
@@ -129,9 +131,16 @@ def make_supervisor(
             threads=threads,
             queue=queue,
         ),
-        waiter=JobWaiter(
-            owner=owner, store=store, engine=engine, host=host, files=files, table=table, recovery=recovery
-        ),
+        waiter=waiter,
         recovery=recovery,
         retention=Retention(store, engine, settings.home, settings.jobs.retention_days),
+        limit_waits=LimitWaits(
+            longest_s=settings.limits.longest_wait_s,
+            store=store,
+            engine=engine,
+            files=files,
+            table=table,
+            providers=host.providers,
+            output=waiter.output,
+        ),
     )

@@ -65,6 +65,9 @@ class ProviderInfo:
     #: effort outputSchema sessionId. Those that are missing here are refused, never ignored. `model` and the others are
     #: valid for every provider. Without cacheControl (marks in promptParts) a request continues with a warning.
     supports: frozenset[str] = frozenset()
+    #: True: it may wait until a limit of its service is reset, and its reader's events say until when (`Event.waiting_until`).
+    #: A run that waits longer than the setting `[limits] longest_wait_s` is ended with `quota_exhausted` and the time.
+    waits_for_limits: bool = False
     silent: bool = False  #: True: prints only at its end, so idleTimeoutMs is refused
     end_steps: tuple[EndStep, ...] = (EndStep(),)  #: SIGKILL to every descendant follows automatically
     env: tuple[str, ...] = ()  #: variables it may see besides the common ones; a trailing `*` matches a prefix

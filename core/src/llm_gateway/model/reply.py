@@ -31,6 +31,9 @@ class Event:
 
     kind: EventKind  #: what `text` contains
     text: str  #: one line, at most a few hundred characters
+    #: Set if the CLI says that it waits until then, because a limit of its service is reached; aware. Until the next TEXT or
+    #: TOOL event the run is taken to wait. See `ProviderInfo.waits_for_limits`.
+    waiting_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

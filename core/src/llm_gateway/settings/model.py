@@ -143,6 +143,12 @@ class LimitsSection(Section):
         allow_inf_nan=False,
         description="Processor time of a run, in cores. None: no limit.",
     )
+    longest_wait_s: int = Field(
+        default=60,
+        ge=0,
+        description="A run whose program waits longer than this until a limit of its service is reset is ended with "
+        "`quota_exhausted` and `resetAt`, in seconds. 0: it may wait.",
+    )
     max_depth: int = Field(default=2, ge=0, description="How many levels deep runs may call the gateway again.")
 
 

@@ -59,7 +59,8 @@ _SANDBOX: Mapping[str, object] = {
     "sandbox_workspace_write.writable_roots": [_SCRATCH],
     "shell_environment_policy.set.TMPDIR": _SCRATCH,
 }
-ENV = {"RUST_LOG": "error,codex_mcp::rmcp_client=warn"}  # only this log reports which MCP servers did not start
+#: Only this log reports which MCP servers did not start, and how long Codex waits before it tries again.
+ENV = {"RUST_LOG": "error,codex_mcp::rmcp_client=warn,codex_core::responses_retry=warn"}
 
 #: Addresses of services in the operator's settings, with their ports.
 _ADDRESS = re.compile(r"""base_url\s*=\s*["'](https?://[^/"'\s]+)""")

@@ -11,10 +11,22 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from llm_gateway import Event, EventKind, LineSplitter, NativeSessionId, Notice, RunEnd, RunFacts, Summary, Usage
+from llm_gateway import (
+    EndReason,
+    Event,
+    EventKind,
+    LineSplitter,
+    NativeSessionId,
+    Notice,
+    RunEnd,
+    RunFacts,
+    Summary,
+    Usage,
+)
 from llm_gateway_provider_codex import usage
 from llm_gateway_provider_codex.schema import fits
 from llm_gateway_provider_codex.trouble import Trouble, trouble_of
+from llm_gateway_provider_codex.waits import Wait, wait_of
 from llm_gateway_provider_kit.lines import JsonLines, as_dict, as_dicts, as_text
 
 _SHOWN_CHARS = 200
@@ -45,6 +57,7 @@ class CodexReader:
         self._failure: Trouble | None = None  # set by turn.failed
         self._last_error: Trouble | None = None
         self._retries = 0
+        self._wait: Wait | None = None
 
     def feed(self, stream: str, data: bytes) -> Iterable[Event]:
         """Process the next bytes; return the events in them."""
@@ -67,6 +80,8 @@ class CodexReader:
         rest += self._stderr_line(self._stderr.rest())
         if self._failure is None and self._total is None and _ended_by_itself(end):
             self._failure = self._last_error  # no event followed
+        if self._failure is None and self._wait is not None and end.reason is EndReason.CANCELED:
+            self._failure = Trouble(message=self._wait.error)
         unended = self._total is None and end.exit_code == 0
         no_command_ran = bool(self._unsandboxed) and not self._commands
         failed = self._failure is not None or unended or no_command_ran
@@ -144,8 +159,12 @@ class CodexReader:
     def _stderr_line(self, line: bytes) -> Iterator[Event]:
         """Process a line of standard error: only there Codex reports refusals and servers that did not start."""
         text = line.decode(errors="replace")
-        refused, no_server = _REFUSED.search(text), _NO_SERVER.search(text)
-        if refused:
+        refused, no_server, wait = _REFUSED.search(text), _NO_SERVER.search(text), wait_of(text)
+        if wait:
+            self._wait = wait
+            shown = f"waits until {wait.until:%Y-%m-%d %H:%M} UTC: {wait.error}"
+            yield Event(kind=EventKind.STATUS, text=_short(shown), waiting_until=wait.until)
+        elif refused:
             self._denied.append(_short(refused[1]))
             yield Event(kind=EventKind.STATUS, text=_short(f"not allowed: {refused[1]}"))
         elif no_server:

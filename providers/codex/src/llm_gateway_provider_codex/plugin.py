@@ -61,6 +61,7 @@ def gateway_describe_provider() -> ProviderInfo:
         options_model=CodexOptions,
         posture_of=posture_of,
         postures=tuple(argv.LEVELS),
+        waits_for_limits=True,  # it obeys every Retry-After
         approved_posture=Posture.PROMPTED,  # accept_edits has no shell, and Codex reads files only with its shell
         supports=SUPPORTS,
         # After SIGTERM, commands without a sandbox continue to run. After SIGINT, Codex ends them.

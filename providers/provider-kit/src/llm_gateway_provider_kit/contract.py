@@ -3,6 +3,7 @@
 package = "@vendor/cli"            # as npm, pip or brew names it
 seen = ["1.2.0", "1.4.0"]          # the oldest and the newest version that the tests ran with
 install = "npm install -g {package}@{newest}"
+unpriced = ["model-9"]             # default models that the price list does not contain
 
 [login]
 command = "cli login"
@@ -32,7 +33,7 @@ else:
     import tomli as tomllib
 
 _NAME = "contract.toml"
-_KEYS = {"package", "seen", "install", "login", "broken"}
+_KEYS = {"package", "seen", "install", "login", "broken", "unpriced"}
 _LOGIN_KEYS = {"command", "argv", "since", "env"}
 
 
@@ -52,6 +53,7 @@ class Contract:
     login_since: str  #: the first version in which they do so; empty: every version
     login_env: MappingProxyType[str, str]  #: variables that keep that check off the network
     broken: tuple[BrokenVersions, ...]  #: versions with which something is known to fail
+    unpriced: tuple[str, ...]  #: default models that the price list does not contain, so that their cost is unknown
 
     @property
     def newest(self) -> str:
@@ -73,7 +75,8 @@ class Contract:
 
 def load_contract(package: str, folder: str = "") -> Contract:
     """Read `contract.toml` from a Python package, or from a folder in it. Raises BadContract, FileNotFoundError."""
-    path = files(package).joinpath(folder, _NAME) if folder else files(package).joinpath(_NAME)
+    root = files(package)
+    path = (root / folder if folder else root) / _NAME
     return parse_contract(path.read_text("utf-8"), str(path))
 
 
@@ -109,6 +112,7 @@ def _contract(document: dict[str, Any]) -> Contract:
         login_since=_text(login, "since"),
         login_env=MappingProxyType({name: _text(login["env"], name) for name in login.get("env", {})}),
         broken=tuple(_broken(entry) for entry in document.get("broken", [])),
+        unpriced=_texts(document, "unpriced"),
     )
 
 
