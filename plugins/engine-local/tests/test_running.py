@@ -348,6 +348,7 @@ def test_a_shim_sends_a_notification_when_its_run_is_over(play, make_spec, home)
         receiver.close()
 
 
+@pytest.mark.linux
 def test_a_shim_loads_nothing_of_the_kernel_but_how_files_are_opened():
     code = (
         "import sys\nsys.path += sys.argv[1:]\nimport llm_gateway_engine_local.shim.fork_server, llm_gateway_engine_local.shim.shim\n"

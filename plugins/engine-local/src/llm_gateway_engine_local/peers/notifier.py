@@ -1,8 +1,8 @@
 """Notifications between the gateways and shims of one home.
 
 Each gateway binds a datagram socket `<home>/notifiers/<gateway id>`. A notification is a hint: the receiver reads the store to learn
-what changed. A hint can get lost, so a gateway also reads the store now and then. Where the home's path is too long for a socket
-(about 100 bytes; on Linux a path through /proc is used instead) a gateway receives nothing, and `receive` only waits.
+what changed. A hint can get lost, so a gateway also reads the store now and then. The path of a socket has room for 107 bytes (103 on macOS). If
+the home's path is too long, Linux uses a path through /proc; elsewhere the sockets are in `/tmp/llm-gateway-<user id>/`.
 
 Standard library and `llm_gateway.files` only, but for waiting: shims send notifications, and start in milliseconds.
 """
@@ -15,9 +15,11 @@ import stat
 from contextlib import suppress
 
 from llm_gateway.files import make_private
+from llm_gateway_engine_local.process import PORTABLE
 
 OVERFLOW = ""  #: among the received payloads: some were lost, so check everything
 _LONGEST_PATH = 100
+_LONGEST_NAME = 45  #: a gateway's id, its separator and the suffix
 #: Beside the socket `<name>`: a sender found the receive buffer full.
 _MISSED = ".missed"
 #: The name of the folder of notifiers in earlier versions.
@@ -27,7 +29,7 @@ _FORMER_FOLDER = "bells"
 def notify(home: str | os.PathLike[str], payload: bytes) -> None:
     """Send a notification to every gateway of this home. Never blocks, never raises. Removes the sockets of ended gateways."""
     try:
-        folder = os.path.join(home, "notifiers")
+        folder = folder_of(os.fspath(home))
         names = [name for name in os.listdir(folder) if not name.endswith(_MISSED)]
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
@@ -69,14 +71,15 @@ class Notifier:
 
     def __init__(self, home: str | os.PathLike[str], gateway_id: str) -> None:
         self._home = os.fspath(home)
-        self._folder = os.path.join(home, "notifiers")
+        self._folder = ""
         self._name = gateway_id
         self._socket: socket.socket | None = None
         self._directory = -1
 
     def open(self) -> None:
         """Begin to receive."""
-        make_private(self._folder)
+        make_private(os.path.join(self._home, "notifiers"))
+        self._folder = folder_of(self._home)
         _remove_former_folder(self._home)
         self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -122,6 +125,10 @@ class Notifier:
             _unlink(self._directory, self._name + _MISSED)
             os.close(self._directory)
             self._directory = -1
+            if os.path.dirname(self._folder) != self._home:
+                with suppress(OSError):  # another gateway of this home, or another home, still uses it
+                    os.rmdir(self._folder)
+                    os.rmdir(os.path.dirname(self._folder))
 
 
 def _remove_former_folder(home: str) -> None:
@@ -156,9 +163,25 @@ def _is_received(folder: str, directory: int, name: str) -> bool:
     return True
 
 
+def folder_of(home: str) -> str:
+    """The folder of the sockets of a home. Raises OSError."""
+    folder = os.path.join(home, "notifiers")
+    if not PORTABLE or len(os.fsencode(folder)) + _LONGEST_NAME <= _LONGEST_PATH:
+        return folder
+    place = f"/tmp/llm-gateway-{os.geteuid()}"  # noqa: S108  its owner and mode are checked
+    home_status = os.stat(home)
+    folder = f"{place}/{home_status.st_dev:x}-{home_status.st_ino:x}"
+    make_private(folder)
+    for path in (place, folder):
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise PermissionError(f"{path} is not a private folder of this user")
+    return folder
+
+
 def _address(folder: str, directory: int, name: str) -> str:
     path = os.path.join(folder, name)
-    if len(os.fsencode(path)) > _LONGEST_PATH and os.path.isdir("/proc/self/fd"):
+    if not PORTABLE and len(os.fsencode(path)) > _LONGEST_PATH and os.path.isdir("/proc/self/fd"):
         return f"/proc/self/fd/{directory}/{name}"
     return path
 
