@@ -16,6 +16,21 @@ from tests.chaos.world import World
 from tests.chaos.zygote import Zygote
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _uses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file in which gateways with the portable implementations note what only Linux has."""
+    path = tmp_path_factory.mktemp("no_linux") / "uses"
+    os.environ["LLM_GATEWAY_TESTS_USES"] = str(path)
+    yield path
+    del os.environ["LLM_GATEWAY_TESTS_USES"]
+
+
+@pytest.fixture(autouse=True)
+def _no_linux(_uses: Path) -> Iterator[None]:
+    yield
+    assert not _uses.exists(), _uses.read_text()
+
+
 @pytest.fixture
 def seed() -> int:
     return int(os.environ.get("CHAOS_SEED") or secrets.randbelow(1_000_000))

@@ -7,9 +7,9 @@ and read at most the given number of bytes. Directories get mode 0700 and files 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
+import sys
 from contextlib import suppress
 from errno import EINVAL, ENOTDIR
 
@@ -79,9 +79,11 @@ def make_private(path: str | os.PathLike[str]) -> None:
 def sync_file(descriptor: int) -> None:
     """Have the disk keep what was written to a file or directory, also after a loss of power. Raises OSError.
 
-    On macOS `fsync` leaves the data in the disk's own cache; F_FULLFSYNC does not. Some file systems there do not know it.
+    On macOS `fsync` leaves the data in the disk's own cache, and F_FULLFSYNC does not (fcntl(2)). Not every file system has it.
     """
-    if hasattr(fcntl, "F_FULLFSYNC"):
+    if sys.platform == "darwin":
+        import fcntl
+
         with suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
             return

@@ -358,4 +358,4 @@ def test_a_shim_loads_nothing_of_the_kernel_but_how_files_are_opened():
     argv = [sys.executable, "-I", "-S", "-c", code, *folders]
     loaded = set(subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout.split())
     assert {name for name in loaded if name.partition(".")[0] == "llm_gateway"} == {"llm_gateway", "llm_gateway.files"}
-    assert not loaded & {"typing", "dataclasses", "subprocess", "anyio", "pydantic", "pluggy"}
+    assert not loaded & {"typing", "dataclasses", "subprocess", "anyio", "pydantic", "pluggy", "psutil", "watchfiles"}

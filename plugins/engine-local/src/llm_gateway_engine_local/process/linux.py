@@ -83,8 +83,8 @@ def is_shim(pid: int, programs: tuple[bytes, ...]) -> bool:
     return any(argument.endswith(programs) for argument in arguments)
 
 
-def has_open(pid: int, wanted: os.stat_result) -> bool:
-    """Whether a process has this file or directory open."""
+def has_open(pid: int, path: str, wanted: os.stat_result) -> bool:
+    """Whether a process has this file or directory open, under any name."""
     place = f"{PROC}/{pid}/fd"
     with suppress(OSError):
         for name in os.listdir(place):

@@ -1,6 +1,6 @@
 """The functions of `linux` by psutil and POSIX, for macOS.
 
-What is missing here: subreapers, pidfds, the end of an agent with its shim, and the holders of a lock. Start times are wall-clock times.
+What is missing here: subreapers, pidfds, the end of an agent with its shim, and the holders of a lock.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ except ImportError as error:
 #: psutil's word for the state of a process -> the letter of `ps`.
 _STATES = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X"}
 _MOST_PROCESSES = 500
+_HASH_BITS = (1 << 64) - 1
 
 
 def become_reaper() -> bool:
@@ -35,7 +36,7 @@ def die_with_parent() -> bool:
 
 
 def boot_id() -> str:
-    """Empty: start times are wall-clock times, which need no boot."""
+    """Empty: not known. The start of a process (see `stat_of`) includes the time of the boot on macOS."""
     return ""
 
 
@@ -45,13 +46,17 @@ def pids() -> list[int]:
 
 
 def stat_of(pid: int) -> tuple[int, str, str] | None:
-    """Parent, state and start of a process. None: there is none, or it must not be seen."""
+    """Parent, state and start of a process. None: there is none, or it must not be seen.
+
+    The start is psutil's hash of the process id and of the time that the kernel noted when the process started. Unlike
+    `create_time` it does not change when the clock is set, and every process computes the same.
+    """
     if pid <= 0:
         return None
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            return process.ppid(), _STATES.get(process.status(), "R"), f"{process.create_time():.2f}"
+            return process.ppid(), _STATES.get(process.status(), "R"), format(hash(process) & _HASH_BITS, "016x")
     except psutil.Error:
         return None
 
@@ -71,12 +76,13 @@ def is_shim(pid: int, programs: tuple[bytes, ...]) -> bool:
     return False
 
 
-def has_open(pid: int, wanted: os.stat_result) -> bool:
-    """Whether a process has this regular file open."""
+def has_open(pid: int, path: str, wanted: os.stat_result) -> bool:
+    """Whether a process has this regular file open. Other names than that of the path are not looked at: their disk may not answer."""
+    name = os.path.basename(path)
     with suppress(psutil.Error, OSError):
         for file in psutil.Process(pid).open_files():
             with suppress(OSError):
-                if os.path.samestat(os.stat(file.path), wanted):
+                if os.path.basename(file.path) == name and os.path.samestat(os.stat(file.path), wanted):
                     return True
     return False
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from llm_gateway_engine_local.process import system
+from llm_gateway_engine_local.process import PORTABLE, system
 from llm_gateway_engine_local.process.identity import Identity, identify
 
 from .folder import LOCK, STATE, Folder
@@ -32,9 +32,11 @@ def shim_of(folder: Folder) -> Identity | None:
 
 
 def _has_open(pid: int, folder: Folder) -> bool:
-    """Whether a process has a job's folder open, or its lock where the system shows only regular files."""
+    """Whether a process has a job's folder open. The portable implementation sees only regular files: there, whether it has its lock open."""
+    if not PORTABLE:
+        return system.has_open(pid, folder.path, os.fstat(folder.fd))
     lock = folder.stat(LOCK)
-    return system.has_open(pid, os.fstat(folder.fd)) or (lock is not None and system.has_open(pid, lock))
+    return lock is not None and system.has_open(pid, os.path.join(folder.path, LOCK), lock)
 
 
 def is_held(folder: Folder) -> bool:
