@@ -20,9 +20,9 @@ from tests.chaos.zygote import Zygote
 def _uses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The file in which gateways with the portable implementations note what only Linux has."""
     path = tmp_path_factory.mktemp("no_linux") / "uses"
-    os.environ["LLM_GATEWAY_TESTS_USES"] = str(path)
+    os.environ["NO_LINUX_USES"] = str(path)
     yield path
-    del os.environ["LLM_GATEWAY_TESTS_USES"]
+    del os.environ["NO_LINUX_USES"]
 
 
 @pytest.fixture(autouse=True)

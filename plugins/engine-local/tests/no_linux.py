@@ -15,7 +15,7 @@ import signal
 import sys
 
 #: The variable with the file of the uses that were found.
-VARIABLE = "LLM_GATEWAY_TESTS_USES"
+VARIABLE = "NO_LINUX_USES"
 #: The innermost frame that one of these matches decides who uses a feature.
 _OURS = re.compile(r"/src/llm_gateway(?!_testing)|/site-packages/llm_gateway(?!_testing)")
 _OTHERS = re.compile(r"/(psutil|watchfiles|asyncio|tests|llm_gateway_testing)/")

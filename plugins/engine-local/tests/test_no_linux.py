@@ -88,7 +88,7 @@ def run(script: str, tmp_path: Path, **variables: str) -> tuple[list[str], list[
     argv = [sys.executable, "-c", script, str(TESTS), str(tmp_path / "home")]
     done = subprocess.run(
         argv,
-        env={**env, "LLM_GATEWAY_TESTS_USES": str(uses), **variables},
+        env={**env, "NO_LINUX_USES": str(uses), **variables},
         capture_output=True,
         text=True,
         timeout=120,

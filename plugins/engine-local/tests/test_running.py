@@ -49,7 +49,7 @@ def test_the_signal_that_ended_an_agent_is_reported(play, make_spec):
 
 
 def test_lesson_80_stdin_is_a_file_or_nothing_and_no_other_descriptor_is_inherited(play, make_spec, starter):
-    code = "import os,sys; d=sys.stdin.buffer.read(); print(len(d), d[:3], sorted(os.listdir('/proc/self/fd'))[:-1])"
+    code = "import os,sys; d=sys.stdin.buffer.read(); print(len(d), d[:3], sorted(os.listdir('/dev/fd'))[:-1])"
     fed = make_spec(py=code, stdin=b"abc" * 3_500_000)
     hungry = make_spec(py=code)
 
