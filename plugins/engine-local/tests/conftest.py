@@ -40,11 +40,14 @@ def _watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     if not PORTABLE:
         yield
         return
-    os.environ[no_linux.VARIABLE] = str(tmp_path_factory.mktemp("no_linux") / "uses")
+    ours = no_linux.VARIABLE not in os.environ  # else it is that of the chaos tests in the same session
+    if ours:
+        os.environ[no_linux.VARIABLE] = str(tmp_path_factory.mktemp("no_linux") / "uses")
     no_linux.forbid()
     no_linux.watch_starter()
     yield
-    del os.environ[no_linux.VARIABLE]
+    if ours:
+        del os.environ[no_linux.VARIABLE]
 
 
 @pytest.fixture(autouse=True)
