@@ -39,9 +39,9 @@ def timed(name: str, function: Any, spans: Spans) -> Any:
     return around
 
 
-def main(engine: str, traces: str, mode: str, descriptor: int, kernel: str) -> None:
+def main(engine: str, traces: str, mode: str, descriptor: int, *folders: str) -> None:
     """Serve as the fork server does."""
-    sys.path += [engine, kernel]
+    sys.path += [engine, *folders]
     shim, fork_server = (
         importlib.import_module(f"llm_gateway_engine_local.shim.{name}") for name in ("shim", "fork_server")
     )
@@ -67,4 +67,4 @@ def main(engine: str, traces: str, mode: str, descriptor: int, kernel: str) -> N
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:])

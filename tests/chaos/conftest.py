@@ -16,6 +16,23 @@ from tests.chaos.world import World
 from tests.chaos.zygote import Zygote
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _uses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file in which gateways with the portable implementations note what only Linux has."""
+    ours = "NO_LINUX_USES" not in os.environ  # else it is that of the engine's tests in the same session
+    if ours:
+        os.environ["NO_LINUX_USES"] = str(tmp_path_factory.mktemp("no_linux") / "uses")
+    yield Path(os.environ["NO_LINUX_USES"])
+    if ours:
+        del os.environ["NO_LINUX_USES"]
+
+
+@pytest.fixture(autouse=True)
+def _no_linux(_uses: Path) -> Iterator[None]:
+    yield
+    assert not _uses.exists() or not _uses.read_text()
+
+
 @pytest.fixture
 def seed() -> int:
     return int(os.environ.get("CHAOS_SEED") or secrets.randbelow(1_000_000))

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -19,6 +20,13 @@ from llm_gateway.errors import GatewayError
 from llm_gateway.gateway import Gateway
 from llm_gateway.model.operation import CallContext
 from llm_gateway.opening import find_plugins, open_gateway
+
+if os.environ.get("LLM_GATEWAY_PORTABLE") == "1":  # nothing may use what only Linux has: see `no_linux`
+    sys.path.append(str(Path(__file__).parents[2] / "plugins" / "engine-local" / "tests"))
+    import no_linux
+
+    no_linux.forbid()
+    no_linux.watch_starter()
 
 
 async def answer(gateway: Gateway, call: dict[str, Any]) -> None:

@@ -82,6 +82,12 @@ def test_the_users_own_order_stays_and_nothing_is_named_twice(tmp_path: Path) ->
     assert path_for(str(agent), "/bin") == f"/bin:{here}"
 
 
+def test_a_folder_that_a_group_can_write_to_is_used_as_homebrews_is(tmp_path: Path) -> None:
+    agent = program(tmp_path / "brew/bin/agent")
+    agent.parent.chmod(0o775)
+    assert find_installed("agent", {"PATH": LAUNCHD_PATH, "HOMEBREW_PREFIX": str(tmp_path / "brew")}) == str(agent)
+
+
 def test_a_folder_that_everybody_can_write_to_is_not_added(tmp_path: Path) -> None:
     agent = program(tmp_path / "open/agent")
     agent.parent.chmod(0o777)
@@ -94,6 +100,8 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     assert path_for(str(tmp_path / "a"), "/bin") == f"/bin:{tmp_path}"
 
 
+#: What launchd gives to desktop programs on macOS, and these to the servers that they start.
+LAUNCHD_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 PLACES = {
     "local": (".local/bin", {}),
     "cargo": (".cargo/bin", {}),
@@ -104,6 +112,7 @@ PLACES = {
     "nvm": (".nvm/versions/node/v9.0.0/bin", {}),
     "nvm, moved": ("n/versions/node/v22.1.0/bin", {"NVM_DIR": "n"}),
     "fnm": (".local/share/fnm/node-versions/v22/installation/bin", {}),
+    "older fnm on macOS": ("Library/Application Support/fnm/node-versions/v22/installation/bin", {}),
     "fnm, moved": ("f/node-versions/v22/installation/bin", {"FNM_DIR": "f"}),
     "n": ("n/n/versions/node/22.1.0/bin", {}),
     "n, moved": ("p/bin", {"N_PREFIX": "p"}),
@@ -129,6 +138,7 @@ PLACES = {
     "uv, programs moved": ("u", {"UV_TOOL_BIN_DIR": "u"}),
     "pipx": (".local/share/pipx/venvs/agent/bin", {}),
     "older pipx": (".local/pipx/venvs/agent/bin", {}),
+    "older pipx on macOS": ("Library/Application Support/pipx/venvs/agent/bin", {}),
     "pipx, moved": ("x/venvs/agent/bin", {"PIPX_HOME": "x"}),
     "its own installer": (".agent/local", {}),
 }
@@ -137,7 +147,7 @@ PLACES = {
 @pytest.mark.parametrize(("place", "variables"), PLACES.values(), ids=PLACES.keys())
 def test_a_program_is_found_where_people_install_it(tmp_path: Path, place: str, variables: dict[str, str]) -> None:
     moved = {name: str(tmp_path / value) for name, value in variables.items()}
-    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin", **moved}
+    environ = {"HOME": str(tmp_path), "PATH": LAUNCHD_PATH, **moved}
     agent = program(tmp_path / place / "agent")
     info = replace(INFO, program_folders=("~/.agent/local",))
     assert require_program(info, "", None, environ)[1].path == str(agent)

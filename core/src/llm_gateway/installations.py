@@ -20,6 +20,8 @@ MANAGERS = (
     *("ASDF_DIR", "ASDF_DATA_DIR", "MISE_DATA_DIR", "MISE_CONFIG_DIR", "MISE_CACHE_DIR", "MISE_STATE_DIR"),
     *("NVM_DIR", "VOLTA_HOME", "BUN_INSTALL", "PNPM_HOME"),
 )
+#: Where earlier versions of fnm and pipx installed on macOS. They still use it if it is there.
+_MACOS_DATA = "Library/Application Support"
 _MOST_LINKS = 16
 _MOST_VERSIONS = 50
 #: Folders that installers use for every user of a machine: Homebrew, MacPorts, Nix, snap.
@@ -161,7 +163,8 @@ def _install_folders(environ: Mapping[str, str]) -> Iterator[str]:
     for prefix in _npm_prefixes(environ, home):
         yield os.path.join(prefix, "bin")
     yield from _versions(os.path.join(at("NVM_DIR", ".nvm"), "versions/node"), "bin")
-    yield from _versions(os.path.join(at("FNM_DIR", ".local/share/fnm"), "node-versions"), "installation/bin")
+    for folder in (at("FNM_DIR", ".local/share/fnm"), os.path.join(home, _MACOS_DATA, "fnm")):
+        yield from _versions(os.path.join(folder, "node-versions"), "installation/bin")
     yield from _versions(os.path.join(at("N_PREFIX", "n"), "n/versions/node"), "bin")
     yield os.path.join(at("N_PREFIX", "n"), "bin")
     yield os.path.join(at("VOLTA_HOME", ".volta"), "bin")
@@ -189,7 +192,7 @@ def _python_tools(environ: Mapping[str, str], at: Callable[[str, str], str]) -> 
     yield from _folders_in(environ.get("UV_TOOL_DIR") or os.path.join(data, "uv/tools"), "bin")
     if environ.get("PIPX_HOME"):
         yield from _folders_in(os.path.join(environ["PIPX_HOME"], "venvs"), "bin")
-    for base in (os.path.join(data, "pipx/venvs"), at("", ".local/pipx/venvs")):
+    for base in (os.path.join(data, "pipx/venvs"), at("", ".local/pipx/venvs"), at("", f"{_MACOS_DATA}/pipx/venvs")):
         yield from _folders_in(base, "bin")
 
 

@@ -17,9 +17,44 @@ import pytest
 from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.ids import JobId, new_job_id
 from llm_gateway_engine_local.engine import LocalEngine
+from llm_gateway_engine_local.process import PORTABLE, system
 from llm_gateway_engine_local.shim.starter import Starter
 
+sys.path.append(os.path.dirname(__file__))
+import no_linux
+
 PATIENCE_S = 30
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs Linux when the portable implementations are tested. `docs/limitations.md` names it."""
+    if PORTABLE:
+        left_out = [item for item in items if item.get_closest_marker("linux")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """With the portable implementations: nothing of this project may use what only Linux has."""
+    if not PORTABLE:
+        yield
+        return
+    ours = no_linux.VARIABLE not in os.environ  # else it is that of the chaos tests in the same session
+    if ours:
+        os.environ[no_linux.VARIABLE] = str(tmp_path_factory.mktemp("no_linux") / "uses")
+    no_linux.forbid()
+    no_linux.watch_starter()
+    yield
+    if ours:
+        del os.environ[no_linux.VARIABLE]
+
+
+@pytest.fixture(autouse=True)
+def _no_linux(_watched: None) -> Iterator[None]:
+    yield
+    if PORTABLE:
+        assert no_linux.uses() == []
 
 
 @pytest.fixture
@@ -32,22 +67,27 @@ def no_agent_is_left(tmp_path: Path) -> Iterator[None]:
     """An agent's environment names no folder of the test, only its job, so the net under all suites cannot see it."""
     yield
     deadline = time.monotonic() + PATIENCE_S / 6
-    jobs = {b"LLM_GATEWAY_JOB=" + os.fsencode(job.name) for job in tmp_path.glob("*/jobs/*")}
+    jobs = {f"LLM_GATEWAY_JOB={job.name}" for job in tmp_path.glob("*/jobs/*")}
     for pid in _marked(jobs):
-        with suppress(ProcessLookupError):
-            fd = os.pidfd_open(pid)
-            select.select([fd], [], [], max(0.0, deadline - time.monotonic()))
-            os.close(fd)
+        _wait_gone(pid, max(0.0, deadline - time.monotonic()))
     assert not _marked(jobs), "the test left agents behind"
 
 
-def _marked(jobs: set[bytes]) -> set[int]:
-    found = set()
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
-        with suppress(OSError):  # gone, or another user's
-            if jobs & set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")):
-                found.add(pid)
-    return found
+def _marked(jobs: set[str]) -> set[int]:
+    return {pid for pid in system.pids() for job in jobs if system.has_variable(pid, job)} if jobs else set()
+
+
+def _wait_gone(pid: int, seconds: float) -> None:
+    if not hasattr(os, "pidfd_open"):
+        import psutil
+
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(seconds)
+        return
+    with suppress(ProcessLookupError):
+        fd = os.pidfd_open(pid)
+        select.select([fd], [], [], seconds)
+        os.close(fd)
 
 
 @pytest.fixture
@@ -115,14 +155,7 @@ def gone() -> Callable[[int], Awaitable[None]]:
     """Wait until a process is dead."""
 
     async def gone(pid: int) -> None:
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        try:
-            with anyio.fail_after(PATIENCE_S):
-                await anyio.wait_readable(fd)
-        finally:
-            os.close(fd)
+        await anyio.to_thread.run_sync(_wait_gone, pid, PATIENCE_S)
+        assert not (found := system.stat_of(pid)) or found[1] == "Z"
 
     return gone

@@ -196,6 +196,7 @@ def test_a_vanished_run_is_concluded_once_and_every_gateway_returns_that_end(pla
     assert first.artifacts == {"{run_files}/*": b"kept"}
 
 
+@pytest.mark.linux
 def test_a_lock_that_a_process_of_the_run_holds_does_not_delay_the_end_of_a_vanished_run(play, make_spec, saw, home):
     spec = make_spec(
         py="import fcntl, os, time\n"
@@ -221,6 +222,7 @@ def test_a_lock_that_a_process_of_the_run_holds_does_not_delay_the_end_of_a_vani
     assert play(scene).reason is EndReason.VANISHED
 
 
+@pytest.mark.linux
 def test_an_agent_does_not_outlive_its_shim_even_without_a_gateway(play, make_spec, saw, gone):
     spec = make_spec(sh="echo ready; exec sleep 100")
 

@@ -10,6 +10,7 @@ import time
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from llm_gateway.model.invocation import EndReason
 from llm_gateway.model.provider import EndStep
@@ -89,7 +90,7 @@ def test_lesson_36_a_descendant_that_ignores_every_request_is_gone_after_a_cance
     end, descendant = play(scene)
     assert (end.reason, end.signal) == (EndReason.CANCELED, signal.SIGKILL)
     assert end.killed_descendants == 1
-    assert descendant is None
+    assert descendant is None or not descendant.is_alive()  # without a subreaper, init reaps it
 
 
 def test_lesson_73_an_agent_that_is_killed_leaves_no_detached_descendant(play, make_spec, saw, starter):
@@ -105,7 +106,7 @@ def test_lesson_73_an_agent_that_is_killed_leaves_no_detached_descendant(play, m
     end, descendant = play(scene, starter=starter)
     assert (end.reason, end.signal) == (EndReason.EXITED, signal.SIGKILL)
     assert end.killed_descendants == 1
-    assert descendant is None
+    assert descendant is None or not descendant.is_alive()  # without a subreaper, init reaps it
 
 
 def test_lesson_2_a_run_is_over_only_when_its_last_writer_is(play, make_spec):
@@ -122,6 +123,7 @@ def test_lesson_2_a_run_is_over_only_when_its_last_writer_is(play, make_spec):
     assert output == b"late\n"  # half a second is given to what is left
 
 
+@pytest.mark.linux
 def test_processes_that_fork_while_they_are_ended_do_not_survive(play, make_spec, saw):
     code = (
         "import os,signal,time\nfor n in (1,2,15): signal.signal(n, signal.SIG_IGN)\nprint('ready')\n"

@@ -7,12 +7,13 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import anyio
 import pytest
 
 from llm_gateway_engine_local.peers.lease import Lease, is_alive
-from llm_gateway_engine_local.peers.notifier import OVERFLOW, Notifier, notify
+from llm_gateway_engine_local.peers.notifier import OVERFLOW, Notifier, folder_of, notify
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_every_gateway_receives_every_notification(home, notifier):
         notify(home, payload)
     assert receive(first) == {"job-a", "job-b"}
     assert receive(second) == {"job-a", "job-b"}
-    assert stat.S_IMODE((home / "notifiers" / "one").stat().st_mode) == 0o600
+    assert stat.S_IMODE((Path(folder_of(str(home))) / "one").stat().st_mode) == 0o600
 
 
 def test_a_notification_ends_the_wait(home, notifier):
@@ -87,9 +88,10 @@ def test_the_socket_of_an_ended_gateway_is_removed(home, notifier):
     notifier("alive")
     code = "import sys,os; from llm_gateway_engine_local.peers.notifier import Notifier; Notifier(sys.argv[1],'dead').open(); os._exit(0)"
     subprocess.run([sys.executable, "-c", code, str(home)], check=True)
-    assert (home / "notifiers" / "dead").exists()
+    folder = Path(folder_of(str(home)))
+    assert (folder / "dead").exists()
     notify(home, b"x")
-    assert sorted(path.name for path in (home / "notifiers").iterdir()) == ["alive"]
+    assert sorted(path.name for path in folder.iterdir()) == ["alive"]
 
 
 def test_a_notification_without_a_home_does_nothing(home):
@@ -97,7 +99,7 @@ def test_a_notification_without_a_home_does_nothing(home):
     assert not home.exists()
 
 
-def test_a_long_path_of_the_home_works_on_linux(tmp_path):
+def test_a_path_that_is_too_long_for_a_socket_works(tmp_path):
     home = tmp_path / ("long" * 40) / "home"
     receiver = Notifier(home, "one")
     receiver.open()

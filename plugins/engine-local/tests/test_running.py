@@ -49,7 +49,7 @@ def test_the_signal_that_ended_an_agent_is_reported(play, make_spec):
 
 
 def test_lesson_80_stdin_is_a_file_or_nothing_and_no_other_descriptor_is_inherited(play, make_spec, starter):
-    code = "import os,sys; d=sys.stdin.buffer.read(); print(len(d), d[:3], sorted(os.listdir('/proc/self/fd'))[:-1])"
+    code = "import os,sys; d=sys.stdin.buffer.read(); print(len(d), d[:3], sorted(os.listdir('/dev/fd'))[:-1])"
     fed = make_spec(py=code, stdin=b"abc" * 3_500_000)
     hungry = make_spec(py=code)
 
@@ -348,6 +348,7 @@ def test_a_shim_sends_a_notification_when_its_run_is_over(play, make_spec, home)
         receiver.close()
 
 
+@pytest.mark.linux
 def test_a_shim_loads_nothing_of_the_kernel_but_how_files_are_opened():
     code = (
         "import sys\nsys.path += sys.argv[1:]\nimport llm_gateway_engine_local.shim.fork_server, llm_gateway_engine_local.shim.shim\n"
@@ -357,4 +358,4 @@ def test_a_shim_loads_nothing_of_the_kernel_but_how_files_are_opened():
     argv = [sys.executable, "-I", "-S", "-c", code, *folders]
     loaded = set(subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout.split())
     assert {name for name in loaded if name.partition(".")[0] == "llm_gateway"} == {"llm_gateway", "llm_gateway.files"}
-    assert not loaded & {"typing", "dataclasses", "subprocess", "anyio", "pydantic", "pluggy"}
+    assert not loaded & {"typing", "dataclasses", "subprocess", "anyio", "pydantic", "pluggy", "psutil", "watchfiles"}

@@ -14,7 +14,7 @@ from llm_gateway_engine_local.shim.starter import Starter
 
 STUCK = """
 import os, signal, sys
-sys.path += [{engine!r}, sys.argv[3]]
+sys.path += [{engine!r}, *sys.argv[3:]]
 from llm_gateway_engine_local.shim import shim, fork_server
 become = shim.become_agent
 def stop_first(argv, env, cwd, streams, gate):

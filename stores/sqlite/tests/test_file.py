@@ -191,6 +191,18 @@ def test_a_file_that_another_gateway_makes_at_this_moment_is_ours(
         database.close()
 
 
+@pytest.mark.parametrize(("system", "synced"), [("darwin", 1), ("linux", 0)])
+def test_on_macos_a_checkpoint_writes_through_the_cache_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, synced: int
+) -> None:
+    database = Database(str(tmp_path / "gateway.db"), busy_timeout_s=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "platform", system)
+        database.open()
+    assert database.connection.execute("PRAGMA checkpoint_fullfsync").fetchone() == (synced,)
+    database.close()
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "gateway.db").write_bytes(b"hello " * 1000)
     error = refusal(tmp_path / "gateway.db")

@@ -27,6 +27,7 @@ OTHER_NAMES = {
     "LLM_GATEWAY_TRACE_HOOKS": "`1`: print every hook call with its time to stderr.",
     "LLM_GATEWAY_LOG": "The level of the log on stderr: `DEBUG`, `INFO`, `WARNING` (the default) or `ERROR`.",
     "LLM_GATEWAY_APPROVAL_ALLOW_BYPASS": "`1`: policies may allow the posture `bypass`.",
+    "LLM_GATEWAY_PORTABLE": "`1`: on Linux, the local engine uses psutil and watchfiles, as on macOS. For tests.",
     "LLM_GATEWAY_DEPTH": "Set by the gateway for its runs: the number of gateways that called each other.",
     "LLM_GATEWAY_JOB": "Set by the gateway for its runs: the id of the job.",
 }

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from llm_gateway.errors import InvalidRequest
-from llm_gateway.files import make_private, read_regular
+from llm_gateway.files import make_private, read_regular, sync_file
 
 #: Behind the name of a file: what stood in it before we came.
 BEFORE = ".before-llm-gateway"
@@ -43,7 +43,7 @@ def replace(path: Path, *, was: str | None, text: str | None) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(text.encode())
                 file.flush()
-                os.fsync(file.fileno())
+                sync_file(file.fileno())
             os.chmod(name, mode)
             _unchanged(target, was)
             os.replace(name, target)

@@ -36,14 +36,14 @@ from llm_gateway import JobId, RunEnd, RunSpec, RunView
 
 from .launcher import MOST_ATTEMPTS, Launch, Launcher
 from .peers.peers import Peers
-from .process.usage import usage_of
+from .process import PORTABLE, system
 from .retry import RETRY_S, is_transient, retry, retry_blocking
 from .shim import ending
 from .shim.starter import Starter
 from .spool import holder
 from .spool.folder import ARTIFACTS, CANCEL, EXIT, FILES, LOCK, STATE, STDERR, STDIN, STDOUT, Folder
 from .spool.verdicts import conclude_without_shim, parse_time, read_end, vanished
-from .watch import Watcher
+from .watch import FileWatcher, InotifyWatcher
 
 _T = TypeVar("_T")
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -67,7 +67,12 @@ class LocalEngine:
 
     async def aopen(self) -> None:
         """Prepare. The first launch starts the fork server."""
-        self._watcher = Watcher(inotify=self._inotify)
+        if PORTABLE:
+            from .watch_portable import PortableWatcher
+
+            self._watcher: FileWatcher = PortableWatcher()
+        else:
+            self._watcher = InotifyWatcher(inotify=self._inotify)
         self._threads = anyio.CapacityLimiter(16)
 
     async def aclose(self) -> None:
@@ -140,7 +145,7 @@ class LocalEngine:
             agent = holder.recorded_process(folder, "agent")
             shim = holder.shim_of(folder)
             recorded = shim or holder.recorded_process(folder, "shim")
-            used = usage_of(shim) if shim else None
+            used = system.usage_below(shim.pid) if shim else None
             return RunView(
                 known=True,
                 alive=shim is not None or holder.is_held(folder),

@@ -1,4 +1,4 @@
-"""Watch the files of a run: by inotify, or by polling four times a second where there is none."""
+"""Watch the files of a run: by inotify, or by polling four times a second. `watch_portable` has the implementation for macOS."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import struct
 import sys
 from contextlib import suppress
+from typing import Protocol
 
 import anyio
 
@@ -14,12 +15,33 @@ from .spool.folder import EXIT, STATE, STDERR, STDOUT
 
 _IN_MODIFY, _IN_MOVED_TO, _IN_CREATE, _IN_CLOSE_WRITE = 0x2, 0x80, 0x100, 0x8
 _WANTED = _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE | _IN_CLOSE_WRITE
-_NAMES = {name.encode() for name in (STDOUT, STDERR, STATE, EXIT)}  # not the lock: checking it opens it
+WATCHED = (STDOUT, STDERR, STATE, EXIT)
+_NAMES = {name.encode() for name in WATCHED}  # not the lock: checking it opens it
 _EVENT = struct.Struct("iIII")
 _POLL_S = 0.25
 
 
-class Watcher:
+class FileWatch(Protocol):
+    """A watch on one job folder."""
+
+    async def changed(self) -> None:
+        """Wait until something changed since the last time."""
+
+    def close(self) -> None:
+        """Stop watching. Idempotent."""
+
+
+class FileWatcher(Protocol):
+    """Makes watches for one engine."""
+
+    def watch(self, path: str) -> FileWatch:
+        """Watch a job folder from now on. The caller closes the watch."""
+
+    def close(self) -> None:
+        """Release everything. Idempotent."""
+
+
+class InotifyWatcher:
     """One inotify descriptor for all watches of an engine. Used from one event loop.
 
     There is no task of its own: the first waiter (the leader) reads the descriptor and notifies the others.
@@ -102,10 +124,10 @@ class Watch:
 
     __slots__ = ("_path", "_seen", "_watcher", "dirty", "number")
 
-    def __init__(self, watcher: Watcher, path: str, number: int) -> None:
+    def __init__(self, watcher: InotifyWatcher, path: str, number: int) -> None:
         self._watcher, self._path, self.number = watcher, path, number
         self.dirty = False
-        self._seen = self._read_sizes()
+        self._seen = read_sizes(path)
 
     async def changed(self) -> None:
         """Wait until something changed since the last time."""
@@ -115,7 +137,7 @@ class Watch:
             else:
                 await anyio.sleep(_POLL_S)
                 before = self._seen
-                self._seen = self._read_sizes()
+                self._seen = read_sizes(self._path)
                 self.dirty = before != self._seen
         self.dirty = False
 
@@ -123,10 +145,12 @@ class Watch:
         """Stop watching. Idempotent."""
         self._watcher.forget(self)
 
-    def _read_sizes(self) -> list[tuple[str, int, int]]:
-        found = []
-        for name in (STDOUT, STDERR, STATE, EXIT):
-            with suppress(OSError):
-                status = os.lstat(os.path.join(self._path, name))
-                found.append((name, status.st_size, status.st_mtime_ns))
-        return found
+
+def read_sizes(path: str) -> list[tuple[str, int, int]]:
+    """The sizes and times of a job's files, to compare them later."""
+    found = []
+    for name in WATCHED:
+        with suppress(OSError):
+            status = os.lstat(os.path.join(path, name))
+            found.append((name, status.st_size, status.st_mtime_ns))
+    return found

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llm_gateway import from_json, to_json
-from llm_gateway.files import read_regular
+from llm_gateway.files import read_regular, sync_file
 from llm_gateway_extension_review.state import Run
 
 _ID = re.compile(r"rv-[0-9a-f]{16}")
@@ -129,5 +129,5 @@ class Folder:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         draft.replace(folder / name)

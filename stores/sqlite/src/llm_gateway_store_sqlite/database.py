@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -134,6 +135,8 @@ class Database:
                 connection.execute("ROLLBACK")
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA synchronous = NORMAL")
+        if sys.platform == "darwin":  # without it the disk may reorder the writes of a checkpoint
+            connection.execute("PRAGMA checkpoint_fullfsync = ON")
         connection.execute("PRAGMA foreign_keys = ON")
         known = max(migrations())
         if self.schema < known:

@@ -1,8 +1,8 @@
 """Notifications between the gateways and shims of one home.
 
 Each gateway binds a datagram socket `<home>/notifiers/<gateway id>`. A notification is a hint: the receiver reads the store to learn
-what changed. A hint can get lost, so a gateway also reads the store now and then. Where the home's path is too long for a socket
-(about 100 bytes; on Linux a path through /proc is used instead) a gateway receives nothing, and `receive` only waits.
+what changed. A hint can get lost, so a gateway also reads the store now and then. `sockets` says where the sockets of a home with a
+long path are. Where none can be bound a gateway receives nothing, and `receive` only waits.
 
 Standard library and `llm_gateway.files` only, but for waiting: shims send notifications, and start in milliseconds.
 """
@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import os
 import socket
-import stat
 from contextlib import suppress
 
-from llm_gateway.files import make_private
+from .sockets import MISSED, NotPrivateError, address, folder_of, make_folder, remove_folder, remove_unused, unlink
 
 OVERFLOW = ""  #: among the received payloads: some were lost, so check everything
-_LONGEST_PATH = 100
-#: Beside the socket `<name>`: a sender found the receive buffer full.
-_MISSED = ".missed"
+_ATTEMPTS = 5
 #: The name of the folder of notifiers in earlier versions.
 _FORMER_FOLDER = "bells"
 
@@ -27,8 +24,8 @@ _FORMER_FOLDER = "bells"
 def notify(home: str | os.PathLike[str], payload: bytes) -> None:
     """Send a notification to every gateway of this home. Never blocks, never raises. Removes the sockets of ended gateways."""
     try:
-        folder = os.path.join(home, "notifiers")
-        names = [name for name in os.listdir(folder) if not name.endswith(_MISSED)]
+        folder = folder_of(os.fspath(home))
+        names = [name for name in os.listdir(folder) if not name.endswith(MISSED)]
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return
@@ -44,20 +41,20 @@ def notify(home: str | os.PathLike[str], payload: bytes) -> None:
 
 
 def _notify_one(sender: socket.socket, folder: str, directory: int, name: str, payload: bytes) -> None:
-    address = _address(folder, directory, name)
+    receiver = address(folder, directory, name)
     for attempt in range(2):
         try:
-            sender.sendto(payload, address)
+            sender.sendto(payload, receiver)
         except ConnectionRefusedError:
-            _unlink(directory, name)
-            _unlink(directory, name + _MISSED)
+            unlink(directory, name)
+            unlink(directory, name + MISSED)
         except OSError:
             # Most likely the buffer is full. Leave the mark, then try again: a receiver that drained its buffer before the mark
             # was there gets this payload; one that did not will find the mark.
             if attempt == 0 and os.path.exists(os.path.join(folder, name)):
                 try:
                     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-                    os.close(os.open(name + _MISSED, flags, 0o600, dir_fd=directory))
+                    os.close(os.open(name + MISSED, flags, 0o600, dir_fd=directory))
                 except OSError:
                     return
                 continue
@@ -69,26 +66,45 @@ class Notifier:
 
     def __init__(self, home: str | os.PathLike[str], gateway_id: str) -> None:
         self._home = os.fspath(home)
-        self._folder = os.path.join(home, "notifiers")
+        self._folder = ""
         self._name = gateway_id
         self._socket: socket.socket | None = None
         self._directory = -1
 
     def open(self) -> None:
         """Begin to receive."""
-        make_private(self._folder)
-        _remove_former_folder(self._home)
-        self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        remove_unused(os.path.join(self._home, _FORMER_FOLDER))
+        for _ in range(_ATTEMPTS):
+            if self._try_to_open():
+                return
+
+    def _try_to_open(self) -> bool:
+        """Bind the socket, or find that it is not possible. False: a gateway that ended meanwhile removed the folder. Try again."""
+        try:
+            self._folder = make_folder(self._home)
+            self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            self._socket = self._bind()
+        except NotPrivateError:
+            return True
+        except FileNotFoundError:
+            self._close_directory()
+            return False
+        return True
+
+    def _bind(self) -> socket.socket | None:
+        """Bind the socket. None: not possible. Raises FileNotFoundError if the folder was removed."""
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         receiver.setblocking(False)
         try:
-            _unlink(self._directory, self._name)
-            receiver.bind(_address(self._folder, self._directory, self._name))
+            unlink(self._directory, self._name)
+            receiver.bind(address(self._folder, self._directory, self._name))
             os.chmod(self._name, 0o600, dir_fd=self._directory)
-        except OSError:
+        except OSError as error:
             receiver.close()
-        else:
-            self._socket = receiver
+            if isinstance(error, FileNotFoundError):
+                raise
+            return None
+        return receiver
 
     async def receive(self) -> set[str]:
         """Wait for a notification. Returns all payloads that have arrived by then, with OVERFLOW if some were lost."""
@@ -108,7 +124,7 @@ class Notifier:
         with suppress(BlockingIOError):
             while True:
                 payloads.add(receiver.recv(65536).decode("utf-8", "replace"))
-        if _unlink(self._directory, self._name + _MISSED):
+        if unlink(self._directory, self._name + MISSED):
             payloads.add(OVERFLOW)
         return payloads
 
@@ -118,54 +134,12 @@ class Notifier:
             self._socket.close()
             self._socket = None
         if self._directory >= 0:
-            _unlink(self._directory, self._name)
-            _unlink(self._directory, self._name + _MISSED)
-            os.close(self._directory)
-            self._directory = -1
+            unlink(self._directory, self._name)
+            unlink(self._directory, self._name + MISSED)
+            self._close_directory()
+            remove_folder(self._home, self._folder)
 
-
-def _remove_former_folder(home: str) -> None:
-    """Remove the notifiers' folder of earlier versions, unless a gateway of such a version still receives there."""
-    folder = os.path.join(home, _FORMER_FOLDER)
-    try:
-        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return
-    try:
-        for name in os.listdir(directory):
-            if not _is_received(folder, directory, name.removesuffix(_MISSED)):
-                _unlink(directory, name)
-        os.rmdir(folder)
-    except OSError:  # a gateway of an earlier version is running, or something else is in there
-        pass
-    finally:
-        os.close(directory)
-
-
-def _is_received(folder: str, directory: int, name: str) -> bool:
-    """Whether a process receives on a socket. True also for anything that is not a socket, which must stay."""
-    try:
-        if not stat.S_ISSOCK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
-            return True
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-            probe.connect(_address(folder, directory, name))
-    except (ConnectionRefusedError, FileNotFoundError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _address(folder: str, directory: int, name: str) -> str:
-    path = os.path.join(folder, name)
-    if len(os.fsencode(path)) > _LONGEST_PATH and os.path.isdir("/proc/self/fd"):
-        return f"/proc/self/fd/{directory}/{name}"
-    return path
-
-
-def _unlink(directory: int, name: str) -> bool:
-    try:
-        os.unlink(name, dir_fd=directory)
-    except OSError:
-        return False
-    return True
+    def _close_directory(self) -> None:
+        directory, self._directory = self._directory, -1
+        if directory >= 0:
+            os.close(directory)

@@ -1,7 +1,4 @@
-"""The identity of a process: its id, its start time and the boot. An id alone is soon given to another process.
-
-Standard library only.
-"""
+"""The identity of a process: its id, its start time and the boot. An id alone is soon given to another process."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ import re
 import time
 from contextlib import suppress
 
+from llm_gateway_engine_local.process import PORTABLE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,7 +97,12 @@ def limit(group: Cgroup, limits: Mapping[str, float | None]) -> None:
 
 def of_job(path: object, job_id: str) -> Cgroup | None:
     """The group that a job's `state.json` names. None: it is not that job's group; an agent may have written there."""
-    if not isinstance(path, str) or os.path.basename(path) != PREFIX + job_id or path != os.path.realpath(path):
+    if (
+        PORTABLE
+        or not isinstance(path, str)
+        or os.path.basename(path) != PREFIX + job_id
+        or path != os.path.realpath(path)
+    ):
         return None
     mount = _mount()
     return Cgroup(path) if mount and path.startswith(mount + os.sep) and os.path.isdir(path) else None
@@ -103,6 +110,8 @@ def of_job(path: object, job_id: str) -> Cgroup | None:
 
 def places() -> list[str]:
     """Where a group could be created: this process's own group, then its ancestors up to the root."""
+    if PORTABLE:
+        return []
     mount, own = _mount(), _own()
     if mount is None or own is None:
         return []

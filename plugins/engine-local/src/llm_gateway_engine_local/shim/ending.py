@@ -1,8 +1,8 @@
-"""Find the processes of a run, and end them. Standard library only.
+"""Find the processes of a run, and end them.
 
-On Linux, descendants are found in /proc. The shim is a subreaper, so it stays their ancestor. When the shim was killed, they are
-found by the variable that every process of a run has in its environment. Where there is no /proc, only the agent and its process group
-can be found. A descendant that runs as another user, or that cleared its environment and lost its parents, cannot be found.
+On Linux, the shim is a subreaper, so it stays the ancestor of all descendants. Elsewhere, and when the shim was killed, they are found
+by the variable that every process of a run has in its environment, by their parents, and by the agent's process group. A descendant
+that runs as another user, or that cleared its environment and lost its parents, cannot be found then.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ MARKER = "LLM_GATEWAY_JOB"
 KILL_S = 10.0
 #: A search can miss a process that forks or executes at that moment. So several searches in a row must find nothing.
 _EMPTY_SEARCHES = 4
+_EMPTY_SEARCHES_OF_SHIM = 2  #: without a subreaper; each reads every process of the system
 
 
 def descendants(*roots: int) -> list[Identity]:
@@ -39,6 +40,23 @@ def marked(job_id: str) -> list[Identity]:
     """Every running process whose environment names this job."""
     found = (identify(pid) for pid in system.pids() if carries_marker(pid, job_id))
     return [process for process in found if process]
+
+
+def members(job_id: str, *roots: int, reaper: bool) -> list[Identity]:
+    """Every running process of a run, without this one.
+
+    :param roots: the shim and the agent.
+    :param reaper: the shim is a subreaper: its descendants are all.
+    """
+    if reaper:
+        return descendants(*roots)
+    for _ in range(_EMPTY_SEARCHES_OF_SHIM):
+        found = {process.pid: process for process in marked(job_id) if process.is_alive()}
+        found.update({process.pid: process for process in descendants(*roots, *found)})
+        found.pop(os.getpid(), None)
+        if found:
+            return list(found.values())
+    return []
 
 
 def carries_marker(pid: int, job_id: str) -> bool:
@@ -68,8 +86,7 @@ def end_leftovers(job_id: str, agent: Identity | None) -> int:
         found = {process.pid: process for process in marked(job_id)}
         if agent and agent.is_alive() and carries_marker(agent.pid, job_id):
             found[agent.pid] = agent
-            if not system.has_proc():
-                signal_group(agent.pid, signal.SIGKILL)
+            signal_group(agent.pid, signal.SIGKILL)
         if found:
             found.update({process.pid: process for process in descendants(*found)})
         found.pop(os.getpid(), None)

@@ -1,4 +1,4 @@
-"""Fork shims on demand. Run alone: `python -I -S fork_server.py fork_server|once <descriptor> <kernel folder>`.
+"""Fork shims on demand. Run alone: `python -I -S fork_server.py fork_server|once <descriptor> <kernel folder> [<psutil's folder>]`.
 
 Each gateway has one fork server, because a fork costs a quarter of a new interpreter. It has one thread. It reads one message at a time
 from a socket and forks; the child becomes the shim, in its own session, with the descriptor that came with the message and nothing else
@@ -103,5 +103,5 @@ if __name__ == "__main__":
 
     # Without `site`, only these folders are searched besides the standard library. They come last, so that nothing replaces it.
     # `-I` keeps the folder of this file out of the path.
-    sys.path += [os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), sys.argv[3]]
+    sys.path += [os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), *sys.argv[3:]]
     importlib.import_module("llm_gateway_engine_local.shim.fork_server").main(sys.argv[1], int(sys.argv[2]))

@@ -11,7 +11,7 @@ import math
 import os
 import time
 
-from llm_gateway_engine_local.process import system
+from llm_gateway_engine_local.process import PORTABLE, system
 
 from . import cgroup, ending
 
@@ -29,6 +29,7 @@ class Resources:
     """The limits of one run. Does nothing without limits."""
 
     def __init__(self, job_id: str, limits: Mapping[str, float | None], parents: list[str] | None = None) -> None:
+        self._job_id = job_id
         self._limits = {name: value for name in _CONTROLLERS if (value := limits.get(name))}
         self.group: cgroup.Cgroup | None = None
         self.next_measure = math.inf  #: when to call `exceeded` again, on the monotonic clock
@@ -66,7 +67,7 @@ class Resources:
         if now < self.next_measure:
             return False
         self.next_measure = now + _MEASURE_S
-        pids = [process.pid for process in ending.descendants(os.getpid())]
+        pids = [process.pid for process in ending.members(self._job_id, os.getpid(), reaper=not PORTABLE)]
         memory, processes = self._limits.get("memory_bytes"), self._limits.get("processes")
         if processes and len(pids) > processes:
             self.exceeded_limit = f"it had more than {int(processes)} processes at once ([limits] processes)"

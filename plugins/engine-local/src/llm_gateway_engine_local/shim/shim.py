@@ -1,4 +1,4 @@
-"""One run, in a process of its own. Standard library and `llm_gateway.files` only.
+"""One run, in a process of its own. Standard library and `llm_gateway.files` only (with `portable`: psutil).
 
 Why a run is never started twice, lost, or left behind:
 - The shim holds the job's lock from before it starts anything until it ends, in whatever way. A second shim finds the lock held, or
@@ -25,7 +25,7 @@ from contextlib import suppress
 
 from llm_gateway_engine_local.peers.notifier import notify
 from llm_gateway_engine_local.process import system
-from llm_gateway_engine_local.process.identity import identify
+from llm_gateway_engine_local.process.identity import Identity, identify
 from llm_gateway_engine_local.spool.conclusion import RUN_FILES, timestamp, write_exit
 from llm_gateway_engine_local.spool.folder import CANCEL, EXIT, FILES, STATE, STDIN, Folder
 from llm_gateway_engine_local.spool.output import Output
@@ -284,7 +284,7 @@ class _Shim:
 
     def _signal_all(self, number: int) -> set[int]:
         """Signal every process of the run. Returns the ids of those found, without the agent's."""
-        found = ending.descendants(os.getpid())
+        found = self._members()
         if number == signal.SIGKILL:
             self.resources.kill()
         if self.status is None or not self.reaper:
@@ -299,9 +299,15 @@ class _Shim:
         return (self.childless and self.reaper) or not ending.signal_group(self.agent, 0)
 
     def _is_all_gone(self) -> bool:
-        """Whether no process of the run is left. A subreaper has no children then; elsewhere only the group can be checked."""
+        """Whether no process of the run is left. A subreaper has no children then; without one, all processes are searched."""
         self._reap()
-        return self.childless if self.reaper or not self.agent else self._is_group_gone()
+        if self.reaper or not self.agent:
+            return self.childless
+        return self._is_group_gone() and not self._members()
+
+    def _members(self) -> list[Identity]:
+        roots = (os.getpid(), self.agent) if self.agent and self.status is None else (os.getpid(),)
+        return ending.members(os.path.basename(self.folder.path), *roots, reaper=self.reaper)
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         deadline = time.monotonic() + seconds

@@ -11,16 +11,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from llm_gateway.files import __file__ as kernel_file
+from llm_gateway_engine_local.process import PORTABLE
 
 _SEND_S = 5.0
-#: The folder of the kernel's package: a process without `site` does not find it.
-_KERNEL = str(Path(kernel_file).parents[1])
+#: The folders of the kernel's package and of psutil: a process without `site` does not find them.
+_FOLDERS = [str(Path(kernel_file).parents[1])]
+if PORTABLE:
+    import psutil
+
+    _FOLDERS.append(str(Path(psutil.__file__).parents[1]))
 
 
 class Starter:
     """Owns a gateway's fork server. Methods block shortly, and may be called from any thread."""
 
-    #: The command; the mode, the number of a descriptor and the kernel's folder follow.
+    #: The command; the mode, the number of a descriptor and the folders of packages follow.
     program: tuple[str, ...] = (sys.executable, "-I", "-S", str(Path(__file__).with_name("fork_server.py")))
 
     def __init__(self, *, fork_server: bool = True) -> None:
@@ -99,7 +104,7 @@ class Starter:
 
     def _run(self, mode: str, descriptor: int, *, stdin: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*self.program, mode, str(descriptor), _KERNEL],
+            [*self.program, mode, str(descriptor), *_FOLDERS],
             stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import time
 
-from llm_gateway_engine_local.process import system
+from llm_gateway.files import sync_file
+from llm_gateway_engine_local.process.holes import punch
 
 from .folder import STDERR, STDOUT, Folder
 
@@ -35,7 +36,7 @@ class Stream:
         end = (self.size - half) // self._block * self._block
         done = self.hole[1] if self.hole else start
         if end > done:
-            if not system.punch(self.fd, done, end):
+            if not punch(self.fd, done, end):
                 return False
             self.hole = (start, end)
         return True
@@ -84,7 +85,7 @@ class Output:
         try:
             for stream in self.streams:
                 if stream.size:
-                    os.fsync(stream.fd)
+                    sync_file(stream.fd)
         except OSError as error:
             return f"The output may not be on the disk: {error}."
         return ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from itertools import count
+
+from llm_gateway_engine_local.process import PORTABLE
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -78,10 +81,11 @@ def _open(parent: int, entry: str) -> int:
 
 def _make_readable(parent: int, entry: str) -> None:
     """Change the mode of a directory that is not readable. Never follows a link."""
-    flag = getattr(os, "O_PATH", None)
-    if flag is None:
+    if PORTABLE:
+        if stat.S_ISDIR(os.stat(entry, dir_fd=parent, follow_symlinks=False).st_mode):
+            os.chmod(entry, 0o700, dir_fd=parent, follow_symlinks=False)
         return
-    found = os.open(entry, flag | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    found = os.open(entry, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
         os.chmod(f"/proc/self/fd/{found}", 0o700)
     finally:
