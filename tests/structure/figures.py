@@ -19,7 +19,7 @@ NAME = "llm_gateway"
 #: packages is named like one.
 LAYERS = (
     {"naming", "quoting", "terminal", "files", "programs", "locations", "digests", "instructions", "errors", "model"},
-    {"installations", "git", "failures", "hookspecs"},
+    {"installations", "git", "failures", "hookspecs", "refused_versions"},
     {"settings"},
     {"plugins"},
     {"planning"},
