@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
-from importlib.metadata import EntryPoint
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from llm_gateway.entry_points import EntryPoint
 from llm_gateway.model.engine import Engine
 from llm_gateway.model.operation import Transport
 from llm_gateway.model.provider import ProviderInfo
