@@ -8,7 +8,9 @@ Whatever is not a folder on `sys.path`, such as a zip file, is left to `importli
 from __future__ import annotations
 
 import os
+import re
 import sys
+from functools import lru_cache
 from importlib import import_module
 
 TYPE_CHECKING = False  # without importing `typing`: every command pays for the imports of this module
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from typing import Any
 
+#: The kernel, and the distribution that installs all plugins of the product.
+_PRODUCT = ("llm-gateway-core", "llm-gateway-mcp")
 _SUFFIXES = (".dist-info", ".egg-info")
 #: The file with name, version and requirements: in a `.dist-info`, in an `.egg-info`.
 _METADATA = ("METADATA", "PKG-INFO")
@@ -127,6 +131,26 @@ def distributions() -> Iterator[Distribution]:
             if name not in seen:
                 seen.add(name)
                 yield _Other(found)
+
+
+def own_distributions() -> frozenset[str]:
+    """Return the distributions of the product, in normal form: all that the kernel and `llm-gateway-mcp` require, optional ones too."""
+    product = [one for one in distributions() if normal(_stem(one.folder)[0] or one.name) in _PRODUCT]
+    required = [line for one in product for line in one.requires]
+    return frozenset(normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in required)
+
+
+def is_own(point: EntryPoint | None) -> bool:
+    """Return whether a distribution of the product defines an entry point."""
+    if point is None:
+        return False
+    own = _own()
+    return any(normal(one.name) in own for one in point.distributions)
+
+
+@lru_cache(maxsize=1)
+def _own() -> frozenset[str]:
+    return own_distributions()
 
 
 def normal(distribution: str) -> str:

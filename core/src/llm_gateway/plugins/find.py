@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from llm_gateway import entry_points
@@ -14,7 +12,6 @@ from llm_gateway.plugins.time_limit import IMPORT_S, time_limit
 #: In the order of loading: kinds with wrappers and policies come before the plugins that they wrap.
 KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
 GROUP = "llm_gateway."
-_COMPLETE = "llm-gateway-mcp"  #: the distribution that installs all plugins of the product
 
 
 def find() -> list[EntryPoint]:
@@ -27,19 +24,6 @@ def distributions_of(point: EntryPoint | None) -> list[tuple[str, str]]:
     if point is None:
         return []
     return [(one.name, one.version) for one in point.distributions]
-
-
-@lru_cache(maxsize=1)
-def own_distributions() -> frozenset[str]:
-    """Return the distributions of the product: all that `llm-gateway-mcp` requires, optional ones too. Empty if it is not installed."""
-    complete = [one for one in entry_points.distributions() if entry_points.normal(one.name) == _COMPLETE]
-    required = [line for one in complete for line in one.requires]
-    return frozenset(entry_points.normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in required)
-
-
-def is_own(point: EntryPoint | None) -> bool:
-    """Return whether a distribution of the product defines an entry point."""
-    return any(entry_points.normal(name) in own_distributions() for name, _ in distributions_of(point))
 
 
 def load(point: EntryPoint | None) -> Any:
