@@ -18,7 +18,19 @@ NAME = "llm_gateway"
 #: From the bottom to the top: a package imports from its own layer and from those before it. A module that stands beside the
 #: packages is named like one.
 LAYERS = (
-    {"naming", "quoting", "terminal", "files", "programs", "locations", "digests", "instructions", "errors", "model"},
+    {
+        "naming",
+        "quoting",
+        "terminal",
+        "files",
+        "programs",
+        "locations",
+        "digests",
+        "instructions",
+        "errors",
+        "model",
+        "entry_points",
+    },
     {"installations", "git", "failures", "hookspecs", "refused_versions"},
     {"settings"},
     {"plugins"},

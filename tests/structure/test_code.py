@@ -93,6 +93,23 @@ def test_git_is_called_in_one_place() -> None:
     assert found == []
 
 
+#: Says what is wrong where no home is known; it runs beside an agent's process, without the kernel.
+OWN_HOME = {"llm_gateway_provider_echo/agent/conversation.py"}
+
+
+def test_a_leading_tilde_is_replaced_in_one_place() -> None:
+    """`os.path.expanduser` leaves `~` as it is where no home is known: the path then is a folder `~` in the working directory."""
+    found = []
+    for path in sources():
+        if "src" not in path.relative_to(ROOT).parts or name_of(path).endswith(tuple(OWN_HOME)):
+            continue
+        for node in ast.walk(tree_of(path)):
+            match node:
+                case ast.Attribute(attr="expanduser") | ast.Attribute(value=ast.Name(id="Path"), attr="home"):
+                    found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == [], "use llm_gateway.expand_user and user_home"
+
+
 def test_hooks_are_called_in_one_place() -> None:
     elsewhere = [
         path for path in KERNEL.rglob("*.py") if "plugins" not in path.relative_to(KERNEL).with_suffix("").parts

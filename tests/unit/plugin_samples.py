@@ -21,6 +21,10 @@ class Point:
     dist: Any = field(default_factory=lambda: SimpleNamespace(name="parrot-dist", version="1.2"))
 
     @property
+    def distributions(self) -> tuple[Any, ...]:
+        return (self.dist,)
+
+    @property
     def group(self) -> str:
         return f"llm_gateway.{self.kind}"
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway import PluginHost
-from llm_gateway.cli.parser import build_parser
+from llm_gateway.cli.plugin_commands import every_command
 
 pytestmark = pytest.mark.docs
 
@@ -42,9 +41,7 @@ def name_of(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def parser():
-    host = PluginHost.discover({})
-    host.load(("extension",))
-    return build_parser([command for _, command in host.commands()])
+    return every_command({})
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)

@@ -2,9 +2,14 @@
 
 # fmt: off
 # ruff: noqa: I001
+from llm_gateway.cli.answers import show_answer
+from llm_gateway.cli.exits import Exit, UsageError
+from llm_gateway.cli.following import follow
+from llm_gateway.cli.parsing import duration_s
 from llm_gateway.cli.piped import piped_text
+from llm_gateway.cli.running import call_operation
+from llm_gateway.cli.screen import say, say_json, styled, table
 from llm_gateway.cli.versions import in_range, judge_version, look_at_provider, program_of, run_briefly, version_of
-from llm_gateway.cli.versions import what_breaks
 from llm_gateway.digests import Budget, ContentDigest, OverBudget
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.failures.reset_time import reset_time, system_zone
@@ -15,13 +20,14 @@ from llm_gateway.installations import find_installed, gateway_command, path_for,
 from llm_gateway.instructions import in_parents, with_imports
 from llm_gateway.jobs.outcome import judge
 from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
+from llm_gateway.model.command import Command
 from llm_gateway.model.engine import Engine, Peers, RunSpec, RunView
 from llm_gateway.model.gateway_api import Gateway, GatewayApi, JobsApi, RunOutput
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.lines import LineSplitter, parse_line
-from llm_gateway.model.operation import CallContext, Command, Diagnosis, Operation, PromptTemplate, Resource, Transport
+from llm_gateway.model.operation import CallContext, Diagnosis, Operation, PromptTemplate, Resource, Transport
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import BrokenVersions, EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo
 from llm_gateway.model.provider import UpgradePlan
@@ -29,15 +35,16 @@ from llm_gateway.model.record import Annotations, Decision, Record, Tally, Verdi
 from llm_gateway.model.reply import Event, EventKind, Failure, FinishedRun, Reply, Summary
 from llm_gateway.model.request import McpServer, Prompt, Proposal, Request
 from llm_gateway.model.session import Resume, Session
-from llm_gateway.model.store import Admission, Limits, Store
+from llm_gateway.model.store import Admission, Limits, OpenReader, Store, StoreReader
 from llm_gateway.model.stored import from_json, to_json
 from llm_gateway.model.tools import Access, EVERYWHERE, Opened, place_of, split_entry
 from llm_gateway.model.usage import CacheAccount, Cost, CostBasis, RunFacts, Usage, plausible_usd, token_count
 from llm_gateway.opening import find_plugins, open_gateway
-from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, error_view, job_view, reply_text
-from llm_gateway.operations.answers import stamp
+from llm_gateway.operations.answers import MAX_INLINE_CHARS, RequestResult, answer, reply_text
 from llm_gateway.operations.directories import Directory, working_directory
-from llm_gateway.operations.validation import Wire, check, json_of, operation, wire_object
+from llm_gateway.operations.listing import listed_job, stamp, wire_object
+from llm_gateway.operations.validation import Wire, check, json_of, operation
+from llm_gateway.operations.views import error_view, job_view
 from llm_gateway.planning.invocation import find_program, run_environment
 from llm_gateway.plugins import PluginHost
 from llm_gateway.quoting import quoted
@@ -48,20 +55,21 @@ __version__: str
 __all__ = [  # noqa: RUF022
     "API_VERSION", "Access", "Admission", "Annotations", "BrokenVersions", "Budget", "COMMON_FAILURES",
     "CacheAccount", "CallContext", "Command", "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis",
-    "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Failure", "FailureFacts",
-    "FailureRule", "FinishedRun", "Gateway", "GatewayApi", "GatewayError", "Invocation", "Job", "JobId",
-    "JobState", "JobsApi", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer", "ModelInfo",
-    "NativeSessionId", "NoOptions", "Notice", "Opened", "Operation", "OutputReader", "OverBudget", "Peers",
-    "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo", "RUN_FILES", "Record",
-    "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts", "RunOutput", "RunSpec",
-    "RunView", "Session", "SessionId", "Sign", "Store", "Summary", "Tally", "Transport", "UpgradePlan", "Usage",
-    "Verdict", "VerdictRecord", "Wire", "answer", "check", "config_file", "display", "error_for", "error_view",
-    "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "for_stream",
+    "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Exit", "Failure",
+    "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi", "GatewayError", "Invocation", "Job",
+    "JobId", "JobState", "JobsApi", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer",
+    "ModelInfo", "NativeSessionId", "NoOptions", "Notice", "OpenReader", "Opened", "Operation", "OutputReader",
+    "OverBudget", "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "ProviderInfo",
+    "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts",
+    "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "StoreReader", "Summary", "Tally",
+    "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict", "VerdictRecord", "Wire", "answer",
+    "call_operation", "check", "config_file", "display", "duration_s", "error_for", "error_view", "escaped_json",
+    "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "follow", "for_stream",
     "from_json", "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range",
-    "job_view", "json_of", "judge", "judge_version", "keep_refused", "look_at_provider", "named_failure",
-    "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "parse_line", "path_for",
-    "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted", "reply_text",
-    "reset_time", "run_briefly", "run_environment", "split_entry", "stamp", "system_zone", "to_json",
-    "token_count", "user_home", "version_of", "what_breaks", "wire_object", "with_imports", "without_controls",
-    "working_directory",
+    "job_view", "json_of", "judge", "judge_version", "keep_refused", "listed_job", "look_at_provider",
+    "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "parse_line",
+    "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted",
+    "reply_text", "reset_time", "run_briefly", "run_environment", "say", "say_json", "show_answer", "split_entry",
+    "stamp", "styled", "system_zone", "table", "to_json", "token_count", "user_home", "version_of",
+    "wire_object", "with_imports", "without_controls", "working_directory",
 ]

@@ -12,7 +12,10 @@ import io
 import json
 import os
 import re
-from typing import Any, TextIO, cast
+
+TYPE_CHECKING = False  # without importing `typing`
+if TYPE_CHECKING:
+    from typing import Any, TextIO
 
 #: Complete escape sequences. Of a string sequence without an end, only the first characters are removed, not the text after it.
 _ESCAPES = (
@@ -112,7 +115,7 @@ class _Display:
 
 def display(stream: TextIO) -> TextIO:
     """Return the stream for what the command draws itself: colours and a few movements of the cursor pass, nothing else does."""
-    return cast("TextIO", _Display(stream)) if isinstance(stream, SafeText) else stream
+    return _Display(stream) if isinstance(stream, SafeText) else stream  # type: ignore[return-value]  # it passes everything on
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:

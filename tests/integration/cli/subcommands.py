@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from llm_gateway.cli.parser import build_parser
-from llm_gateway.cli.plugin_commands import commands
+from llm_gateway.cli.plugin_commands import every_command
 
 #: What a subcommand needs to do something. Whatever is not named here is called without words.
 WORDS = {
@@ -29,7 +28,7 @@ WORDS = {
 
 def every_subcommand() -> list[tuple[str, ...]]:
     """Each as a tuple: the command, and its verb if it has verbs."""
-    return _below(build_parser(commands(build_parser())))
+    return _below(every_command({}))
 
 
 def _below(parser: argparse.ArgumentParser, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from llm_gateway_extension_review.command import options
+from llm_gateway_extension_review.commands import options
 from tests.integration.gateway.reviewing import Script, finding, said
 from tests.integration.gateway.world import Home
 

@@ -26,11 +26,9 @@ ROOT = Path(__file__).parents[3]
 CHOSEN = {
     "genai-prices",
     "anyio",
-    "importlib-metadata",
     "mcp",
     "pluggy",
     "pydantic",
-    "stevedore",
     "tomli",
     "tomlkit",
     "typing-extensions",

@@ -12,6 +12,10 @@ from importlib import import_module
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.streams import Streams
 
+TYPE_CHECKING = False  # without importing `typing`: the first answer of `serve` waits for this module
+if TYPE_CHECKING:
+    from argparse import Namespace
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code."""
@@ -28,20 +32,16 @@ def _run(argv: list[str], streams: Streams) -> int:
     try:
         if argv[:1] == ["serve"]:
             _start_handshake_cache(argv[1:])
-        from llm_gateway.cli.parser import build_parser, has_command
+        from llm_gateway.cli.parser import FRAME, build_parser
 
-        parser = build_parser()
-        asks_for_help = argv[:1] in (["-h"], ["--help"])
-        is_plugin_command = bool(argv) and not argv[0].startswith("-") and not has_command(parser, argv[0])
-        if asks_for_help or is_plugin_command:
-            parser = build_parser(import_module("llm_gateway.cli.plugin_commands").commands(parser))
-        arguments = parser.parse_args(argv)
-        gc.disable()  # imports create many objects and free few: garbage collection would cost 10 % of the start time
-        try:
-            module = import_module(f"llm_gateway.cli.{arguments.module}")
-        finally:
-            gc.enable()
-        return int(module.run(arguments))
+        word = argv[0] if argv else "--help"
+        if word in FRAME or (word.startswith("-") and word not in ("-h", "--help")):
+            return _run_own(build_parser().parse_args(argv))
+        from llm_gateway.cli.installed import InstalledCommands
+        from llm_gateway.cli.plugin_commands import parser_for, run
+
+        installed = InstalledCommands(os.environ)
+        return run(parser_for(word, installed).parse_args(argv), installed)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Exception as error:
@@ -54,6 +54,16 @@ def _run(argv: list[str], streams: Streams) -> int:
             raise
         print(explanation.text, file=sys.stderr)
         return explanation.code
+
+
+def _run_own(arguments: Namespace) -> int:
+    """Run a command of the kernel."""
+    gc.disable()  # imports create many objects and free few: garbage collection would cost 10 % of the start time
+    try:
+        module = import_module(f"llm_gateway.cli.{arguments.module}")
+    finally:
+        gc.enable()
+    return int(module.run(arguments))
 
 
 def main_serve() -> int:

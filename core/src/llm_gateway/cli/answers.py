@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.following import exit_of_status
 from llm_gateway.cli.screen import is_terminal, one_line, say, shown, state, styled
 
 
@@ -30,7 +29,7 @@ def show_answer(result: dict[str, Any]) -> Exit:
             note = shown(f"note: {warning.get('message', warning.get('code'))}", sys.stderr)
             say(styled(note, "yellow", sys.stderr), sys.stderr)
         say(_summary(result), sys.stderr)
-    return exit_of_status(result["status"])
+    return Exit.of_status(result["status"])
 
 
 def _summary(result: dict[str, Any]) -> str:

@@ -11,13 +11,13 @@ from typing import Any
 import anyio
 
 from llm_gateway.cli.answers import show_answer
-from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.failures import UsageError, exit_of
-from llm_gateway.cli.following import exit_of_status, follow
+from llm_gateway.cli.exits import Exit, UsageError
+from llm_gateway.cli.failures import exit_of
+from llm_gateway.cli.following import follow
 from llm_gateway.cli.human import terminal_approval
 from llm_gateway.cli.parsing import duration_s, parameters
 from llm_gateway.cli.piped import all_of_stdin, piped_text
-from llm_gateway.cli.running import call, with_gateway
+from llm_gateway.cli.running import call_operation, with_gateway
 from llm_gateway.cli.screen import is_terminal, say, say_json
 from llm_gateway.errors import GatewayError
 from llm_gateway.model.gateway_api import GatewayApi
@@ -69,7 +69,7 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
         )
     try:
         ask_user = None if options.json else terminal_approval()
-        accepted = await call(gateway, f"{provider}_request_async", arguments, ask_user)
+        accepted = await call_operation(gateway, f"{provider}_request_async", arguments, ask_user)
     except GatewayError as error:
         if options.json:
             say_json({"status": "failed", "error": error.to_wire()})
@@ -87,7 +87,7 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
     except anyio.get_cancelled_exc_class():
         say(f"\ndetached; the job continues; wait for it with: llm-gateway jobs wait {job_id}", sys.stderr)
         raise
-    result = await call(gateway, "llm_job_result", {"jobId": job_id})
+    result = await call_operation(gateway, "llm_job_result", {"jobId": job_id})
     if accepted["deduplicated"]:
         result["deduplicated"] = True
         result["originalStartedAt"] = accepted["job"]["createdAt"]
@@ -95,7 +95,7 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
         result["reused"] = accepted["reused"]
     if options.json:
         say_json(result)
-        return exit_of_status(result["status"])
+        return Exit.of_status(result["status"])
     return show_answer(result)
 
 

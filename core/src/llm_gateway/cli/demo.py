@@ -25,8 +25,7 @@ from llm_gateway.cli.demo_gateway import (
     gateway_process,
     is_running,
 )
-from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.failures import UsageError
+from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.running import run_async
 from llm_gateway.cli.screen import one_line, say, say_json, state, styled
 from llm_gateway.cli.versions import look_at_provider

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_gateway.cli.failures import UsageError
+from llm_gateway.cli.exits import UsageError
 from llm_gateway.installations import gateway_command
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from anyio import to_thread
 import llm_gateway
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.failures import explain
+from llm_gateway.cli.hook_commands import usable
+from llm_gateway.cli.installed import InstalledCommands
 from llm_gateway.cli.masking import masked_url
-from llm_gateway.cli.parser import build_parser
-from llm_gateway.cli.plugin_commands import usable
 from llm_gateway.cli.running import Scopes, log_to_stderr, run_async
 from llm_gateway.cli.screen import say, say_json, state, styled
 from llm_gateway.cli.versions import look_at_provider
@@ -100,7 +100,10 @@ def _configured(host: PluginHost, settings: Settings, problems: list[str]) -> bo
         problems.append(f"settings: {error}")
         return False
     collect(host)
-    usable(host, build_parser())
+    installed = InstalledCommands(os.environ)
+    installed.load_all()
+    problems += installed.problems
+    usable(host, installed)
     return True
 
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.locations import LocationError
 from llm_gateway.plugins import PluginError
 from llm_gateway.settings import SettingsError
-
-
-class UsageError(Exception):
-    """The command was used in a wrong way. The message is the correction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

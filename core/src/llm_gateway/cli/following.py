@@ -6,7 +6,6 @@ import sys
 
 import anyio
 
-from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.screen import one_line, say, styled
 from llm_gateway.errors import GatewayError
 from llm_gateway.model.gateway_api import GatewayApi
@@ -48,10 +47,3 @@ def _show_event(event: Event) -> None:
     text = one_line(event.text, 160)
     if mark is not None and text:
         say(styled(f"{mark} {text}", "dim", sys.stderr), sys.stderr)
-
-
-def exit_of_status(status: str) -> Exit:
-    """Return the exit code for the status of a job."""
-    if status == JobState.COMPLETED.value:
-        return Exit.OK
-    return Exit.UNFINISHED if status in ("queued", "running", "deferred") else Exit.FAILED

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import os
 
 import llm_gateway
 
+TYPE_CHECKING = False  # without importing `typing`
 if TYPE_CHECKING:
-    from llm_gateway import Command
+    from collections.abc import Sequence
+
+    from llm_gateway.model.command import Command
 
 _EXITS = (
     "Exit codes: 0 success, 1 failed, 2 wrong usage or settings, 3 not finished yet, 130 interrupted (jobs continue)."
 )
-_STATES = ("queued", "running", "completed", "failed", "canceled", "interrupted")
 _POSTURES = ("read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass")
 
+#: The commands of the kernel. Plugins add all others.
+FRAME = ("serve", "ask", "plugins", "plugin", "doctor", "config", "completion", "demo")
+
 Subparsers = argparse._SubParsersAction  # argparse has no public name for the result of add_subparsers
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Wraps help at the width of the terminal. argparse makes one for each group of commands, and imports `shutil` for the width."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_width() - 2)
+
+
+def _width() -> int:
+    try:
+        columns = int(os.environ.get("COLUMNS", "0"))
+        return columns if columns > 0 else os.get_terminal_size(1).columns or 80
+    except (ValueError, OSError):
+        return 80
 
 
 def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
@@ -29,14 +48,12 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
         prog="llm-gateway",
         description="Runs coding agents for an assistant, and keeps their conversations, output and costs.",
         epilog=_EXITS,
+        formatter_class=_Formatter,
     )
     parser.add_argument("--version", action="version", version=f"llm-gateway {llm_gateway.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _serve(commands)
     _ask(commands)
-    _jobs(commands)
-    _sessions(commands)
-    _cache(commands)
     _checks(commands)
     _demo(commands)
     for command in more:
@@ -46,11 +63,6 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
     return parser
 
 
-def has_command(parser: argparse.ArgumentParser, command: str) -> bool:
-    """Return whether the parser has this command."""
-    return command in command_names(parser)
-
-
 def command_names(parser: argparse.ArgumentParser) -> set[str]:
     """Return the names of the commands of a parser."""
     return {name for action in parser._actions if isinstance(action, Subparsers) for name in action.choices}
@@ -58,7 +70,7 @@ def command_names(parser: argparse.ArgumentParser) -> set[str]:
 
 def _add(commands: Subparsers[argparse.ArgumentParser], name: str, module: str, text: str) -> argparse.ArgumentParser:
     short = text[:1].lower() + text[1:].rstrip(".")
-    parser = commands.add_parser(name, help=short, description=text, epilog=_EXITS)
+    parser = commands.add_parser(name, help=short, description=text, epilog=_EXITS, formatter_class=_Formatter)
     parser.set_defaults(module=module)
     return parser
 
@@ -106,79 +118,9 @@ def _ask(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _json(ask)
 
 
-def _jobs(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    jobs = commands.add_parser("jobs", help="list jobs, wait for them, cancel them", epilog=_EXITS)
-    verbs = jobs.add_subparsers(metavar="VERB", required=True)
-
-    def add(name: str, text: str, *, ids: str | None = None) -> argparse.ArgumentParser:
-        parser = _add(verbs, name, "jobs", text)
-        parser.set_defaults(verb=name)
-        if ids is not None:
-            parser.add_argument("job", metavar="ID", nargs=ids or None)
-        return parser
-
-    listed = add("list", "List jobs, newest first.")
-    listed.add_argument("--status", choices=_STATES)
-    listed.add_argument("--provider", metavar="NAME")
-    listed.add_argument("--limit", type=int, default=50, metavar="N")
-    shown = add("show", "Show the status of a job.", ids="")
-    add("tail", "Follow a job, then print its reply. Ctrl-C detaches: the job continues.", ids="")
-    waited = add("wait", "Wait for jobs. Exit code 0: all completed; 1: one failed; 3: the time is over.", ids="+")
-    waited.add_argument("--any", action="store_true", help="return when the first job has ended")
-    waited.add_argument("--timeout", metavar="TIME", help="how long to wait: 90, 90s, 10m (default: no limit)")
-    canceled = add("cancel", "Cancel a job and stop all its processes. Its output is kept.", ids="")
-    result = add("result", "Print the reply of a job, or the output of its program.", ids="")
-    form = result.add_mutually_exclusive_group()
-    form.add_argument("--raw", choices=("stdout", "stderr"), help="the output of the program, unchanged")
-    for parser in (listed, shown, waited, canceled):
-        _json(parser)
-    form.add_argument("--json", action="store_true", help="print JSON for programs")
-
-
-def _sessions(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    sessions = commands.add_parser(
-        "sessions", help="list conversations, choose the active one, delete them", epilog=_EXITS
-    )
-    verbs = sessions.add_subparsers(metavar="VERB", required=True)
-
-    def add(name: str, text: str, *, ids: str | None = None) -> argparse.ArgumentParser:
-        parser = _add(verbs, name, "sessions", text)
-        parser.set_defaults(verb=name)
-        if ids is not None:
-            parser.add_argument("session", metavar="ID", nargs=ids or None)
-        if name != "show":
-            parser.add_argument("--provider", metavar="NAME")
-        _json(parser)
-        return parser
-
-    add("list", "List sessions, the last used first.").add_argument("--limit", type=int, default=50, metavar="N")
-    add("show", "Show a session and its newest turns.", ids="")
-    use = add(
-        "use",
-        "Make a session the active one of a directory: requests without a session continue it. ID none: no session.",
-        ids="",
-    )
-    use.add_argument("--dir", metavar="PATH", help="the directory (default: the current one)")
-    delete = add(
-        "delete", "Delete sessions. The files of the provider are kept. Exit code 3: a session is in use.", ids="*"
-    )
-    delete.add_argument("--all", action="store_true", help="delete all sessions, or all of --provider")
-
-
-def _cache(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    cache = _add(commands, "cache", "cache", "Show how well prompt caches are used, and the money saved and wasted.")
-    cache.set_defaults(verb="show")
-    cache.add_argument("--days", type=int, default=30, metavar="N", help="the last N days (default: 30); 1 shows hours")
-    _json(cache)
-    explain = _add(cache.add_subparsers(metavar="VERB"), "explain", "cache", "Explain a conversation turn by turn.")
-    explain.set_defaults(verb="explain")
-    explain.add_argument("session", metavar="SESSION", help="an id gw-… or the provider's session id")
-    _json(explain)
-
-
 def _checks(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _json(_add(commands, "plugins", "plugins", "List every installed plugin and its problems."))
-    plugin = commands.add_parser("plugin", help="create a plugin", epilog=_EXITS)
+    plugin = commands.add_parser("plugin", help="create a plugin", epilog=_EXITS, formatter_class=_Formatter)
     verbs = plugin.add_subparsers(metavar="VERB", required=True)
     new = _add(verbs, "new", "plugin_new", "Create the files of a plugin: a distribution with tests that pass.")
     new.add_argument("kind", metavar="KIND", help="provider, policy, store, engine, transport or extension")
@@ -186,6 +128,8 @@ def _checks(commands: Subparsers[argparse.ArgumentParser]) -> None:
     new.add_argument("--into", metavar="DIR", help="an empty folder (default: one named after the distribution)")
     _json(_add(commands, "doctor", "doctor", "Check the installation. Exit code 1: something is broken."))
     _json(_add(commands, "config", "config", "Show every setting, its value and its source."))
+    completion = _add(commands, "completion", "completion", "Print a script that completes commands in a shell.")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
 
 
 def _demo(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -7,7 +7,7 @@ import select
 import stat
 import sys
 
-from llm_gateway.cli.failures import UsageError
+from llm_gateway.cli.exits import UsageError
 
 #: More than the limit of a prompt, so that a longer prompt gets the gateway's error message.
 MOST_BYTES = 11_000_000

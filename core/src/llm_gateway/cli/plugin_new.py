@@ -12,8 +12,7 @@ from pathlib import Path
 from string import Template
 
 import llm_gateway
-from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.failures import UsageError
+from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.screen import say
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -11,8 +11,7 @@ from typing import Any
 
 import anyio
 
-from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.failures import UsageError
+from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.model.gateway_api import GatewayApi
 from llm_gateway.model.operation import AskHuman, CallContext
 from llm_gateway.opening import open_gateway
@@ -69,7 +68,7 @@ def run_async(work: Callable[[Scopes], Awaitable[int]], *, interrupted: int = Ex
     return code
 
 
-async def call(
+async def call_operation(
     gateway: GatewayApi, name: str, arguments: Mapping[str, Any], ask: AskHuman | None = None
 ) -> dict[str, Any]:
     """Run an operation for the user of this machine. Returns the answer in wire format. Raises UsageError if it does not exist."""
@@ -82,12 +81,19 @@ async def call(
 
 def with_gateway(work: Callable[[GatewayApi], Awaitable[int]]) -> int:
     """Open the gateway of this home and run `work` with it."""
+    from llm_gateway.cli.quick import GROUPS, Mark
+    from llm_gateway.entry_points import find
+
     log_to_stderr()
+    mark = Mark(os.environ, find(GROUPS))
+    found_nothing: list[bool] = []
 
     async def run_work(scopes: Scopes) -> int:
         code: int = Exit.INTERRUPTED
         async with open_gateway() as gateway:
             log_warnings(gateway.settings)
+            if not (gateway.settings.warnings or gateway.host.problems):
+                found_nothing.append(True)
             with anyio.CancelScope() as scope:  # a signal cancels only the work; the gateway is then closed properly
                 scopes.append(scope)
                 code = await work(gateway)
@@ -95,4 +101,7 @@ def with_gateway(work: Callable[[GatewayApi], Awaitable[int]]) -> int:
                 await gateway.jobs.drained()  # a job that was just accepted gets its process
         return code
 
-    return run_async(run_work)
+    code = run_async(run_work)
+    if found_nothing:
+        mark.leave()
+    return code

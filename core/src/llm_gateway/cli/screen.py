@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, TextIO
 
 from llm_gateway import terminal
 from llm_gateway.terminal import coloured, display, for_stream, json_text, line_for
+
+TYPE_CHECKING = False  # without importing `typing`
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, TextIO
 
 _STYLES = {"dim": "2", "bold": "1", "red": "31", "green": "32", "yellow": "33"}
 _GOOD, _BAD = {"completed", "loaded", "ok"}, {"failed", "interrupted", "broken"}

@@ -10,8 +10,9 @@ from llm_gateway.hookspecs.marks import hookspec
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from llm_gateway.model.command import Command
     from llm_gateway.model.job import Job
-    from llm_gateway.model.operation import Command, Diagnosis, Operation, PromptTemplate, Resource
+    from llm_gateway.model.operation import Diagnosis, Operation, PromptTemplate, Resource
     from llm_gateway.model.record import Record
     from llm_gateway.model.request import McpServer
 
@@ -60,8 +61,9 @@ def gateway_prompts() -> Sequence[PromptTemplate]:
 def gateway_commands() -> Sequence[Command]:
     """Add subcommands of `llm-gateway`.
 
-    Called when the command line has a subcommand that the kernel does not know, or asks for help; then only extensions are
-    loaded. A command whose name is already used is dropped and reported.
+    Called when the command line has a subcommand that nobody declares, and for `--help` on extensions of other authors whose
+    distribution declares none; then only extensions are loaded. To be found without loading anything, declare the command with
+    an entry point of the group `llm_gateway.commands`. A command whose name is already used is dropped and reported.
 
     Example:
         @hookimpl

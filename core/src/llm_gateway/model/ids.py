@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from typing import NewType
 
@@ -13,9 +13,9 @@ NativeSessionId = NewType("NativeSessionId", str)  #: the CLI's own
 
 def new_job_id() -> JobId:
     """Make a job id: 11 hex digits of milliseconds, then 16 random ones (so ids cannot be guessed)."""
-    return JobId(f"job-{time.time_ns() // 1_000_000:011x}{secrets.token_hex(8)}")
+    return JobId(f"job-{time.time_ns() // 1_000_000:011x}{os.urandom(8).hex()}")
 
 
 def new_session_id() -> SessionId:
     """Make a gateway session id."""
-    return SessionId(f"gw-{secrets.token_hex(16)}")
+    return SessionId(f"gw-{os.urandom(16).hex()}")

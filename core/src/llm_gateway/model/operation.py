@@ -11,8 +11,6 @@ from urllib.parse import unquote
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
-
     from llm_gateway.model.gateway_api import GatewayApi
 
 #: progress(message): report what the agent is doing now
@@ -90,18 +88,6 @@ class PromptTemplate:
     description: str  #: what the prompt is for
     arguments: Mapping[str, str] = field(default_factory=dict)  #: name -> description
     render: Callable[[Mapping[str, str]], str]  #: render(arguments) -> the prompt's text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A subcommand of `llm-gateway`. Set exactly one of `run` and `work`; both return the exit code."""
-
-    name: str  #: the word after `llm-gateway`
-    help: str  #: one sentence
-    options: Callable[[ArgumentParser], None] = lambda parser: None  #: adds options to its parser
-
-    run: Callable[[Namespace], int] | None = None  #: run(parsed arguments), without a gateway
-    work: Callable[[GatewayApi, Namespace], Awaitable[int]] | None = None  #: gets an open gateway; a signal cancels it
 
 
 class Transport(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -35,6 +35,39 @@ class Admission:
     deduplicated: bool = False  #: whether `job` is an earlier one
 
     approval: Mapping[str, Any] = field(default_factory=dict)  #: the verdict on this call, if an earlier job answers it
+
+
+class StoreReader(Protocol):
+    """Reads a store without an event loop, for a short command. A method may raise anything: the command then opens a gateway.
+
+    A distribution offers one with an entry point of the group `llm_gateway.store_reader`. Its name is the scheme of the
+    store's URL. It names a function `open_reader(url, home) -> StoreReader | None`. None: this URL needs an open gateway, for
+    example because the schema is older. Its module imports
+    neither pydantic, dataclasses nor an event loop: each takes longer than the reading.
+    """
+
+    def list_jobs(
+        self,
+        *,
+        principal: str = "local",
+        states: Collection[str] | None = None,
+        provider: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Mapping[str, Any]]:
+        """The jobs that `Store.list_jobs` gives, newest first, each as `job_view` shows it. `listed_job` makes that view.
+
+        :param states: values of JobState; None: all.
+        """
+
+    def unfinished_owners(self) -> Collection[str]:
+        """The owners of all unfinished jobs, whoever's they are."""
+
+    def close(self) -> None:
+        """Close. Idempotent."""
+
+
+#: open_reader(): the store for reading; None: the command needs an open gateway
+OpenReader = Callable[[], StoreReader | None]
 
 
 class Store(Protocol):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from llm_gateway.errors import error_for
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.reply import Reply
-from llm_gateway.operations.validation import Wire, wire_object
+from llm_gateway.operations.listing import stamp, wire_object
+from llm_gateway.operations.validation import Wire
+from llm_gateway.operations.views import error_view
 
 if TYPE_CHECKING:
     from llm_gateway.model.gateway_api import GatewayApi
@@ -162,35 +163,3 @@ def _age(seconds: int) -> str:
             number = seconds // size
             return f"{number} {name}{'s' if number > 1 else ''}"
     return "less than a second"
-
-
-def job_view(job: Job) -> dict[str, Any]:
-    """Return a job as lists show it."""
-    reply = job.reply or Reply()
-    return wire_object(
-        id=job.id,
-        status=job.state.value,
-        provider=job.provider,
-        model=reply.model or job.model,
-        posture=job.posture.value,
-        gateway_session_id=job.session_id,
-        session_id=reply.native_id,
-        working_dir=job.working_dir,
-        correlation_id=job.correlation_id,
-        created_at=stamp(job.created_at),
-        started_at=stamp(job.started_at),
-        ended_at=stamp(job.ended_at),
-        duration_ms=round(job.reply.duration_s * 1000) if job.reply else None,
-        error_code=job.error_code,
-    )
-
-
-def error_view(job: Job) -> dict[str, Any] | None:
-    """Return the `error` object of a job that failed; None for any other job."""
-    failure = job.reply.failure if job.reply else None
-    return error_for(**asdict(failure)).to_wire() if failure else None
-
-
-def stamp(moment: datetime | None) -> str | None:
-    """Return the time in RFC 3339 form, in UTC."""
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z") if moment else None

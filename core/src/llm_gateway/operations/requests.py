@@ -20,9 +20,10 @@ from llm_gateway.model.reply import EventKind
 from llm_gateway.model.request import Request, SubmitRequest
 from llm_gateway.model.store import Admission
 from llm_gateway.naming import wire_names
-from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, failed, job_view, reply_text, reuse_note
+from llm_gateway.operations.answers import AsyncResult, RequestResult, answer, failed, reply_text, reuse_note
 from llm_gateway.operations.directories import Directory, other_directories, working_directory
 from llm_gateway.operations.validation import Wire
+from llm_gateway.operations.views import job_view
 from llm_gateway.planning.prompt import join_prompt
 
 if TYPE_CHECKING:

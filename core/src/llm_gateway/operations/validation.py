@@ -68,11 +68,6 @@ def operation(
     return Operation(name=name, title=title, description=text, params=params, result=result, handler=handler, **more)
 
 
-def wire_object(**values: Any) -> dict[str, Any]:
-    """Return values under their names on the wire. Values that are None are left out."""
-    return {to_camel(name): value for name, value in values.items() if value is not None}
-
-
 def _problem(detail: Any, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in detail["loc"]) or "arguments"
     if detail["type"] == "extra_forbidden":

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_gateway.errors import ApprovalDenied, GatewayError, InvalidRequest, ProviderFailed
+from llm_gateway.locations import user_home
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import Job
 from llm_gateway.model.posture import Posture
@@ -138,5 +139,5 @@ def _resolved(place: str, environ: Mapping[str, str]) -> str | None:
             return None
         place = os.path.join(value, rest) if rest else value
     if place == "~" or place.startswith("~/"):
-        place = environ.get("HOME", os.path.expanduser("~")) + place[1:]
+        place = user_home(environ, "") + place[1:]
     return os.path.normpath(place) if os.path.isabs(place) else None

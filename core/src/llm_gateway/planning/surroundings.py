@@ -19,6 +19,7 @@ from anyio import to_thread
 from pydantic import BaseModel
 
 from llm_gateway.digests import Budget, ContentDigest, OverBudget
+from llm_gateway.locations import user_home
 from llm_gateway.model.invocation import Invocation, RunEnd
 from llm_gateway.model.job import Job
 from llm_gateway.model.posture import Posture
@@ -183,8 +184,12 @@ def _paths_in(word: str, directory: str) -> Iterator[str]:
     if len(word) > _MOST_CHARS or "\0" in word or "\n" in word or not _is_a_name(word):
         return
     for value in (word, word.partition("=")[2].strip("\"'")):
-        if value.startswith(("/", "~/")):
-            yield os.path.normpath(os.path.expanduser(value))
+        if value.startswith("/"):
+            yield os.path.normpath(value)
+        elif value.startswith("~/"):
+            home = user_home(os.environ, "")
+            if home:  # an agent without a home opens no such path either
+                yield os.path.normpath(home + value[1:])
         elif ".." in value.split("/"):
             yield os.path.normpath(os.path.join(directory, value))
 

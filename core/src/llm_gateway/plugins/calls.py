@@ -25,9 +25,10 @@ from pydantic import BaseModel
 from llm_gateway import hookspecs
 from llm_gateway.digests import Budget
 from llm_gateway.errors import ERRORS, GatewayError, ProviderFailed
+from llm_gateway.model.command import Command
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
-from llm_gateway.model.operation import Command, Diagnosis, Operation, PromptTemplate, Resource
+from llm_gateway.model.operation import Diagnosis, Operation, PromptTemplate, Resource
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
 from llm_gateway.model.record import Annotations, Decision, Record, Verdict
@@ -395,6 +396,5 @@ def wrapper_error(mistake: WrapperMistake, hook: str, error: type[Exception]) ->
 
 def _has_type(answer: object, kind: type) -> bool:
     if getattr(kind, "_is_protocol", False):
-        methods = [name for name in vars(kind) if not name.startswith("_")]
-        return all(callable(getattr(answer, name, None)) for name in methods)
+        return all(callable(getattr(answer, name, None)) for name in vars(kind) if not name.startswith("_"))
     return isinstance(answer, kind)

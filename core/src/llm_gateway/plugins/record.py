@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from importlib.metadata import EntryPoint
 from typing import Any
 
 from pydantic import BaseModel
 
+from llm_gateway.entry_points import EntryPoint
 from llm_gateway.plugins.find import distributions_of
 
 _MOST_NOTES = 32  #: a limit, so that a plugin with many different faults does not fill the memory

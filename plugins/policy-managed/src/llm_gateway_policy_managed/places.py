@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from llm_gateway import home_directory
+from llm_gateway import expand_user, home_directory
 
 #: Below the home directory. What programs start from here runs with the user's rights, as what it holds opens other machines.
 PRIVATE = (
@@ -69,8 +69,8 @@ _OPEN = ("/dev/shm",)  # noqa: S108 - it is only named
 def real(path: str) -> str:
     """The directory that is meant, without symbolic links; what can be no path stays as it is."""
     try:
-        return os.path.realpath(os.path.expanduser(path))
-    except ValueError:  # a NUL byte, which the gateway refuses anyway
+        return os.path.realpath(expand_user(path, os.environ))
+    except ValueError:  # a NUL byte, which the gateway refuses anyway, or a home that is not known
         return path
 
 

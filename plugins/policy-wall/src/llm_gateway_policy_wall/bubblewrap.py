@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from llm_gateway import LocationError, expand_user
 from llm_gateway.programs import find_executable
 
 _TIMEOUT_S = 5.0
@@ -26,7 +27,12 @@ _results: dict[tuple[str, int, int], str] = {}
 
 def find(configured: Path | None, environ: Mapping[str, str]) -> str | None:
     """Return the path of `bwrap`; None: it is not installed. Blocking: a few stat calls."""
-    return find_executable(os.path.expanduser(configured) if configured else "bwrap", environ)
+    if configured is None:
+        return find_executable("bwrap", environ)
+    try:
+        return find_executable(expand_user(str(configured), environ), environ)
+    except LocationError:  # the path begins with ~, and the home is not known
+        return None
 
 
 def trouble(configured: Path | None, environ: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from llm_gateway import Access, Opened, Request, place_of
+from llm_gateway import Access, LocationError, Opened, Request, expand_user, place_of, user_home
 from llm_gateway_provider_grok.rules import Rule, read_rule
 
 #: Where login, settings and conversations are stored.
@@ -37,7 +37,7 @@ def confined(rule: Rule) -> Rule:
 
 def denied_secrets(allowed: Sequence[Rule], base: str) -> Iterator[Rule]:
     """Yield rules that deny the paths of keys and logins, except those that a rule with a pattern names."""
-    home = os.path.expanduser("~")
+    home = user_home(os.environ, "/")
     named = [_place(rule.pattern, base) for rule in allowed if rule.tool in _READING and rule.pattern is not None]
     for secret in SECRETS:
         secret_path = os.path.join(home, secret)
@@ -63,4 +63,8 @@ def _opened(entry: str, base: str) -> Opened:
 
 
 def _place(pattern: str, base: str) -> str:
-    return os.path.expanduser(place_of(pattern, base))
+    place = place_of(pattern, base)
+    try:
+        return expand_user(place, os.environ)
+    except LocationError:  # the home is not known, so the rule opens nothing there
+        return place

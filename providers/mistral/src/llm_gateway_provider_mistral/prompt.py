@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from llm_gateway import error_for
+from llm_gateway import LocationError, error_for, expand_user
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 _MENTION = re.compile(r"""(?<!\w)@(?:'([^']*)'|"([^"]*)"|([\w./\\()\[\]{}~-]+))""")
@@ -22,7 +22,10 @@ def check(text: str, working_dir: str) -> None:
         return
     inside = os.path.join(os.path.realpath(working_dir), "")
     for path in _images(text):
-        real = os.path.realpath(os.path.join(working_dir, os.path.expanduser(path)))
+        try:
+            real = os.path.realpath(os.path.join(working_dir, expand_user(path, os.environ)))
+        except LocationError:  # there is no such home, so no such file
+            continue
         if not real.startswith(inside) and os.path.isfile(real):
             raise error_for(
                 "invalid_request",

@@ -13,18 +13,11 @@ from typing import Any, TypeVar
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.files import make_private
 from llm_gateway_store_sqlite.failures import explain, is_busy
+from llm_gateway_store_sqlite.schema import APPLICATION_ID, migrations
 
 T = TypeVar("T")
 
-_MIGRATIONS = Path(__file__).with_name("migrations")
-#: Marks the file as ours ("LLMG"), so that the store never writes to another program's database.
-_APPLICATION_ID = 0x4C4C4D47
 _RETRY_S = 0.01
-
-
-def migrations() -> dict[int, Path]:
-    """Schema version -> the file that leads to it."""
-    return {int(file.name[:4]): file for file in sorted(_MIGRATIONS.glob("[0-9][0-9][0-9][0-9]_*.sql"))}
 
 
 def statements(script: str) -> list[str]:
@@ -151,7 +144,7 @@ class Database:
                 recovery="Upgrade llm-gateway-store-sqlite, or choose another [store] url.",
             )
         mark = connection.execute("PRAGMA application_id").fetchone()[0]
-        if mark != _APPLICATION_ID and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if mark != APPLICATION_ID and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise StoreUnavailable(
                 f"The database {self.path} belongs to another program.", recovery="Choose another [store] url."
             )
@@ -160,10 +153,10 @@ class Database:
         self._check_ours(connection)  # again, under the lock: another gateway may have been here first
         for version, file in migrations().items():
             if version > self.schema:
-                for statement in statements(file.read_text(encoding="utf-8")):
+                for statement in statements(Path(file).read_text(encoding="utf-8")):
                     connection.execute(statement)
                 self.schema = version
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {self.schema}")
 
     def _drop(self) -> None:

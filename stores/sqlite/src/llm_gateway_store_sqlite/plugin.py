@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from llm_gateway import hookimpl
+from llm_gateway_store_sqlite.location import path_of
 
 if TYPE_CHECKING:
     from llm_gateway import Store
@@ -20,9 +20,4 @@ def gateway_open_store(url: str, home: str) -> Store | None:
 
     from llm_gateway_store_sqlite.store import SqliteStore
 
-    path = rest[2:] if rest.startswith("//") else rest
-    if path in ("", "/"):
-        return SqliteStore(os.path.join(home, "gateway.db"))
-    if not os.path.isabs(path):
-        raise ValueError(f"{url!r} names no absolute path; write sqlite:///absolute/path/to/file.db, or sqlite: alone")
-    return SqliteStore(path)
+    return SqliteStore(path_of(rest, home))

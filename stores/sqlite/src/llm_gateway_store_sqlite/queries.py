@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
-_FILE = Path(__file__).with_name("queries.sql")
+from llm_gateway.files import read_regular
+
+_FILE = os.path.join(os.path.dirname(__file__), "queries.sql")
+_MOST_BYTES = 1 << 20
 
 
 def parse(text: str) -> dict[str, str]:
@@ -19,4 +22,4 @@ def parse(text: str) -> dict[str, str]:
     return queries
 
 
-SQL = parse(_FILE.read_text(encoding="utf-8"))
+SQL = parse(read_regular(_FILE, most_bytes=_MOST_BYTES, follow=True).decode())

@@ -97,6 +97,9 @@ ORDER BY seq DESC LIMIT :limit
 SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at, left_state
 FROM jobs WHERE ended_at IS NULL ORDER BY seq
 
+-- name: unfinished_owners
+SELECT DISTINCT owner FROM jobs WHERE ended_at IS NULL
+
 -- name: old_jobs
 SELECT seq, id FROM jobs WHERE ended_at IS NOT NULL AND ended_at < :before ORDER BY ended_at LIMIT :limit
 

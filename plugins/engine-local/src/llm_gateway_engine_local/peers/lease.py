@@ -7,9 +7,12 @@ import fcntl
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llm_gateway.files import make_private, open_regular
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _ACQUIRE_S = 2.0
 
@@ -49,9 +52,9 @@ class Lease:
             self._fd = -1
 
 
-def is_alive(home: Path, gateway_id: str) -> bool:
+def is_alive(home: str | os.PathLike[str], gateway_id: str) -> bool:
     """Whether a gateway is running. Removes the file of one that ended. If the lease cannot be checked, the answer is True."""
-    path = home / "gateways" / gateway_id
+    path = os.path.join(home, "gateways", gateway_id)
     try:
         fd = open_regular(path)
     except OSError as error:
@@ -63,7 +66,7 @@ def is_alive(home: Path, gateway_id: str) -> bool:
         return True
     else:
         with suppress(OSError):  # the home is not writable now
-            path.unlink()
+            os.unlink(path)
         return False
     finally:
         os.close(fd)

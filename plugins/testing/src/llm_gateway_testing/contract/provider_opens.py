@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from llm_gateway import Access, GatewayError, Opened
+from llm_gateway import Access, GatewayError, Opened, user_home
 from llm_gateway_testing.contract.provider_case import ProviderCase, bounded
 
 WORK = "/srv/project"
@@ -116,7 +116,7 @@ def _meanings(path: str) -> list[str]:
 
 
 def _holds(place: str, path: str) -> bool:
-    home = os.path.expanduser("~")
+    home = user_home(os.environ, "/")
     outer, inner = (
         os.path.normpath(one.replace("~", home, 1) if one.startswith("~") else one) for one in (place, path)
     )

@@ -17,7 +17,9 @@ def home() -> str:
     configured = os.environ.get("LLM_GATEWAY_ECHO_HOME")
     if configured:
         return configured
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    if not os.path.isabs(state):
+        raise Failed("failed", "no home directory is known: set HOME, or LLM_GATEWAY_ECHO_HOME")
     return os.path.join(state, "llm-gateway-echo")
 
 

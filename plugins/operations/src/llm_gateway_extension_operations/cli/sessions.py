@@ -7,26 +7,22 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.failures import UsageError
-from llm_gateway.cli.running import call, with_gateway
-from llm_gateway.cli.screen import say, say_json, shown, table
-from llm_gateway.model.gateway_api import GatewayApi
+from llm_gateway import Exit, Gateway, UsageError, call_operation, for_stream, say, say_json, table
 
 _NONE = "none"
 
 
-def run(options: argparse.Namespace) -> int:
+async def work(gateway: Gateway, options: argparse.Namespace) -> int:
     """Run the subcommand."""
     if options.verb == "use" and options.session == _NONE and not options.provider:
         raise UsageError("sessions use none: pass --provider NAME; its requests then start new conversations")
     if options.verb == "delete" and bool(options.session) == options.all:
         raise UsageError("sessions delete: pass session ids or --all, not both")
-    return with_gateway(lambda gateway: _VERBS[options.verb](gateway, options))
+    return await _VERBS[options.verb](gateway, options)
 
 
-async def _list(gateway: GatewayApi, options: argparse.Namespace) -> int:
-    found = await call(gateway, "session_list", _given(provider=options.provider, limit=options.limit))
+async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
+    found = await call_operation(gateway, "session_list", _given(provider=options.provider, limit=options.limit))
     if options.json:
         say_json(found)
         return Exit.OK
@@ -49,13 +45,13 @@ async def _list(gateway: GatewayApi, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _show(gateway: GatewayApi, options: argparse.Namespace) -> int:
-    found = await call(gateway, "session_get", {"sessionId": options.session})
+async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
+    found = await call_operation(gateway, "session_get", {"sessionId": options.session})
     if options.json:
         say_json(found)
         return Exit.OK
     for name, value in {**found["session"], **found.get("cacheState", {})}.items():
-        say(shown(f"{name:16} {value}", sys.stdout))
+        say(for_stream(f"{name:16} {value}", sys.stdout))
     head = ("TURN", "STATUS", "CREATED", "SECONDS")
     rows = [
         (
@@ -70,14 +66,14 @@ async def _show(gateway: GatewayApi, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _use(gateway: GatewayApi, options: argparse.Namespace) -> int:
+async def _use(gateway: Gateway, options: argparse.Namespace) -> int:
     wanted = None if options.session == _NONE else options.session
     provider = options.provider
     if wanted is not None and provider is None:
-        provider = (await call(gateway, "session_get", {"sessionId": wanted}))["session"]["provider"]
+        provider = (await call_operation(gateway, "session_get", {"sessionId": wanted}))["session"]["provider"]
     directory = options.dir or "."  # without it, the operation would use the session's directory
     arguments = {"provider": provider, "sessionId": wanted, "workingDir": directory}
-    found = await call(gateway, "session_set_active", arguments)
+    found = await call_operation(gateway, "session_set_active", arguments)
     if options.json:
         say_json(found)
     elif wanted is None:
@@ -87,13 +83,13 @@ async def _use(gateway: GatewayApi, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _delete(gateway: GatewayApi, options: argparse.Namespace) -> int:
+async def _delete(gateway: Gateway, options: argparse.Namespace) -> int:
     result: dict[str, list[str]] = {"deleted": [], "busy": []}
     if options.all:
-        result = await call(gateway, "session_clear_all", _given(provider=options.provider))
+        result = await call_operation(gateway, "session_clear_all", _given(provider=options.provider))
     else:
         for session in dict.fromkeys(options.session):
-            answer = await call(gateway, "session_delete", {"sessionId": session})
+            answer = await call_operation(gateway, "session_delete", {"sessionId": session})
             result["deleted"] += answer["deleted"]
     if options.json:
         say_json(result)
@@ -109,7 +105,7 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-_VERBS: dict[str, Callable[[GatewayApi, argparse.Namespace], Awaitable[int]]] = {
+_VERBS: dict[str, Callable[[Gateway, argparse.Namespace], Awaitable[int]]] = {
     "list": _list,
     "show": _show,
     "use": _use,

@@ -10,25 +10,19 @@ import json
 import sys
 from typing import Any
 
-from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.failures import UsageError
-from llm_gateway.cli.running import with_gateway
-from llm_gateway.cli.screen import say, say_json, styled, table
-from llm_gateway.model.gateway_api import GatewayApi
-from llm_gateway.model.operation import CallContext
+from llm_gateway import CallContext, Exit, Gateway, UsageError, say, say_json, styled, table
 
 _STEPS = " ▁▂▃▄▅▆▇█"
 _BAR = 20
 _HASH = 12
 
 
-def run(options: argparse.Namespace) -> int:
+async def work(gateway: Gateway, options: argparse.Namespace) -> int:
     """Run the subcommand."""
-    work = _explain if options.verb == "explain" else _show
-    return with_gateway(lambda gateway: work(gateway, options))
+    return await (_explain if options.verb == "explain" else _show)(gateway, options)
 
 
-async def _show(gateway: GatewayApi, options: argparse.Namespace) -> int:
+async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
     found = await _read(
         gateway, f"cache-state://history/{options.days}", f"--days must be 1 to 366, not {options.days}"
     )
@@ -50,7 +44,7 @@ async def _show(gateway: GatewayApi, options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _explain(gateway: GatewayApi, options: argparse.Namespace) -> int:
+async def _explain(gateway: Gateway, options: argparse.Namespace) -> int:
     found = await _read(gateway, f"cache-state://turns/{options.session}", f"there is no session {options.session}")
     if options.json:
         say_json(found)
@@ -86,7 +80,7 @@ def _why(turn: dict[str, Any]) -> str:
     return str(turn["outcome"])
 
 
-async def _read(gateway: GatewayApi, uri: str, if_missing: str) -> dict[str, Any]:
+async def _read(gateway: Gateway, uri: str, if_missing: str) -> dict[str, Any]:
     if not any(resource.uri.startswith("cache-state:") for resource in gateway.resources):
         raise UsageError("the plugin `cache` is not loaded: install llm-gateway-extension-cache")
     try:
@@ -97,7 +91,7 @@ async def _read(gateway: GatewayApi, uri: str, if_missing: str) -> dict[str, Any
     return found
 
 
-async def _prices(gateway: GatewayApi) -> dict[str, Any] | None:
+async def _prices(gateway: Gateway) -> dict[str, Any] | None:
     try:
         _, text = await gateway.read("prices://list", CallContext())
     except LookupError:

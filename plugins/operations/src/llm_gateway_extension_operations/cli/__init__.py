@@ -1,0 +1,1 @@
+"""What the commands `jobs` and `sessions` do. Imported when one of them runs."""
