@@ -10,8 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_gateway.cli.exits import UsageError
-from llm_gateway.installations import gateway_command
+from llm_gateway import UsageError, gateway_command, open_gateway
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -83,8 +82,6 @@ def demo_environment(home: Path, *, fresh: bool) -> dict[str, str]:
 
 async def cancel_all(environ: Mapping[str, str]) -> None:
     """Cancel the jobs that still run in the home after an interrupted demo."""
-    from llm_gateway.opening import open_gateway
-
     async with open_gateway(environ) as gateway:
         jobs = await gateway.store.unfinished()
         for job in jobs:

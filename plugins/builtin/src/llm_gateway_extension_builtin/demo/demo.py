@@ -15,9 +15,21 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from llm_gateway.cli.answers import facts
-from llm_gateway.cli.demo_diff import change_to_review
-from llm_gateway.cli.demo_gateway import (
+from llm_gateway import (
+    Exit,
+    UsageError,
+    answer_facts,
+    find_plugins,
+    look_at_provider,
+    one_line,
+    run_async,
+    say,
+    say_json,
+    styled,
+    styled_state,
+)
+from llm_gateway.files import make_private
+from llm_gateway_extension_builtin.demo.demo_gateway import (
     DemoError,
     DemoGateway,
     cancel_all,
@@ -25,12 +37,7 @@ from llm_gateway.cli.demo_gateway import (
     gateway_process,
     is_running,
 )
-from llm_gateway.cli.exits import Exit, UsageError
-from llm_gateway.cli.running import run_async
-from llm_gateway.cli.screen import one_line, say, say_json, state, styled
-from llm_gateway.cli.versions import look_at_provider
-from llm_gateway.files import make_private
-from llm_gateway.opening import find_plugins
+from llm_gateway_extension_builtin.demo.diff import change_to_review
 
 _IMITATION = "echo"
 #: Parameters of the echo provider: it runs for about four seconds and reports its steps.
@@ -187,7 +194,11 @@ class Demo:
 
     def _show_answer(self, reviewer: Reviewer, result: dict[str, Any]) -> None:
         say("", self._out)
-        head = [styled(reviewer.name, "bold", self._out), state(result["status"], self._out), *facts(result)]
+        head = [
+            styled(reviewer.name, "bold", self._out),
+            styled_state(result["status"], self._out),
+            *answer_facts(result),
+        ]
         say(" · ".join([*head, result["jobId"]]), self._out)
         error = result.get("error")
         if error:
