@@ -32,7 +32,7 @@ from llm_gateway import (
     Usage,
     to_json,
 )
-from llm_gateway_extension_cache.counting import count
+from llm_gateway_extension_builtin.cache.counting import count
 from llm_gateway_store_sqlite.queries import SQL
 from llm_gateway_store_sqlite.records import put_record
 from llm_gateway_store_sqlite.rows import job_columns, micros, record_columns

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_gateway_extension_pricing.plugin import VENDORS
-from llm_gateway_extension_pricing.prices import find_rates
+from llm_gateway_extension_builtin.pricing.plugin import VENDORS
+from llm_gateway_extension_builtin.pricing.prices import find_rates
 from tests.real_clis.installing import contract
 
 if TYPE_CHECKING:

@@ -81,6 +81,20 @@ def test_a_plugin_imports_only_what_the_kernel_shows_and_no_other_plugin(package
     assert found == []
 
 
+BUILTIN = ROOT / "plugins/builtin/src/llm_gateway_extension_builtin"
+
+
+def test_the_built_in_extensions_share_a_distribution_and_nothing_else() -> None:
+    found = []
+    for folder in (path.parent for path in BUILTIN.glob("*/plugin.py")):
+        own = f"llm_gateway_extension_builtin.{folder.name}"
+        for path in folder.rglob("*.py"):
+            for line, module, _ in imports_of(path):
+                if f"{module}.".startswith("llm_gateway_extension_builtin.") and not f"{module}.".startswith(f"{own}."):
+                    found.append(f"{name_of(path)}:{line}: {module}")
+    assert found == []
+
+
 def test_git_is_called_in_one_place() -> None:
     found = []
     for path in [*KERNEL.rglob("*.py"), *(path for package in PLUGINS for path in package.rglob("*.py"))]:
@@ -166,7 +180,7 @@ def test_no_test_waits_by_sleeping() -> None:
 
 #: They read what lies in their own package, or what they have just written; reviews and git have openers of their own.
 READS_ITS_OWN = {"contract.py", "demo_gateway.py", "plugin_new.py", "texts.py", "queries.py", "database.py", "argv.py"}
-READS_ELSEWHERE = {"llm_gateway_extension_git", "llm_gateway_extension_review"}
+READS_ELSEWHERE = ("llm_gateway_extension_builtin/git/", "llm_gateway_extension_review/")
 
 
 def test_a_file_that_others_can_replace_is_opened_in_one_way() -> None:
@@ -174,7 +188,12 @@ def test_a_file_that_others_can_replace_is_opened_in_one_way() -> None:
     found = []
     for path in sources():
         parts = path.relative_to(ROOT).parts
-        if "src" not in parts or "agent" in parts or "testing" in parts or READS_ELSEWHERE & set(parts):
+        if (
+            "src" not in parts
+            or "agent" in parts
+            or "testing" in parts
+            or any(part in name_of(path) for part in READS_ELSEWHERE)
+        ):
             continue
         for node in ast.walk(tree_of(path)):
             match node:

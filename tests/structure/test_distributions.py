@@ -14,6 +14,7 @@ import llm_gateway
 ROOT = Path(__file__).parents[2]
 KINDS = ("provider", "store", "transport", "policy", "engine", "extension")
 KIT = "llm-gateway-provider-kit"  #: what providers share; only they depend on it
+SEVERAL = "llm-gateway-extension-builtin"  #: small extensions that nobody installs alone, each in a package of its own
 PLACES = {"providers": "provider-", "stores": "store-", "plugins": ""}
 MANIFESTS = [ROOT / "core/pyproject.toml"]
 MANIFESTS += sorted(path for place in PLACES for path in ROOT.glob(f"{place}/*/pyproject.toml"))
@@ -95,7 +96,11 @@ def test_a_plugin_is_found_through_its_kind_and_name(manifest: Path) -> None:
     if kind not in KINDS:
         assert groups == {}, "only a plugin of a known kind is found through entry points"
         return
-    assert list(groups[kind]) == [name.replace("-", "_")] or list(groups[kind]) == [name]
+    if project["name"] == SEVERAL:
+        package = package_of(manifest)
+        assert sorted(groups[kind]) == sorted(path.parent.name for path in package.glob("*/plugin.py"))
+    else:
+        assert list(groups[kind]) == [name.replace("-", "_")] or list(groups[kind]) == [name]
     for kinds_entries in groups.values():
         for target in kinds_entries.values():
             module = manifest.parent / "src" / target.partition(":")[0].replace(".", "/")
@@ -120,7 +125,7 @@ def test_a_foreign_dependency_has_a_lower_bound_and_a_pin(manifest: Path) -> Non
 
 def test_the_kernel_brings_what_no_gateway_does_without_and_nothing_else_of_ours() -> None:
     brought = {one for one in requirements(MANIFESTS[0]) if dist_name(one).startswith("llm-gateway")}
-    names = ("engine-local", "extension-git", "extension-operations")
+    names = ("engine-local", "extension-builtin", "extension-operations")
     assert brought == {f"llm-gateway-{name}{BOUNDS}" for name in names}
 
 

@@ -96,8 +96,8 @@ TABLES = (
     "plugins/claude-code/",
     "plugins/connect/",
     "plugins/policy-managed/src/llm_gateway_policy_managed/places.py",
-    "plugins/pricing/src/llm_gateway_extension_pricing/plugin.py",
-    "plugins/records/src/llm_gateway_extension_records/redaction.py",
+    "plugins/builtin/src/llm_gateway_extension_builtin/pricing/plugin.py",
+    "plugins/builtin/src/llm_gateway_extension_builtin/records/redaction.py",
     "plugins/testing/src/llm_gateway_testing/contract/provider_facts.py",
 )
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from llm_gateway.cli import screen
-from llm_gateway.cli.demo_diff import MAX_BYTES, change_to_review
 from llm_gateway.cli.failures import UsageError, explain
 from llm_gateway.cli.masking import masked_url
 from llm_gateway.cli.parsing import duration_s, parameters
 from llm_gateway.cli.versions import in_range
 from llm_gateway.terminal import line_for
+from llm_gateway_extension_builtin.demo.diff import MAX_BYTES, change_to_review
 
 
 class Terminal(io.StringIO):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway.cli.demo_diff import change_to_review
 from llm_gateway.git import GitError, Repository, find_place, open_repository
+from llm_gateway_extension_builtin.demo.diff import change_to_review
 
 STATUS = ["status", "--porcelain", "-z", "--untracked-files=all"]
 

@@ -123,7 +123,7 @@ REQUEST = Request(provider="parrot", prompt=Prompt(text="hello"), working_dir="/
 PROPOSAL = Proposal(
     request=REQUEST, posture=Posture.PROMPTED, strategy="legacy", strictness="balanced", bypass_allowed=False
 )
-PRICING = Point("pricing", lambda: settings_plugin({"pricing": Feathers}), kind="extension", dist=product("pricing"))
+PRICING = Point("pricing", lambda: settings_plugin({"pricing": Feathers}), kind="extension", dist=product("builtin"))
 
 
 def loaded(*points: Point, kinds: tuple[str, ...] = ("policy", "extension", "provider")) -> PluginHost:
@@ -151,7 +151,7 @@ def test_a_section_of_the_product_is_taken_by_no_stranger(kind: str, name: str) 
     refused = of(host, f"{kind}:{name}")
     assert refused.state is PluginState.FAILED
     assert "the settings section pricing" in refused.problem
-    assert "plugin pricing (llm-gateway-extension-pricing 0.1)" in refused.problem
+    assert "plugin pricing (llm-gateway-extension-builtin 0.1)" in refused.problem
     assert of(host, "extension:pricing").state is PluginState.LOADED
     denied = [verdict for _, verdict in host.approve(PROPOSAL) if verdict.decision is Decision.DENY]
     assert bool(denied) == (kind == "policy")

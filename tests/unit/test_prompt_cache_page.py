@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from llm_gateway import Cost, CostBasis, Usage
-from llm_gateway_extension_cache import money, notices, rules
-from llm_gateway_extension_pricing.prices import cost_usd, find_rates
-from plugins.cache.tests.cache_samples import turn
+from llm_gateway_extension_builtin.cache import money, notices, rules
+from llm_gateway_extension_builtin.pricing.prices import cost_usd, find_rates
+from plugins.builtin.tests.cache_samples import turn
 
 pytestmark = pytest.mark.docs
 

@@ -7,10 +7,10 @@ from pydantic import BaseModel
 
 from llm_gateway.operations.answers import AsyncResult, RequestResult
 from llm_gateway.operations.requests import RequestParams
-from llm_gateway_extension_cache import plugin as cache
+from llm_gateway_extension_builtin.cache import plugin as cache
+from llm_gateway_extension_builtin.pricing import plugin as pricing
 from llm_gateway_extension_operations.jobs import RawPage
 from llm_gateway_extension_operations.plugin import gateway_operations, gateway_resources
-from llm_gateway_extension_pricing import plugin as pricing
 from llm_gateway_extension_review.operations import OPERATIONS as REVIEWS
 from llm_gateway_extension_review.result import ReviewResult
 from llm_gateway_provider_claude.options import ClaudeOptions

@@ -2,13 +2,13 @@
 
 # fmt: off
 # ruff: noqa: I001
-from llm_gateway.cli.answers import show_answer
+from llm_gateway.cli.answers import answer_facts, show_answer
 from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.following import follow
 from llm_gateway.cli.parsing import duration_s
 from llm_gateway.cli.piped import piped_text
-from llm_gateway.cli.running import call_operation
-from llm_gateway.cli.screen import say, say_json, styled, table
+from llm_gateway.cli.running import call_operation, run_async
+from llm_gateway.cli.screen import say, say_json, styled, styled_state, table
 from llm_gateway.cli.versions import in_range, judge_version, look_at_provider, program_of, run_briefly, version_of
 from llm_gateway.digests import Budget, ContentDigest, OverBudget
 from llm_gateway.errors import GatewayError, error_for
@@ -63,13 +63,13 @@ __all__ = [  # noqa: RUF022
     "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts",
     "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "StoreReader", "Summary", "Tally",
     "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict", "VerdictRecord", "Wire", "answer",
-    "call_operation", "check", "config_file", "display", "duration_s", "error_for", "error_view", "escaped_json",
-    "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "follow", "for_stream",
-    "from_json", "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range",
-    "job_view", "json_of", "judge", "judge_version", "keep_refused", "listed_job", "look_at_provider",
+    "answer_facts", "call_operation", "check", "config_file", "display", "duration_s", "error_for", "error_view",
+    "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "follow",
+    "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents",
+    "in_range", "job_view", "json_of", "judge", "judge_version", "keep_refused", "listed_job", "look_at_provider",
     "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "parse_line",
     "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted",
-    "reply_text", "reset_time", "run_briefly", "run_environment", "say", "say_json", "show_answer", "split_entry",
-    "stamp", "styled", "system_zone", "table", "to_json", "token_count", "user_home", "version_of",
-    "wire_object", "with_imports", "without_controls", "working_directory",
+    "reply_text", "reset_time", "run_async", "run_briefly", "run_environment", "say", "say_json", "show_answer",
+    "split_entry", "stamp", "styled", "styled_state", "system_zone", "table", "to_json", "token_count",
+    "user_home", "version_of", "wire_object", "with_imports", "without_controls", "working_directory",
 ]

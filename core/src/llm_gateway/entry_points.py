@@ -134,10 +134,11 @@ def distributions() -> Iterator[Distribution]:
 
 
 def own_distributions() -> frozenset[str]:
-    """Return the distributions of the product, in normal form: all that the kernel and `llm-gateway-mcp` require, optional ones too."""
+    """Return the distributions of the product, in normal form: those that the kernel and `llm-gateway-mcp` require, optional ones too."""
     product = [one for one in distributions() if normal(_stem(one.folder)[0] or one.name) in _PRODUCT]
     required = [line for one in product for line in one.requires]
-    return frozenset(normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in required)
+    names = [normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in required]
+    return frozenset(name for name in names if name.startswith("llm-gateway-"))
 
 
 def is_own(point: EntryPoint | None) -> bool:

@@ -80,7 +80,7 @@ def test_every_question_of_the_page_has_an_answer(tmp_path: Path, question: str)
 
 
 def test_records_of_before_are_turns_that_are_over(tmp_path: Path) -> None:
-    first = statements(migrations()[1].read_text("utf-8"))
+    first = statements(Path(migrations()[1]).read_text("utf-8"))
     old = (
         b'{"schema":1,"job_id":"job-1","principal":"local","correlation_id":"c","provider":"echo","posture":"prompted",'
     )

@@ -35,4 +35,4 @@ def test_what_is_not_there_is_said(command) -> None:
     assert (done.returncode, "there is no session gw-nobody" in done.stderr) == (2, True)
     assert command.run("cache", "--days", "0").returncode == 2
     done = command.run("cache", LLM_GATEWAY_PLUGINS="echo")
-    assert "llm-gateway-extension-cache" in done.stderr
+    assert "llm-gateway-extension-builtin" in done.stderr

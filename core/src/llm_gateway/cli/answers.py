@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from llm_gateway.cli.exits import Exit
-from llm_gateway.cli.screen import is_terminal, one_line, say, shown, state, styled
+from llm_gateway.cli.screen import is_terminal, one_line, say, shown, styled, styled_state
 
 
 def show_answer(result: dict[str, Any]) -> Exit:
@@ -33,7 +33,7 @@ def show_answer(result: dict[str, Any]) -> Exit:
 
 
 def _summary(result: dict[str, Any]) -> str:
-    parts = [state(result["status"], sys.stderr), *facts(result), result["jobId"]]
+    parts = [styled_state(result["status"], sys.stderr), *answer_facts(result), result["jobId"]]
     approval = result.get("approval") or {}
     if approval.get("policy"):
         parts.append(f"{approval['posture']}, allowed by {approval['policy']}")
@@ -44,7 +44,7 @@ def _summary(result: dict[str, Any]) -> str:
     return styled(" · ", "dim", sys.stderr).join(parts)
 
 
-def facts(result: dict[str, Any]) -> list[str]:
+def answer_facts(result: dict[str, Any]) -> list[str]:
     """Return model, time, tokens and cost as short texts, without those that are unknown."""
     usage = result.get("usage") or {}
     found = [one_line(result["model"])] if result.get("model") else []

@@ -22,7 +22,7 @@ from llm_gateway.cli.hook_commands import usable
 from llm_gateway.cli.installed import InstalledCommands
 from llm_gateway.cli.masking import masked_url
 from llm_gateway.cli.running import Scopes, log_to_stderr, run_async
-from llm_gateway.cli.screen import say, say_json, state, styled
+from llm_gateway.cli.screen import say, say_json, styled, styled_state
 from llm_gateway.cli.versions import look_at_provider
 from llm_gateway.operations.requests import RESERVED
 from llm_gateway.operations.surface import collect
@@ -208,7 +208,7 @@ async def _providers(
 
 
 def _row(ok: bool, name: str, text: str) -> None:
-    mark = f"{state('ok', sys.stdout)}    " if ok else state("broken", sys.stdout)
+    mark = f"{styled_state('ok', sys.stdout)}    " if ok else styled_state("broken", sys.stdout)
     say(f"{mark}  {name:12} {text}")
 
 
@@ -229,7 +229,7 @@ def _show(report: dict[str, Any]) -> None:
     for note in report["notes"]:
         say(f"{styled('note', 'yellow', sys.stdout)}    {note}")
     for problem in report["problems"]:
-        say(f"{state('broken', sys.stdout)}  {problem}")
+        say(f"{styled_state('broken', sys.stdout)}  {problem}")
     say("everything is in order" if report["ok"] else f"{len(report['problems'])} broken")
 
 

@@ -116,12 +116,13 @@ class InstalledCommands:
             self.problems.append(f"{_label(loser)}: the command {point.name} exists already: {_label(keeper)} keeps it")
 
     def _owners(self, command: EntryPoint) -> list[EntryPoint]:
-        """Return the extension that a command belongs to: of those of its distribution the one in the same package, or else all."""
+        """Return the extension that a command belongs to: of its distribution, the one in the same package, or the only one."""
         folders = {one.folder for one in command.distributions}
         beside = [
             point for point in self._of(EXTENSIONS) if not folders.isdisjoint(one.folder for one in point.distributions)
         ]
-        return [point for point in beside if _package(point) == _package(command)] or beside
+        same_package = [point for point in beside if _package(point) == _package(command)]
+        return same_package or (beside if len(beside) == 1 else [])
 
     def _is_chosen(self, extension: EntryPoint) -> bool:
         return self._chosen is None or not self._chosen.isdisjoint((extension.name, f"extension:{extension.name}"))

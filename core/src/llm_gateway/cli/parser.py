@@ -19,7 +19,7 @@ _EXITS = (
 _POSTURES = ("read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass")
 
 #: The commands of the kernel. Plugins add all others.
-FRAME = ("serve", "ask", "plugins", "plugin", "doctor", "config", "completion", "demo")
+FRAME = ("serve", "ask", "plugins", "plugin", "doctor", "config", "completion")
 
 Subparsers = argparse._SubParsersAction  # argparse has no public name for the result of add_subparsers
 
@@ -55,7 +55,6 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
     _serve(commands)
     _ask(commands)
     _checks(commands)
-    _demo(commands)
     for command in more:
         subparser = _add(commands, command.name, "plugin_commands", command.help)
         subparser.set_defaults(command=command)
@@ -130,20 +129,3 @@ def _checks(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _json(_add(commands, "config", "config", "Show every setting, its value and its source."))
     completion = _add(commands, "completion", "completion", "Print a script that completes commands in a shell.")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
-
-
-def _demo(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    demo = _add(
-        commands,
-        "demo",
-        "demo",
-        "Three reviewers review a diff at once, the gateway is killed meanwhile, and nothing is lost. "
-        "The reviewers are the agents that are installed and logged in (they really run and may cost money). "
-        "The provider echo imitates the missing ones.",
-    )
-    demo.add_argument(
-        "--with", action="append", default=[], dest="named", metavar="NAME", help="use this provider as a reviewer"
-    )
-    demo.add_argument("--providers", metavar="A,B,C", help="the providers of the three reviewers")
-    demo.add_argument("--home", metavar="PATH", help="use this home and keep it (default: a temporary one)")
-    _json(demo)

@@ -29,7 +29,7 @@ def styled(text: str, style: str, stream: TextIO) -> str:
     return coloured(text, _STYLES[style])
 
 
-def state(name: str, stream: TextIO) -> str:
+def styled_state(name: str, stream: TextIO) -> str:
     """Return the name of a state in its colour."""
     style = "yellow"
     if name in _GOOD:
@@ -76,6 +76,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, state_column: i
             continue
         if state_column is not None:
             padded[state_column] = padded[state_column].replace(
-                row[state_column], state(row[state_column], sys.stdout), 1
+                row[state_column], styled_state(row[state_column], sys.stdout), 1
             )
         say("  ".join(padded).rstrip())

@@ -1,0 +1,36 @@
+"""The command `demo`: its options. Every start of the command may import this; it imports the work on use."""
+
+from __future__ import annotations
+
+from llm_gateway import Command
+
+TYPE_CHECKING = False  # without importing `typing`
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+
+def _options(demo: ArgumentParser) -> None:
+    demo.add_argument(
+        "--with", action="append", default=[], dest="named", metavar="NAME", help="use this provider as a reviewer"
+    )
+    demo.add_argument("--providers", metavar="A,B,C", help="the providers of the three reviewers")
+    demo.add_argument("--home", metavar="PATH", help="use this home and keep it (default: a temporary one)")
+    demo.add_argument("--json", action="store_true", help="print JSON for programs")
+
+
+def _run(options: Namespace) -> int:
+    from llm_gateway_extension_builtin.demo.demo import run
+
+    return run(options)
+
+
+DEMO = Command(
+    name="demo",
+    help=(
+        "Three reviewers review a diff at once, the gateway is killed meanwhile, and nothing is lost. "
+        "The reviewers are the agents that are installed and logged in (they really run and may cost money). "
+        "The provider echo imitates the missing ones."
+    ),
+    options=_options,
+    run=_run,
+)
