@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -70,7 +71,12 @@ def operation(
 
 def wire_object(**values: Any) -> dict[str, Any]:
     """Return values under their names on the wire. Values that are None are left out."""
-    return {to_camel(name): value for name, value in values.items() if value is not None}
+    return {_camel(name): value for name, value in values.items() if value is not None}
+
+
+@lru_cache(maxsize=1024)
+def _camel(name: str) -> str:
+    return to_camel(name)
 
 
 def _problem(detail: Any, model: type[BaseModel]) -> str:
