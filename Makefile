@@ -6,7 +6,7 @@
 #   make test-properties  every property with four times the examples of the fast suites
 #   make test-docs  what the pages say: commands, links, tables, generated pages
 #   make check   linter, formatter, types, the fast suites, the pages
-#   make chaos   kills, full disks and lost clients          make bench   the measured claims
+#   make chaos   kills, full disks and lost clients          make bench   the measured claims, BEFORE=HEAD~1 beside them
 #   make soak    a constant load for SOAK_MINUTES (60): nothing grows
 #   make growth  how each figure grows with its load, drawn
 #   make fuzz    every property with FUZZ_EXAMPLES (5000) examples: hours
@@ -29,6 +29,7 @@ VENV ?= .venv
 ARGS ?=
 FUZZ_EXAMPLES ?= 5000
 SOAK_MINUTES ?= 60
+BEFORE ?= HEAD~1
 HOURS ?= 1
 JOBS ?= 4
 
@@ -88,7 +89,7 @@ fuzz-native: $(READY)
 	@UV='$(UV)' $(RUN) tests/fuzz/native.py '$(HOURS)' $(ARGS)
 
 bench: $(READY)
-	@$(RUN) -m pytest tests/bench/test_bench.py -s $(ARGS)
+	@BENCH_BEFORE='$(BEFORE)' $(RUN) -m pytest tests/bench/test_bench.py -s $(ARGS)
 
 growth: $(READY)
 	@$(RUN) -m pytest tests/bench/growth -s -o faulthandler_timeout=0 $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,11 +24,19 @@ Load average when it began: {load_before}, when it ended: {load_after} (each cor
 
 Figures are medians. "Bare" is the same program run without the gateway, in the same run and the same process tree; the program is
 `/bin/echo`, which ends within a millisecond, so what remains is the gateway. "On top of bare" is what the gateway adds; its ratio is
-the whole run to the bare run. "Reference" is the earlier system that serves for comparison, measured on a machine of the same kind.
-Other programs on a machine change figures by a third and more.
+the whole run to the bare run. Other programs on a machine change figures by a third and more.
 
-| what | measured | bare | ratio | aim | reference |
-|---|--:|--:|--:|--:|--:|
+Rows that begin with "clients" have another program: an imitation of Claude Code behind the provider `claude`. They are measured in turn
+with commit {before}, whose figures are in the column "before"; "bare" is the imitation without the gateway, or `python -c pass` for
+CPU times.
+
+"Reference" is the earlier system that serves for comparison. (a): measured in November 2026 in turn with this gateway, on one
+machine (2 cores, `python -c pass` 12 to 17 ms, 1,400 bare runs of the imitation a second), medians, the same imitation and the same
+clients. (b): taken down on 2026-11-22, on another day and a machine of the same kind, with clients that do not poll; compare the order
+of magnitude only.
+
+| what | measured | before | bare | ratio | aim | reference |
+|---|--:|--:|--:|--:|--:|--:|
 """
 
 _TAIL = """
@@ -53,6 +62,7 @@ class Row:
     bare: float | None = None
     aim: str = ""
     reference: str = ""
+    before: float | None = None  #: the same of the earlier commit
 
 
 @dataclass
@@ -63,16 +73,28 @@ class Report:
     load_before: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def add(
-        self, what: str, value: float, unit: str, *, bare: float | None = None, aim: str = "", reference: str = ""
+        self,
+        what: str,
+        value: float,
+        unit: str,
+        *,
+        bare: float | None = None,
+        aim: str = "",
+        reference: str = "",
+        before: float | None = None,
     ) -> None:
         """Add a row, and show it."""
-        row = Row(what, value, unit, bare, aim, reference)
+        row = Row(what, value, unit, bare, aim, reference, before)
         self.rows.append(row)
         print("  ".join(cell for cell in _cells(row) if cell), flush=True)
 
     def write(self, page: Path | None, figures: Path) -> None:
         """Keep the figures, and write them down for readers."""
-        here = facts() | {"load_before": f"{self.load_before:.1f}", "load_after": f"{os.getloadavg()[0]:.1f}"}
+        here = (
+            facts()
+            | {"before": commit_before()}
+            | {"load_before": f"{self.load_before:.1f}", "load_after": f"{os.getloadavg()[0]:.1f}"}
+        )
         figures.parent.mkdir(exist_ok=True)
         figures.write_text(json.dumps({"facts": here, "rows": [asdict(row) for row in self.rows]}, indent=1) + "\n")
         if page:
@@ -82,8 +104,11 @@ class Report:
 
 def _cells(row: Row) -> list[str]:
     plain = "" if row.bare is None else number(row.bare, row.unit)
-    told = [f"{words} {row.unit}" if words[-1:].isdigit() else words for words in (row.aim, row.reference)]
-    return [row.what, number(row.value, row.unit), plain, _ratio(row), *told]
+    before = "" if row.before is None else number(row.before, row.unit)
+    aim, reference = (f"{words} {row.unit}" if words[-1:].isdigit() else words for words in (row.aim, row.reference))
+    if reference and not reference.endswith(")"):
+        reference += " (b)"
+    return [row.what, number(row.value, row.unit), before, plain, _ratio(row), aim, reference]
 
 
 def _ratio(row: Row) -> str:
@@ -109,6 +134,15 @@ def facts() -> dict[str, str]:
         "kernel": ".".join(platform.release().split("-")[0].split(".")[:2]),
         "python": platform.python_version(),
     }
+
+
+def commit_before() -> str:
+    """The commit that is measured beside the present one."""
+    wanted = os.environ.get("BENCH_BEFORE") or "HEAD~1"
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", wanted], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
 
 
 def _line_of(path: str, name: str) -> str:

@@ -1,5 +1,7 @@
 """The measured claims, one subject after the other. Nothing is asserted about time: the figures are printed and written down.
 
+BENCH_BEFORE names the commit that is measured beside the present one (HEAD~1).
+
 `make bench` writes docs/reference/performance.md and .cache/bench.json; with BENCH_QUICK=1 (seconds, not minutes) it only
 proves that the bench works, and leaves the page alone.
 """
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import latency, looking, memory, output, records, startup, throughput, trees
+from tests.bench import clients, latency, looking, memory, output, records, startup, throughput, trees
 from tests.bench.report import FIGURES, PAGE, Report
 from tests.bench.world import QUICK, World
 
@@ -20,6 +22,7 @@ if not Path("/proc/self/status").exists():
     pytest.skip("reads /proc", allow_module_level=True)
 
 SUBJECTS = [
+    clients.measure,
     latency.measure_inside,
     latency.measure_wire,
     latency.measure_disk,

@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Iterable
 from errno import EACCES, ELOOP, ENOENT, ENOTDIR, EPERM
+from functools import lru_cache
 
 from llm_gateway.files import open_regular
 
@@ -40,6 +41,7 @@ class Budget:
 
     def __init__(self, *, seconds: float, most_bytes: int, left_out: Iterable[str] = ()) -> None:
         self.left_out = frozenset(left_out)
+        self.left_out_prefixes = tuple(folder + os.sep for folder in self.left_out)
         self._until = time.monotonic() + seconds
         self._bytes_left = most_bytes
 
@@ -72,9 +74,7 @@ class ContentDigest:
 
     def add(self, *parts: str | bytes) -> None:
         """Add strings. Lengths are added too, so that two different sequences of calls never give the same digest."""
-        framed = [part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part for part in parts]
-        lengths = ",".join([str(len(part)) for part in framed])
-        self._digest.update(b"%s:%s" % (lengths.encode(), b"".join(framed)))
+        self._digest.update(_framed(*parts))
 
     def add_path(self, path: str) -> None:
         """Add the file, directory or symlink at a path, or the fact that there is none. Raises OverBudget."""
@@ -115,7 +115,7 @@ class ContentDigest:
 
     def is_left_out(self, path: str) -> bool:
         """Return whether a path is in a directory that the budget skips."""
-        return any(path == folder or path.startswith(folder + os.sep) for folder in self.budget.left_out)
+        return path in self.budget.left_out or path.startswith(self.budget.left_out_prefixes)
 
     def hexdigest(self) -> str:
         """Return the digest of everything added so far."""
@@ -191,4 +191,19 @@ class ContentDigest:
     def _add_error(self, path: str, error: OSError) -> None:
         if error.errno not in _LASTING:
             raise OverBudget(f"{path} cannot be read: {error.strerror}") from error
-        self.add("none", str(error.errno))
+        self._digest.update(_framed_error(error.errno))
+
+
+def _framed(*parts: str | bytes) -> bytes:
+    """Return strings with their lengths."""
+    framed = [part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part for part in parts]
+    if len(framed) == 1:
+        return b"%d:%s" % (len(framed[0]), framed[0])
+    lengths = ",".join([str(len(part)) for part in framed])
+    return b"%s:%s" % (lengths.encode(), b"".join(framed))
+
+
+@lru_cache(maxsize=64)
+def _framed_error(number: int | None) -> bytes:
+    """Return what is added for a path that is not there. Most paths of settings files are not."""
+    return _framed("none", str(number))

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -24,6 +25,7 @@ from llm_gateway_store_sqlite.store import SqliteStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 LIMITS = Limits(running=10, per_provider=10, queued=10)
+MANY = Limits(running=10, per_provider=10, queued=10_000)
 
 
 def a_job(number: int = 1) -> Job:
@@ -39,8 +41,8 @@ def a_job(number: int = 1) -> Job:
     )
 
 
-async def let_in(store: SqliteStore, job: Job) -> Job:
-    return (await store.admit(job, session=None, limits=LIMITS, dedup_window_s=0, queue_if_busy=False)).job
+async def let_in(store: SqliteStore, job: Job, limits: Limits = LIMITS) -> Job:
+    return (await store.admit(job, session=None, limits=limits, dedup_window_s=0, queue_if_busy=False)).job
 
 
 def refusal(path: Path) -> StoreUnavailable:
@@ -295,6 +297,56 @@ def test_lesson_18_what_cannot_be_written_is_a_typed_error_and_the_store_goes_on
         assert list(await store.unfinished()) == [kept]
         await let_in(store, a_job(3))
         await store.aclose()
+
+    anyio.run(main)
+
+
+def test_files_are_synced_in_the_owner_thread_only_and_the_log_of_writes_stays_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, threads = Database.checkpoint, []
+
+    def noted(self: Database, *, whole: bool = False) -> None:
+        threads.append(threading.get_ident())
+        checkpoint(self, whole=whole)
+
+    async def main() -> None:
+        monkeypatch.setattr(Database, "checkpoint", noted)
+        store = SqliteStore(str(tmp_path / "gateway.db"))
+        await store.aopen()
+        automatic = await store._thread.run(lambda: store._database.read("PRAGMA wal_autocheckpoint", {}))
+        assert automatic == [(0,)], "SQLite syncs files in none of its own calls"
+        sizes = []
+        for number in range(1000):
+            await let_in(store, a_job(number), MANY)
+            sizes.append((tmp_path / "gateway.db-wal").stat().st_size)
+        await store.aclose()
+        assert threads
+        assert threading.get_ident() not in threads
+        assert max(sizes) < 16 << 20
+        assert max(sizes[500:]) < 1.5 * max(sizes[:500]), "it is begun anew"
+
+    anyio.run(main)
+
+
+def test_a_large_log_of_writes_that_other_commands_left_is_cut_when_the_store_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "gateway.db"
+
+    async def main() -> None:
+        other = SqliteStore(str(path))
+        await other.aopen()
+        for number in range(20):
+            await let_in(other, a_job(number), MANY)
+        monkeypatch.setattr("llm_gateway_store_sqlite.database._LARGE_WAL_BYTES", 10_000)
+        before = path.with_name("gateway.db-wal").stat().st_size
+        store = SqliteStore(str(path))
+        await store.aopen()
+        assert path.with_name("gateway.db-wal").stat().st_size < before
+        assert len(await store.unfinished()) == 20
+        await store.aclose()
+        await other.aclose()
 
     anyio.run(main)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from llm_gateway.errors import StoreUnavailable
-from llm_gateway_store_sqlite.thread import OwnerThread
+from llm_gateway_store_sqlite.thread import Blocked, OwnerThread
 
 
 def test_calls_run_in_order_in_one_thread_that_is_not_the_callers() -> None:
@@ -81,6 +82,90 @@ def test_the_loop_goes_on_while_a_call_is_under_way() -> None:
             await anyio.wait_all_tasks_blocked()
             go_on.set()
         await owner.aclose(lambda: None)
+
+    anyio.run(main)
+
+
+def test_a_short_call_runs_in_the_thread_of_its_caller() -> None:
+    async def main() -> None:
+        owner = OwnerThread("owner")
+        with pytest.raises(StoreUnavailable, match="not open"):
+            await owner.run_short(threading.get_ident, threading.get_ident)
+        owner.start()
+        assert await owner.run_short(threading.get_ident, lambda: 0) == threading.get_ident()
+        with pytest.raises(ZeroDivisionError):
+            await owner.run_short(lambda: 1 // 0, lambda: 0)
+        assert await owner.run_short(threading.get_ident, lambda: 0) == threading.get_ident()
+        await owner.aclose(lambda: None)
+
+    anyio.run(main)
+
+
+def test_a_short_call_that_would_wait_is_repeated_in_the_owner_thread() -> None:
+    async def main() -> None:
+        owner = OwnerThread("owner")
+        owner.start()
+
+        def attempt() -> int:
+            raise Blocked
+
+        assert await owner.run_short(attempt, threading.get_ident) != threading.get_ident()
+        await owner.aclose(lambda: None)
+
+    anyio.run(main)
+
+
+def test_no_short_call_runs_beside_a_call_in_the_owner_thread() -> None:
+    async def main() -> None:
+        owner = OwnerThread("owner")
+        owner.start()
+        begun, go_on = threading.Event(), threading.Event()
+        order: list[str] = []
+
+        def slow() -> None:
+            begun.set()
+            assert go_on.wait(10)
+            order.append("slow")
+
+        def short() -> int:
+            order.append("short")
+            return threading.get_ident()
+
+        async def call_short() -> None:
+            assert await owner.run_short(short, short) != threading.get_ident()
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(owner.run, slow)
+                await anyio.wait_all_tasks_blocked()
+                await anyio.to_thread.run_sync(begun.wait, 10)
+                group.start_soon(call_short)
+                await anyio.wait_all_tasks_blocked()
+                go_on.set()
+        await owner.aclose(lambda: None)
+        assert order == ["slow", "short"]
+
+    anyio.run(main)
+
+
+def test_many_short_calls_leave_the_other_tasks_their_turn() -> None:
+    async def main() -> None:
+        owner = OwnerThread("owner")
+        owner.start()
+        turns: list[int] = []
+
+        async def other() -> None:
+            while True:
+                turns.append(1)
+                await anyio.lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(other)
+            for _ in range(1000):
+                await owner.run_short(lambda: None, lambda: None)
+            group.cancel_scope.cancel()
+        await owner.aclose(lambda: None)
+        assert len(turns) > 10
 
     anyio.run(main)
 

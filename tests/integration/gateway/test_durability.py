@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from llm_gateway.errors import StoreUnavailable
-from llm_gateway.jobs import conclusion, job_files, queue
+from llm_gateway.jobs import job_files, queue
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import JobState
 from llm_gateway_engine_local.engine import LocalEngine
@@ -161,7 +161,7 @@ async def test_lesson_18_a_result_is_not_lost_when_it_cannot_be_stored_at_first(
             monkeypatch.setattr(gateway.store, "finish_job", finish_job)
         else:
             write = job_files.keep_reply
-            monkeypatch.setattr(conclusion, "keep_reply", keep_reply)
+            monkeypatch.setattr(job_files, "keep_reply", keep_reply)
         told = await caller.ask("kept")
         assert len(failures) == 3
         assert (told["status"], told["text"]) == ("completed", "echo: kept")

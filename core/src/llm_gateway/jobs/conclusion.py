@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llm_gateway.errors import GatewayError, Interrupted, OutputUnreadable, SessionNotFound, StoreUnavailable
 from llm_gateway.jobs import outcome
 from llm_gateway.jobs.annotations import Annotator, Earlier
-from llm_gateway.jobs.job_files import JobFiles, keep_reply
+from llm_gateway.jobs.job_files import JobFiles
 from llm_gateway.jobs.output import LiveOutput
 from llm_gateway.jobs.request_digests import SECURITY
 from llm_gateway.model.engine import Engine
@@ -89,7 +89,7 @@ class Concluder:
         if concluded.reply:
             reply = replace(concluded.reply, notices=(*concluded.reply.notices, *annotated.notices))
             concluded = replace(concluded, reply=reply)
-        keep_reply(self._files.folder(job.id), text)
+        self._files.keep_reply(job.id, text)
         return Completion(job=concluded, record=annotated.record, counts=annotated.counts)
 
     def _conclude(self, job: Job, end: RunEnd, accepted: Accepted, output: LiveOutput) -> tuple[Job, str]:

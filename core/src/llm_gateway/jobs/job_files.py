@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -32,6 +33,9 @@ _REPLY = "reply.txt"
 _WAIT = "limit-wait"
 #: A prompt has at most 10 MB, and each of its characters takes up to six bytes in JSON.
 _MOST_REQUEST_BYTES = 256 << 20
+#: The replies that stay in memory after their jobs' ends: how many, and how long each may be.
+_MOST_RECENT = 64
+_RECENT_CHARS = 32 * 1024
 #: Errors that mean "there is no job file": it is missing, or a symlink, FIFO, device or directory has its name.
 _NO_FILE = {ENOENT, ELOOP, EINVAL, EISDIR, ENXIO, ENOTDIR, EACCES}
 
@@ -105,6 +109,8 @@ class JobFiles:
         self._engine = engine
         self._providers = providers
         self._mcp_servers = mcp_servers
+        self._guard = threading.Lock()
+        self._recent: dict[JobId, str] = {}  # the last short replies that this gateway has kept
 
     def folder(self, job_id: JobId) -> Path:
         """Return the folder of a job's files."""
@@ -126,8 +132,14 @@ class JobFiles:
             return None
         return until if until.tzinfo is not None else None
 
+    def request_sha256(self, job_id: JobId) -> str:
+        """Return the digest of the request in a job's folder. Raises OSError."""
+        return request_digests.sha256(_read(self.folder(job_id), _REQUEST))
+
     def forget(self, job_id: JobId) -> None:
         """Delete a job's folder."""
+        with self._guard:
+            self._recent.pop(job_id, None)
         self._engine.forget(job_id)
 
     def read_request(self, job: Job, session: Session | None) -> Accepted:
@@ -164,10 +176,29 @@ class JobFiles:
             return bool(error.notices)
         return False
 
+    def keep_reply(self, job_id: JobId, text: str) -> None:
+        """Like the function `keep_reply`. A short text also stays in memory: most callers fetch it at once."""
+        keep_reply(self.folder(job_id), text)
+        if len(text) <= _RECENT_CHARS:
+            with self._guard:
+                while len(self._recent) >= _MOST_RECENT:
+                    del self._recent[next(iter(self._recent))]
+                self._recent[job_id] = text
+
     def read_reply(self, job: Job, offset: int, most: int) -> str:
         """Like the function `read_reply`, for an ended job."""
         of = job.reply.text_chars if job.reply else 0
         return read_reply(self.folder(job.id), of, offset, most)
+
+    async def reply(self, job: Job, offset: int, most: int) -> str:
+        """Like `read_reply`, but without blocking."""
+        of = job.reply.text_chars if job.reply else 0
+        text = self._recent.get(job.id)
+        if offset >= of:
+            return ""
+        if text is not None and len(text) == of:
+            return text[offset:] if most < 0 else text[offset : offset + most]
+        return await to_thread.run_sync(self.read_reply, job, offset, most)
 
     def keep_only_reply(self, job: Job) -> None:
         """Delete an ended job's prompt and output."""

@@ -16,12 +16,13 @@ from llm_gateway.errors import GatewayError, StoreUnavailable
 from llm_gateway.jobs import request_digests
 from llm_gateway.jobs.annotations import Annotator, Earlier
 from llm_gateway.jobs.job_files import JobFiles
-from llm_gateway.jobs.table import JobTable
+from llm_gateway.jobs.table import JobTable, KeptPlan
 from llm_gateway.model.engine import Peers
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission, Limits, Store
 from llm_gateway.planning.plan import Plan
+from llm_gateway.planning.replan import Replanner
 
 if TYPE_CHECKING:
     from llm_gateway.plugins.observers import Observers
@@ -30,6 +31,8 @@ log = logging.getLogger("llm_gateway.jobs")
 
 #: How long to wait after a failure of the store before the next attempt to start jobs, in seconds.
 RETRY_S = 2.0
+#: Larger plans of queued jobs are not kept in memory: there may be many.
+_KEPT_PLAN_BYTES = 64 * 1024
 #: Starts the task that runs a job. If the plan is None, the task plans the job again.
 Start = Callable[[Job, "Plan | None"], None]
 
@@ -50,6 +53,7 @@ class AdmissionQueue:
         observers: Observers,
         start: Start,
         tasks: TaskGroup,
+        replanner: Replanner,
     ) -> None:
         self._owner = owner
         self._store = store
@@ -61,6 +65,8 @@ class AdmissionQueue:
         self._observers = observers
         self._start = start
         self._tasks = tasks
+        self._replanner = replanner
+        self._starts = 0  #: how often `start_ready` was called
 
     async def admit(
         self, job: Job, plan: Plan, *, session: Session | None, queue_if_busy: bool, dedup_window_s: float
@@ -78,7 +84,8 @@ class AdmissionQueue:
     async def _admit(self, job: Job, plan: Plan, session: Session | None, queue: bool, window_s: float) -> Admission:
         try:
             earlier = await self._annotator.earlier_turns(job, plan.accepted)
-            job = await to_thread.run_sync(self._prepare, job, plan, earlier)
+            job, request_sha256 = await to_thread.run_sync(self._prepare, job, plan, earlier)
+            starts = self._starts
             admission = await self._store.admit(
                 job, session=session, limits=self._limits, dedup_window_s=window_s, queue_if_busy=queue
             )
@@ -91,24 +98,32 @@ class AdmissionQueue:
         self._observers.job_changed(admission.job)
         if admission.job.state is JobState.RUNNING:
             self._start(admission.job, plan)
-        else:  # the job is planned again when it starts, because its conversation may have changed by then
-            self._table.queue(job.id)
-            await self.start_ready()  # another run may have ended meanwhile
+        else:
+            kept = KeptPlan(plan=plan, request_sha256=request_sha256) if _bytes_of(plan) <= _KEPT_PLAN_BYTES else None
+            self._table.queue(job.id, kept)
+            if starts != self._starts:  # another run may have ended meanwhile
+                await self.start_ready()
         return admission
 
-    def _prepare(self, job: Job, plan: Plan, earlier: Earlier) -> Job:
-        """Write a job's request. Returns the job with its request digests and the warnings that exist before it runs. Blocking."""
-        digests = request_digests.digests_of(self._files.keep_request(job.id, plan.accepted))
+    def _prepare(self, job: Job, plan: Plan, earlier: Earlier) -> tuple[Job, str]:
+        """Write a job's request. Blocking.
+
+        Returns the job with its request digests and the warnings that exist before it runs, and the SHA-256 of the file.
+        """
+        document = self._files.keep_request(job.id, plan.accepted)
+        digests = request_digests.digests_of(document)
         warnings = (*plan.invocation.warnings, *self._annotator.annotate(job, plan.accepted, earlier).notices)
         notices = tuple({"code": notice.code, "message": notice.message, **notice.details} for notice in warnings)
-        return replace(job, notices=notices, request_digests=digests)
+        return replace(job, notices=notices, request_digests=digests), request_digests.sha256(document)
 
     async def start_ready(self, after_s: float = 0.0) -> None:
         """Start queued jobs as far as the limits allow.
 
         :param after_s: how long to wait before, in seconds.
         """
-        await anyio.sleep(after_s)
+        if after_s:
+            await anyio.sleep(after_s)
+        self._starts += 1
         if not self._table.has_queued:
             return
         with anyio.CancelScope(shield=True):
@@ -120,6 +135,24 @@ class AdmissionQueue:
                 return
             for job in claimed:
                 self._observers.job_changed(job)
-                self._start(job, None)
+                self._start(job, await self._kept_plan(job))
             if claimed:  # another gateway's job may be the next in the queue
                 await to_thread.run_sync(self._peers.notify, claimed[-1].id)
+
+    async def _kept_plan(self, job: Job) -> Plan | None:
+        """Return the plan of a job that was queued; None: it must be planned again."""
+        kept = self._table.take_plan(job.id)
+        if kept is None:
+            return None
+        try:
+            if not await self._replanner.holds(job, kept.plan):
+                return None
+            found = await to_thread.run_sync(self._files.request_sha256, job.id)
+        except (StoreUnavailable, OSError, RuntimeError):
+            return None
+        return kept.plan if found == kept.request_sha256 else None  # else the job ends: its request was changed
+
+
+def _bytes_of(plan: Plan) -> int:
+    built = plan.invocation
+    return len(built.stdin or b"") + sum(map(len, built.files.values())) + len(plan.accepted.request.prompt.text)

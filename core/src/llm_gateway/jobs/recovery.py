@@ -53,17 +53,24 @@ class OrphanRecovery:
             with anyio.move_on_after(_SWEEP_S):
                 received = await self._peers.receive()
             others = self._table.others(received)
-            watched = self._table.watched()
+            changed = {job_id for job_id in map(JobId, others) if self._table.is_watched(job_id)}
             try:
-                for job_id in watched if "" in received else watched & others:
-                    job = await self._store.get_job(JobId(job_id))
+                for job_id in self._table.watched() if "" in received else changed:
+                    job = await self._store.get_job(job_id)
                     if job is not None and job.state.ended:
                         self._table.drop(job.id)
-                await self._start_ready()
-                if others or not received:
-                    await self.recover(*await self._store.unfinished())
+                if others or not received:  # `run_job` follows the gateway's own jobs
+                    await self._start_ready()
+                    await self.recover_orphans()
             except (StoreUnavailable, OSError, RuntimeError) as error:
                 log.warning("could not search for the jobs of dead gateways: %s", error)
+
+    async def recover_orphans(self) -> None:
+        """Take over all jobs whose gateway is dead. Only their owners are read, as long as all are alive."""
+        for owner in await self._store.owners():
+            if owner != self._owner and not await to_thread.run_sync(self._peers.is_alive, owner):
+                await self.recover(*await self._store.unfinished())
+                return
 
     async def recover(self, *jobs: Job) -> None:
         """Take over the given jobs whose gateway is dead."""

@@ -55,7 +55,10 @@ def changed(job: Job) -> Interrupted:
     return error
 
 
+def sha256(document: bytes) -> str:
+    """Return the digest of a whole document, as it is in the job's folder."""
+    return hashlib.sha256(document).hexdigest()
+
+
 def _digest(value: Any) -> str:
-    return hashlib.sha256(
-        json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+    return sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))

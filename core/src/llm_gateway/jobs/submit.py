@@ -89,7 +89,7 @@ class Submitter:
         request, first_posture = asked.request, None
         if begun:
             request, first_posture = session.continue_request(asked, conversation, provider)
-        found = await to_thread.run_sync(self._find, provider, asked, request)
+        found = await self._find(provider, asked, request)
 
         # Decide the posture.
         wanted = self._wanted_posture(found.info, asked, first_posture)
@@ -116,11 +116,31 @@ class Submitter:
         await self._judge.keep_verdicts(proposal, verdicts, admission.job.id)
         return replace(admission, approval=approval.as_wire(asked.strategy, ruling))
 
-    def _find(self, provider: ProviderInfo, asked: SubmitRequest, request: Request) -> _Found:
-        """Find the program, the directories and the servers on this machine. Blocking.
+    async def _find(self, provider: ProviderInfo, asked: SubmitRequest, request: Request) -> _Found:
+        """Find the program, the directories and the servers on this machine.
 
-        Raises NotInstalled, InvalidRequest or UnknownMcpServer.
+        Raises NotInstalled, InvalidRequest or UnknownMcpServer. If the file system of the directories does not answer, the run
+        reports it.
         """
+        found: list[_Found] = []
+
+        def find() -> GatewayError | None:
+            try:
+                found.append(self._on_this_machine(provider, asked, request))
+                invocation.check_directories(request.working_dir, request.add_dirs)
+            except GatewayError as error:
+                return error
+            return None
+
+        problem = await self._threads.run(f"find {request.working_dir}", _STAT_S, find)
+        if problem is not None:
+            raise problem
+        if found:
+            return found[0]
+        return await to_thread.run_sync(self._on_this_machine, provider, asked, request)
+
+    def _on_this_machine(self, provider: ProviderInfo, asked: SubmitRequest, request: Request) -> _Found:
+        """Find the program and the servers. Blocking."""
         named = provider.variant_of(request.options)
         if request.variant and named and named != request.variant:
             raise InvalidRequest(
@@ -130,7 +150,6 @@ class Submitter:
         info, program = self._planner.require_program(provider, variant)
         request = replace(request, variant=info.variant)
         invocation.check_held(info, request, bool(asked.mcp_server_names))
-        self._check_directories(request)
         given, report = servers.choose_servers(
             asked.mcp_server_names,
             self._settings.default_mcp_servers,
@@ -139,20 +158,6 @@ class Submitter:
             environ=self._environ,
         )
         return _Found(info=info, program=program, request=replace(request, mcp_servers=given), servers=report)
-
-    def _check_directories(self, request: Request) -> None:
-        """Raise InvalidRequest for a directory that does not exist. If the file system does not answer, the run reports it."""
-
-        def check() -> InvalidRequest | None:
-            try:
-                invocation.check_directories(request.working_dir, request.add_dirs)
-            except InvalidRequest as error:
-                return error
-            return None
-
-        problem = self._threads.within(request.working_dir, _STAT_S, check)
-        if problem is not None:
-            raise problem
 
     def _wanted_posture(self, info: ProviderInfo, asked: SubmitRequest, first: Posture | None) -> Posture:
         """Return the level that this turn or the conversation's first turn asks for."""

@@ -54,7 +54,7 @@ class Supervisor:
     async def start(self, tasks: TaskGroup) -> None:
         """Take the lease, take over orphans, then listen and prune in the background."""
         await to_thread.run_sync(self.peers.register)
-        await self.recovery.recover(*await self.store.unfinished())
+        await self.recovery.recover_orphans()
         tasks.start_soon(self.recovery.listen)
         tasks.start_soon(self.retention.keep_pruning)
         tasks.start_soon(self.limit_waits.keep_looking)
@@ -84,7 +84,7 @@ class Supervisor:
         return await self.waiter.output(job)
 
     async def reply(self, job: Job, offset: int = 0, most: int = -1) -> str:
-        return await to_thread.run_sync(self.files.read_reply, job, offset, most)
+        return await self.files.reply(job, offset, most)
 
     async def keep_only_reply(self, job: Job) -> None:
         await to_thread.run_sync(self.files.keep_only_reply, job)

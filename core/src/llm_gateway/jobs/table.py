@@ -5,7 +5,6 @@ Use it only from the event loop.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,6 +15,7 @@ from llm_gateway.jobs.output import LiveOutput
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import Job
 from llm_gateway.model.request import Accepted
+from llm_gateway.planning.plan import Plan
 
 #: How many of its own job ids a gateway keeps, to ignore notifications about them.
 _REMEMBERED = 4096
@@ -37,6 +37,14 @@ class Change:
     ended: Job | None = None  #: the job in its final state, if this gateway ended it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPlan:
+    """The plan of a queued job."""
+
+    plan: Plan
+    request_sha256: str  #: of the accepted request in the job's folder
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """One job."""
@@ -44,6 +52,7 @@ class Entry:
     phase: Phase | None = None  #: None: another gateway's job, which a task here watches or waits for
     adopted: bool = False  #: taken over from a dead gateway
     accepted: Accepted | None = None  #: the request, if this gateway launched the job
+    plan: KeptPlan | None = None  #: of a queued job, so that it need not be planned again
     output: LiveOutput | None = None  #: opened on first use
     change: Change | None = None  #: set while a task waits
 
@@ -58,12 +67,23 @@ class JobTable:
 
     def __init__(self) -> None:
         self._entries: dict[JobId, Entry] = {}
-        self._own: deque[JobId] = deque(maxlen=_REMEMBERED)
+        self._queued: set[JobId] = set()
+        self._own: dict[str, None] = {}  # in the order of their launches
         self._settled = anyio.Event()  # set when fewer jobs may be queued or launching
 
-    def queue(self, job_id: JobId) -> None:
-        """Note that this gateway's job is queued."""
-        self._entry(job_id).phase = Phase.QUEUED
+    def queue(self, job_id: JobId, plan: KeptPlan | None = None) -> None:
+        """Note that this gateway's job is queued, and keep its plan until it starts."""
+        entry = self._entry(job_id)
+        entry.phase, entry.plan = Phase.QUEUED, plan
+        self._queued.add(job_id)
+
+    def take_plan(self, job_id: JobId) -> KeptPlan | None:
+        """Remove and return the plan of a queued job; None: none was kept."""
+        entry = self._entries.get(job_id)
+        if entry is None:
+            return None
+        plan, entry.plan = entry.plan, None
+        return plan
 
     def adopt(self, job_id: JobId) -> None:
         """Note that this gateway has taken a job over from a dead one."""
@@ -75,7 +95,10 @@ class JobTable:
         if entry.phase in (Phase.LAUNCHING, Phase.RUNNING):
             return False
         entry.phase = Phase.LAUNCHING
-        self._own.append(job_id)
+        self._queued.discard(job_id)
+        if len(self._own) >= _REMEMBERED:
+            del self._own[next(iter(self._own))]
+        self._own[job_id] = None
         return True
 
     def launched(self, job_id: JobId) -> None:
@@ -91,15 +114,17 @@ class JobTable:
         :param ended: the job in its final state; None: another gateway has ended it.
         """
         entry = self._entries.pop(job_id, None)
+        self._queued.discard(job_id)
         self._happen(entry, ended)
 
     def drop(self, job_id: JobId) -> None:
         """Note that a job ended elsewhere, and end the waits for it. A job that is followed here stays until its task ends."""
+        self._queued.discard(job_id)
         entry = self._entries.get(job_id)
         if entry is not None:
             entry.output = None
             if entry.phase is Phase.QUEUED:
-                entry.phase = None
+                entry.phase, entry.plan = None, None
         self.notify(job_id)
 
     def notify(self, job_id: JobId) -> None:
@@ -137,7 +162,7 @@ class JobTable:
     @property
     def has_queued(self) -> bool:
         """Whether any of this gateway's jobs is queued."""
-        return any(entry.phase is Phase.QUEUED for entry in self._entries.values())
+        return bool(self._queued)
 
     def accepted(self, job_id: JobId) -> Accepted | None:
         """Return the request of a job, if this gateway launched it."""
@@ -170,15 +195,18 @@ class JobTable:
 
     def others(self, job_ids: Collection[str]) -> set[str]:
         """Return the ids that this gateway has not launched."""
-        return set(job_ids) - set(self._own)
+        return {job_id for job_id in job_ids if job_id not in self._own}
 
     def watched(self) -> set[JobId]:
         """Return the jobs that are queued, that a task waits for, or whose output is open."""
-        return {
-            job_id
-            for job_id, entry in self._entries.items()
-            if entry.change is not None or entry.output is not None or entry.phase is Phase.QUEUED
-        }
+        return {job_id for job_id in self._entries if self.is_watched(job_id)}
+
+    def is_watched(self, job_id: JobId) -> bool:
+        """Return whether this job is queued, a task waits for it, or its output is open."""
+        entry = self._entries.get(job_id)
+        if entry is None:
+            return False
+        return entry.change is not None or entry.output is not None or entry.phase is Phase.QUEUED
 
     async def drained(self) -> None:
         """Wait until none of this gateway's jobs is queued or launching."""

@@ -66,6 +66,7 @@ def make_supervisor(
     concluder = Concluder(
         store=store, engine=engine, host=host, files=files, annotator=annotator, surroundings=surroundings
     )
+    replanner = Replanner(host, store, planner, judge)
     runner = JobRunner(
         owner=owner,
         store=store,
@@ -73,7 +74,7 @@ def make_supervisor(
         files=files,
         table=table,
         planner=planner,
-        replanner=Replanner(host, store, planner, judge),
+        replanner=replanner,
         annotator=annotator,
         concluder=concluder,
         observers=observers,
@@ -100,6 +101,7 @@ def make_supervisor(
         observers=observers,
         start=start,
         tasks=tasks,
+        replanner=replanner,
     )
     recovery = OrphanRecovery(
         owner=owner,

@@ -18,7 +18,7 @@ class Posture(str, Enum):
     @property
     def rank(self) -> int:
         """0 for the lowest level."""
-        return list(Posture).index(self)
+        return _RANKS[self]
 
     def __lt__(self, other: object) -> bool:
         return self.rank < other.rank if isinstance(other, Posture) else NotImplemented
@@ -31,3 +31,6 @@ class Posture(str, Enum):
 
     def __ge__(self, other: object) -> bool:
         return self.rank >= other.rank if isinstance(other, Posture) else NotImplemented
+
+
+_RANKS = {posture: rank for rank, posture in enumerate(Posture)}

@@ -145,6 +145,12 @@ class Store(Protocol):
     async def unfinished(self) -> Sequence[Job]:
         """Every queued or running job of every owner, oldest first."""
 
+    async def owners(self) -> Collection[str]:
+        """The owners of all queued or running jobs, each once. Called often: reads no whole job."""
+
+    async def queue_place(self, job_id: JobId) -> int | None:
+        """How many queued jobs there are up to this one, of every owner; None if it is not queued. Reads no whole job."""
+
     async def prune(self, before: datetime, limit: int = 500) -> Sequence[JobId]:
         """Delete at most `limit` final jobs that ended before this, as many old records and verdicts, four times as many tallies.
 

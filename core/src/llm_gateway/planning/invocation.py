@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +50,45 @@ class ProgramSearch:
         return find_installed(self.name, environ, self.folders) if self.name else None
 
 
+#: How long a found program is used without another search, in seconds. One request asks for it several times, and a search takes
+#: up to a hundred calls of the system. A program that appears earlier in the order of folders is noticed after this time.
+_SEARCH_AGAIN_S = 2.0
+_MOST_FOUND = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The result of a search, and the facts by which it is known to be valid still."""
+
+    program: Program
+    places: tuple[str, ...]  #: the program, its folder, and the folder of the file behind its links
+    facts: tuple[object, ...]
+    searched_at: float
+
+    @property
+    def is_unchanged(self) -> bool:
+        return _facts(self.places) == self.facts
+
+
+_found: dict[tuple[object, ...], _Found] = {}
+
+
+def _facts(places: Iterable[str]) -> tuple[object, ...]:
+    """Return what differs when a file was replaced or written, or owner or permissions of a folder changed."""
+    return tuple(_facts_of(place) for place in places)
+
+
+def _facts_of(place: str) -> tuple[object, ...]:
+    try:
+        facts = os.stat(place)
+    except OSError as error:
+        return (error.errno,)
+    identity = (facts.st_dev, facts.st_ino, facts.st_mode, facts.st_uid)
+    if stat.S_ISREG(facts.st_mode):
+        return (*identity, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return identity
+
+
 def program_search(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> ProgramSearch:
     """Return the search for a provider's program. An operator's path is used only if it is absolute."""
     if override is None:
@@ -61,12 +102,22 @@ def program_search(info: ProviderInfo, override: Path | None, environ: Mapping[s
 
 def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> Program | None:
     """Find the executable; None when it is not installed. Blocking: a few stat calls. See `find_installed` for the places."""
-    found = program_search(info, override, environ).find(environ)
+    search = program_search(info, override, environ)
+    key = (search, *environ.items())
+    known = _found.get(key)
+    if known is not None and time.monotonic() - known.searched_at < _SEARCH_AGAIN_S and known.is_unchanged:
+        return known.program
+    found = search.find(environ)
     if found is None:
         return None
     real = os.path.realpath(found)
     facts = os.stat(real)
-    return Program(path=found, identity=f"{real}:{facts.st_size}:{facts.st_mtime_ns}")
+    program = Program(path=found, identity=f"{real}:{facts.st_size}:{facts.st_mtime_ns}")
+    if len(_found) >= _MOST_FOUND:
+        _found.clear()
+    places = (found, os.path.dirname(found), os.path.dirname(real))
+    _found[key] = _Found(program=program, places=places, facts=_facts(places), searched_at=time.monotonic())
+    return program
 
 
 def override_for(whole: ProviderInfo, info: ProviderInfo, override: Path | None) -> Path | None:
@@ -121,6 +172,20 @@ def check_held(info: ProviderInfo, request: Request, servers_named: bool) -> Non
         )
 
 
+def inherited_environment(
+    environ: Mapping[str, str], *, allowed: Iterable[str], passed: Iterable[str]
+) -> dict[str, str]:
+    """Return the variables that a run gets from the gateway's environment, by an allow-list. Pure.
+
+    :param allowed: the names on the provider's allow-list.
+    :param passed: further names, from the operator.
+    """
+    names = [*BASE_ENVIRONMENT, *allowed, *passed]
+    exact = {name for name in names if not name.endswith("*")}
+    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+    return {name: value for name, value in environ.items() if name in exact or (prefixes and name.startswith(prefixes))}
+
+
 def run_environment(
     environ: Mapping[str, str],
     *,
@@ -130,18 +195,21 @@ def run_environment(
     added: Mapping[str, str],
     depth: int,
 ) -> dict[str, str]:
-    """Build a run's whole environment from an allow-list. Pure. Only this function builds it.
+    """Build a run's whole environment from an allow-list. Pure. See the two functions that it consists of."""
+    inherited = inherited_environment(environ, allowed=allowed, passed=passed)
+    return complete_environment(inherited, fixed=fixed, added=added, depth=depth)
 
-    :param allowed: the names on the provider's allow-list.
-    :param passed: further names, from the operator.
+
+def complete_environment(
+    inherited: Mapping[str, str], *, fixed: Mapping[str, str], added: Mapping[str, str], depth: int
+) -> dict[str, str]:
+    """Build a run's whole environment. Pure. Only this function builds it.
+
+    :param inherited: the result of `inherited_environment`.
     :param fixed: variables with values, from the operator.
     :param added: variables with values, from the invocation.
     """
-    names = [*BASE_ENVIRONMENT, *allowed, *passed]
-    exact = {name for name in names if not name.endswith("*")}
-    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
-    kept = {name: value for name, value in environ.items() if name in exact or (prefixes and name.startswith(prefixes))}
-    made = {**kept, **added, **fixed, "LLM_GATEWAY_DEPTH": str(depth)}
+    made = {**inherited, **added, **fixed, "LLM_GATEWAY_DEPTH": str(depth)}
     if "PATH" in made:  # a relative or empty entry would be the working directory, whose content is not the user's
         made["PATH"] = clean_path(made["PATH"])
     return made

@@ -34,6 +34,7 @@ class PolicyJudge:
         self._store = store
         self._settings = settings
         self._environ = environ
+        self._private_places: tuple[str, ...] | None = None  # settings and environment do not change
 
     def propose(
         self,
@@ -54,8 +55,13 @@ class PolicyJudge:
             bypass_allowed=self._settings.allow_bypass,
             env_names=tuple(sorted(env_names)),
             tools=_opened(info, request),
-            private_places=_private_places(self._settings, self._host.providers, self._environ),
+            private_places=self._places(),
         )
+
+    def _places(self) -> tuple[str, ...]:
+        if self._private_places is None:
+            self._private_places = _private_places(self._settings, self._host.providers, self._environ)
+        return self._private_places
 
     def verdicts(self, proposal: Proposal) -> list[Verdict]:
         """Return the verdicts of all policies."""

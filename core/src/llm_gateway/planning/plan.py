@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from llm_gateway.settings import Settings
 
 
+#: How long the folders beside a program are not searched again, in seconds: many requests come at once.
+_PATHS_HOLD_S = 2.0
+_MOST_PATHS = 64
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """An accepted request with all that its run needs. Only a plan holds the values of environment variables."""
@@ -32,6 +38,7 @@ class Plan:
     program: Program
     environment: Mapping[str, str]
     first: str  #: argv[0] at execution: an absolute path, if one was found
+    made_at: float = field(default_factory=time.monotonic)
 
 
 class Planner:
@@ -41,6 +48,8 @@ class Planner:
         self._host = host
         self._settings = settings
         self._environ = environ
+        self._paths: dict[tuple[str, Program, str | None], tuple[str, str, float]] = {}
+        self._inherited: dict[tuple[str, str], Mapping[str, str]] = {}  # settings and environment do not change
 
     def require_program(self, whole: ProviderInfo, variant: str) -> tuple[ProviderInfo, Program]:
         """Find the program of a provider's variant. Blocking. Raises NotInstalled."""
@@ -52,9 +61,13 @@ class Planner:
 
         :param added: the variables that the invocation adds.
         """
-        own, depth = self._settings.provider(info.name), self._settings.depth + 1
-        return invocation.run_environment(
-            self._environ, allowed=info.env, passed=own.env_pass, fixed=own.env, added=added, depth=depth
+        own, key = self._settings.provider(info.name), (info.name, info.variant)
+        if key not in self._inherited:
+            self._inherited[key] = invocation.inherited_environment(
+                self._environ, allowed=info.env, passed=own.env_pass
+            )
+        return invocation.complete_environment(
+            self._inherited[key], fixed=own.env, added=added, depth=self._settings.depth + 1
         )
 
     async def plan(self, info: ProviderInfo, accepted: Accepted, program: Program) -> Plan:
@@ -62,10 +75,26 @@ class Planner:
         built = self._host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
         invocation.check_invocation(built)
         own = self.environment_of(info, built.env)
-        environment, first = await to_thread.run_sync(_on_this_machine, built, info, program, own)
+        environment, first = await self._on_this_machine(_argv(built, info, program)[0], program, own)
         watched = surroundings.watched_paths(accepted.request, built)
         accepted = replace(accepted, env_names=tuple(sorted(environment)), watched=watched)
         return Plan(accepted=accepted, invocation=built, program=program, environment=environment, first=first)
+
+    async def _on_this_machine(
+        self, named: str, program: Program, environment: Mapping[str, str]
+    ) -> tuple[Mapping[str, str], str]:
+        """Return an environment in which the program finds the programs beside it, and argv[0] at execution.
+
+        :param named: argv[0] as built.
+        """
+        key = (named, program, environment.get("PATH"))
+        path, first, found_at = self._paths.get(key, ("", "", -_PATHS_HOLD_S))
+        if time.monotonic() - found_at >= _PATHS_HOLD_S:
+            path, first = await to_thread.run_sync(_find_paths, named, program, environment)
+            if len(self._paths) >= _MOST_PATHS:
+                self._paths.clear()
+            self._paths[key] = (path, first, time.monotonic())
+        return {**environment, "PATH": path}, first
 
     def run_spec(self, job: Job, plan: Plan) -> RunSpec:
         """Return the specification of a run for the engine."""
@@ -90,13 +119,10 @@ class Planner:
         )
 
 
-def _on_this_machine(
-    built: Invocation, info: ProviderInfo, program: Program, environment: Mapping[str, str]
-) -> tuple[Mapping[str, str], str]:
-    """Return an environment in which the program finds the programs beside it, and argv[0]. Blocking: a few stat calls."""
+def _find_paths(named: str, program: Program, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the PATH of a run, and argv[0]. Blocking: a few stat calls."""
     complete = invocation.environment_for(program, environment)
-    named = _argv(built, info, program)[0]
-    return complete, find_executable(named, complete) or named  # the engine refuses a relative path
+    return complete["PATH"], find_executable(named, complete) or named  # the engine refuses a relative path
 
 
 def _argv(built: Invocation, info: ProviderInfo, program: Program) -> list[str]:

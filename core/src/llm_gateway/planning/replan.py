@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,17 @@ from anyio import to_thread
 from llm_gateway.errors import Interrupted
 from llm_gateway.model.job import Job
 from llm_gateway.model.request import Accepted
+from llm_gateway.model.session import Resume, Session
 from llm_gateway.model.store import Store
 from llm_gateway.planning.judging import PolicyJudge
 from llm_gateway.planning.plan import Plan, Planner
 
 if TYPE_CHECKING:
     from llm_gateway.plugins import PluginHost
+
+
+#: How long a plan holds, in seconds: what it found on this machine (the program, its folders) may change later.
+_HOLDS_S = 60.0
 
 
 class Replanner:
@@ -27,6 +33,13 @@ class Replanner:
         self._planner = planner
         self._judge = judge
 
+    async def holds(self, job: Job, plan: Plan) -> bool:
+        """Return whether a plan that was made as the job was queued is still the one to run. Raises StoreUnavailable."""
+        if time.monotonic() - plan.made_at > _HOLDS_S:
+            return False
+        session = await self._store.get_session(job.session_id) if job.session_id else None
+        return not _went_on(session, plan.accepted.resume)
+
     async def plan(self, job: Job, accepted: Accepted, *, judged_elsewhere: bool) -> Plan:
         """Plan a job.
 
@@ -36,8 +49,7 @@ class Replanner:
         """
         provider, resume = self._host.providers[job.provider], accepted.resume
         session = await self._store.get_session(job.session_id) if job.session_id else None
-        if session and session.native_id and resume.fresh and session.native_id != resume.native_id:
-            # An earlier turn of this conversation ended meanwhile.
+        if session and _went_on(session, resume):
             resume = self._host.resume_session(job.provider, accepted.request, session)
         variant = accepted.request.variant
         info, program = await to_thread.run_sync(self._planner.require_program, provider, variant)
@@ -49,3 +61,9 @@ class Replanner:
             lacks = "the gateway that accepted this job ended before starting it, and this one's environment lacks "
             raise Interrupted(lacks + ", ".join(lost))
         return plan
+
+
+def _went_on(session: Session | None, resume: Resume) -> bool:
+    """Return whether an earlier turn of this conversation ended meanwhile."""
+    native_id = session.native_id if session else None
+    return native_id is not None and resume.fresh and native_id != resume.native_id

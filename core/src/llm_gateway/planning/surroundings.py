@@ -5,17 +5,20 @@ Computing it has a time budget, and no request waits longer: a file system that 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import to_thread
+import anyio
 from pydantic import BaseModel
 
 from llm_gateway.digests import Budget, ContentDigest, OverBudget
@@ -25,7 +28,7 @@ from llm_gateway.model.job import Job
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import Accepted, Request
-from llm_gateway.planning.invocation import run_environment
+from llm_gateway.planning.invocation import complete_environment, inherited_environment
 
 if TYPE_CHECKING:
     from llm_gateway.plugins import PluginHost
@@ -58,8 +61,27 @@ class BoundedThreads:
         """Return the result of the work; None if it fails or takes longer, or if earlier work of this name still hangs. Blocking."""
         return self.begin(name, seconds, work)()
 
-    def begin(self, name: str, seconds: float, work: Callable[[], T]) -> Callable[[], T | None]:
-        """Like `within`, but return a function that waits for the result. The time counts from now."""
+    async def run(self, name: str, seconds: float, work: Callable[[], T]) -> T | None:
+        """Like `within`, but without blocking the event loop."""
+        loop, done = asyncio.get_running_loop(), anyio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the event loop has been closed: nobody waits any more
+                loop.call_soon_threadsafe(done.set)
+
+        wait = self.begin(name, seconds, work, tell)
+        if wait is not _unknown:
+            with anyio.move_on_after(seconds):
+                await done.wait()
+        return wait()
+
+    def begin(
+        self, name: str, seconds: float, work: Callable[[], T], tell: Callable[[], None] = lambda: None
+    ) -> Callable[[], T | None]:
+        """Like `within`, but return a function that waits for the result. The time counts from now.
+
+        :param tell: called in the thread when the result is there.
+        """
         until = time.monotonic() + seconds
         with self._lock:
             self._hanging = {name: thread for name, thread in self._hanging.items() if thread.is_alive()}
@@ -73,8 +95,10 @@ class BoundedThreads:
             except Exception as error:  # a plugin may raise anything; with an unknown state nothing is reused
                 log.warning("the state of %s could not be read: %s", name, error)
                 results.put(None)
+            tell()
 
-        thread = threading.Thread(target=do, name=f"llm-gateway-look {name}", daemon=True)
+        context = copy_context()
+        thread = threading.Thread(target=lambda: context.run(do), name=f"llm-gateway-look {name}", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # no thread is free
@@ -105,25 +129,28 @@ class Surroundings:
         self._settings = settings
         self._environ = environ
         self._threads = threads
+        self._home = os.path.realpath(settings.home)
+        self._environments: dict[tuple[str, str], Mapping[str, str]] = {}  # settings and environment do not change
 
     async def look(self, accepted: Accepted) -> str | None:
         """Return the state of all files that a run of this request finds; None: unknown, so no finished answer may be reused."""
-        wait = self._begin(accepted)
-        return await to_thread.run_sync(wait)
+        seconds = self._seconds
+        if not seconds:
+            return None
+        return await self._threads.run(accepted.request.working_dir, seconds, partial(self._state, accepted))
 
     def begin_final_look(self, job: Job, end: RunEnd, accepted: Accepted) -> Callable[[Job], Job]:
         """Begin to compute the state after a run. Returns a function that adds it to the concluded job and blocks within the budget."""
         if not job.dedup_key or end.exit_code != 0:
             return lambda concluded: concluded
-        wait = self._begin(accepted)
+        wait = self._threads.begin(accepted.request.working_dir, self._seconds, partial(self._state, accepted))
         return lambda concluded: replace(concluded, left_state=left_state(job.posture, job.found_state, wait()))
 
-    def _begin(self, accepted: Accepted) -> Callable[[], str | None]:
-        seconds = self._settings.reuse.budget_s
-        if not seconds or self._settings.dedup_window_s <= 0:
-            return _unknown
-        look = partial(self._state, accepted)
-        return self._threads.begin(accepted.request.working_dir, seconds + _GRACE_S, look)
+    @property
+    def _seconds(self) -> float:
+        """How long computing the state may take; 0: nothing is reused."""
+        budget_s = self._settings.reuse.budget_s
+        return budget_s + _GRACE_S if budget_s and self._settings.dedup_window_s > 0 else 0.0
 
     def _state(self, accepted: Accepted) -> str | None:
         """Compute the state. Blocking."""
@@ -132,7 +159,7 @@ class Surroundings:
         budget = Budget(
             seconds=self._settings.reuse.budget_s,
             most_bytes=self._settings.reuse.budget_bytes,
-            left_out=[os.path.realpath(self._settings.home)],
+            left_out=[self._home],
         )
         tree = self._host.tree_state(directories, budget)
         if tree is None:
@@ -150,8 +177,11 @@ class Surroundings:
         return digest.hexdigest()
 
     def _environment(self, info: ProviderInfo) -> Mapping[str, str]:
-        own = self._settings.provider(info.name)
-        return run_environment(self._environ, allowed=info.env, passed=own.env_pass, fixed=own.env, added={}, depth=0)
+        own, key = self._settings.provider(info.name), (info.name, info.variant)
+        if key not in self._environments:
+            inherited = inherited_environment(self._environ, allowed=info.env, passed=own.env_pass)
+            self._environments[key] = complete_environment(inherited, fixed=own.env, added={}, depth=0)
+        return self._environments[key]
 
 
 def could_write(posture: Posture) -> bool:

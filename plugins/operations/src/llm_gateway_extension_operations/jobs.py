@@ -140,8 +140,18 @@ async def own_job(gateway: Gateway, job_id: str, context: CallContext) -> Job:
     return job
 
 
-async def _current_state(gateway: Gateway, job_id: str, context: CallContext) -> tuple[Job, RunView | None]:
-    """Return a job, and the view of its run while it runs. If its gateway is dead, the job is taken over.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Progress:
+    """A run, and its output as far as it was read."""
+
+    view: RunView
+    latest: Event | None = None
+    text: str = ""
+    unread: int = 0
+
+
+async def _current_state(gateway: Gateway, job_id: str, context: CallContext) -> tuple[Job, _Progress | None]:
+    """Return a job, and the progress of its run while it runs. If its gateway is dead, the job is taken over.
 
     An ended run is concluded soon after its end. If it has little output, wait until it is concluded.
     """
@@ -149,50 +159,54 @@ async def _current_state(gateway: Gateway, job_id: str, context: CallContext) ->
     if job.state.ended:
         return job, None
     await gateway.jobs.recover(job)
-    view = await to_thread.run_sync(gateway.engine.view, job.id)
+    if job.state is JobState.QUEUED:
+        return job, None
+    progress = await _read_progress(gateway, job)
+    view = progress.view
     if view.known and not view.alive:
         little = view.stdout_bytes + view.stderr_bytes <= _LITTLE_BYTES
         limit = _CONCLUDED_S if little else _CONCLUDED_S / 10
         await gateway.jobs.wait([job.id], until_all=True, timeout_s=limit)
-    job = await own_job(gateway, job_id, context)
-    return job, view if job.state is JobState.RUNNING else None
+        job = await own_job(gateway, job_id, context)
+    return job, progress if job.state is JobState.RUNNING else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Progress:
-    """The output of a running job as far as it was read."""
-
-    latest: Event | None = None
-    text: str = ""
-    unread: int = 0
-
-
-async def _read_progress(gateway: Gateway, job: Job, view: RunView) -> _Progress:
-    """Read more output of a running job, for a short time."""
-    printed = view.stdout_bytes + view.stderr_bytes
+async def _read_progress(gateway: Gateway, job: Job) -> _Progress:
+    """Look at a run and read more of its output, for a short time."""
     try:
         live = await gateway.jobs.output(job)
     except GatewayError:  # its job files are damaged: the failure is reported when the job ends
-        return _Progress(unread=printed)
-    await to_thread.run_sync(live.advance)
-    return _Progress(latest=live.latest, text=live.partial_text, unread=max(0, printed - live.read_bytes))
+        live = None
+
+    def look() -> RunView:
+        view = gateway.engine.view(job.id)
+        there = view.stdout_bytes + view.stderr_bytes
+        if live is not None and there > live.read_bytes and (view.alive or there > _LITTLE_BYTES):
+            live.advance()
+        return view
+
+    view = await to_thread.run_sync(look)
+    printed = view.stdout_bytes + view.stderr_bytes
+    if live is None:
+        return _Progress(view=view, unread=printed)
+    unread = max(0, printed - live.read_bytes)
+    return _Progress(view=view, latest=live.latest, text=live.partial_text, unread=unread)
 
 
 async def status(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:
     """Return a job's state and what the agent does now. To wait for its end use llm_job_wait, for the answer llm_job_result."""
-    job, view = await _current_state(gateway, params.job_id, context)
+    job, progress = await _current_state(gateway, params.job_id, context)
     facts: dict[str, Any] = {"last_activity_at": stamp(job.ended_at)}
     if not job.state.ended:
         facts["next"] = f'llm_job_wait {{"jobIds": ["{job.id}"]}}; poll no faster than every 60 s'
-    if view is not None:
-        progress = await _read_progress(gateway, job, view)
+    if progress is not None:
+        view = progress.view
         facts["doing"] = progress.latest.text[:200] if progress.latest else _doing(view)
         facts["last_activity_at"] = stamp(view.last_output_at or view.started_at)
         facts.update(stdout_bytes=view.stdout_bytes, stderr_bytes=view.stderr_bytes)
         facts["unread_bytes"] = progress.unread
     elif job.state is JobState.QUEUED:
-        waiting = [other.id for other in await gateway.store.unfinished() if other.state is JobState.QUEUED]
-        facts["queue_place"] = waiting.index(job.id) + 1 if job.id in waiting else None
+        facts["queue_place"] = await gateway.store.queue_place(job.id)
     age = (job.ended_at or datetime.now(timezone.utc)) - job.created_at
     info = gateway.providers.get(job.provider)
     return JobStatus(
@@ -212,7 +226,7 @@ def _doing(view: RunView) -> str:
 
 async def result(gateway: Gateway, params: ResultParams, context: CallContext) -> ResultPage:
     """Return the answer of a job; of a running one what is there so far (partial). With nextOffset there is more: call again."""
-    job, view = await _current_state(gateway, params.job_id, context)
+    job, progress = await _current_state(gateway, params.job_id, context)
     if params.raw is not None:
         page = await _raw_page(gateway, job, params.raw, params.offset, params.max_chars or _RAW_DEFAULT_BYTES)
         head = {"status": job.state.value, "job_id": job.id, "provider": job.provider}
@@ -220,9 +234,8 @@ async def result(gateway: Gateway, params: ResultParams, context: CallContext) -
     page_chars = params.max_chars or MAX_INLINE_CHARS
     fields = dict(await answer(gateway, job, offset=params.offset, max_chars=page_chars))
     if not job.state.ended:
-        progress = await _read_progress(gateway, job, view) if view else _Progress()
-        text = progress.text[params.offset : params.offset + page_chars]
-        fields |= {"status": job.state.value, "text": text, "unread_bytes": progress.unread}
+        text = progress.text[params.offset : params.offset + page_chars] if progress else ""
+        fields |= {"status": job.state.value, "text": text, "unread_bytes": progress.unread if progress else 0}
     return ResultPage(**fields)
 
 

@@ -212,6 +212,13 @@ class MemoryStore:
     async def unfinished(self) -> Sequence[Job]:
         return list(self._unfinished())
 
+    async def owners(self) -> Collection[str]:
+        return {job.owner for job in self._unfinished()}
+
+    async def queue_place(self, job_id: JobId) -> int | None:
+        queued = [job.id for job in self._unfinished() if job.state is JobState.QUEUED]
+        return queued.index(job_id) + 1 if job_id in queued else None
+
     async def prune(self, before: datetime, limit: int = 500) -> Sequence[JobId]:
         ended = [(job.ended_at, job.id) for job in self._jobs.values() if job.ended_at is not None]
         old = [job_id for ended_at, job_id in sorted(ended) if ended_at < before][:limit]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush
+from typing import Any
 
 from llm_gateway import Admission, Job, JobState, Limits, Session
 from llm_gateway.errors import Saturated, SessionBusy
@@ -80,25 +82,56 @@ def put_session(connection: sqlite3.Connection, session: Session) -> None:
 
 def claim(connection: sqlite3.Connection, owner: str, limits: Limits, now: datetime) -> Sequence[Job]:
     """`Store.claim`, inside a transaction."""
-    room = connection.execute(SQL["waiting_room"]).fetchall()
-    running = Counter(provider for _, state, provider, _, _ in room if state == "running")
+    running: Counter[str] = Counter()
     open_sessions: set[str] = set()  #: sessions with an earlier unfinished job
-    closed: set[str] = set()  #: providers of which another owner's older job is next
-    claimed: list[Job] = []
-    for seq, state, provider, session_id, job_owner in room:
-        waits_for_session = session_id in open_sessions
-        if session_id is not None:
-            open_sessions.add(session_id)
-        if state == "running" or waits_for_session or provider in closed:
-            continue
-        if sum(running.values()) >= limits.running:
-            break
-        if running[provider] >= limits.of(provider):
-            continue
-        if job_owner != owner:
-            closed.add(provider)
-            continue
-        connection.execute(SQL["start_job"], {"seq": seq, "now": micros(now)})
-        claimed.append(job_from(connection.execute(SQL["job_by_seq"], {"seq": seq}).fetchone()))
+    for provider, session_id in connection.execute(SQL["running"]):
         running[provider] += 1
-    return claimed
+        open_sessions.add(session_id)
+    chosen: list[int] = []
+    queues = _Queues(connection)
+    while running.total() < limits.running and (found := queues.next()) is not None:
+        seq, provider, session_id, job_owner = found
+        if running[provider] >= limits.of(provider):
+            queues.leave(provider)
+        elif session_id is not None and session_id in open_sessions:
+            pass  # it waits for an earlier turn
+        elif job_owner != owner:  # that gateway starts it
+            queues.leave(provider)
+        else:
+            chosen.append(seq)
+            running[provider] += 1
+        open_sessions.add(session_id)
+    connection.executemany(SQL["start_job"], [{"seq": seq, "now": micros(now)} for seq in chosen])
+    return [job_from(connection.execute(SQL["job_by_seq"], {"seq": seq}).fetchone()) for seq in chosen]
+
+
+class _Queues:
+    """The queued jobs of all providers in the order of admission, read one by one."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._rows: dict[str, Iterator[Any]] = {}
+        self._heads: list[tuple[int, str, str | None, str]] = []
+        for (provider,) in connection.execute(SQL["queued_providers"]).fetchall():
+            self._rows[provider] = iter(connection.execute(SQL["queue"], {"provider": provider}))
+            self._advance(provider)
+
+    def next(self) -> tuple[int, str, str | None, str] | None:
+        """Return the oldest job that is left: seq, provider, session id, owner."""
+        if not self._heads:
+            return None
+        found = heappop(self._heads)
+        self._advance(found[1])
+        return found
+
+    def leave(self, provider: str) -> None:
+        """Leave out the other jobs of a provider."""
+        self._rows.pop(provider, None)
+        self._heads = [head for head in self._heads if head[1] != provider]
+        heapify(self._heads)
+
+    def _advance(self, provider: str) -> None:
+        rows = self._rows.get(provider)
+        row = next(rows, None) if rows is not None else None
+        if row is not None:
+            seq, session_id, owner = row
+            heappush(self._heads, (seq, provider, session_id, owner))

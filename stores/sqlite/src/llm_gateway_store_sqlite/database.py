@@ -1,4 +1,8 @@
-"""The file: opened with private permissions, migrated, written in short transactions. Only the owner thread uses it."""
+"""The file: opened with private permissions, migrated, written in short transactions. One call at a time uses it.
+
+SQLite syncs the file only when it moves the -wal into the database (a checkpoint) and when it begins the -wal anew. Both happen in
+`checkpoint`, so that no other call waits for a disk.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,10 +20,15 @@ from llm_gateway.errors import StoreUnavailable
 from llm_gateway.files import make_private
 from llm_gateway_store_sqlite.failures import explain, is_busy
 from llm_gateway_store_sqlite.schema import APPLICATION_ID, migrations
+from llm_gateway_store_sqlite.thread import Blocked
 
 T = TypeVar("T")
 
-_RETRY_S = 0.01
+#: Waiting times between two attempts to get a lock, in seconds; the last one repeats.
+_RETRIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.025)
+#: A checkpoint is due after this many pages, as by SQLite's own default (1000 pages): a transaction writes about ten.
+_CHECKPOINT_WRITES = 100
+_LARGE_WAL_BYTES = 8 << 20
 
 
 def statements(script: str) -> list[str]:
@@ -39,6 +50,7 @@ class Database:
     def __init__(self, path: str, busy_timeout_s: float) -> None:
         self.path = path
         self.schema = 0
+        self._writes = 0  # since the last checkpoint
         self._busy_timeout_s = busy_timeout_s
         self._connection: sqlite3.Connection | None = None
 
@@ -53,8 +65,11 @@ class Database:
         """Make or open the file and bring its schema up to date. Leaves nothing open when it fails."""
         try:
             self._make_private()
-            self._connection = sqlite3.connect(self.path, timeout=self._busy_timeout_s, isolation_level=None)
+            # SQLite itself waits for no lock (timeout 0): `_retried` waits, in calls that may. The thread differs from call to call.
+            self._connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
             self._retried(self._prepare)
+            if self._wal_bytes() > _LARGE_WAL_BYTES:  # many short commands, of which none wrote enough for a checkpoint
+                self.checkpoint(whole=True)
         except BaseException as error:
             self._drop()
             if isinstance(error, OSError | sqlite3.Error):
@@ -68,18 +83,46 @@ class Database:
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
 
-    def read(self, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
-        """All rows of one query."""
-        try:
-            return self._retried(lambda: self.connection.execute(sql, parameters).fetchall())
-        except sqlite3.Error as error:
-            raise explain(error, self.path) from error
+    def read(self, sql: str, parameters: Mapping[str, Any], *, waits: bool = True) -> list[Any]:
+        """All rows of one query.
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work in one transaction that holds the write lock from its beginning: all of it happens, or nothing."""
+        :param waits: whether to wait for a lock that another connection holds; without it, Blocked is raised.
+        """
+        return self._do(lambda: self.connection.execute(sql, parameters).fetchall(), waits)
+
+    def write(self, work: Callable[[sqlite3.Connection], T], *, waits: bool = True) -> T:
+        """Do work in one transaction that holds the write lock from its beginning: all of it happens, or nothing.
+
+        :param waits: as for `read`; a checkpoint that is due counts as a lock.
+        """
+        if self._writes >= _CHECKPOINT_WRITES:
+            if not waits:
+                raise Blocked
+            self.checkpoint()
+        result = self._do(lambda: self._transact(work), waits)
+        self._writes += 1
+        return result
+
+    def checkpoint(self, *, whole: bool = False) -> None:
+        """Move the -wal into the database as far as no reader needs it, and begin it anew if all of it was moved.
+
+        Blocking: syncs files. Raises nothing if a lock is held or a file cannot be written: the next write reports that.
+
+        :param whole: also cut the file's length, if no other connection reads at this moment.
+        """
+        self._writes = 0
+        mode = "TRUNCATE" if whole else "PASSIVE"
+        with suppress(sqlite3.Error):
+            is_blocked, pages, moved = self.connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            if not is_blocked and pages == moved:  # the next write begins the -wal anew, and syncs it
+                self._transact(lambda connection: connection.execute(f"PRAGMA user_version = {self.schema}"))
+
+    def _do(self, attempt: Callable[[], T], waits: bool) -> T:
         try:
-            return self._retried(lambda: self._transact(work))
+            return self._retried(attempt) if waits else attempt()
         except sqlite3.Error as error:
+            if not waits and is_busy(error):
+                raise Blocked from error
             raise explain(error, self.path) from error
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -95,16 +138,15 @@ class Database:
         return result
 
     def _retried(self, attempt: Callable[[], T]) -> T:
-        # SQLite itself waits for a lock (busy_timeout), but not in every case: recovery of the -wal and the change to WAL
-        # answer "busy" at once. Those are tried again until the same time is up.
         deadline = time.monotonic() + self._busy_timeout_s
-        while True:
+        for pause_s in chain(_RETRIES_S, repeat(_RETRIES_S[-1])):
             try:
                 return attempt()
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or time.monotonic() >= deadline:
                     raise
-            time.sleep(_RETRY_S)
+            time.sleep(pause_s)
+        raise AssertionError("unreachable: the pauses repeat without end")
 
     def _make_private(self) -> None:
         folder = os.path.dirname(self.path)
@@ -130,6 +172,7 @@ class Database:
         connection.execute("PRAGMA synchronous = NORMAL")
         if sys.platform == "darwin":  # without it the disk may reorder the writes of a checkpoint
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
+        connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
         connection.execute("PRAGMA foreign_keys = ON")
         known = max(migrations())
         if self.schema < known:
@@ -158,6 +201,12 @@ class Database:
                 self.schema = version
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {self.schema}")
+
+    def _wal_bytes(self) -> int:
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except OSError:
+            return 0
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

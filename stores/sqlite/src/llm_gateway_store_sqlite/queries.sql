@@ -13,20 +13,18 @@ WHERE principal = :principal AND dedup_key = :dedup_key
 ORDER BY created_at DESC, seq DESC LIMIT 1
 
 -- name: places
--- How full the house is, seen by a newcomer of this provider and session. A job that waits for its session alone does not wait
--- for a place, so it keeps nobody from taking one.
-SELECT ifnull(sum(state = 'running'), 0),
-       ifnull(sum(state = 'running' AND provider = :provider), 0),
-       ifnull(sum(state = 'queued'), 0),
-       ifnull(max(CASE
-           WHEN state <> 'queued' OR provider <> :provider THEN 0
-           WHEN session_id IS NULL THEN 1
-           ELSE NOT EXISTS (SELECT 1 FROM jobs AS earlier
-                            WHERE earlier.ended_at IS NULL AND earlier.session_id = jobs.session_id
-                              AND earlier.seq < jobs.seq)
-       END), 0),
-       ifnull(max(session_id = :session_id), 0)
-FROM jobs WHERE ended_at IS NULL
+-- How full the gateway is, for a new job of this provider and session: running, running of the provider, queued, whether a queued job
+-- of the provider waits for a place, whether the session is busy. A job that waits only for its session does not wait for a place.
+SELECT (SELECT count(*) FROM jobs WHERE ended_at IS NULL AND state = 'running'),
+       (SELECT count(*) FROM jobs WHERE ended_at IS NULL AND state = 'running' AND provider = :provider),
+       (SELECT count(*) FROM jobs WHERE state = 'queued'),
+       EXISTS (SELECT 1 FROM jobs AS waiting
+               WHERE state = 'queued' AND provider = :provider
+                 AND (session_id IS NULL
+                      OR NOT EXISTS (SELECT 1 FROM jobs AS earlier
+                                     WHERE earlier.ended_at IS NULL AND earlier.session_id = waiting.session_id
+                                       AND earlier.seq < waiting.seq))),
+       EXISTS (SELECT 1 FROM jobs WHERE ended_at IS NULL AND +session_id = :session_id)
 
 -- name: insert_job
 INSERT INTO jobs (id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, doc)
@@ -36,9 +34,15 @@ VALUES (:id, :state, :provider, :principal, :owner, :dedup_key, :session_id, :cr
 -- Asked without the write lock: most of the time there is nothing to claim.
 SELECT 1 FROM jobs WHERE ended_at IS NULL AND state = 'queued' AND owner = :owner LIMIT 1
 
--- name: waiting_room
--- Everything unfinished, in the order of admission, for the decision who is next.
-SELECT seq, state, provider, session_id, owner FROM jobs WHERE ended_at IS NULL ORDER BY seq
+-- name: running
+SELECT provider, session_id FROM jobs WHERE ended_at IS NULL AND state = 'running'
+
+-- name: queued_providers
+SELECT DISTINCT provider FROM jobs WHERE state = 'queued'
+
+-- name: queue
+-- Read row by row, until there is no place: a long queue costs nothing.
+SELECT seq, session_id, owner FROM jobs WHERE state = 'queued' AND provider = :provider ORDER BY seq
 
 -- name: start_job
 UPDATE jobs SET state = 'running', started_at = :now WHERE seq = :seq
@@ -97,8 +101,13 @@ ORDER BY seq DESC LIMIT :limit
 SELECT doc, id, state, provider, principal, owner, dedup_key, session_id, created_at, started_at, ended_at, fetched_at, left_state
 FROM jobs WHERE ended_at IS NULL ORDER BY seq
 
--- name: unfinished_owners
+-- name: owners
 SELECT DISTINCT owner FROM jobs WHERE ended_at IS NULL
+
+-- name: queue_place
+-- 0: not queued.
+SELECT count(*) FROM jobs
+WHERE state = 'queued' AND +seq <= (SELECT seq FROM jobs WHERE id = :id AND state = 'queued')
 
 -- name: old_jobs
 SELECT seq, id FROM jobs WHERE ended_at IS NOT NULL AND ended_at < :before ORDER BY ended_at LIMIT :limit

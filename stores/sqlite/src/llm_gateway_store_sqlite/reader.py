@@ -71,7 +71,7 @@ class SqliteReader:
         return [_listed(row) for row in rows]
 
     def unfinished_owners(self) -> Collection[str]:
-        return {owner for (owner,) in self._connection.execute(SQL["unfinished_owners"])}
+        return {owner for (owner,) in self._connection.execute(SQL["owners"])}
 
     def close(self) -> None:
         self._connection.close()

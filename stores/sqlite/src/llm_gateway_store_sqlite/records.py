@@ -57,13 +57,13 @@ def close_record(connection: sqlite3.Connection, job_id: JobId, now: datetime) -
         connection.execute(SQL["put_record"], record_columns(record))
 
 
-def earlier(database: Database, record: Record, limit: int) -> list[Record]:
+def earlier(database: Database, record: Record, limit: int, *, waits: bool) -> list[Record]:
     """`Store.earlier`: by index, a few rows each."""
     found: dict[JobId, Record] = {}
     query = {"job_id": record.job_id, "principal": record.principal, "provider": record.provider, "limit": limit}
     for name, key in (("earlier_in_session", record.session_id), ("earlier_of_prefix", record.prefix_sha256)):
         if key is not None:
-            for row in database.read(SQL[name], {**query, "key": key}):
+            for row in database.read(SQL[name], {**query, "key": key}, waits=waits):
                 one = from_document(Record, row[0])
                 found.setdefault(one.job_id, one)
     return list(found.values())

@@ -1,4 +1,8 @@
-"""The store: the protocol's methods, each one call in the owner thread."""
+"""The store: the protocol's methods, each one call of the database.
+
+A call that touches a few rows by index runs in the event loop's thread: it takes less time than a switch to another thread and
+back, waits for no lock and syncs no file. All others run in the owner thread.
+"""
 
 from __future__ import annotations
 
@@ -91,12 +95,12 @@ class SqliteStore:
         return await self._one(job_from, "find_duplicate", **query)
 
     async def claim(self, owner: str, limits: Limits, now: datetime) -> Sequence[Job]:
-        def work() -> Sequence[Job]:
-            if not self._database.read(SQL["has_queued"], {"owner": owner}):
+        def work(waits: bool) -> Sequence[Job]:
+            if not self._database.read(SQL["has_queued"], {"owner": owner}, waits=waits):
                 return []
-            return self._database.write(lambda connection: admission.claim(connection, owner, limits, now))
+            return self._database.write(lambda connection: admission.claim(connection, owner, limits, now), waits=waits)
 
-        return await self._thread.run(work)
+        return await self._short(work)
 
     async def finish_job(self, job: Job, *, owner: str, record: Record | None, counts: Counts | None = None) -> bool:
         if not job.state.ended or job.ended_at is None:
@@ -113,7 +117,8 @@ class SqliteStore:
                 put_record(connection, record, counts)
             return True
 
-        return await self._write(work)
+        is_large = bool(record is not None and record.words) or bool(job.reply and job.reply.structured is not None)
+        return await (self._write_large(work) if is_large else self._write(work))
 
     async def cancel_queued(self, job_id: JobId, now: datetime) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
@@ -163,6 +168,15 @@ class SqliteStore:
     async def unfinished(self) -> Sequence[Job]:
         return await self._all(job_from, SQL["unfinished"], {})
 
+    async def owners(self) -> Collection[str]:
+        rows = await self._short(lambda waits: self._database.read(SQL["owners"], {}, waits=waits))
+        return [owner for (owner,) in rows]
+
+    async def queue_place(self, job_id: JobId) -> int | None:
+        rows = await self._short(lambda waits: self._database.read(SQL["queue_place"], {"id": job_id}, waits=waits))
+        place: int = rows[0][0]
+        return place or None
+
     async def prune(self, before: datetime, limit: int = 500) -> Sequence[JobId]:
         def work(connection: sqlite3.Connection) -> Sequence[JobId]:
             step = {"before": micros(before), "limit": limit}
@@ -173,7 +187,7 @@ class SqliteStore:
             connection.execute(SQL["prune_verdicts"], step)
             return [JobId(job_id) for _, job_id in old]
 
-        return await self._write(work)
+        return await self._write_large(work)
 
     # ------------------------------------------------------------------------------------------------------- sessions
 
@@ -242,7 +256,7 @@ class SqliteStore:
         return await self._all(lambda row: from_document(Record, row[0]), _LIST_RECORDS[scope], query)
 
     async def earlier(self, record: Record, limit: int = 8) -> Sequence[Record]:
-        return await self._thread.run(lambda: earlier(self._database, record, limit))
+        return await self._short(lambda waits: earlier(self._database, record, limit, waits=waits))
 
     async def tallies(self, *, principal: str, scope: str, first: str, last: str | None = None) -> Sequence[Tally]:
         query = {"principal": principal, "scope": scope, "first": first, "last": first if last is None else last}
@@ -259,17 +273,24 @@ class SqliteStore:
 
         return await self._thread.run(work)
 
-    # ---------------------------------------------------------------------------------------------------- in the thread
+    # -------------------------------------------------------------------------------------------------- here or there
+
+    async def _short(self, call: Callable[[bool], T]) -> T:
+        """Run a call that touches a few rows. It is told whether it may wait."""
+        return await self._thread.run_short(lambda: call(False), lambda: call(True))
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._short(lambda waits: self._database.write(work, waits=waits))
+
+    async def _write_large(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._thread.run(lambda: self._database.write(work))
 
     async def _changed(self, query: str, **parameters: Any) -> bool:
         return await self._write(lambda connection: connection.execute(SQL[query], parameters).rowcount > 0)
 
     async def _one(self, read: Callable[[Any], T], query: str, **parameters: Any) -> T | None:
-        rows = await self._all(read, SQL[query], parameters)
-        return rows[0] if rows else None
+        rows = await self._short(lambda waits: self._database.read(SQL[query], parameters, waits=waits))
+        return read(rows[0]) if rows else None
 
     async def _all(self, read: Callable[[Any], T], sql: str, parameters: Mapping[str, Any]) -> list[T]:
         return await self._thread.run(lambda: [read(row) for row in self._database.read(sql, parameters)])

@@ -201,6 +201,30 @@ class LifecycleContract:
         await finish(store, over)
         assert list(await store.unfinished()) == [first, second]
 
+    async def test_owners_are_those_of_unfinished_jobs_each_once(self, store: Store, sibling: Store) -> None:
+        assert list(await store.owners()) == []
+        over = await admit_job(store, a_job(owner="gateway-c"))
+        for _ in range(2):
+            await admit_job(store, a_job())
+            await admit_job(sibling, a_job(owner="gateway-b"), CLOSED)
+        await finish(store, over)
+        assert sorted(await store.owners()) == ["gateway-a", "gateway-b"]
+        assert sorted(await sibling.owners()) == ["gateway-a", "gateway-b"]
+
+    async def test_the_place_in_the_queue_counts_queued_jobs_of_every_owner_and_provider(
+        self, store: Store, sibling: Store
+    ) -> None:
+        running = await admit_job(store, a_job())
+        first = await admit_job(sibling, a_job(owner="gateway-b"), CLOSED)
+        second = await admit_job(store, a_job(provider="other"), CLOSED)
+        third = await admit_job(store, a_job(), CLOSED)
+        places = [await store.queue_place(job.id) for job in (running, first, second, third)]
+        assert places == [None, 1, 2, 3]
+        assert await store.cancel_queued(first.id, NOON)
+        places = [await store.queue_place(job.id) for job in (first, second, third)]
+        assert places == [None, 1, 2]
+        assert await store.queue_place(JobId("no-such-job")) is None
+
     async def test_prune_removes_old_data_in_small_steps_and_never_unfinished_jobs(self, store: Store) -> None:
         limits = Limits(running=10, per_provider=10, queued=0)
         jobs = [await admit_job(store, a_job(), limits) for _ in range(6)]

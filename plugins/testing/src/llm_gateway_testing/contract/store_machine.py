@@ -156,6 +156,10 @@ class TwinStores(RuleBasedStateMachine):
     @invariant()
     def no_limit_is_exceeded(self) -> None:
         jobs = self.same("unfinished")
+        owners = [set(self.loop.run_until_complete(store.owners())) for store in self.stores]
+        assert owners[0] == owners[1] == {job.owner for job in jobs}
+        queue = [job.id for job in jobs if job.state is JobState.QUEUED]
+        assert [self.same("queue_place", job_id) for job_id in queue] == list(range(1, len(queue) + 1))
         running = [job for job in jobs if job.state is JobState.RUNNING]
         assert len(running) <= LIMITS.running, "more jobs run than `Limits.running` allows"
         assert len(jobs) - len(running) <= LIMITS.queued, "more jobs wait than `Limits.queued` allows"
