@@ -19,8 +19,7 @@ import pytest
 
 from llm_gateway import Job, JobId, JobState, Limits, Posture
 from llm_gateway.errors import StoreUnavailable
-from llm_gateway_store_sqlite.database import Database, migrations, statements
-from llm_gateway_store_sqlite.plugin import gateway_open_store
+from llm_gateway_store_sqlite.database import Database, migrations
 from llm_gateway_store_sqlite.store import SqliteStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -140,13 +139,6 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkey
     assert database.schema == len(known)
     assert database.read("SELECT 1 FROM sqlite_master WHERE name = 'half'", {}) == []
     database.close()
-
-
-def test_scripts_are_cut_at_the_ends_of_their_statements() -> None:
-    script = "-- why; really\nCREATE TABLE a (b DEFAULT ';');\nCREATE INDEX c\n  ON a (b);\n-- end\n"
-    assert [statement.split()[-1] for statement in statements(script)] == ["';');", "(b);"]
-    with pytest.raises(ValueError, match="without an end"):
-        statements("CREATE TABLE a (b)")
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
@@ -349,35 +341,6 @@ def test_a_large_log_of_writes_that_other_commands_left_is_cut_when_the_store_is
         await other.aclose()
 
     anyio.run(main)
-
-
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("sqlite:", "/home/of/gateway.db"),
-        ("sqlite://", "/home/of/gateway.db"),
-        ("sqlite:///", "/home/of/gateway.db"),
-        ("sqlite:///var/lib/x.db", "/var/lib/x.db"),
-    ],
-)
-def test_urls_lead_to_files(url: str, path: str) -> None:
-    store = gateway_open_store(url, "/home/of")
-    assert isinstance(store, SqliteStore)
-    assert store.path == path
-    assert store.url == f"sqlite://{path}"
-
-
-def test_other_urls_are_not_ours_and_a_relative_path_is_refused() -> None:
-    assert gateway_open_store("postgres://host/db", "/home/of") is None
-    assert gateway_open_store("sqlite", "/home/of") is None
-    with pytest.raises(ValueError, match="absolute"):
-        gateway_open_store("sqlite://relative.db", "/home/of")
-
-
-def test_the_entry_point_is_cheap_to_import() -> None:
-    script = "import sys, llm_gateway_store_sqlite.plugin; print(sorted({'sqlite3', 'pydantic', 'anyio'} & set(sys.modules)))"
-    told = subprocess.run((sys.executable, "-c", script), capture_output=True, text=True, timeout=30, check=True)
-    assert told.stdout.strip() == "[]"
 
 
 def test_a_document_of_another_version_is_the_stores_failure_and_not_the_callers(tmp_path: Path) -> None:
