@@ -55,7 +55,6 @@ def test_other_shells_get_a_script_that_they_can_read(command: Any, shell: str) 
     script = command.run("completion", shell).stdout
     assert "jobs" in script
     program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"{shell} is not installed; its script was printed")
-    done = subprocess.run([program, "-n"], input=script, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, done.stderr
+    if program is not None:  # Debian does not install them by default
+        done = subprocess.run([program, "-n"], input=script, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr

@@ -24,6 +24,8 @@ ACCEPTED_LAG_S = 0.25
 ROOT = Path(__file__).parents[3]
 #: What the built-in distributions may bring in from outside. All of it comes with the protocol's own kit or is pure Python.
 CHOSEN = {
+    "psutil",  # with watchfiles: only on macOS
+    "watchfiles",
     "genai-prices",
     "anyio",
     "mcp",
