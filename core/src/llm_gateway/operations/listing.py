@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import lru_cache
 
 TYPE_CHECKING = False  # without importing `typing`
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def wire_object(**values: Any) -> dict[str, Any]:
     return {_camel(name): value for name, value in values.items() if value is not None}
 
 
+@lru_cache(maxsize=1024)
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part.title() for part in rest)
