@@ -15,9 +15,12 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # without importing `typing`: every command pays for the imports of this module
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
+#: The kinds of plugins, in the order of loading: kinds with wrappers and policies come before the plugins that they wrap.
+KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
+GROUP = "llm_gateway."
 #: The kernel, and the distribution that installs all plugins of the product.
 _PRODUCT = ("llm-gateway-core", "llm-gateway-mcp")
 _SUFFIXES = (".dist-info", ".egg-info")
@@ -104,6 +107,14 @@ def find(groups: Collection[str]) -> list[EntryPoint]:
             else:
                 known.distributions = (*known.distributions, distribution)
     return sorted(found.values(), key=lambda point: list(groups).index(point.group))
+
+
+def chosen(environ: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the names in LLM_GATEWAY_PLUGINS; None if it is not set, which means all plugins."""
+    names = environ.get("LLM_GATEWAY_PLUGINS")
+    if names is None:
+        return None
+    return frozenset(name.strip() for name in names.split(",") if name.strip())
 
 
 def distributions() -> Iterator[Distribution]:

@@ -11,14 +11,14 @@ import os
 from llm_gateway.cli.exits import UsageError
 from llm_gateway.cli.parser import FRAME
 from llm_gateway.cli.quick import GROUPS
-from llm_gateway.entry_points import EntryPoint, find, is_own
+from llm_gateway.entry_points import GROUP, EntryPoint, chosen, find, is_own
 from llm_gateway.model.command import Command
 
 TYPE_CHECKING = False  # without importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-COMMANDS, EXTENSIONS = "llm_gateway.commands", "llm_gateway.extension"
+COMMANDS, EXTENSIONS = f"{GROUP}commands", f"{GROUP}extension"
 
 
 class InstalledCommands:
@@ -28,8 +28,7 @@ class InstalledCommands:
         self.points = find(GROUPS)
         #: Sentences for `doctor` and `plugins`; `load` adds to them.
         self.problems: list[str] = []
-        chosen = environ.get("LLM_GATEWAY_PLUGINS")
-        self._chosen = None if chosen is None else {name.strip() for name in chosen.split(",")}
+        self._chosen = chosen(environ)
         self._declared: dict[str, EntryPoint] = {}
         self._left_out: dict[str, str] = {}
         for point in self._of(COMMANDS):

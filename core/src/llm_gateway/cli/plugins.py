@@ -12,10 +12,10 @@ from llm_gateway.cli.hook_commands import usable
 from llm_gateway.cli.installed import InstalledCommands
 from llm_gateway.cli.running import log_to_stderr
 from llm_gateway.cli.screen import say, say_json, table
+from llm_gateway.entry_points import KINDS
 from llm_gateway.operations.requests import RESERVED
 from llm_gateway.operations.surface import collect
 from llm_gateway.plugins import PluginError, PluginHost, PluginRecord
-from llm_gateway.plugins.find import KINDS
 from llm_gateway.settings import SettingsError, load_settings
 
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from zlib import adler32, crc32
 
 import llm_gateway
-from llm_gateway.entry_points import EntryPoint
+from llm_gateway.entry_points import GROUP, KINDS, EntryPoint
 from llm_gateway.files import read_regular, write_atomic
 from llm_gateway.locations import config_file, home_directory
 
@@ -30,13 +30,7 @@ if TYPE_CHECKING:
     from llm_gateway.model.store import OpenReader, StoreReader
 
 #: The groups of entry points that decide what a quick attempt does, and which settings are valid.
-GROUPS = tuple(
-    f"llm_gateway.{group}"
-    for group in (
-        *("commands", "store_reader", "lease_check"),
-        *("policy", "extension", "provider", "store", "engine", "transport"),
-    )
-)
+GROUPS = tuple(GROUP + name for name in ("commands", "store_reader", "lease_check", *KINDS))
 _MARKS = "settings.checked"
 _MOST_MARKS = 8  #: one for each environment in which the command is used
 _NOT_SETTINGS = ("LLM_GATEWAY_JOB", "LLM_GATEWAY_TRACE_HOOKS")
@@ -78,10 +72,8 @@ class Quick:
         if key(self._environ, settings, self._points) not in _read_marks(home):
             return None
         urls = _urls(settings, self._environ)
-        open_reader, is_alive = (
-            self._function("store_reader", urls["store"]),
-            self._function("lease_check", urls["engine"]),
-        )
+        open_reader = self._function("store_reader", urls["store"])
+        is_alive = self._function("lease_check", urls["engine"])
         if open_reader is None or is_alive is None:
             return None
         reader: StoreReader | None = open_reader(urls["store"], home)
@@ -92,7 +84,7 @@ class Quick:
 
     def _function(self, group: str, url: str) -> Any:
         scheme = url.partition(":")[0]
-        named = [point for point in self._points if (point.group, point.name) == (f"llm_gateway.{group}", scheme)]
+        named = [point for point in self._points if (point.group, point.name) == (GROUP + group, scheme)]
         return named[0].load() if len(named) == 1 else None
 
 
@@ -117,7 +109,7 @@ class Mark:
 def key(environ: Mapping[str, str], settings: bytes | None, points: Sequence[EntryPoint]) -> str:
     """Return a checksum of everything that decides whether settings are valid.
 
-    It finds changes; it is no protection, because whoever can write the home can write the settings as well.
+    It finds changes; it is no protection, because a user who can write the home can write the settings as well.
     """
     names = [name for name in environ if name.startswith("LLM_GATEWAY_") and name not in _NOT_SETTINGS]
     parts = [f"{name}={environ[name]}" for name in names]

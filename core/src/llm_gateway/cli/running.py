@@ -86,14 +86,14 @@ def with_gateway(work: Callable[[GatewayApi], Awaitable[int]]) -> int:
 
     log_to_stderr()
     mark = Mark(os.environ, find(GROUPS))
-    found_nothing: list[bool] = []
+    is_valid = False
 
     async def run_work(scopes: Scopes) -> int:
+        nonlocal is_valid
         code: int = Exit.INTERRUPTED
         async with open_gateway() as gateway:
             log_warnings(gateway.settings)
-            if not (gateway.settings.warnings or gateway.host.problems):
-                found_nothing.append(True)
+            is_valid = not (gateway.settings.warnings or gateway.host.problems)
             with anyio.CancelScope() as scope:  # a signal cancels only the work; the gateway is then closed properly
                 scopes.append(scope)
                 code = await work(gateway)
@@ -102,6 +102,6 @@ def with_gateway(work: Callable[[GatewayApi], Awaitable[int]]) -> int:
         return code
 
     code = run_async(run_work)
-    if found_nothing:
+    if is_valid:
         mark.leave()
     return code

@@ -29,6 +29,7 @@ _REFUSED = (
     "{path} answers, but the last request to it failed with version_unsupported: it lacks options that the gateway uses; "
     "upgrade it"
 )
+_NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-+.]?[0-9A-Za-z]+)*")
 
 
@@ -153,7 +154,7 @@ def in_range(version: str, seen: tuple[str, str]) -> str:
     """
     if version in seen:
         return "yes"
-    if _suffix(version):
+    if not _NUMBERS.fullmatch(version):
         return "unreleased"
     numbers = _numbers(version)
     if numbers < _numbers(seen[0]):
@@ -163,12 +164,8 @@ def in_range(version: str, seen: tuple[str, str]) -> str:
     return "yes"
 
 
-def _suffix(version: str) -> str:
-    return re.sub(r"^\d+(?:\.\d+)*", "", version)
-
-
 def _numbers(version: str) -> tuple[int, ...]:
-    plain = re.match(r"\d+(?:\.\d+)*", version)
+    plain = _NUMBERS.match(version)
     numbers = [int(part) for part in plain[0].split(".")] if plain else []
     while numbers and numbers[-1] == 0:
         numbers.pop()

@@ -84,7 +84,7 @@ class AdmissionQueue:
     async def _admit(self, job: Job, plan: Plan, session: Session | None, queue: bool, window_s: float) -> Admission:
         try:
             earlier = await self._annotator.earlier_turns(job, plan.accepted)
-            job, request_sha256 = await to_thread.run_sync(self._prepare, job, plan, earlier)
+            job, kept = await to_thread.run_sync(self._prepare, job, plan, earlier)
             starts = self._starts
             admission = await self._store.admit(
                 job, session=session, limits=self._limits, dedup_window_s=window_s, queue_if_busy=queue
@@ -99,22 +99,25 @@ class AdmissionQueue:
         if admission.job.state is JobState.RUNNING:
             self._start(admission.job, plan)
         else:
-            kept = KeptPlan(plan=plan, request_sha256=request_sha256) if _bytes_of(plan) <= _KEPT_PLAN_BYTES else None
             self._table.queue(job.id, kept)
             if starts != self._starts:  # another run may have ended meanwhile
                 await self.start_ready()
         return admission
 
-    def _prepare(self, job: Job, plan: Plan, earlier: Earlier) -> tuple[Job, str]:
+    def _prepare(self, job: Job, plan: Plan, earlier: Earlier) -> tuple[Job, KeptPlan | None]:
         """Write a job's request. Blocking.
 
-        Returns the job with its request digests and the warnings that exist before it runs, and the SHA-256 of the file.
+        Returns the job with its request digests and the warnings that exist before it runs, and its plan for the queue; None: the
+        plan is too large to be kept.
         """
         document = self._files.keep_request(job.id, plan.accepted)
         digests = request_digests.digests_of(document)
         warnings = (*plan.invocation.warnings, *self._annotator.annotate(job, plan.accepted, earlier).notices)
         notices = tuple({"code": notice.code, "message": notice.message, **notice.details} for notice in warnings)
-        return replace(job, notices=notices, request_digests=digests), request_digests.sha256(document)
+        kept = None
+        if _bytes_of(plan) <= _KEPT_PLAN_BYTES:
+            kept = KeptPlan(plan=plan, request_sha256=request_digests.sha256(document))
+        return replace(job, notices=notices, request_digests=digests), kept
 
     async def start_ready(self, after_s: float = 0.0) -> None:
         """Start queued jobs as far as the limits allow.

@@ -60,7 +60,7 @@ class StoreReader(Protocol):
         """
 
     def unfinished_owners(self) -> Collection[str]:
-        """The owners of all unfinished jobs, whoever's they are."""
+        """The owners of all unfinished jobs, of all principals."""
 
     def close(self) -> None:
         """Close. Idempotent."""

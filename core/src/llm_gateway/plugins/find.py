@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from llm_gateway import entry_points
-from llm_gateway.entry_points import EntryPoint
+from llm_gateway.entry_points import GROUP, KINDS, EntryPoint
 from llm_gateway.plugins.time_limit import IMPORT_S, time_limit
-
-#: In the order of loading: kinds with wrappers and policies come before the plugins that they wrap.
-KINDS = ("policy", "extension", "provider", "store", "engine", "transport")
-GROUP = "llm_gateway."
 
 
 def find() -> list[EntryPoint]:
@@ -35,14 +30,6 @@ def load(point: EntryPoint | None) -> Any:
         raise
     except BaseException as error:
         raise ValueError(f"could not be imported: {in_one_line(error)}") from error
-
-
-def chosen(environ: Mapping[str, str]) -> frozenset[str] | None:
-    """Return the names in LLM_GATEWAY_PLUGINS; None if it is not set, which means all plugins."""
-    names = environ.get("LLM_GATEWAY_PLUGINS")
-    if names is None:
-        return None
-    return frozenset(name.strip() for name in names.split(",") if name.strip())
 
 
 def in_one_line(error: BaseException) -> str:

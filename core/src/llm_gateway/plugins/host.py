@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from llm_gateway.entry_points import EntryPoint, is_own
+from llm_gateway.entry_points import GROUP, KINDS, EntryPoint, chosen, is_own
 from llm_gateway.model.engine import Engine
 from llm_gateway.model.operation import Transport
 from llm_gateway.model.provider import ProviderInfo
@@ -21,7 +21,7 @@ from llm_gateway.model.store import Store
 from llm_gateway.naming import nearest
 from llm_gateway.plugins import checks
 from llm_gateway.plugins.calls import HookCalls, PluginError, wrapper_error
-from llm_gateway.plugins.find import GROUP, KINDS, chosen, find, in_one_line, load
+from llm_gateway.plugins.find import find, in_one_line, load
 from llm_gateway.plugins.record import PluginRecord, PluginState
 from llm_gateway.plugins.wrappers import WrapperMistake, check_wrappers, watch
 from llm_gateway.settings.model import PluginSections

@@ -7,6 +7,7 @@ from llm_gateway import Command
 TYPE_CHECKING = False  # without importing `typing`
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
 
     from llm_gateway import Gateway, OpenReader
 
@@ -17,18 +18,25 @@ def _json(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
 
 
-def _jobs_options(jobs: ArgumentParser) -> None:
-    verbs = jobs.add_subparsers(metavar="VERB", required=True)
+def _verb_adder(command: ArgumentParser, id_name: str) -> Callable[..., ArgumentParser]:
+    """Return a function that adds a verb: add(name, text, ids="" for one id, "+" or "*" for several; left out: none)."""
+    verbs = command.add_subparsers(metavar="VERB", required=True)
 
     def add(name: str, text: str, *, ids: str | None = None) -> ArgumentParser:
         short = text[:1].lower() + text[1:].rstrip(".")
         parser = verbs.add_parser(
-            name, help=short, description=text, epilog=jobs.epilog, formatter_class=jobs.formatter_class
+            name, help=short, description=text, epilog=command.epilog, formatter_class=command.formatter_class
         )
         parser.set_defaults(verb=name)
         if ids is not None:
-            parser.add_argument("job", metavar="ID", nargs=ids or None)
+            parser.add_argument(id_name, metavar="ID", nargs=ids or None)
         return parser
+
+    return add
+
+
+def _jobs_options(jobs: ArgumentParser) -> None:
+    add = _verb_adder(jobs, "job")
 
     listed = add("list", "List jobs, newest first.")
     listed.add_argument("--status", choices=_STATES)
@@ -49,32 +57,23 @@ def _jobs_options(jobs: ArgumentParser) -> None:
 
 
 def _sessions_options(sessions: ArgumentParser) -> None:
-    verbs = sessions.add_subparsers(metavar="VERB", required=True)
-
-    def add(name: str, text: str, *, ids: str | None = None) -> ArgumentParser:
-        short = text[:1].lower() + text[1:].rstrip(".")
-        parser = verbs.add_parser(
-            name, help=short, description=text, epilog=sessions.epilog, formatter_class=sessions.formatter_class
-        )
-        parser.set_defaults(verb=name)
-        if ids is not None:
-            parser.add_argument("session", metavar="ID", nargs=ids or None)
-        if name != "show":
-            parser.add_argument("--provider", metavar="NAME")
-        _json(parser)
-        return parser
-
-    add("list", "List sessions, the last used first.").add_argument("--limit", type=int, default=50, metavar="N")
-    add("show", "Show a session and its newest turns.", ids="")
+    add = _verb_adder(sessions, "session")
+    listed = add("list", "List sessions, the last used first.")
+    shown = add("show", "Show a session and its newest turns.", ids="")
     use = add(
         "use",
         "Make a session the active one of a directory: requests without a session continue it. ID none: no session.",
         ids="",
     )
-    use.add_argument("--dir", metavar="PATH", help="the directory (default: the current one)")
     delete = add(
         "delete", "Delete sessions. The files of the provider are kept. Exit code 3: a session is in use.", ids="*"
     )
+    for parser in (listed, use, delete):
+        parser.add_argument("--provider", metavar="NAME")
+    for parser in (listed, shown, use, delete):
+        _json(parser)
+    listed.add_argument("--limit", type=int, default=50, metavar="N")
+    use.add_argument("--dir", metavar="PATH", help="the directory (default: the current one)")
     delete.add_argument("--all", action="store_true", help="delete all sessions, or all of --provider")
 
 

@@ -6,6 +6,10 @@ import os
 
 from llm_gateway.files import read_regular
 
+TYPE_CHECKING = False  # without importing `typing`
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _FILE = os.path.join(os.path.dirname(__file__), "queries.sql")
 _MOST_BYTES = 1 << 20
 
@@ -20,6 +24,11 @@ def parse(text: str) -> dict[str, str]:
             raise ValueError(f"query {name.strip()!r} is empty or defined twice")
         queries[name.strip()] = "\n".join(lines).rstrip(";")
     return queries
+
+
+def listed(states: Iterable[str] | None) -> str | None:
+    """Return the value of a query's parameter `states`; None: every state."""
+    return None if states is None else f",{','.join(states)},"
 
 
 SQL = parse(read_regular(_FILE, most_bytes=_MOST_BYTES, follow=True).decode())

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from llm_gateway import listed_job
 from llm_gateway_store_sqlite.location import path_of
-from llm_gateway_store_sqlite.queries import SQL
+from llm_gateway_store_sqlite.queries import SQL, listed
 from llm_gateway_store_sqlite.schema import APPLICATION_ID, migrations
 
 TYPE_CHECKING = False  # without importing `typing`
@@ -63,7 +63,7 @@ class SqliteReader:
         unfinished = states is not None and set(states) <= _UNFINISHED
         query = {
             "principal": principal,
-            "states": None if states is None else f",{','.join(states)},",
+            "states": listed(states),
             "provider": provider,
             "limit": limit,
         }

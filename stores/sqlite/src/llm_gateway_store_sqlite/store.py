@@ -27,7 +27,7 @@ from llm_gateway import (
 from llm_gateway.errors import SessionNotFound
 from llm_gateway_store_sqlite import admission
 from llm_gateway_store_sqlite.database import Database
-from llm_gateway_store_sqlite.queries import SQL
+from llm_gateway_store_sqlite.queries import SQL, listed
 from llm_gateway_store_sqlite.records import close_record, earlier, put_record, tally_from
 from llm_gateway_store_sqlite.rows import (
     from_document,
@@ -158,7 +158,7 @@ class SqliteStore:
             scope = _UNFINISHED
         query = {
             "principal": principal,
-            "states": None if states is None else f",{','.join(state.value for state in states)},",
+            "states": listed(None if states is None else [state.value for state in states]),
             "provider": provider,
             "session_id": session_id,
             "limit": limit,

@@ -31,7 +31,7 @@ def take_name() -> bool:
 
 
 def die_with_parent() -> bool:
-    """False: not possible. Whoever concludes the run kills the agent."""
+    """False: not possible. The gateway that concludes the run kills the agent."""
     return False
 
 
