@@ -147,6 +147,8 @@ UNCLEAR = [
         "- [ ] APPROVED",
         "❌ APPROVED",
         "+APPROVED",
+        "-  APPROVED",
+        "-\tAPPROVED",
         "NOT\nAPPROVED",
     ),
     *(
@@ -268,6 +270,12 @@ def test_no_quotation_is_an_approval(quotation: str, line: str) -> None:
     quoted = quotation.format(line)
     for text in (f"{EMPTY}{quoted}", f"{quoted}\n\n{EMPTY}", f"{EMPTY}NOT_APPROVED\n\n{quoted}"):
         assert read_review(text, MARK).verdict not in (APPROVED, WITH_CONDITIONS)
+
+
+@pytest.mark.parametrize("line", ["-  APPROVED", "-\tAPPROVED", "-    **APPROVED**", "-APPROVED", "+  APPROVED"])
+def test_a_removed_or_added_line_of_a_change_is_no_approval(line: str) -> None:
+    """After the minus of a diff, the line may be indented. A list bullet has one space."""
+    assert read_review(f"{EMPTY}{line}", MARK).verdict not in (APPROVED, WITH_CONDITIONS)
 
 
 HARD = [

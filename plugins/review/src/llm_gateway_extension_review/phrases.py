@@ -56,7 +56,8 @@ _MENTION = re.compile(
     r"|\b(?:NOT|T|NEVER)(?: BE)? MERGED?\b"
 )
 _ITEM = re.compile(r"^(?:[\s>#*|•·–—-]|\d{1,9}[.)](?=\s))+")
-_UNQUOTED_DIFF = re.compile(r"^\s*(?:\+|-\S|-$)")
+#: A line of a change that a reviewer did not quote. A minus is a list bullet only with exactly one space after it.
+_UNQUOTED_DIFF = re.compile(r"^\s*(?:\+|-(?! \S))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
