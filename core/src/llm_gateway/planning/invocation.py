@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic.alias_generators import to_camel
 
@@ -17,6 +18,9 @@ from llm_gateway.locations import LocationError, expand_user
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.provider import DECLARED, ProviderInfo
 from llm_gateway.model.request import Request
+
+if TYPE_CHECKING:
+    from llm_gateway.settings import Settings
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 #: Variables that any program needs on this machine. None of them names an account or redirects a model's traffic.
@@ -213,6 +217,27 @@ def complete_environment(
     if "PATH" in made:  # a relative or empty entry would be the working directory, whose content is not the user's
         made["PATH"] = clean_path(made["PATH"])
     return made
+
+
+class RunEnvironments:
+    """The environments of the runs of one gateway. Its settings and its own environment do not change, so what a run inherits is
+    selected once for each program.
+    """
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._inherited: dict[tuple[str, str], Mapping[str, str]] = {}
+
+    def of(self, info: ProviderInfo, added: Mapping[str, str], *, depth: int) -> dict[str, str]:
+        """Return the environment of a run of this program.
+
+        :param added: variables with values, from the invocation.
+        """
+        own, key = self._settings.provider(info.name), (info.name, info.variant)
+        if key not in self._inherited:
+            self._inherited[key] = inherited_environment(self._environ, allowed=info.env, passed=own.env_pass)
+        return complete_environment(self._inherited[key], fixed=own.env, added=added, depth=depth)
 
 
 def environment_for(program: Program, environment: Mapping[str, str]) -> dict[str, str]:

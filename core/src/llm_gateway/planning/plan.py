@@ -49,7 +49,7 @@ class Planner:
         self._settings = settings
         self._environ = environ
         self._paths: dict[tuple[str, Program, str | None], tuple[str, str, float]] = {}
-        self._inherited: dict[tuple[str, str], Mapping[str, str]] = {}  # settings and environment do not change
+        self._environments = invocation.RunEnvironments(settings, environ)
 
     def require_program(self, whole: ProviderInfo, variant: str) -> tuple[ProviderInfo, Program]:
         """Find the program of a provider's variant. Blocking. Raises NotInstalled."""
@@ -61,14 +61,7 @@ class Planner:
 
         :param added: the variables that the invocation adds.
         """
-        own, key = self._settings.provider(info.name), (info.name, info.variant)
-        if key not in self._inherited:
-            self._inherited[key] = invocation.inherited_environment(
-                self._environ, allowed=info.env, passed=own.env_pass
-            )
-        return invocation.complete_environment(
-            self._inherited[key], fixed=own.env, added=added, depth=self._settings.depth + 1
-        )
+        return self._environments.of(info, added, depth=self._settings.depth + 1)
 
     async def plan(self, info: ProviderInfo, accepted: Accepted, program: Program) -> Plan:
         """Build the invocation and the environment of a run. The same accepted request results in the same plan."""

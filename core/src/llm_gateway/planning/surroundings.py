@@ -26,9 +26,8 @@ from llm_gateway.locations import user_home
 from llm_gateway.model.invocation import Invocation, RunEnd
 from llm_gateway.model.job import Job
 from llm_gateway.model.posture import Posture
-from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import Accepted, Request
-from llm_gateway.planning.invocation import complete_environment, inherited_environment
+from llm_gateway.planning.invocation import RunEnvironments
 
 if TYPE_CHECKING:
     from llm_gateway.plugins import PluginHost
@@ -130,7 +129,7 @@ class Surroundings:
         self._environ = environ
         self._threads = threads
         self._home = os.path.realpath(settings.home)
-        self._environments: dict[tuple[str, str], Mapping[str, str]] = {}  # settings and environment do not change
+        self._environments = RunEnvironments(settings, environ)
 
     async def look(self, accepted: Accepted) -> str | None:
         """Return the state of all files that a run of this request finds; None: unknown, so no finished answer may be reused."""
@@ -168,20 +167,16 @@ class Surroundings:
         digest.add(tree)
         info = self._host.providers[request.provider].of(request.variant)
         try:
-            for path in (*info.config_files(self._environment(info), request.working_dir), *accepted.watched):
+            for path in (
+                *info.config_files(self._environments.of(info, {}, depth=0), request.working_dir),
+                *accepted.watched,
+            ):
                 digest.add(path)
                 digest.add_path(path)
         except (OverBudget, RecursionError) as error:
             log.debug("%s: %s", request.working_dir, error)
             return None
         return digest.hexdigest()
-
-    def _environment(self, info: ProviderInfo) -> Mapping[str, str]:
-        own, key = self._settings.provider(info.name), (info.name, info.variant)
-        if key not in self._environments:
-            inherited = inherited_environment(self._environ, allowed=info.env, passed=own.env_pass)
-            self._environments[key] = complete_environment(inherited, fixed=own.env, added={}, depth=0)
-        return self._environments[key]
 
 
 def could_write(posture: Posture) -> bool:
