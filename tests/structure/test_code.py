@@ -163,6 +163,22 @@ def _executed_imports(path: Path) -> Iterator[tuple[int, str, str | None]]:
             yield from ((node.lineno, alias.name, None) for alias in node.names)
 
 
+def test_no_simple_queue_is_read_with_a_time_limit() -> None:
+    """On Python 3.10, `SimpleQueue.get(timeout=...)` waits without end if the time is over just as it begins."""
+    found = []
+    for path in sources():
+        nodes = list(ast.walk(tree_of(path)))
+        if not any(isinstance(node, ast.alias) and node.name == "SimpleQueue" for node in nodes):
+            continue
+        for node in nodes:
+            match node:
+                case ast.Call(func=ast.Attribute(attr="get"), args=args, keywords=keywords) if len(args) > 1 or any(
+                    keyword.arg == "timeout" for keyword in keywords
+                ):
+                    found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == [], "use threading.Event.wait or queue.Queue"
+
+
 def test_no_test_waits_by_sleeping() -> None:
     found = []
     for path in sources():

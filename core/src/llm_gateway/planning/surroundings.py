@@ -15,7 +15,6 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -86,14 +85,15 @@ class BoundedThreads:
             self._hanging = {name: thread for name, thread in self._hanging.items() if thread.is_alive()}
             if seconds <= 0 or name in self._hanging or len(self._hanging) >= _MOST_HANGING:
                 return _unknown
-        results: SimpleQueue[T | None] = SimpleQueue()
+        # Not a SimpleQueue: on Python 3.10 its `get` waits without end if the time is over just as it begins.
+        finished, results = threading.Event(), list[T]()
 
         def do() -> None:
             try:
-                results.put(work())
+                results.append(work())
             except Exception as error:  # a plugin may raise anything; with an unknown state nothing is reused
                 log.warning("the state of %s could not be read: %s", name, error)
-                results.put(None)
+            finished.set()
             tell()
 
         context = copy_context()
@@ -104,12 +104,11 @@ class BoundedThreads:
             return _unknown
 
         def wait() -> T | None:
-            try:
-                return results.get(timeout=max(0.0, until - time.monotonic()))
-            except Empty:
-                with self._lock:
-                    self._hanging[name] = thread
-                return None
+            if finished.wait(max(0.0, until - time.monotonic())):
+                return results[0] if results else None
+            with self._lock:
+                self._hanging[name] = thread
+            return None
 
         return wait
 
