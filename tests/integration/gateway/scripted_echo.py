@@ -5,6 +5,7 @@ the last one. An answer is text, or {"text": …, "write": {file: content}, "say
 working directory, `says` is told before the answer, and a gate is waited at until the test opens it. Every start is written into `<folder>/ledger`.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -25,11 +26,11 @@ def main() -> int:
     role = next((role for words, role in ROLES.items() if prompt.startswith(words)), "ask")
     model = next((one.partition("=")[2] for one in arguments if one.startswith("--model=")), "echo-1")
     resumed = any(one.startswith("--resume=") for one in arguments)
-    ledger = FOLDER / "ledger"
-    before = ledger.read_text().splitlines() if ledger.exists() else []
     mine = json.dumps([model, role])
-    number = sum(line.startswith(mine) for line in before)
-    with ledger.open("a") as file:
+    with (FOLDER / "ledger").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # several agents start at once, and each has a number of its own
+        file.seek(0)
+        number = sum(line.startswith(mine) for line in file)
         file.write(f"{mine} {'resumed' if resumed else 'fresh'} {os.environ.get('LLM_GATEWAY_JOB', '')}\n")
     (FOLDER / f"prompt-{model}-{role}-{number + 1}").write_text(prompt)
     script = json.loads((FOLDER / "script.json").read_text()).get(model, {}).get(role, ["nothing to say"])
