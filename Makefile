@@ -49,7 +49,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Compiled once, by the first process that imports it: without, every one of a thousand processes compiles every file again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-properties test-docs check lint types chaos fuzz bench growth soak picture wheels docs pins version audit clean setup
+.PHONY: demo test test-slow test-properties test-docs check lint types chaos fuzz bench growth soak picture wheels docs docs-ready pins version audit clean setup
 
 demo: $(READY)
 	@$(VENV)/bin/llm-gateway demo $(ARGS)
@@ -110,11 +110,16 @@ $(READY): $(MANIFESTS) $(PINS) Makefile .ci/install
 	@PYTHON='$(PYTHON)' VENV='$(VENV)' UV='$(UV)' sh .ci/install $(filter-out $(LEFT_OUT),$(MEMBERS))
 	@touch $@
 
+docs-ready: $(VENV)/.docs-ready
+
+$(VENV)/.docs-ready: $(READY)
+	@$(UV) pip install --quiet --python $(RUN) --constraints $(PINS) --group docs
+	@touch $@
+
 pins: $(READY)
 	@UV='$(UV)' sh .ci/pins $(MANIFESTS)
 
-docs: $(READY)
-	@$(UV) pip install --quiet --python $(RUN) --constraints $(PINS) --group docs
+docs: docs-ready
 	@$(RUN) .ci/wrap.py
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --clean
 
