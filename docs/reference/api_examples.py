@@ -1,6 +1,24 @@
 """Examples of the page api.md. A test runs each of them with the public names of `llm_gateway`."""
 
 EXAMPLES = {
+    "Provider": """
+        class Mine(Provider):
+            info = ProviderInfo(name="mine", title="Mine", executable="mine", postures=(Posture.READ_ONLY,))
+
+            def resume_session(self, request, session):
+                return Resume()
+
+            def build_argv(self, request, posture, resume):
+                return Invocation(argv=("mine", "--json"), stdin=request.prompt.text.encode())
+
+            def open_reader(self, request):
+                return MineReader()
+
+
+        @hookimpl
+        def gateway_register_provider():
+            return Mine()
+        """,
     "ProviderInfo": """
         info = ProviderInfo(
             name="mine",

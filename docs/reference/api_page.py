@@ -27,8 +27,8 @@ EXAMPLES: Mapping[str, str] = runpy.run_path(str(Path(__file__).with_name("api_e
 #: Section -> its names. A public name that is in none of them is listed in the last section.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Describe a provider": (
-        *("ProviderInfo", "EndStep", "NoOptions", "ModelInfo", "UpgradePlan", "Posture", "Opened", "Access"),
-        *("EVERYWHERE", "split_entry", "place_of"),
+        *("Provider", "ProviderInfo", "EndStep", "NoOptions", "ModelInfo", "UpgradePlan", "Posture", "Opened"),
+        *("Access", "EVERYWHERE", "split_entry", "place_of"),
     ),
     "Requests and commands": (
         *("Request", "Prompt", "McpServer", "Resume", "Session", "Invocation", "RUN_FILES", "Notice"),

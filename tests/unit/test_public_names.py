@@ -27,7 +27,7 @@ def test_type_checkers_see_the_same_names_from_the_same_rooms() -> None:
     written = next(node.value for node in tree.body if isinstance(node, ast.Assign))
     assert ast.literal_eval(written) == sorted(imports) == list(llm_gateway.__all__)
     for name, room in imports.items():
-        assert getattr(sys.modules[room or ""], name) is getattr(llm_gateway, name)
+        assert getattr(llm_gateway, name) is getattr(sys.modules[room or ""], name)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

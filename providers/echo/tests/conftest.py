@@ -24,9 +24,10 @@ from llm_gateway import (
     RunEnd,
     Summary,
 )
-from llm_gateway_provider_echo import plugin
 from llm_gateway_provider_echo.options import EchoOptions
+from llm_gateway_provider_echo.plugin import EchoProvider
 
+PROVIDER = EchoProvider()
 PROGRAM = Path(sys.executable).parent / "llm-gateway-echo"
 EXITED = RunEnd(reason=EndReason.EXITED, exit_code=0, ended_at=datetime(2026, 1, 2, tzinfo=timezone.utc))
 
@@ -46,7 +47,7 @@ class Ran:
 
 
 def read_back(output: bytes, *, pieces: int = 65536) -> Summary:
-    reader = plugin.gateway_open_reader(Request(provider="echo", prompt=Prompt(text=""), working_dir="/"))
+    reader = PROVIDER.open_reader(Request(provider="echo", prompt=Prompt(text=""), working_dir="/"))
     for start in range(0, len(output), pieces):
         list(reader.feed("stdout", output[start : start + pieces]))
     return reader.finish(EXITED)
@@ -77,7 +78,7 @@ class Echo:
             provider="echo", prompt=Prompt(text=prompt), options=options, working_dir=str(self.folder), **request or {}
         )
         way = Resume(native_id=resume or NativeSessionId(str(uuid4())), fresh=resume is None)
-        invocation = plugin.gateway_build_argv(asked, Posture.PROMPTED, way)
+        invocation = PROVIDER.build_argv(asked, Posture.PROMPTED, way)
         done = self.run(*self.flags(invocation), stdin=invocation.stdin or b"")
         end = RunEnd(reason=EndReason.EXITED, exit_code=done.returncode, ended_at=EXITED.ended_at)
         stderr = done.stderr.decode()

@@ -5,12 +5,12 @@ import sys
 from datetime import datetime, timezone
 from importlib.metadata import entry_points, version
 
-import pluggy
 import pytest
 
 from llm_gateway import (
     JobId,
     NativeSessionId,
+    PluginHost,
     Posture,
     Prompt,
     Record,
@@ -18,13 +18,13 @@ from llm_gateway import (
     Session,
     SessionId,
     Usage,
-    hookspecs,
 )
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_provider_echo import plugin, upgrade
 from llm_gateway_provider_echo.agent.turn import VERSION
 from llm_gateway_provider_echo.resume import enter
 
+PROVIDER = plugin.EchoProvider()
 UUID = NativeSessionId("0a1b2c3d-0000-4000-8000-00000000abcd")
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 REQUEST = Request(provider="echo", prompt=Prompt(text="hello"), working_dir="/tmp")
@@ -58,12 +58,11 @@ def record(usage: Usage) -> Record:
 
 
 def test_every_hook_fits_its_spec() -> None:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    for area in hookspecs.AREAS:
-        manager.add_hookspecs(area)
-    manager.register(plugin)
-    manager.check_pending()
-    assert manager.hook.gateway_describe_provider().name == "echo"
+    host = PluginHost()
+    record = host.register(plugin, kind="provider", name="echo")
+    assert record.problem == ""
+    assert {"gateway_upgrade_plan", "gateway_account_cache", "gateway_price"} <= {*record.hooks}
+    assert host.providers["echo"].title == "Echo (an imitation agent)"
 
 
 def test_it_is_found_by_its_entry_point() -> None:
@@ -73,14 +72,14 @@ def test_it_is_found_by_its_entry_point() -> None:
 
 def test_the_program_prints_the_version_of_its_distribution() -> None:
     assert version(upgrade.DISTRIBUTION) == VERSION
-    assert plugin.gateway_describe_provider().versions_seen == ("0.1.0", VERSION)
+    assert PROVIDER.info.versions_seen == ("0.1.0", VERSION)
 
 
 def test_without_a_session_the_chosen_id_matches_the_pattern() -> None:
-    resume = plugin.gateway_resume_session(REQUEST, None)
+    resume = PROVIDER.resume_session(REQUEST, None)
     assert resume.fresh
     assert resume.native_id
-    assert re.fullmatch(plugin.gateway_describe_provider().native_id_pattern, resume.native_id)
+    assert re.fullmatch(PROVIDER.info.native_id_pattern, resume.native_id)
 
 
 def test_a_session_without_a_native_id_gets_a_new_id() -> None:
@@ -94,30 +93,29 @@ def test_a_session_with_a_native_id_is_resumed() -> None:
 
 
 def test_models_are_listed_with_their_source() -> None:
-    models = plugin.gateway_list_models()
+    models = PROVIDER.list_models(None)
     assert [model.id for model in models if model.default] == ["echo-1"]
     assert all(model.source for model in models)
 
 
 def test_the_next_turn_reads_what_this_turn_read_and_wrote() -> None:
-    account = plugin.gateway_account_cache(record(Usage(cache_read_tokens=1_000_000, cache_creation_tokens=8)))
+    account = PROVIDER.account_cache(record(Usage(cache_read_tokens=1_000_000, cache_creation_tokens=8)), ())
     assert account
     assert (account.read_tokens, account.written_tokens, account.ttl_s) == (1_000_000, 8, 300.0)
     assert account.held_tokens == 1_000_008
 
 
 def test_with_unknown_tokens_the_cache_account_is_none() -> None:
-    assert plugin.gateway_account_cache(record(Usage())) is None
+    assert PROVIDER.account_cache(record(Usage()), ()) is None
 
 
 def test_only_its_own_models_have_a_price() -> None:
     usage = Usage(input_tokens=1_000, output_tokens=100, cache_read_tokens=10_000, cache_creation_tokens=2_000)
     by_hand = (1_000 * 1.00 + 100 * 5.00 + 10_000 * 0.10 + 2_000 * 1.25) / 1e6
-    cost = plugin.gateway_price(usage, "echo", "echo-1")
+    cost = PROVIDER.price(usage, "echo-1")
     assert cost
     assert cost.usd == pytest.approx(by_hand)
-    assert plugin.gateway_price(usage, "echo", "echo-2") is None
-    assert plugin.gateway_price(usage, "other", "echo-1") is None
+    assert PROVIDER.price(usage, "echo-2") is None
 
 
 def test_the_upgrade_is_for_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:

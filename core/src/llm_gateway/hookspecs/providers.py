@@ -1,4 +1,7 @@
-"""Hooks that are called on one provider."""
+"""Hooks that are called on one provider.
+
+A provider is one class (`gateway_register_provider`) or a set of single hooks.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,39 @@ if TYPE_CHECKING:
     from llm_gateway.model.invocation import Invocation
     from llm_gateway.model.posture import Posture
     from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
+    from llm_gateway.model.provider_class import Provider
     from llm_gateway.model.record import Record
     from llm_gateway.model.reply import Failure, FinishedRun
     from llm_gateway.model.request import Request
     from llm_gateway.model.session import Resume, Session
     from llm_gateway.model.usage import CacheAccount
+
+
+@asked_of("provider")
+def gateway_register_provider() -> Provider:
+    """Register a provider as one class. The kernel then calls its methods in place of the other hooks on this page.
+
+    Called once, when the plugin is loaded. It cannot be wrapped: a plugin of another kind wraps the single hooks, which the
+    kernel calls for a class too. The plugin may have other hooks beside it, such as `gateway_mcp_servers`.
+
+    Example:
+        class Echo(Provider):
+            info = ProviderInfo(name="echo", title="Echo", executable="llm-gateway-echo", postures=tuple(Posture))
+
+            def resume_session(self, request, session):
+                return Resume()
+
+            def build_argv(self, request, posture, resume):
+                return Invocation(argv=("llm-gateway-echo",), stdin=request.prompt.text.encode())
+
+            def open_reader(self, request):
+                return EchoReader()
+
+
+        @hookimpl
+        def gateway_register_provider():
+            return Echo()
+    """
 
 
 @asked_of("provider", required=True)

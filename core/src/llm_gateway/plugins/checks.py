@@ -60,6 +60,8 @@ def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller])
             continue
         if not hasattr(plugin, name):
             raise ValueError(f"the implementation of {name} must have the hook's name (specname is not supported)")
+        if name == "gateway_register_provider" and wraps(impl):
+            raise ValueError(f"{name} cannot be wrapped: wrap the single hooks, such as gateway_build_argv")
         if owner and (owner == kind) == wraps(impl):
             raise ValueError(f"a plugin of kind {owner} implements {name}; a plugin of another kind may only wrap it")
         names.add(name)
@@ -68,7 +70,8 @@ def check_hooks(kind: str, plugin: object, callers: Iterable[pluggy.HookCaller])
             raise ValueError(f"{name} is not marked with @hookimpl")
     missing = [name for name, owner in OWNER.items() if owner == kind and name in REQUIRED - names]
     if missing:
-        raise ValueError(f"a plugin of kind {kind} must implement {', '.join(missing)}")
+        advice = ", or register one class with gateway_register_provider" if kind == "provider" else ""
+        raise ValueError(f"a plugin of kind {kind} must implement {', '.join(missing)}{advice}")
     if not names:
         raise ValueError("it implements no hook")
     return tuple(sorted(names))

@@ -22,6 +22,7 @@ from llm_gateway.naming import nearest
 from llm_gateway.plugins import checks
 from llm_gateway.plugins.calls import HookCalls, PluginError, wrapper_error
 from llm_gateway.plugins.find import find, in_one_line, load
+from llm_gateway.plugins.provider_class import as_hooks, registers_class
 from llm_gateway.plugins.record import PluginRecord, PluginState
 from llm_gateway.plugins.wrappers import WrapperMistake, check_wrappers, watch
 from llm_gateway.settings.model import PluginSections
@@ -211,6 +212,8 @@ class PluginHost(HookCalls):
         for other in self._loaded.values():
             if other.object is loaded:
                 raise ValueError(f"the same object is loaded as {other.key} already: define one entry point per plugin")
+        if plugin.kind == "provider" and registers_class(loaded):
+            loaded = as_hooks(loaded)
         self._callers.clear()  # a caller is valid only for the plugins that were loaded when it was made
         plugin.object = loaded
         self._loaded[plugin.key] = plugin

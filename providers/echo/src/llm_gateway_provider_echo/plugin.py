@@ -1,4 +1,6 @@
-"""The hooks. Each one calls the module that implements it."""
+"""The provider. Each method calls the module that implements it."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -14,6 +16,7 @@ from llm_gateway import (
     NativeSessionId,
     OutputReader,
     Posture,
+    Provider,
     ProviderInfo,
     Record,
     Request,
@@ -31,10 +34,10 @@ from llm_gateway_provider_echo.output import EchoReader
 DEFAULT_MODEL = "echo-1"
 
 
-@hookimpl
-def gateway_describe_provider() -> ProviderInfo:
-    """Describe the imitation."""
-    return ProviderInfo(
+class EchoProvider(Provider):
+    """The imitation agent."""
+
+    info = ProviderInfo(
         name="echo",
         title="Echo (an imitation agent)",
         executable=argv.EXECUTABLE,
@@ -54,59 +57,49 @@ def gateway_describe_provider() -> ProviderInfo:
         own_paths=("${LLM_GATEWAY_ECHO_HOME:-}", "${XDG_STATE_HOME:-~/.local/state}/llm-gateway-echo"),
     )
 
+    def resume_session(self, request: Request, session: Session | None) -> Resume:
+        """Resume the conversation, or begin one with a new id."""
+        return conversations.enter(session, NativeSessionId(str(uuid4())))
 
-@hookimpl
-def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
-    """Build the command line."""
-    return argv.build_invocation(request, posture, resume)
+    def build_argv(self, request: Request, posture: Posture, resume: Resume) -> Invocation:
+        """See argv.py."""
+        return argv.build_invocation(request, posture, resume)
 
+    def open_reader(self, request: Request) -> OutputReader:
+        """See output.py."""
+        return EchoReader()
 
-@hookimpl
-def gateway_resume_session(request: Request, session: Session | None) -> Resume:
-    """Resume the conversation, or begin one with a new id."""
-    return conversations.enter(session, NativeSessionId(str(uuid4())))
+    def explain_failure(self, run: FinishedRun) -> Failure | None:
+        """See failures.py."""
+        return failures.explain(run)
 
+    def list_models(self, program: str | None) -> Sequence[ModelInfo]:
+        """List the models of the program, which is part of this distribution."""
+        source = "the program's own price table"
+        return [ModelInfo(id=name, source=source, default=name == DEFAULT_MODEL) for name in PRICES]
 
-@hookimpl
-def gateway_open_reader(request: Request) -> OutputReader:
-    """Read JSON lines."""
-    return EchoReader()
+    def upgrade_plan(self, target: str | None, program: str | None) -> UpgradePlan | None:
+        """See upgrade.py."""
+        return upgrade.plan(target)
 
+    def account_cache(self, record: Record, earlier: Sequence[Record]) -> CacheAccount | None:
+        """Return what the cache holds: the next turn reads everything that this turn read and wrote."""
+        read, written = record.usage.cache_read_tokens, record.usage.cache_creation_tokens
+        if read is None or written is None:
+            return None
+        return CacheAccount(read_tokens=read, written_tokens=written, ttl_s=CACHE_TTL_S, held_tokens=read + written)
 
-@hookimpl
-def gateway_explain_failure(run: FinishedRun) -> Failure | None:
-    """Return the cause of a failed run."""
-    return failures.explain(run)
-
-
-@hookimpl
-def gateway_list_models() -> Sequence[ModelInfo]:
-    """List the models of the program, which is part of this distribution."""
-    source = "the program's own price table"
-    return [ModelInfo(id=name, source=source, default=name == DEFAULT_MODEL) for name in PRICES]
-
-
-@hookimpl
-def gateway_upgrade_plan(target: str | None) -> UpgradePlan | None:
-    """Return the upgrade command."""
-    return upgrade.plan(target)
-
-
-@hookimpl
-def gateway_account_cache(record: Record) -> CacheAccount | None:
-    """Return what the cache holds: the next turn reads everything that this turn read and wrote."""
-    read, written = record.usage.cache_read_tokens, record.usage.cache_creation_tokens
-    if read is None or written is None:
-        return None
-    return CacheAccount(read_tokens=read, written_tokens=written, ttl_s=CACHE_TTL_S, held_tokens=read + written)
+    def price(self, usage: Usage, model: str | None) -> Cost | None:
+        """Return the price of the imitation's models; no other plugin knows them."""
+        rates = PRICES.get(model or "")
+        if rates is None:
+            return None
+        counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_creation_tokens)
+        usd = sum((count or 0) * rate for count, rate in zip(counts, rates, strict=True)) / 1e6
+        return Cost(usd=round(usd, 9), basis=CostBasis.COMPUTED)
 
 
 @hookimpl
-def gateway_price(usage: Usage, provider: str, model: str | None) -> Cost | None:
-    """Return the price of the imitation's models; no other plugin knows them."""
-    rates = PRICES.get(model or "") if provider == "echo" else None
-    if rates is None:
-        return None
-    counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_creation_tokens)
-    usd = sum((count or 0) * rate for count, rate in zip(counts, rates, strict=True)) / 1e6
-    return Cost(usd=round(usd, 9), basis=CostBasis.COMPUTED)
+def gateway_register_provider() -> Provider:
+    """Register the imitation."""
+    return EchoProvider()
