@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import llm_gateway
-from llm_gateway import errors, files, git, programs
+from llm_gateway import errors, files, git, leases, programs
 from llm_gateway.model.reply import Failure
 
 EXAMPLES: Mapping[str, str] = runpy.run_path(str(Path(__file__).with_name("api_examples.py")))["EXAMPLES"]
@@ -64,6 +64,7 @@ MODULES: Mapping[str, ModuleType] = {
     "llm_gateway.errors": errors,
     "llm_gateway.files": files,
     "llm_gateway.git": git,
+    "llm_gateway.leases": leases,
     "llm_gateway.programs": programs,
 }
 

@@ -23,6 +23,8 @@ LAYERS = (
         "quoting",
         "terminal",
         "files",
+        "leases",
+        "owned_processes",
         "programs",
         "locations",
         "digests",

@@ -15,7 +15,14 @@ import llm_gateway
 ROOT = Path(__file__).parents[2]
 KERNEL = ROOT / "core/src/llm_gateway"
 PLUGINS = sorted(path for kind in ("providers", "stores", "plugins") for path in ROOT.glob(f"{kind}/*/src/*/"))
-OPEN_MODULES = {"llm_gateway", "llm_gateway.errors", "llm_gateway.files", "llm_gateway.git", "llm_gateway.programs"}
+OPEN_MODULES = {
+    "llm_gateway",
+    "llm_gateway.errors",
+    "llm_gateway.files",
+    "llm_gateway.git",
+    "llm_gateway.leases",
+    "llm_gateway.programs",
+}
 KIT = "llm_gateway_provider_kit"  #: what providers share, and only they may import
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 CLOCKS = {"time", "anyio", "asyncio", "trio"}
@@ -111,6 +118,21 @@ def test_git_is_called_in_one_place() -> None:
 OWN_HOME = {"llm_gateway_provider_echo/agent/conversation.py"}
 
 
+#: Works beside a run, without the kernel.
+OWN_LOCK = "llm_gateway_policy_wall/outside/mountpoints.py"
+
+
+def test_a_file_is_locked_in_one_place() -> None:
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in sources()
+        if "src" in path.relative_to(ROOT).parts and not name_of(path).endswith((OWN_LOCK, "llm_gateway/leases.py"))
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"flock", "lockf", "F_SETLK"}
+    ]
+    assert found == [], "use llm_gateway.leases"
+
+
 def test_a_leading_tilde_is_replaced_in_one_place() -> None:
     """`os.path.expanduser` leaves `~` as it is where no home is known: the path then is a folder `~` in the working directory."""
     found = []
@@ -161,6 +183,43 @@ def _executed_imports(path: Path) -> Iterator[tuple[int, str, str | None]]:
             yield node.lineno, node.module, None
         elif isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name, None) for alias in node.names)
+
+
+#: These start runs, or are parts of a run, which outlive the gateway.
+STARTS_RUNS = ("engine_local/shim/starter.py", "policy_wall/outside/launcher.py")
+STARTERS = {("subprocess", name) for name in ("Popen", "run", "call", "check_call", "check_output")} | {
+    (module, name)
+    for module in ("anyio", "asyncio")
+    for name in ("open_process", "run_process", "create_subprocess_exec", "create_subprocess_shell")
+}
+
+
+def test_what_the_gateway_starts_for_itself_ends_with_it() -> None:
+    found = []
+    for path in sources():
+        if (
+            "src" not in path.relative_to(ROOT).parts
+            or "testing" in name_of(path)
+            or name_of(path).endswith(STARTS_RUNS)
+        ):
+            continue
+        found += [f"{name_of(path)}:{line}" for line in _starts(tree_of(path), inside=False)]
+    assert found == [], "start it inside `with owned(env) as env:`"
+
+
+def _starts(node: ast.AST, *, inside: bool) -> Iterator[int]:
+    """The lines that start a process outside of `with owned(...)`."""
+    match node:
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            calls = [item.context_expr.func for item in items if isinstance(item.context_expr, ast.Call)]
+            inside = inside or any(isinstance(call, ast.Name) and call.id == "owned" for call in calls)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=name)) if (module, name) in STARTERS:
+            if not inside:
+                yield node.lineno
+        case ast.ImportFrom(module="subprocess", names=names):  # a bare `run` would not be noticed
+            yield from (node.lineno for alias in names if ("subprocess", alias.name) in STARTERS)
+    for child in ast.iter_child_nodes(node):
+        yield from _starts(child, inside=inside)
 
 
 def test_no_simple_queue_is_read_with_a_time_limit() -> None:

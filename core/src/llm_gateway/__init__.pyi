@@ -46,6 +46,7 @@ from llm_gateway.operations.directories import Directory, working_directory
 from llm_gateway.operations.listing import listed_job, stamp, wire_object
 from llm_gateway.operations.validation import Wire, check, json_of, operation
 from llm_gateway.operations.views import error_view, job_view
+from llm_gateway.owned_processes import OWNER, end_abandoned, owned
 from llm_gateway.planning.invocation import find_program, run_environment
 from llm_gateway.plugins import PluginHost
 from llm_gateway.quoting import quoted
@@ -59,17 +60,17 @@ __all__ = [  # noqa: RUF022
     "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Exit", "Failure",
     "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi", "GatewayError", "Invocation", "Job",
     "JobId", "JobState", "JobsApi", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer",
-    "ModelInfo", "NativeSessionId", "NoOptions", "Notice", "OpenReader", "Opened", "Operation", "OutputReader",
+    "ModelInfo", "NativeSessionId", "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation", "OutputReader",
     "OverBudget", "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "Provider",
     "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd",
     "RunFacts", "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "StoreReader",
     "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict", "VerdictRecord", "Wire",
-    "answer", "answer_facts", "call_operation", "check", "config_file", "display", "duration_s", "error_for",
+    "answer", "answer_facts", "call_operation", "check", "config_file", "display", "duration_s", "end_abandoned", "error_for",
     "error_view", "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins",
     "find_program", "follow", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl",
     "http_status", "in_parents", "in_range", "job_view", "json_of", "judge", "judge_version", "keep_refused",
     "listed_job", "look_at_provider", "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway",
-    "operation", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment",
+    "operation", "owned", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment",
     "program_of", "quoted", "reply_text", "reset_time", "run_async", "run_briefly", "run_environment", "say",
     "say_json", "show_answer", "split_entry", "stamp", "styled", "styled_state", "system_zone", "table",
     "to_json", "token_count", "user_home", "version_of", "wire_object", "with_imports", "without_controls",

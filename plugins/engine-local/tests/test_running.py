@@ -349,7 +349,7 @@ def test_a_shim_sends_a_notification_when_its_run_is_over(play, make_spec, home)
 
 
 @pytest.mark.linux
-def test_a_shim_loads_nothing_of_the_kernel_but_how_files_are_opened():
+def test_a_shim_loads_nothing_of_the_kernel_but_how_files_are_opened_and_locked():
     code = (
         "import sys\nsys.path += sys.argv[1:]\nimport llm_gateway_engine_local.shim.fork_server, llm_gateway_engine_local.shim.shim\n"
         "print(*sys.modules)"
@@ -357,5 +357,6 @@ def test_a_shim_loads_nothing_of_the_kernel_but_how_files_are_opened():
     folders = [str(Path(package.__file__).parents[1]) for package in (llm_gateway, llm_gateway_engine_local)]
     argv = [sys.executable, "-I", "-S", "-c", code, *folders]
     loaded = set(subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout.split())
-    assert {name for name in loaded if name.partition(".")[0] == "llm_gateway"} == {"llm_gateway", "llm_gateway.files"}
+    of_kernel = {name for name in loaded if name.partition(".")[0] == "llm_gateway"}
+    assert of_kernel == {"llm_gateway", "llm_gateway.files", "llm_gateway.leases"}
     assert not loaded & {"typing", "dataclasses", "subprocess", "anyio", "pydantic", "pluggy", "psutil", "watchfiles"}

@@ -17,6 +17,7 @@ from anyio import to_thread
 from llm_gateway.errors import NotInstalled
 from llm_gateway.installations import probe_environment
 from llm_gateway.model.provider import BrokenVersions, ProviderInfo
+from llm_gateway.owned_processes import owned
 from llm_gateway.planning.invocation import Program, environment_for, require_program, run_environment
 from llm_gateway.refused_versions import is_refused
 from llm_gateway.settings import Settings
@@ -204,24 +205,25 @@ async def run_briefly(argv: Sequence[str], env: Mapping[str, str], *, timeout_s:
     it leaves behind does not keep a pipe open.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
-        process = await anyio.open_process(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=env,
-            cwd=empty,
-            start_new_session=True,
-        )
-        try:
-            with anyio.fail_after(timeout_s):
-                code = await process.wait()
-        finally:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            with anyio.CancelScope(shield=True):
-                await process.wait()
-                await process.aclose()
+        with owned(env, search=False) as variables:
+            process = await anyio.open_process(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=variables,
+                cwd=empty,
+                start_new_session=True,
+            )
+            try:
+                with anyio.fail_after(timeout_s):
+                    code = await process.wait()
+            finally:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                with anyio.CancelScope(shield=True):
+                    await process.wait()
+                    await process.aclose()
         size = output.seek(0, os.SEEK_END)
         output.seek(0)
         text = output.read(_KEPT)

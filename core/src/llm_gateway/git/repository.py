@@ -10,12 +10,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import ENOENT
 
 from llm_gateway.files import read_regular
 from llm_gateway.git.discovery import GitError, Place, find_place, unreadable_ignore_file
+from llm_gateway.owned_processes import owned
 from llm_gateway.programs import find_executable
 
 #: Environment variables that git needs. None of them contains a login.
@@ -314,22 +315,32 @@ def _run(
     data: bytes = b"",
 ) -> tuple[bytes, bytes, int]:
     """Run git. Returns at most `most_bytes` of stdout, the beginning of stderr, and the exit code; -1 if `most_bytes` was reached."""
-    deadline = time.monotonic() + timeout_s
-    try:
-        with _as_file(data) as stdin:
-            process = subprocess.Popen(
-                command,
-                cwd=directory,
-                env=environment,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-    except OSError as error:
-        raise GitError(f"git cannot be run in {directory}: {error.strerror}") from error
+    with owned(environment, search=False) as variables:
+        try:
+            with _as_file(data) as stdin:
+                process = subprocess.Popen(
+                    command,
+                    cwd=directory,
+                    env=variables,
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise GitError(f"git cannot be run in {directory}: {error.strerror}") from error
+        try:
+            return _read(process, lambda: _blocking(environment), most_bytes, timeout_s)
+        finally:
+            _kill(process)
+
+
+def _read(
+    process: subprocess.Popen[bytes], why_silent: Callable[[], str], most_bytes: int, timeout_s: float
+) -> tuple[bytes, bytes, int]:
     assert process.stdout
     assert process.stderr
+    deadline = time.monotonic() + timeout_s
     output = bytearray()
     stderr = bytearray()
     reason = ""
@@ -341,9 +352,9 @@ def _run(
             while waiting.get_map() and len(output) < most_bytes:
                 ready = waiting.select(min(patience_s, max(0.0, deadline - time.monotonic())))
                 if not ready:
-                    reason = _blocking(environment)
+                    reason = why_silent()
                     if reason or patience_s == timeout_s or time.monotonic() >= deadline:
-                        raise subprocess.TimeoutExpired(command, timeout_s)
+                        raise subprocess.TimeoutExpired(process.args, timeout_s)
                     patience_s = timeout_s  # nothing is wrong with the files: git has much to do
                 for key, _ in ready:
                     piece = os.read(key.fd, 1 << 18)
@@ -354,11 +365,9 @@ def _run(
         code = -1
         if len(output) < most_bytes:
             code = process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        subcommand = next((argument for argument in command[1:] if not argument.startswith("-")), "")
+    except subprocess.TimeoutExpired as error:
+        subcommand = next((word for word in list(error.cmd)[1:] if not word.startswith("-")), "")
         raise GitError(f"git {subcommand}{reason or f' took longer than {timeout_s:g} s'}") from None
-    finally:
-        _kill(process)
     return bytes(output[:most_bytes]), bytes(stderr), code
 
 

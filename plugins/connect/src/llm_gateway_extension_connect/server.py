@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from llm_gateway import config_file, gateway_command, home_directory, user_home
+from llm_gateway import config_file, gateway_command, home_directory, owned, user_home
 from llm_gateway.programs import starts_gateway
 
 #: Where the gateway's home and its settings lie: the server must find the same as this command.
@@ -64,9 +64,9 @@ async def check(entry: Mapping[str, Any], environ: Mapping[str, str]) -> int:
     argv = [str(entry["command"]), *map(str, entry.get("args", ()))]
     given = (*_GIVEN, *entry.get("env_vars", ()))
     env = {name: environ[name] for name in given if name in environ} | dict(entry.get("env") or {})
-    with anyio.move_on_after(_ANSWER_S):
+    with owned(env, search=False) as variables, anyio.move_on_after(_ANSWER_S):
         try:
-            process = await anyio.open_process(argv, env=env, cwd=user_home(environ, "/"), start_new_session=True)
+            process = await anyio.open_process(argv, env=variables, cwd=user_home(environ, "/"), start_new_session=True)
         except OSError as problem:
             raise DoesNotAnswer(f"{argv[0]} cannot be started: {problem.strerror or problem}") from problem
         async with process:
@@ -123,9 +123,9 @@ async def _talk(process: anyio.abc.Process) -> int | None:
 def prime(entry: Mapping[str, Any], environ: Mapping[str, str]) -> None:
     """Let the installation prepare its next start. What goes wrong here only makes that one slower."""
     argv = [str(entry["command"]), *map(str, entry.get("args", ())), "--prime"]
-    env = {**environ, **(entry.get("env") or {})}
     quiet = subprocess.DEVNULL
     try:
-        subprocess.run(argv, env=env, stdin=quiet, stdout=quiet, stderr=quiet, timeout=_ANSWER_S, check=False)
+        with owned({**environ, **(entry.get("env") or {})}) as env:
+            subprocess.run(argv, env=env, stdin=quiet, stdout=quiet, stderr=quiet, timeout=_ANSWER_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return

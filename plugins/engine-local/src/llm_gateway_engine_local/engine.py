@@ -16,7 +16,6 @@ Who decides how a run ended, and why no waiter waits for ever:
 from __future__ import annotations
 
 import errno
-import fcntl
 import math
 import os
 import re
@@ -33,6 +32,7 @@ import anyio
 import anyio.to_thread
 
 from llm_gateway import JobId, RunEnd, RunSpec, RunView
+from llm_gateway.leases import wait_for_lock
 
 from .launcher import MOST_ATTEMPTS, Launch, Launcher
 from .peers.peers import Peers
@@ -343,7 +343,7 @@ def _wait_for_lock(folder: Folder) -> int:
 
     def block() -> None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            wait_for_lock(lock)
         finally:
             os.close(lock)
             os.close(writer)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from llm_gateway import LocationError, expand_user
+from llm_gateway import LocationError, expand_user, owned
 from llm_gateway.programs import find_executable
 
 _TIMEOUT_S = 5.0
@@ -53,7 +53,10 @@ def trouble(configured: Path | None, environ: Mapping[str, str]) -> str:
 def version(program: str) -> str:
     """Return the output of `bwrap --version`; "" if it prints nothing."""
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        with owned(os.environ) as env:
+            done = subprocess.run(
+                [program, "--version"], env=env, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()
@@ -62,14 +65,16 @@ def version(program: str) -> str:
 def _test(program: str, environ: Mapping[str, str]) -> str:
     true = find_executable("true", environ) or "/bin/true"
     try:
-        done = subprocess.run(
-            [program, *_TEST_OPTIONS, true],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        with owned(os.environ) as env:
+            done = subprocess.run(
+                [program, *_TEST_OPTIONS, true],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         return f"`{program}` did not end within {_TIMEOUT_S:.0f} s."
     except OSError as error:

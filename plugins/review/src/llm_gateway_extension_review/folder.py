@@ -6,7 +6,6 @@ until the gateway ends, so others can check whether the run is being executed.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from llm_gateway import from_json, to_json
 from llm_gateway.files import read_regular, sync_file
+from llm_gateway.leases import release_lease, take_lease
 from llm_gateway_extension_review.state import Run
 
 _ID = re.compile(r"rv-[0-9a-f]{16}")
@@ -91,24 +91,16 @@ class Folder:
         path = self._root / _OPEN / run_id
         if new:
             self._folder(path.parent)
-        try:
-            held = os.open(path, os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if new else 0), 0o600)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(held), os.stat(path)):
-                return held
-        except OSError:
-            pass
-        os.close(held)
+        with suppress(OSError):  # such as no free descriptor: the run counts as held
+            return take_lease(path, create=new)
         return None
 
     def let_go(self, run_id: str, held: int, *, over: bool) -> None:
         """Release the lock of a run. `over`: the run has ended."""
         if over:
-            (self._root / _OPEN / run_id).unlink(missing_ok=True)
-        os.close(held)
+            release_lease(self._root / _OPEN / run_id, held)
+        else:
+            os.close(held)
 
     def prune(self, before: float) -> None:
         """Remove runs that ended before this time."""

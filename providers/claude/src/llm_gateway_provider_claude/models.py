@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo, probe_environment, user_home
+from llm_gateway import ModelInfo, owned, probe_environment, user_home
 from llm_gateway.files import read_regular
 from llm_gateway_provider_kit.lines import as_dict
 
@@ -34,7 +34,7 @@ def read_help(program: str | None) -> str:
         return ""
     env = probe_environment(program, os.environ, ["CLAUDE_CONFIG_DIR"])
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty, owned(env) as env:
             run = subprocess.run(
                 [program, "--help"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=empty
             )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo, probe_environment
+from llm_gateway import ModelInfo, owned, probe_environment
 from llm_gateway.files import read_regular
 from llm_gateway_provider_codex.resume import home
 from llm_gateway_provider_kit.lines import as_dict, as_dicts
@@ -37,10 +37,10 @@ def read_catalogue(program: str | None) -> bytes:
     env = probe_environment(program, os.environ, ["CODEX_HOME", "CODEX_API_KEY"])
     for arguments in (CATALOGUE, (*CATALOGUE, "--bundled")):
         try:
-            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty, owned(env) as variables:
                 run = subprocess.run(
                     [program, *arguments],
-                    env=env,
+                    env=variables,
                     capture_output=True,
                     timeout=_TIMEOUT_S,
                     check=True,

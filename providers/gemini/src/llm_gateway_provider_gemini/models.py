@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_gateway import ModelInfo, probe_environment, user_home
+from llm_gateway import ModelInfo, owned, probe_environment, user_home
 from llm_gateway.files import open_regular, read_regular
 
 _MOST_BYTES = 16 << 20
@@ -30,7 +30,7 @@ def read_catalogue(program: str, environ: Mapping[str, str]) -> str:
     """Return the output of `agy models`; "" if it cannot be run."""
     env = probe_environment(program, environ, ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"])
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty, owned(env) as env:
             run = subprocess.run(
                 [program, "models"],
                 env=env,

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 
-from llm_gateway import ModelInfo, probe_environment
+from llm_gateway import ModelInfo, owned, probe_environment
 
 _LISTED = re.compile(r"^\s*[*-] (\S+)( \(default\))?\s*$", re.MULTILINE)
 #: Variables that the command needs for its files and its service. With a key it asks the service; otherwise it prints a
@@ -33,7 +33,7 @@ def read_catalogue(program: str | None, environ: Mapping[str, str]) -> str:
     env = probe_environment(program, environ, _PASSED)
     env |= {"GROK_DISABLE_AUTOUPDATER": "1", "GROK_TELEMETRY_ENABLED": "0"}
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty, owned(env) as env:
             run = subprocess.run(
                 [program, "models"], env=env, capture_output=True, timeout=15, check=False, input=b"", cwd=empty
             )

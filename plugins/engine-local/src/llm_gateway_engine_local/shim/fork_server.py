@@ -6,7 +6,7 @@ of the gateway. The fork server ends with its gateway (end of file); shims do no
 
 `once`: there is no fork server. Become the shim of the one message on stdin, with the given descriptor.
 
-Standard library and `llm_gateway.files` only. The kernel folder is the one that contains the package `llm_gateway`.
+Standard library, `llm_gateway.files`, `.leases` and `.owned_processes` only. The kernel folder is the one that contains the package `llm_gateway`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HEADER = 8
+#: In place of a message: the gateway has ended what it started for itself, and the fork server ends without looking.
+GOODBYE = bytes(_HEADER)
+#: How long a killed gateway may take to disappear, in seconds.
+_GONE_S = 2.0
 
 
 def pack(folder: str, spec: dict[str, Any], env: dict[str, str], files: dict[str, bytes]) -> bytes:
@@ -80,8 +84,11 @@ def main(mode: str, descriptor: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the shims
     gc.collect()
     gc.freeze()  # the collector never writes to these objects, so a fork shares their pages
+    gateway = os.getppid()
     while (received := _receive(connection)) is not None:
         data, status_fd = received
+        if not data:
+            return
         try:
             child = os.fork()
         except OSError:  # no more processes: the closed descriptor tells the gateway
@@ -96,6 +103,19 @@ def main(mode: str, descriptor: int) -> None:
         del data, received
         if status_fd >= 0:
             os.close(status_fd)
+    _end_abandoned(gateway)
+
+
+def _end_abandoned(gateway: int) -> None:
+    """Kill what a killed gateway ran for itself. Its sockets are closed before it is gone."""
+    import time
+
+    from llm_gateway import end_abandoned
+
+    deadline = time.monotonic() + _GONE_S
+    while os.getppid() == gateway and time.monotonic() < deadline:
+        time.sleep(0.01)
+    end_abandoned()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One run, in a process of its own. Standard library and `llm_gateway.files` only (with `portable`: psutil).
+"""One run, in a process of its own. Standard library and `llm_gateway.files` and `.leases` only (with `portable`: psutil).
 
 Why a run is never started twice, lost, or left behind:
 - The shim holds the job's lock from before it starts anything until it ends, in whatever way. A second shim finds the lock held, or

@@ -10,8 +10,11 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from llm_gateway import OWNER
 from llm_gateway.files import __file__ as kernel_file
 from llm_gateway_engine_local.process import PORTABLE
+
+from . import fork_server
 
 _SEND_S = 5.0
 #: The folders of the kernel's package and of psutil: a process without `site` does not find them.
@@ -83,6 +86,8 @@ class Starter:
 
     def _drop(self) -> None:
         if self._connection is not None:
+            with suppress(OSError):  # it is gone, or a message was sent in part
+                self._connection.send(fork_server.GOODBYE)
             self._connection.close()
             self._connection = None
         if self._process is not None:
@@ -108,6 +113,7 @@ class Starter:
             stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name != OWNER},  # runs outlive the gateway
             pass_fds=(descriptor,),
             start_new_session=True,
         )

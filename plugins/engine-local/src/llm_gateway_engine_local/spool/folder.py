@@ -1,19 +1,19 @@
 """A job's folder. Every file of a run is created, read and deleted here, relative to an open directory.
 
 An agent can put anything into the folder. So no symlink is followed, only regular files with one name are opened, no open or read
-waits, and reads have a limit. Folders are 0700, files 0600. Standard library and `llm_gateway.files` only: shims use it.
+waits, and reads have a limit. Folders are 0700, files 0600. Standard library, `llm_gateway.files` and `llm_gateway.leases` only: shims use it.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import stat
 from contextlib import suppress
 
 from llm_gateway.files import make_private, open_directory, write_atomic
+from llm_gateway.leases import lock
 
 from .removing import remove
 
@@ -151,14 +151,14 @@ class Folder:
         """
         fd = self.touch(LOCK)
         try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return None
+            locked = lock(fd, shared=shared)
         except BaseException:
             os.close(fd)
             raise
-        return fd
+        if locked:
+            return fd
+        os.close(fd)
+        return None
 
     def is_held(self) -> bool:
         """Whether any process holds the lock."""
