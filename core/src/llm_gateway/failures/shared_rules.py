@@ -20,18 +20,19 @@ _CREDIT = (
     r"|payment[ _](?:is )?required|spend(?:ing)?[ _](?:limit|cap)|budget (?:exceeded|limit|has been)|extra usage"
     r"|billing[ _](?:hard[ _]limit|error|is not|not[ _]active|must be|issue)|requires billing|enable billing|billing to be enabled|overdue"
     r"|(?:need|requires?) (?:a |an )?(?:\w+ ){0,3}(?:subscription|paid plan)|subscription (?:required|has (?:expired|ended)|expired|inactive)"
-    r"|not (?:included|available) (?:in|on|with) your (?:current )?plan|please recharge|monthly (?:usage )?(?:limit|quota|budget) (?:reached|exceeded)"
+    r"|not (?:included|available) (?:in|on|with) your (?:current )?plan|please recharge|usage credits? (?:is |are )?required|trial (?:has |period )?(?:expired|ended|is over)|payment method|card (?:was |has been )?(?:declined|expired)|monthly (?:usage )?(?:limit|quota|budget) (?:reached|exceeded)"
 )
 _LIMIT = (
     r"(?:usage|session|weekly|daily|hourly|monthly|request|token|plan|account|free|5-hour|five-hour|api) (?:usage )?limits?\b"
     r"(?! (?:is|of) \d)|rate[ _-]?limit|limit (?:reached|exceeded|hit)|(?:hit|reached|exceeded) (?:your|the|its|their) (?:\w+ ){0,4}(?:limit|quota)"
     r"|too[ _]many[ _]requests|quota|exhausted your|free usage|included usage|tokens per (?:min|hour|day)|requests per (?:min|hour|day|second)"
-    r"|\b(?:TPM|RPM|TPD|RPD)\b|throttl|usagelimit"
+    r"|\b(?:TPM|RPM|TPD|RPD)\b|throttl|usagelimit|requests too (?:quickly|fast|often)|(?:allowance|allocation) (?:is |was |has been )?(?:used up|exhausted|exceeded)"
+    r"|maximum number of (?:requests|messages|tokens|prompts) (?:per|for)"
 )
 _CAPACITY = (
     r"not your usage limit|temporarily limiting|no capacity|at (?:full |max(?:imum)? )?capacity|capacity (?:constraint|exceeded|exhausted|available|limit)|model_capacity_exhausted"
     r"|(?:insufficient|out of|lacks?|limited) capacity|overloaded|over capacity|high (?:demand|load|traffic)|heavy (?:load|traffic)"
-    r"|(?:server|service|engine|model) (?:is |are )?(?:currently |temporarily )?(?:busy|overloaded|unavailable)|slow_down|server_is_overloaded"
+    r"|(?:server|service|engine|model) (?:is |are )?(?:currently |temporarily )?(?:busy|overloaded|unavailable|down)|slow_down|server_is_overloaded"
 )
 _SAFETY = (
     r"usage polic(?:y|ies)|acceptable use|content[ _-]?(?:policy|filter|management)|safety (?:polic|filter|system|settings?|reasons?|guidelines)"
@@ -44,12 +45,12 @@ _CONTEXT = (
     r" (?:is |are |was )?(?:too (?:long|large|big)|exceeds)|maximum (?:context|prompt|input)|too many (?:input |prompt )?tokens|reduce the length"
     r"|(?:token count|number of (?:input )?tokens|input tokens?)[^.\n]{0,60}(?:exceed|greater|more than)|exceeds? (?:the )?(?:model'?s? )?(?:max(?:imum)?|context|token limit)"
     r"|context_?length|context_?window|input_too_large|prompt_too_long|request_?too_?large|request (?:entity |body |size |payload |payload size )?(?:is )?(?:too large|exceeds)|payload too large"
-    r"|content too large|ran out of room|does not fit in|exceeded model token limit|model_max_prompt_tokens|string_above_max_length"
+    r"|content too large|ran out of room|does not fit in|tokens? \(\d+\) must be (?:less|at most)|(?:pdf|image|file|attachment|string) (?:is )?too (?:long|large)|exceeded model token limit|model_max_prompt_tokens|string_above_max_length"
 )
 _MODEL = (
     r"model[ _](?:\S{1,100} )?(?:does not exist|doesn't exist|(?:was |is |could )?not (?:be )?(?:found|supported|available|recogni[sz]ed|allowed|enabled|accessible)"
     r"|is (?:unknown|invalid|deprecated|retired|disabled)|has been (?:deprecated|retired|decommissioned|removed))"
-    r"|model_?not_?(?:found|available|supported)|(?:unknown|invalid|unsupported|unrecogni[sz]ed|no such)[ _]model|no access to model"
+    r"|model_?not_?(?:found|available|supported)|(?:unknown|invalid|unsupported|unrecogni[sz]ed|no such)[ _]model|no access to model|no endpoints? found for|model[^.\n]{0,60}(?:not in the list|restricted by|reached (?:its )?end of life|end-of-life)"
     r"|(?:access to|do not have access to) (?:the |this )?model|models?/\S{1,100} (?:is not found|was not found)|not a (?:valid|known) model"
     r"|selected model|\"message\\?\": ?\\?\"model: |no models? (?:are|is) available|not_found_error[^\n]{0,80}\bmodel\b"
 )
@@ -60,6 +61,7 @@ _TRANSCRIPT = (
     r"|tool_calls['\"]? must be followed|no tool (?:output|call) found for|provided without its required|must be followed by tool messages"
     r"|text content blocks must be non-empty|(?:text )?content (?:blocks )?(?:must be non-empty|cannot be empty)|messages?: [^\n]{0,40}must be non-empty|all messages must have non-empty"
     r"|could not process image|image exceeds|image dimensions exceed|roles must alternate|first message must use the|ending? with (?:an )?assistant|trailing whitespace"
+    r"|must end with a user message|assistant message prefill|tool use concurrency"
     r"|function (?:response|call) (?:parts|turn)|missing a `?thought_?signature|encrypted[ _]content|number of function calls and responses"
     r"|unexpected role|expected last role|(?:conversation|session|transcript|rollout) (?:file |history )?(?:is |was |appears )?(?:corrupt|damaged|spoil)|corrupt(?:ed)? (?:session|conversation|transcript|rollout|history)"
 )
@@ -72,7 +74,30 @@ _LOGIN = (
     r"|(?:does not|doesn't|do not|don't) have (?:access|permission)|no (?:longer )?access|not a member|not (?:allowed|permitted|authorized) to (?:use|access)|permission[ _-]denied"
     r"|ineligible|not eligible|eligib|(?:client|version|app) is (?:no longer|not) supported|unsupported[ _]client|verify your (?:account|age|identity|organi[sz]ation)|must be verified"
     r"|(?:not (?:supported|available)|unsupported|restricted|blocked)[^.\n]{0,30}(?:country|region|location|territory)|(?:country|region|location|territory)[^.\n]{0,30}(?:not (?:supported|available)|unsupported)"
-    r"|missing (?:\w+ )?(?:environment variable|credentials?)|no credentials|credentials? (?:not found|are missing|could not)|oauth[^.\n]{0,60}(?:not (?:supported|allowed)|disabled)"
+    r"|missing (?:\w+ )?(?:environment variable|credentials?)|no credentials|credentials? (?:not found|are missing|could not|(?:are |is |have |has )?(?:expired|invalid))|could not load (?:the )?(?:default )?credentials|resolve authentication method"
+    r"|api_?key_?helper|invalid_(?:grant|rapt|token)\b|interactive (?:consent|login|authenti)|authori[sz]ation is required|oauth[^.\n]{0,60}(?:not (?:supported|allowed)|disabled)"
+)
+#: The service closed the account, or its access. Other words about policies are about one request.
+_CLOSED = (
+    r"(?:service|account|access|key|project|organi[sz]ation|workspace|user)\b[^.\n]{0,60}\b(?:disabled|suspended|banned|terminated|blocked|restricted|deactivated)\b"
+    r"[^.\n]{0,80}(?:violat|terms|polic|abus|fraud)|violat\w{0,5} (?:of )?(?:our |the )?terms"
+)
+#: The service refuses this build of the program.
+_VERSION = (
+    r"requires? a newer version|newer version (?:of [\w .-]{1,40} )?(?:\([^)\n]{1,40}\) )?is required|upgrade required|(?:minimum|lowest) (?:supported |required )?version"
+    r"|(?:version|client|cli|app)\b[^.\n]{0,60}\b(?:is|are) (?:out ?dated|out of date|too old|obsolete)|version of [\w .()-]{1,60} needs an update"
+    r"|(?:update|upgrade) (?:it |\w+ )?to (?:the latest (?:version|app|cli|client|release)|a newer version|version \d|use this model)"
+)
+#: The tools that the program offers to the model, its own and those of MCP servers.
+_TOOLS = (
+    r"maximum (?:number of )?tools|tools? limit|too many tools|more than \d+ tools|\btools?['\"]?:? (?:array|list) (?:is )?too long"
+    r"|\btools\.\d+\.|\btools\[\d+\]|invalid schema for function|tool names must be unique|function_?declarations\[\d+\]"
+)
+#: The machine, not the service. Only if no status is known.
+_MACHINE = (
+    r"\b(?:EACCES|EPERM|EROFS|ENOSPC|EDQUOT|EMFILE|ENFILE|ENOMEM)\b|no space left on device|disk quota exceeded|read-only file system|too many open files"
+    r"|(?:heap )?out of memory|cannot allocate memory|permission denied \(os error|permission denied: ['\"]?/|\[errno (?:1|12|13|24|28|30|122)\]"
+    r"|resource temporarily unavailable|operation not permitted \(os error|version [`']GLIBC"
 )
 #: Only if no status is known: a status means that the service was reached.
 _NETWORK = (
@@ -84,6 +109,7 @@ _NETWORK = (
     r"|self[- _]signed|certificate (?:has expired|verif|is not|chain|error|unknown|required|detected|problem|validation)|(?:untrusted|invalid|expired|bad|verify) (?:\w+ )?certificate|CERT_[A-Z]|UNABLE_TO_(?:VERIFY|GET)|unable to (?:get|verify)[^.\n]{0,40}certificate|(?:tls|ssl) (?:handshake|error|alert|routines)|ssl:|x509:|i/o timeout|unknown ?issuer|peer ?certificate|handshake (?:failed|failure)"
     r"|error sending request|fetch failed|socket hang up|socket (?:connection )?(?:was )?(?:closed|disconnected)|reqwest error|other side closed|tunneling socket|proxy (?:error|authentication|connect|refused|tunnel|server|response)|(?:via|through|from) (?:the |a )?proxy"
     r"|(?:server|peer|remote)[\w ]{0,20} (?:closed|disconnected)|unexpected eof|connectionrefused|failedtoopensocket"
+    r"|EHOSTDOWN|certificate's altnames|(?:you|device|machine)[\w ]{0,20} offline|no internet|malformed response|intercepting the request|unexpected token '?<|is not valid json"
 )
 #: The login service cannot be reached. The login itself may be valid.
 _LOGIN_UNREACHED = (
@@ -92,7 +118,7 @@ _LOGIN_UNREACHED = (
 )
 _SILENCE = r"timed? ?out|time-?out|no (?:chunks|response|data|events?) received|did not (?:answer|respond)|deadline exceeded|stalled"
 _BROKEN = r"stream[\w :-]{0,30} (?:disconnected|closed|ended|interrupted|broke|failed|error)|premature close|incomplete (?:chunked|message|envelope)|unexpected end of (?:stream|json)|mid-response|error decoding response body"
-_FAULT = r"error occurred while processing|internal[ _]server[ _]error|internal error (?:has )?(?:occurred|encountered)|bad gateway|service[ _]unavailable|gateway time-?out|server[ _]error|try again later|temporar(?:y|ily) (?:error|failure|unavailable|problem|issue)"
+_FAULT = r"error occurred while processing|trouble processing your request|upstream[ _](?:connect )?error|down for maintenance|(?:^|\n)(?:(?:api )?error: )*terminated\s*$|internal[ _]server[ _]error|internal error (?:has )?(?:occurred|encountered)|bad gateway|service[ _]unavailable|gateway time-?out|server[ _]error|try again later|temporar(?:y|ily) (?:error|failure|unavailable|problem|issue)"
 _CHALLENGE = r"just a moment\.\.\.|attention required!|cf-chl|enable javascript and cookies|captcha"
 _PAGE = rf"{_CHALLENGE}|<!doctype html|<html|cloudflare"
 
@@ -103,6 +129,14 @@ _PAY = "Add credit to the account, raise its spending limit or change its plan; 
 _WAIT = "Wait until the limit is reset, or use another provider."
 
 COMMON_FAILURES: tuple[FailureRule, ...] = (
+    FailureRule(
+        code="provider_failed",
+        message="The program could not use its files, memory or processes on this machine.",
+        recovery="Read the program's own message: free disk space or memory, raise the limit, or correct the permissions that it "
+        "names; then send the request again.",
+        retryable=False,
+        signs=(Sign(status=(None,), words=_MACHINE),),
+    ),
     FailureRule(
         code="unreachable",
         message="A protection page of the network answered in place of the model service.",
@@ -122,6 +156,19 @@ COMMON_FAILURES: tuple[FailureRule, ...] = (
         message="The answer was longer than the model may write at once.",
         recovery="Ask for less at once, or for files instead of one long answer.",
         signs=(Sign(status=(None,), words=_LONG_ANSWER), Sign(kinds=("max_output_tokens", "max_tokens"))),
+    ),
+    FailureRule(
+        code="version_unsupported",
+        message="The model service does not accept this version of the program any more.",
+        signs=(Sign(status=(None, 400, 403, 404, 410, 426), words=_VERSION), Sign(status=(426,))),
+    ),
+    FailureRule(
+        code="provider_failed",
+        message="The model service does not accept the tools that the program offers to the model.",
+        recovery="Give the run fewer MCP servers (mcpServers: [] gives none). If that does not help: a proxy in front of the model "
+        "service may not know this version of the program.",
+        retryable=False,
+        signs=(Sign(status=(None, 400, 422), words=_TOOLS),),
     ),
     FailureRule(
         code="session_not_resumable",
@@ -158,6 +205,15 @@ COMMON_FAILURES: tuple[FailureRule, ...] = (
             Sign(
                 kinds=("billing_error", "insufficient_quota", "payment_required", "insufficient_credits"), waits=False
             ),
+        ),
+    ),
+    FailureRule(
+        code="auth_required",
+        message="The model service closed this account, or its access.",
+        recovery="Write to the service's support about the account; or use another account or provider.",
+        signs=(
+            Sign(status=_DENIED, words=_CLOSED),
+            Sign(kinds=("tos_violation", "account_suspended", "account_disabled", "account_deactivated")),
         ),
     ),
     FailureRule(

@@ -70,6 +70,13 @@ RULES = (
         ),
     ),
     FailureRule(
+        code="quota_exhausted",
+        message="The account's credit or plan does not cover this request.",
+        recovery="Add credit to the account or change its plan; or use another provider.",
+        retryable=False,
+        signs=(Sign(words=r"^quota exceeded\. check your plan and billing"),),
+    ),
+    FailureRule(
         code="bad_model",
         message="The model does not exist, or this account may not use it.",
         recovery="Leave model out: Codex's own default is used.",
