@@ -60,6 +60,23 @@ def _the_net(nothing_left_behind: None) -> None:
     """Under every test of the workspace."""
 
 
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git repository with one commit of `file`."""
+    from tests.repositories import make_repository
+
+    return make_repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Iterator[Path]:
+    """A program that a hostile repository names; the test fails if it was run."""
+    from tests.repositories import planted_program
+
+    with planted_program(tmp_path) as program:
+        yield program
+
+
 @pytest.fixture(scope="session")
 def python() -> Iterator[tuple[str, ...]]:
     """The words that start Python with every package imported: see tests/forking."""

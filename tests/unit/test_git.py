@@ -4,47 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from llm_gateway.git import GitError, Repository, find_place, open_repository
 from llm_gateway_extension_builtin.demo.diff import change_to_review
+from tests.repositories import git, make_repository
 
 STATUS = ["status", "--porcelain", "-z", "--untracked-files=all"]
-
-
-def git(place: Path, *words: str) -> str:
-    who = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "protocol.file.allow=always"]
-    quiet = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    done = subprocess.run(["git", *who, *words], cwd=place, env=quiet, check=True, capture_output=True, timeout=30)
-    return done.stdout.decode().strip()
-
-
-def make_repository(place: Path) -> Path:
-    place.mkdir()
-    (place / "file").write_text("one\n")
-    git(place, "init", "-q", "-b", "main")
-    git(place, "add", "file")
-    git(place, "commit", "-qm", "one")
-    return place
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    return make_repository(tmp_path / "repository")
-
-
-@pytest.fixture
-def script(tmp_path: Path) -> Iterator[Path]:
-    """A program that leaves a mark when it runs; at the end it must not have."""
-    script, mark = tmp_path / "planted", tmp_path / "mark"
-    script.write_text(f"#!/bin/sh\necho ran >> {mark}\ncat\n")
-    script.chmod(0o755)
-    yield script
-    assert not mark.exists()
 
 
 def ask_everything(directory: Path) -> bytes:
@@ -85,16 +54,16 @@ PROGRAM_KEYS = [
 
 
 @pytest.mark.parametrize("key", PROGRAM_KEYS)
-def test_lesson_102_no_setting_of_a_repository_starts_a_program(repository: Path, script: Path, key: str) -> None:
-    append_config(repository / ".git/config", key, f"!{script}" if key.startswith("alias.") else str(script))
+def test_lesson_102_no_setting_of_a_repository_starts_a_program(repository: Path, planted: Path, key: str) -> None:
+    append_config(repository / ".git/config", key, f"!{planted}" if key.startswith("alias.") else str(planted))
     (repository / "file").write_text("two\n")
     assert ask_everything(repository)
 
 
 @pytest.mark.parametrize("kind", ["clean", "smudge", "process"])
 @pytest.mark.parametrize("name", ["evil", "a=b", "Evil.one", "x y", "-c", "é", "a\\b"])
-def test_lesson_102_no_filter_is_run_whatever_its_name(repository: Path, script: Path, name: str, kind: str) -> None:
-    append_config(repository / ".git/config", f"filter.{name}.{kind}", str(script))
+def test_lesson_102_no_filter_is_run_whatever_its_name(repository: Path, planted: Path, name: str, kind: str) -> None:
+    append_config(repository / ".git/config", f"filter.{name}.{kind}", str(planted))
     append_config(repository / ".git/config", f"filter.{name}.required", "true")
     (repository / ".gitattributes").write_text(f'file filter={name}\n"file" filter={name}\n* diff={name}\n')
     (repository / "file").write_text("two\n")
@@ -102,8 +71,8 @@ def test_lesson_102_no_filter_is_run_whatever_its_name(repository: Path, script:
 
 
 @pytest.mark.parametrize("key", ["diff.evil.textconv", "diff.evil.command", "merge.evil.driver"])
-def test_no_driver_that_an_attribute_names_is_run(repository: Path, script: Path, key: str) -> None:
-    append_config(repository / ".git/config", key, str(script))
+def test_no_driver_that_an_attribute_names_is_run(repository: Path, planted: Path, key: str) -> None:
+    append_config(repository / ".git/config", key, str(planted))
     (repository / ".git/info").mkdir(exist_ok=True)
     (repository / ".git/info/attributes").write_text("* diff=evil merge=evil filter=evil\n")
     (repository / "file").write_text("two\n")
@@ -111,25 +80,25 @@ def test_no_driver_that_an_attribute_names_is_run(repository: Path, script: Path
 
 
 def test_lesson_102_the_configuration_of_a_worktree_and_included_files_are_not_read(
-    repository: Path, script: Path
+    repository: Path, planted: Path
 ) -> None:
-    (repository / "more").write_text(f'[filter "more"]\n\tclean = {script}\n[core]\n\tfsmonitor = {script}\n')
+    (repository / "more").write_text(f'[filter "more"]\n\tclean = {planted}\n[core]\n\tfsmonitor = {planted}\n')
     append_config(repository / ".git/config", "extensions.worktreeConfig", "true")
     append_config(repository / ".git/config", "include.path", "../more")
     append_config(repository / ".git/config", "includeIf.gitdir:/.path", str(repository / "more"))
-    append_config(repository / ".git/config.worktree", "filter.tree.clean", str(script))
-    append_config(repository / ".git/config.worktree", "core.fsmonitor", str(script))
+    append_config(repository / ".git/config.worktree", "filter.tree.clean", str(planted))
+    append_config(repository / ".git/config.worktree", "core.fsmonitor", str(planted))
     (repository / ".gitattributes").write_text("file filter=more\nfile filter=tree\n")
     (repository / "file").write_text("two\n")
     assert ask_everything(repository)
 
 
-def test_lesson_102_a_submodules_own_configuration_is_not_read(repository: Path, script: Path, tmp_path: Path) -> None:
+def test_lesson_102_a_submodules_own_configuration_is_not_read(repository: Path, planted: Path, tmp_path: Path) -> None:
     inner = make_repository(tmp_path / "inner")
     git(repository, "submodule", "--quiet", "add", str(inner), "sub")
     git(repository, "commit", "-qm", "sub")
     for key in ("core.fsmonitor", "filter.evil.clean"):
-        append_config(repository / ".git/modules/sub/config", key, str(script))
+        append_config(repository / ".git/modules/sub/config", key, str(planted))
     (repository / "sub/.gitattributes").write_text("* filter=evil\n")
     (repository / "sub/file").write_text("two\n")
     ask_everything(repository)
@@ -137,32 +106,32 @@ def test_lesson_102_a_submodules_own_configuration_is_not_read(repository: Path,
 
 
 def test_git_alone_springs_such_traps(repository: Path, tmp_path: Path) -> None:
-    script, mark = tmp_path / "planted", tmp_path / "sprung"
-    script.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
-    script.chmod(0o755)
-    append_config(repository / ".git/config", "filter.a=b.clean", str(script))
+    planted, mark = tmp_path / "planted", tmp_path / "sprung"
+    planted.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
+    planted.chmod(0o755)
+    append_config(repository / ".git/config", "filter.a=b.clean", str(planted))
     (repository / ".gitattributes").write_text("file filter=a=b\n")
     (repository / "file").write_text("two\n")
     git(repository, "diff", "HEAD")
     assert mark.exists()
 
 
-def test_no_hook_is_run(repository: Path, script: Path) -> None:
+def test_no_hook_is_run(repository: Path, planted: Path) -> None:
     hooks = repository / ".git/hooks"
     hooks.mkdir(exist_ok=True)
     for name in ("post-index-change", "reference-transaction", "fsmonitor-watchman", "pre-auto-gc"):
-        (hooks / name).write_bytes(script.read_bytes())
+        (hooks / name).write_bytes(planted.read_bytes())
         (hooks / name).chmod(0o755)
     os.utime(repository / "file", (1, 1))
     ask_everything(repository)
 
 
-def test_nothing_is_fetched_for_a_partial_clone(repository: Path, script: Path) -> None:
+def test_nothing_is_fetched_for_a_partial_clone(repository: Path, planted: Path) -> None:
     append_config(repository / ".git/config", "core.repositoryFormatVersion", "1")
     append_config(repository / ".git/config", "extensions.partialClone", "evil")
-    append_config(repository / ".git/config", "remote.evil.url", f"ext::{script}")
+    append_config(repository / ".git/config", "remote.evil.url", f"ext::{planted}")
     append_config(repository / ".git/config", "remote.evil.promisor", "true")
-    append_config(repository / ".git/config", "remote.evil.uploadpack", str(script))
+    append_config(repository / ".git/config", "remote.evil.uploadpack", str(planted))
     blob = git(repository, "rev-parse", "HEAD:file")
     (repository / ".git/objects" / blob[:2] / blob[2:]).unlink()
     (repository / "file").write_text("two\n")
@@ -171,10 +140,10 @@ def test_nothing_is_fetched_for_a_partial_clone(repository: Path, script: Path) 
 
 
 def test_the_demo_looks_at_a_repository_in_the_same_way(
-    repository: Path, script: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Path, planted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append_config(repository / ".git/config", "log.showSignature", "true")
-    append_config(repository / ".git/config", "gpg.program", str(script))
+    append_config(repository / ".git/config", "gpg.program", str(planted))
     signature = "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n"
     commit = git(repository, "cat-file", "commit", "HEAD").replace("\n\n", signature, 1)
     (repository.parent / "commit").write_text(f"{commit}\n")
@@ -186,10 +155,10 @@ def test_the_demo_looks_at_a_repository_in_the_same_way(
 
 
 @pytest.mark.parametrize("entry", ["", ".", "bin"])
-def test_a_planted_git_is_not_run(repository: Path, script: Path, entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_git_is_not_run(repository: Path, planted: Path, entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (repository / "bin").mkdir()
     for place in (repository / "git", repository / "bin/git", repository / "git-status", repository / "bin/git-status"):
-        place.write_bytes(script.read_bytes())
+        place.write_bytes(planted.read_bytes())
         place.chmod(0o755)
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PATH", os.pathsep.join([entry, os.environ["PATH"]]))
@@ -197,7 +166,7 @@ def test_a_planted_git_is_not_run(repository: Path, script: Path, entry: str, mo
 
 
 def test_git_variables_of_the_environment_change_nothing(
-    repository: Path, script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Path, planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (repository / "file").write_text("two\n")
     before = ask_everything(repository)
@@ -205,9 +174,9 @@ def test_git_variables_of_the_environment_change_nothing(
     for name in ("GIT_DIR", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.setenv(name, str(other / ".git"))
     for name in ("GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_EDITOR", "GIT_PROXY_COMMAND"):
-        monkeypatch.setenv(name, str(script))
-    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.fsmonitor={script}'")
-    monkeypatch.setenv("GIT_EXEC_PATH", str(script.parent))
+        monkeypatch.setenv(name, str(planted))
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.fsmonitor={planted}'")
+    monkeypatch.setenv("GIT_EXEC_PATH", str(planted.parent))
     assert ask_everything(repository) == before
 
 

@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from llm_gateway.git import GitError, open_repository
-from tests.unit.test_git import STATUS, repository
-
-__all__ = ["repository"]
+from tests.unit.test_git import STATUS
 
 
 def test_a_named_pipe_that_git_reads_costs_no_more_than_the_time_allowed(repository: Path) -> None:

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from llm_gateway.git import GitError, open_repository, open_scratch
-from tests.unit.test_git import git, repository, script
-
-__all__ = ["repository", "script"]
+from tests.repositories import git
 
 
 def test_git_is_given_input(repository: Path) -> None:
@@ -24,13 +22,13 @@ def test_git_is_given_input(repository: Path) -> None:
 
 
 def test_a_scratch_repository_is_empty_and_nobodys_attributes_or_settings_hold_in_it(
-    tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, planted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
     (home / ".config" / "git").mkdir(parents=True)
     (home / ".config" / "git" / "attributes").write_text("* -diff\n")
     (home / ".gitconfig").write_text(
-        f"[diff]\nexternal = {script}\n[core]\nattributesFile = {home}/.config/git/attributes\n"
+        f"[diff]\nexternal = {planted}\n[core]\nattributesFile = {home}/.config/git/attributes\n"
     )
     here = tmp_path / "here"
     here.mkdir()
@@ -52,13 +50,13 @@ def test_a_scratch_repository_is_empty_and_nobodys_attributes_or_settings_hold_i
 
 
 def test_a_branch_has_its_upstream_and_nothing_else_of_its_remote(
-    repository: Path, tmp_path: Path, script: Path
+    repository: Path, tmp_path: Path, planted: Path
 ) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(repository), str(clone))
     git(clone, "switch", "-qc", "Work/größer", "--track", "origin/main")
-    git(clone, "config", "remote.origin.uploadpack", str(script))
-    git(clone, "config", "remote.origin.vcs", str(script))
+    git(clone, "config", "remote.origin.uploadpack", str(planted))
+    git(clone, "config", "remote.origin.vcs", str(planted))
     with open_repository(clone) as opened:
         with pytest.raises(GitError):
             opened.run(["rev-parse", "--verify", "@{upstream}"], most_bytes=100)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from plugins.builtin.tests.git_trees import git, make_repository, state
+from plugins.builtin.tests.git_trees import state
+from tests import repositories
+from tests.repositories import git
+
+make_repository = partial(repositories.make_repository, name="kept.py")
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A working tree with all that can be in one."""
-    tree = make_repository(tmp_path / "tree")
-    inner = make_repository(tmp_path / "inner", "inner\n")
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each test gets a copy of: a working tree with all that can be in one, except for a linked one."""
+    folder = tmp_path_factory.mktemp("original")
+    tree = make_repository(folder / "tree")
+    inner = make_repository(folder / "inner", "inner\n")
     git(tree, "submodule", "--quiet", "add", str(inner), "sub")
     git(tree / "sub", "submodule", "--quiet", "add", str(inner), "deep")
     git(tree / "sub", "commit", "-qm", "deep")
@@ -25,18 +32,27 @@ def tree(tmp_path: Path) -> Path:
         (tree / name).parent.mkdir(exist_ok=True)
         (tree / name).write_text(f"{name}\n")
     (tree / "outside").mkdir()
-    (tmp_path / "elsewhere.txt").write_text("x")
-    (tree / "link").symlink_to(tmp_path / "elsewhere.txt")
+    (folder / "elsewhere.txt").write_text("x")
+    (tree / "link").symlink_to("../elsewhere.txt")
     git(tree, "add", ".")
     git(tree, "commit", "-qm", "all")
     git(tree, "update-index", "--assume-unchanged", "assumed.py")
     git(tree, "update-index", "--skip-worktree", "skipped.py")
     make_repository(tree / "nested", "nested\n")
     make_repository(tree / "build/nested", "ignored and nested\n")
-    git(tree, "worktree", "add", "-q", "-b", "side", str(tree / "linked"))
     (tree / "new.py").write_text("new\n")
     (tree / "ignored.env").write_text("MODEL=1\n")
     (tree / "build/out.bin").write_bytes(b"\0\xff")
+    return folder
+
+
+@pytest.fixture
+def tree(tmp_path: Path, original: Path) -> Path:
+    # With new times: a file that is as old as the index is compared by content, whatever its times say.
+    subprocess.run(["cp", "-RP", f"{original}/.", tmp_path], check=True, timeout=60)
+    tree = tmp_path / "tree"
+    git(tree, "update-index", "-q", "--refresh")  # it has the inodes of the files
+    git(tree, "worktree", "add", "-q", "-b", "side", str(tree / "linked"))  # both sides have absolute paths
     return tree
 
 

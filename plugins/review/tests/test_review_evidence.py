@@ -15,25 +15,12 @@ from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_review import evidence
 from llm_gateway_extension_review.decoding import quoted, shown
 from llm_gateway_extension_review.evidence import collect, settle
-
-QUIET = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-
-
-def run_git(place: Path, *arguments: str) -> str:
-    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    done = subprocess.run(["git", *who, *arguments], cwd=place, env=QUIET, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+from tests.repositories import git, make_repository
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
-    place = tmp_path / "repo"
-    place.mkdir()
-    run_git(place, "init", "-q", "-b", "main")
-    (place / "code.py").write_text("one\n")
-    run_git(place, "add", ".")
-    run_git(place, "commit", "-qm", "first")
-    return place
+    return make_repository(tmp_path / "repo", name="code.py")
 
 
 def uncommitted(place: Path) -> str:
@@ -53,18 +40,18 @@ def test_uncommitted_changes_are_those_of_git_and_new_files(repo: Path) -> None:
 
 
 def test_a_range_is_resolved_and_after_a_fix_compared_with_the_working_tree(repo: Path) -> None:
-    run_git(repo, "switch", "-qc", "work")
+    git(repo, "switch", "-qc", "work")
     (repo / "code.py").write_text("two\n")
-    run_git(repo, "commit", "-qam", "second")
+    git(repo, "commit", "-qam", "second")
     scope = settle(str(repo), "main...work", False, (), None)
-    assert scope.base == run_git(repo, "rev-parse", "main")
+    assert scope.base == git(repo, "rev-parse", "main")
     (repo / "code.py").write_text("three\n")
     assert "+two" in collect(str(repo), scope, "", again=False).text
     assert "+three" in collect(str(repo), scope, "", again=True).text
 
 
 def test_in_a_repository_without_commits_all_files_are_new(tmp_path: Path) -> None:
-    run_git(tmp_path, "init", "-q")
+    git(tmp_path, "init", "-q")
     (tmp_path / "code.py").write_text("one\n")
     assert "=== code.py\none" in uncommitted(tmp_path)
 
@@ -76,8 +63,8 @@ def test_no_program_in_a_repositorys_configuration_is_run(repo: Path, tmp_path: 
     evil.chmod(0o700)
     (repo / ".gitattributes").write_text("*.py diff=evil filter=evil\n*.txt filter=e=v.il\n")
     (repo / "words.txt").write_text("one\n")
-    run_git(repo, "add", ".")
-    run_git(repo, "commit", "-qm", "attributes")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "attributes")
     for name in (
         "diff.external",
         "core.pager",
@@ -86,16 +73,16 @@ def test_no_program_in_a_repositorys_configuration_is_run(repo: Path, tmp_path: 
         "diff.evil.textconv",
         "core.sshCommand",
     ):
-        run_git(repo, "config", name, str(evil))
+        git(repo, "config", name, str(evil))
     for name in ("evil", "e=v.il"):
         for kind in ("clean", "smudge", "process"):
-            run_git(repo, "config", f"filter.{name}.{kind}", str(evil))
-        run_git(repo, "config", f"filter.{name}.required", "true")
+            git(repo, "config", f"filter.{name}.{kind}", str(evil))
+        git(repo, "config", f"filter.{name}.required", "true")
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     (hooks / "post-index-change").write_bytes(evil.read_bytes())
     (hooks / "post-index-change").chmod(0o700)
-    run_git(repo, "config", "core.hooksPath", str(hooks))
+    git(repo, "config", "core.hooksPath", str(hooks))
     bell.unlink(missing_ok=True)
     (repo / "code.py").write_text("two\n")
     (repo / "words.txt").write_text("two\n")
@@ -106,7 +93,7 @@ def test_no_program_in_a_repositorys_configuration_is_run(repo: Path, tmp_path: 
 
 def test_a_wrong_worktree_setting_of_a_repository_is_ignored(repo: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret\n")
-    run_git(repo, "config", "core.worktree", str(tmp_path))
+    git(repo, "config", "core.worktree", str(tmp_path))
     (repo / "code.py").write_text("two\n")
     text = uncommitted(repo)
     assert "-one\n+two" in text
@@ -182,11 +169,11 @@ def found_in(place: Path) -> evidence.Evidence:
 
 
 def test_a_repository_with_sha256_is_compared_too(tmp_path: Path) -> None:
-    run_git(tmp_path, "init", "-q", "--object-format=sha256")
+    git(tmp_path, "init", "-q", "--object-format=sha256")
     (tmp_path / "code.py").write_text("one\n")
     (tmp_path / "same.py").write_text("same\n")
-    run_git(tmp_path, "add", ".")
-    run_git(tmp_path, "commit", "-qm", "first")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
     (tmp_path / "code.py").write_text("two\n")
     text = uncommitted(tmp_path)
     assert "-one\n+two" in text
@@ -198,8 +185,8 @@ def test_unchanged_files_are_not_reported(repo: Path) -> None:
     (repo / "run.sh").chmod(0o755)
     (repo / "link").symlink_to("code.py")
     (repo / "empty").touch()
-    run_git(repo, "add", ".")
-    run_git(repo, "commit", "-qm", "kinds")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "kinds")
     os.utime(repo / "code.py", (1, 1))
     with pytest.raises(InvalidRequest, match="nothing to review"):
         uncommitted(repo)
@@ -209,8 +196,8 @@ def test_a_file_of_git_lfs_is_changed_only_if_its_content_differs(repo: Path) ->
     data = os.urandom(5000)
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize 5000\n"
     (repo / "big.bin").write_text(pointer)
-    run_git(repo, "add", ".")
-    run_git(repo, "commit", "-qm", "a pointer")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "a pointer")
     (repo / "big.bin").write_bytes(data)
     with pytest.raises(InvalidRequest, match="nothing to review"):
         uncommitted(repo)
@@ -229,8 +216,8 @@ def test_changed_line_ends_and_modes_are_named_and_many_are_combined(repo: Path)
     assert "CR LF" in text
     for number in range(60):
         (repo / f"{number}.txt").write_text("x\n")
-    run_git(repo, "add", "-A")
-    run_git(repo, "commit", "-qm", "many")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "many")
     for number in range(60):
         (repo / f"{number}.txt").chmod(0o755)
     text = uncommitted(repo)
@@ -241,9 +228,9 @@ def test_changed_line_ends_and_modes_are_named_and_many_are_combined(repo: Path)
 
 def test_files_that_are_not_checked_out_are_not_deletions(repo: Path) -> None:
     (repo / "other.py").write_text("other\n")
-    run_git(repo, "add", ".")
-    run_git(repo, "commit", "-qm", "two files")
-    run_git(repo, "update-index", "--skip-worktree", "other.py")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "two files")
+    git(repo, "update-index", "--skip-worktree", "other.py")
     (repo / "other.py").unlink()
     (repo / "code.py").write_text("two\n")
     found = found_in(repo)
@@ -252,22 +239,22 @@ def test_files_that_are_not_checked_out_are_not_deletions(repo: Path) -> None:
 
 
 def test_a_file_with_a_conflict_is_shown_as_it_is(repo: Path) -> None:
-    run_git(repo, "switch", "-qc", "work")
+    git(repo, "switch", "-qc", "work")
     (repo / "code.py").write_text("two\n")
-    run_git(repo, "commit", "-qam", "second")
-    run_git(repo, "switch", "-q", "main")
+    git(repo, "commit", "-qam", "second")
+    git(repo, "switch", "-q", "main")
     (repo / "code.py").write_text("three\n")
-    run_git(repo, "commit", "-qam", "third")
+    git(repo, "commit", "-qam", "third")
     with pytest.raises(subprocess.CalledProcessError):
-        run_git(repo, "merge", "work")
+        git(repo, "merge", "work")
     assert "+<<<<<<<" in uncommitted(repo)
 
 
 def test_a_deleted_file_and_one_behind_a_link_are_deletions(repo: Path, tmp_path: Path) -> None:
     (repo / "src").mkdir()
     (repo / "src" / "more.py").write_text("more\n")
-    run_git(repo, "add", ".")
-    run_git(repo, "commit", "-qm", "a folder")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "a folder")
     elsewhere = tmp_path / "elsewhere"
     (repo / "src").rename(elsewhere)
     (repo / "src").symlink_to(elsewhere)

@@ -6,17 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.integration.cli.test_serve import HELLO, talk
+from tests.repositories import git, make_repository
 
 pytestmark = pytest.mark.slow
-
-QUIET = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-WHO = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "protocol.file.allow=always")
 
 
 @pytest.fixture(scope="session")
@@ -25,99 +23,71 @@ def python() -> tuple[str, ...]:
     return (sys.executable,)
 
 
-def git(place: Path, *words: str) -> None:
-    subprocess.run(["git", *WHO, *words], cwd=place, env=QUIET, check=True, capture_output=True, timeout=30)
-
-
-def make_repository(place: Path) -> Path:
-    place.mkdir()
-    git(place, "init", "-q", "-b", "main")
-    (place / "file").write_text("one\n")
-    git(place, "add", ".")
-    git(place, "commit", "-qm", "one")
-    return place
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    return make_repository(tmp_path / "repository")
-
-
-@pytest.fixture
-def script(tmp_path: Path) -> Iterator[Path]:
-    """A program that leaves a mark when it runs; at the end it must not have."""
-    script = tmp_path / "planted"
-    script.write_text(f"#!/bin/sh\necho $0 >> {tmp_path}/mark\ncat\n")
-    script.chmod(0o755)
-    yield script
-    assert not (tmp_path / "mark").exists()
-
-
-def with_filter(config: Path, script: Path, name: str, kind: str = "clean") -> None:
+def with_filter(config: Path, planted: Path, name: str, kind: str = "clean") -> None:
     with config.open("a") as file:
-        file.write(f'[filter "{name}"]\n\t{kind} = {script}\n\trequired = true\n')
+        file.write(f'[filter "{name}"]\n\t{kind} = {planted}\n\trequired = true\n')
 
 
-def named_filter(repository: Path, script: Path) -> None:
-    with_filter(repository / ".git/config", script, "a=b")
+def named_filter(repository: Path, planted: Path) -> None:
+    with_filter(repository / ".git/config", planted, "a=b")
     (repository / ".gitattributes").write_text("file filter=a=b\n")
 
 
-def process_filter(repository: Path, script: Path) -> None:
-    with_filter(repository / ".git/config", script, "evil", "process")
+def process_filter(repository: Path, planted: Path) -> None:
+    with_filter(repository / ".git/config", planted, "evil", "process")
     (repository / ".gitattributes").write_text("file filter=evil\n")
 
 
-def worktree_config(repository: Path, script: Path) -> None:
+def worktree_config(repository: Path, planted: Path) -> None:
     git(repository, "config", "extensions.worktreeConfig", "true")
-    with_filter(repository / ".git/config.worktree", script, "evil")
-    git(repository, "config", "--worktree", "core.fsmonitor", str(script))
+    with_filter(repository / ".git/config.worktree", planted, "evil")
+    git(repository, "config", "--worktree", "core.fsmonitor", str(planted))
     (repository / ".gitattributes").write_text("file filter=evil\n")
 
 
-def included_config(repository: Path, script: Path) -> None:
-    with_filter(repository / "more", script, "evil")
+def included_config(repository: Path, planted: Path) -> None:
+    with_filter(repository / "more", planted, "evil")
     git(repository, "config", "include.path", "../more")
     (repository / ".gitattributes").write_text("file filter=evil\n")
 
 
-def submodule_config(repository: Path, script: Path) -> None:
+def submodule_config(repository: Path, planted: Path) -> None:
     git(repository, "submodule", "--quiet", "add", str(make_repository(repository.parent / "inner")), "sub")
-    with_filter(repository / ".git/modules/sub/config", script, "evil")
-    git(repository / "sub", "config", "core.fsmonitor", str(script))
+    with_filter(repository / ".git/modules/sub/config", planted, "evil")
+    git(repository / "sub", "config", "core.fsmonitor", str(planted))
     (repository / "sub/.gitattributes").write_text("file filter=evil\n")
     (repository / "sub/file").write_text("two\n")
 
 
-def nested_config(repository: Path, script: Path) -> None:
+def nested_config(repository: Path, planted: Path) -> None:
     nested = make_repository(repository / "nested")
-    with_filter(nested / ".git/config", script, "evil")
+    with_filter(nested / ".git/config", planted, "evil")
     (nested / ".gitattributes").write_text("file filter=evil\n")
     (nested / "file").write_text("two\n")
 
 
-def monitor(repository: Path, script: Path) -> None:
-    git(repository, "config", "core.fsmonitor", str(script))
+def monitor(repository: Path, planted: Path) -> None:
+    git(repository, "config", "core.fsmonitor", str(planted))
 
 
-def hooks(repository: Path, script: Path) -> None:
+def hooks(repository: Path, planted: Path) -> None:
     git(repository, "config", "core.hooksPath", str(repository / "hooks"))
     for folder in (repository / "hooks", repository / ".git/hooks"):
         folder.mkdir(exist_ok=True)
         for name in ("post-index-change", "reference-transaction", "fsmonitor-watchman"):
-            shutil.copy(script, folder / name)
+            shutil.copy(planted, folder / name)
 
 
-def textconv(repository: Path, script: Path) -> None:
+def textconv(repository: Path, planted: Path) -> None:
     for key in ("diff.evil.textconv", "diff.evil.command", "diff.external"):
-        git(repository, "config", key, str(script))
+        git(repository, "config", key, str(planted))
     (repository / ".gitattributes").write_text("* diff=evil\n")
 
 
-def planted_git(repository: Path, script: Path) -> None:
+def planted_git(repository: Path, planted: Path) -> None:
     (repository / "bin").mkdir()
     for place in (repository / "git", repository / "bin/git"):
-        shutil.copy(script, place)
+        shutil.copy(planted, place)
 
 
 ATTACKS: list[Callable[[Path, Path], None]] = [
@@ -143,8 +113,8 @@ def ask(command, repository: Path, prompts: tuple[str, ...] = ("look", "look"), 
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_lesson_102_nothing_that_a_repository_names_is_run(command, repository: Path, script: Path, attack) -> None:
-    attack(repository, script)
+def test_lesson_102_nothing_that_a_repository_names_is_run(command, repository: Path, planted: Path, attack) -> None:
+    attack(repository, planted)
     (repository / "file").write_text("two\n")
     # In a directory of its own: the interpreter would import from the working directory.
     path = os.pathsep.join(["", ".", "bin", os.environ["PATH"]])
@@ -155,11 +125,11 @@ def test_lesson_102_nothing_that_a_repository_names_is_run(command, repository: 
 
 
 def test_git_variables_of_the_environment_change_nothing(
-    command, repository: Path, script: Path, tmp_path: Path
+    command, repository: Path, planted: Path, tmp_path: Path
 ) -> None:
     other = make_repository(tmp_path / "other")
-    given = {"GIT_DIR": f"{other}/.git", "GIT_WORK_TREE": str(other), "GIT_EXTERNAL_DIFF": str(script)}
-    given |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsmonitor", "GIT_CONFIG_VALUE_0": str(script)}
+    given = {"GIT_DIR": f"{other}/.git", "GIT_WORK_TREE": str(other), "GIT_EXTERNAL_DIFF": str(planted)}
+    given |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsmonitor", "GIT_CONFIG_VALUE_0": str(planted)}
     first, _ = ask(command, repository, **given)
     (repository / "file").write_text("two\n")
     second, _ = ask(command, repository, **given)

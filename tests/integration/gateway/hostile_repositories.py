@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.repositories import git
 
 ONE, EVIL = "one\n" * 3, "one\nEVIL\none\n"
 
@@ -16,18 +17,13 @@ class Repo:
     def __init__(self, top: Path) -> None:
         self.top = top
         top.mkdir(exist_ok=True)
-        self.git("init", "-q", "-b", "main")
+        self.git("init", "-q", "-b", "main", "--template=")
         self.write("code.py", ONE)
         self.write("src/more.py", ONE)
         self.commit()
 
-    def git(self, *arguments: str, **environ: str) -> str:
-        quiet = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **environ}
-        command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always"]
-        done = subprocess.run(
-            [*command, *arguments], cwd=self.top, env=quiet, check=True, capture_output=True, text=True
-        )
-        return done.stdout.strip()
+    def git(self, *arguments: str) -> str:
+        return git(self.top, *arguments)
 
     def commit(self) -> None:
         self.git("add", "-A")
