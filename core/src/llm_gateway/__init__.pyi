@@ -5,6 +5,7 @@
 from llm_gateway.cli.answers import answer_facts, show_answer
 from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.following import follow
+from llm_gateway.cli.lists import age_text, cost_text, local_time, short_ids
 from llm_gateway.cli.parsing import duration_s
 from llm_gateway.cli.piped import piped_text
 from llm_gateway.cli.running import call_operation, run_async
@@ -52,6 +53,7 @@ from llm_gateway.plugins import PluginHost
 from llm_gateway.quoting import quoted
 from llm_gateway.refused_versions import keep_refused
 from llm_gateway.terminal import display, escaped_json, for_stream, one_line, without_controls
+from llm_gateway.titles import title_of, with_titles
 
 __version__: str
 __all__ = [  # noqa: RUF022
@@ -60,19 +62,20 @@ __all__ = [  # noqa: RUF022
     "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Exit", "Failure",
     "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi", "GatewayError", "Invocation", "Job",
     "JobId", "JobState", "JobsApi", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer",
-    "ModelInfo", "NativeSessionId", "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation", "OutputReader",
-    "OverBudget", "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "Provider",
-    "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd",
-    "RunFacts", "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "StoreReader",
-    "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict", "VerdictRecord", "Wire",
-    "answer", "answer_facts", "call_operation", "check", "config_file", "display", "duration_s", "end_abandoned", "error_for",
-    "error_view", "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins",
-    "find_program", "follow", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl",
-    "http_status", "in_parents", "in_range", "job_view", "json_of", "judge", "judge_version", "keep_refused",
-    "listed_job", "look_at_provider", "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway",
-    "operation", "owned", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment",
+    "ModelInfo", "NativeSessionId", "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation",
+    "OutputReader", "OverBudget", "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal",
+    "Provider", "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume",
+    "RunEnd", "RunFacts", "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store",
+    "StoreReader", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict",
+    "VerdictRecord", "Wire", "age_text", "answer", "answer_facts", "call_operation", "check", "config_file",
+    "cost_text", "display", "duration_s", "end_abandoned", "error_for", "error_view", "escaped_json",
+    "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "follow", "for_stream",
+    "from_json", "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range",
+    "job_view", "json_of", "judge", "judge_version", "keep_refused", "listed_job", "local_time",
+    "look_at_provider", "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway", "operation",
+    "owned", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment",
     "program_of", "quoted", "reply_text", "reset_time", "run_async", "run_briefly", "run_environment", "say",
-    "say_json", "show_answer", "split_entry", "stamp", "styled", "styled_state", "system_zone", "table",
-    "to_json", "token_count", "user_home", "version_of", "wire_object", "with_imports", "without_controls",
-    "working_directory",
+    "say_json", "short_ids", "show_answer", "split_entry", "stamp", "styled", "styled_state", "system_zone",
+    "table", "title_of", "to_json", "token_count", "user_home", "version_of", "wire_object", "with_imports",
+    "with_titles", "without_controls", "working_directory",
 ]

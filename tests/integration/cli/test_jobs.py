@@ -9,13 +9,43 @@ def test_jobs_are_listed_shown_and_filtered(command) -> None:
     assert command.run("jobs", "list").stdout == "no jobs\n"
     job_id = command.begin("hello")
     assert command.run("jobs", "wait", job_id).returncode == 0
-    assert [job["id"] for job in command.json("jobs", "list", "--provider", "echo")["jobs"]] == [job_id]
+    (job,) = command.json("jobs", "list", "--provider", "echo")["jobs"]
+    assert (job["id"], job["title"]) == (job_id, "hello")
     assert command.json("jobs", "list", "--status", "failed")["jobs"] == []
     table = command.run("jobs", "list").stdout.splitlines()
     assert table[0].split()[:3] == ["JOB", "STATUS", "PROVIDER"]
     assert table[1].split()[:3] == [job_id, "completed", "echo"]
+    assert table[1].endswith("  hello")
+    assert command.run("jobs").stdout.splitlines()[0] == table[0]
+    assert command.run("jobs", "--wide").stdout.splitlines()[0].split()[-2:] == ["DIRECTORY", "TITLE"]
+    assert command.json("jobs", "--status", "failed")["jobs"] == []
     assert command.json("jobs", "show", job_id)["job"]["status"] == "completed"
     assert "completed" in command.run("jobs", "show", job_id).stdout
+
+
+def test_an_id_can_be_typed_by_its_beginning_or_as_last(command) -> None:
+    first, second = command.begin("one"), command.begin("two")
+    assert command.run("jobs", "wait", first, second[:-6]).returncode == 0
+    assert command.run("jobs", "result", first[4:-4]).stdout == "echo: one\n"
+    assert command.run("jobs", "result", "last").stdout == "echo: two\n"
+    done = command.run("jobs", "cancel", "job-")
+    assert done.returncode == 2
+    assert first in done.stderr
+    assert second in done.stderr
+
+
+def test_a_job_whose_request_is_not_kept_has_no_title(command) -> None:
+    command.environ["LLM_GATEWAY_JOBS_KEEP_OUTPUT"] = "until_fetched"
+    assert command.run("ask", "echo", "confidential").returncode == 0
+    assert "confidential" not in command.run("jobs", "--wide").stdout
+    assert "title" not in command.json("sessions")["sessions"][0]
+
+
+def test_an_unknown_word_names_the_nearest_known_one(command) -> None:
+    for words, hint in ((("jbs",), "did you mean jobs?"), (("jobs", "lst"), "did you mean list?")):
+        done = command.run(*words)
+        assert done.returncode == 2
+        assert hint in done.stderr
 
 
 def test_a_job_that_is_nobodys_is_wrong_usage(command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,20 @@ def test_the_manual_names_every_command_and_option() -> None:
         for action in parser._actions:
             missing += [f"{name} {flag}" for flag in action.option_strings if flag[:2] == "--" and flag not in PAGE]
     assert missing == []
+
+
+def test_every_help_ends_with_examples() -> None:
+    parsers = dict(commands(every_command({}), "llm-gateway"))
+    assert [name for name, parser in parsers.items() if "Examples:" not in parser.format_help()] == []
+
+
+def test_every_example_is_understood() -> None:
+    parser = every_command({})
+    shown = [line for _, one in commands(parser, "") for line in one.format_help().splitlines()]
+    examples = {line.strip() for line in shown if line.startswith("  llm-gateway ")}
+    assert len(examples) > 20
+    for example in examples:
+        parser.parse_args(shlex.split(example)[1:])
 
 
 def test_the_manual_has_every_exit_code() -> None:

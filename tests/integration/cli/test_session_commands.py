@@ -14,6 +14,10 @@ def test_sessions_are_listed_and_shown_with_their_turns(command) -> None:
     assert row.split()[:2] == [session, "echo"]
     told = command.json("sessions", "show", asked["sessionId"])
     assert [turn["id"] for turn in told["turns"]] == [asked["jobId"]]
+    assert (found["title"], told["turns"][0]["title"]) == ("hello", "hello")
+    assert command.run("sessions").stdout.splitlines()[0] == head
+    for typed in ("last", session[:9]):
+        assert command.json("sessions", "show", typed)["turns"] == told["turns"]
     text = command.run("sessions", "show", session).stdout
     assert asked["jobId"] in text
     assert session in text

@@ -48,7 +48,7 @@ def run(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
         (said("APPROVED_WITH_CONDITIONS"), (), 0, "Approved with conditions."),
         (said("APPROVED_WITH_CONDITIONS"), ("--strict",), 1, "Approved with conditions."),
         (said("NOT_APPROVED", finding()), (), 1, "[high] code.py:1: The answer is wrong (echo)"),
-        ("I like it", (), 3, "no verdict line"),
+        ("I like it", (), 5, "no verdict line"),
         (said("NOT_APPROVED", finding()), ("--format", "github"), 1, "::error file=code.py,line=1"),
         (said("APPROVED"), ("--json",), 0, '"verdict": "APPROVED"'),
     ],

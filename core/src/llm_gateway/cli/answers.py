@@ -7,6 +7,7 @@ from typing import Any
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.screen import is_terminal, one_line, say, shown, styled, styled_state
+from llm_gateway.cli.vocabulary import at_terminal
 
 
 def show_answer(result: dict[str, Any]) -> Exit:
@@ -17,16 +18,16 @@ def show_answer(result: dict[str, Any]) -> Exit:
         say(f"llm-gateway: {result['reused']}", sys.stderr)
     error = result.get("error")
     if error:
-        say(shown(f"llm-gateway: {error['message']} ({error['code']})", sys.stderr), sys.stderr)
+        say(shown(f"llm-gateway: {at_terminal(error['message'])} ({error['code']})", sys.stderr), sys.stderr)
         if error.get("providerMessage"):
             say(shown(f"Message of the provider: {error['providerMessage']}", sys.stderr), sys.stderr)
         if error.get("recovery"):
-            say(error["recovery"], sys.stderr)
+            say(at_terminal(error["recovery"]), sys.stderr)
     elif result["status"] != "completed" and not is_terminal(sys.stderr):
         say(f"llm-gateway: {result['jobId']} is {result['status']}", sys.stderr)
     if is_terminal(sys.stderr):
         for warning in result.get("warnings", ()):
-            note = shown(f"note: {warning.get('message', warning.get('code'))}", sys.stderr)
+            note = shown(f"note: {at_terminal(warning.get('message', warning.get('code')))}", sys.stderr)
             say(styled(note, "yellow", sys.stderr), sys.stderr)
         say(_summary(result), sys.stderr)
     return Exit.of_status(result["status"])

@@ -19,6 +19,7 @@ from llm_gateway.cli.parsing import duration_s, parameters
 from llm_gateway.cli.piped import all_of_stdin, piped_text
 from llm_gateway.cli.running import call_operation, with_gateway
 from llm_gateway.cli.screen import is_terminal, say, say_json
+from llm_gateway.cli.vocabulary import at_terminal
 from llm_gateway.errors import GatewayError
 from llm_gateway.model.gateway_api import GatewayApi
 from llm_gateway.model.ids import JobId
@@ -76,7 +77,7 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
             return exit_of(error)
         raise
     if "reused" in accepted:
-        accepted["reused"] = accepted["reused"].replace("forceRefresh", "--new")
+        accepted["reused"] = at_terminal(accepted["reused"])
     job_id = accepted["job"]["id"]
     try:
         if options.detach:

@@ -16,6 +16,8 @@ class Exit(IntEnum):
     FAILED = 1  #: the job or the command failed
     USAGE = 2  #: wrong usage or invalid settings; nothing was started
     UNFINISHED = 3  #: not finished: the time of a wait is over, or a job still runs
+    NOT_READY = 4  #: no agent is ready: none is installed, or none is logged in
+    NO_VERDICT = 5  #: a review without a verdict: too few reviewers gave a valid answer
     PIPE = 141  #: the reader of the output has closed the pipe (`| head`)
     INTERRUPTED = 130  #: Ctrl-C or SIGTERM; started jobs continue
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_gateway.cli.exits import Exit, UsageError
+from llm_gateway.cli.vocabulary import at_terminal
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.locations import LocationError
 from llm_gateway.plugins import PluginError
@@ -41,7 +42,7 @@ def exit_of(error: GatewayError) -> Exit:
 
 def error_text(error: GatewayError) -> str:
     """Return the message of an error, its recovery and the message of the provider."""
-    lines = [f"{error.message} ({error.code})", error.recovery or ""]
+    lines = [f"{at_terminal(error.message)} ({error.code})", at_terminal(error.recovery or "")]
     if error.provider_message:
         lines.append(f"Message of the provider: {error.provider_message}")
     return "\n".join(filter(None, lines))

@@ -10,13 +10,32 @@ import llm_gateway
 TYPE_CHECKING = False  # without importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from llm_gateway.model.command import Command
 
 _EXITS = (
-    "Exit codes: 0 success, 1 failed, 2 wrong usage or settings, 3 not finished yet, 130 interrupted (jobs continue)."
+    "Exit codes: 0 success, 1 failed, 2 wrong usage or settings, 3 not finished yet, 4 no agent is ready, "
+    "5 a review without a verdict, 130 interrupted (jobs continue)."
 )
 _POSTURES = ("read_only", "plan", "prompted", "accept_edits", "workspace_write", "bypass")
+
+_AFTER_EXAMPLES = "\0"  #: separates the examples from the text that is wrapped
+_EXAMPLES = {
+    "": ('llm-gateway ask claude "explain this repository"', "llm-gateway jobs", "llm-gateway doctor"),
+    "serve": ("llm-gateway serve", "llm-gateway serve --prime"),
+    "ask": (
+        'llm-gateway ask codex "why does the build fail?"',
+        'git diff | llm-gateway ask claude "explain"',
+        'llm-gateway ask gemini "and now?" --resume-latest',
+        'llm-gateway ask claude "fix the tests" --posture accept_edits --async',
+    ),
+    "plugins": ("llm-gateway plugins", "llm-gateway plugins --json"),
+    "new": ("llm-gateway plugin new provider acme",),
+    "doctor": ("llm-gateway doctor", "llm-gateway doctor --json"),
+    "config": ("llm-gateway config", "llm-gateway config --json"),
+    "completion": ('eval "$(llm-gateway completion bash)"',),
+}
 
 #: The commands of the kernel. Plugins add all others.
 FRAME = ("serve", "ask", "plugins", "plugin", "doctor", "config", "completion")
@@ -29,6 +48,26 @@ class _Formatter(argparse.HelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_width() - 2)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Wrap the text, but not the examples."""
+        examples, _, rest = text.rpartition(_AFTER_EXAMPLES)
+        wrapped = super()._fill_text(rest, width, indent)
+        return f"{examples}\n{wrapped}\n" if examples else wrapped
+
+
+class Parser(argparse.ArgumentParser):
+    """Names the nearest known word if a word is unknown."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        from difflib import get_close_matches  # only mistakes need it
+
+        known = [str(choice) for choice in action.choices]
+        near = get_close_matches(str(value), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"
+        raise argparse.ArgumentError(action, f"unknown word {value!r}; {hint}")
 
 
 def _width() -> int:
@@ -44,10 +83,10 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
 
     :param more: the commands of plugins.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="llm-gateway",
         description="Runs coding agents for an assistant, and keeps their conversations, output and costs.",
-        epilog=_EXITS,
+        epilog=_epilog(_EXAMPLES[""]),
         formatter_class=_Formatter,
     )
     parser.add_argument("--version", action="version", version=f"llm-gateway {llm_gateway.__version__}")
@@ -56,7 +95,7 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
     _ask(commands)
     _checks(commands)
     for command in more:
-        subparser = _add(commands, command.name, "plugin_commands", command.help)
+        subparser = _add(commands, command.name, "plugin_commands", command.help, command.examples)
         subparser.set_defaults(command=command)
         command.options(subparser)
     return parser
@@ -67,9 +106,20 @@ def command_names(parser: argparse.ArgumentParser) -> set[str]:
     return {name for action in parser._actions if isinstance(action, Subparsers) for name in action.choices}
 
 
-def _add(commands: Subparsers[argparse.ArgumentParser], name: str, module: str, text: str) -> argparse.ArgumentParser:
+def _epilog(examples: Sequence[str]) -> str:
+    """Return the end of a help text: the examples, and the exit codes."""
+    if not examples:
+        return _EXITS
+    lines = "".join(f"  {example}\n" for example in examples)
+    return f"Examples:\n{lines}{_AFTER_EXAMPLES}{_EXITS}"
+
+
+def _add(
+    commands: Subparsers[argparse.ArgumentParser], name: str, module: str, text: str, examples: Sequence[str] = ()
+) -> argparse.ArgumentParser:
     short = text[:1].lower() + text[1:].rstrip(".")
-    parser = commands.add_parser(name, help=short, description=text, epilog=_EXITS, formatter_class=_Formatter)
+    epilog = _epilog(examples or _EXAMPLES.get(name, ()))
+    parser = commands.add_parser(name, help=short, description=text, epilog=epilog, formatter_class=_Formatter)
     parser.set_defaults(module=module)
     return parser
 
@@ -93,19 +143,20 @@ def _ask(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     ask.add_argument("provider", metavar="PROVIDER")
     ask.add_argument("prompt", metavar="PROMPT", help="the prompt; - reads it from stdin")
-    ask.add_argument("--model", metavar="NAME", help="the model (default: the provider's default)")
+    ask.add_argument("-m", "--model", metavar="NAME", help="the model (default: the provider's default)")
     ask.add_argument("--posture", choices=_POSTURES, help="what the run may do without asking")
     which = ask.add_mutually_exclusive_group()
     which.add_argument(
-        "--session", metavar="ID", help="continue this conversation: an id gw-… or the provider's session id"
+        "-s", "--session", metavar="ID", help="continue this conversation: an id gw-… or the provider's session id"
     )
     which.add_argument(
         "--resume-latest", action="store_true", help="continue the newest conversation of this directory"
     )
     which.add_argument("--new", action="store_true", help="start a new conversation, and never reuse an earlier answer")
-    ask.add_argument("--dir", metavar="PATH", help="the working directory of the run (default: the current one)")
-    ask.add_argument("--timeout", metavar="TIME", help="stop the run after this time: 90, 90s, 10m, 2h")
+    ask.add_argument("-C", "--dir", metavar="PATH", help="the working directory of the run (default: the current one)")
+    ask.add_argument("-t", "--timeout", metavar="TIME", help="stop the run after this time: 90, 90s, 10m, 2h")
     ask.add_argument(
+        "-p",
         "--param",
         action="append",
         default=[],
@@ -119,7 +170,8 @@ def _ask(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 def _checks(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _json(_add(commands, "plugins", "plugins", "List every installed plugin and its problems."))
-    plugin = commands.add_parser("plugin", help="create a plugin", epilog=_EXITS, formatter_class=_Formatter)
+    epilog = _epilog(_EXAMPLES["new"])
+    plugin = commands.add_parser("plugin", help="create a plugin", epilog=epilog, formatter_class=_Formatter)
     verbs = plugin.add_subparsers(metavar="VERB", required=True)
     new = _add(verbs, "new", "plugin_new", "Create the files of a plugin: a distribution with tests that pass.")
     new.add_argument("kind", metavar="KIND", help="provider, policy, store, engine, transport or extension")

@@ -6,6 +6,7 @@ import os
 import sys
 
 from llm_gateway import terminal
+from llm_gateway.cli.lists import cell_width, clipped, columns_of, fitted, padded
 from llm_gateway.terminal import coloured, display, for_stream, json_text, line_for
 
 TYPE_CHECKING = False  # without importing `typing`
@@ -63,19 +64,30 @@ def say_json(value: Any) -> None:
     say(json_text(value))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, state_column: int | None = None) -> None:
-    """Print a table. The width of the last column is not limited."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[Any]], *, state_column: int | None = None, cut: int | None = None
+) -> None:
+    """Print a table. A cell that is None is shown as `-`.
+
+    :param state_column: the column with states, which get colours.
+    :param cut: the column that is shortened so that no line is longer than the terminal is wide; None: lines may be longer.
+    """
     if not rows:
         return
     cells = [list(head), *([one_line(str(cell)) if cell is not None else "-" for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    columns = None if cut is None else columns_of(sys.stdout)
+    if cut is not None and columns is not None:
+        cells = fitted(cells, cut, columns)
+    widths = [max(cell_width(row[column]) for row in cells) for column in range(len(head))]
     for number, row in enumerate(cells):
-        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        if number == 0:
-            say(styled("  ".join(padded).rstrip(), "dim", sys.stdout))
-            continue
-        if state_column is not None:
-            padded[state_column] = padded[state_column].replace(
-                row[state_column], styled_state(row[state_column], sys.stdout), 1
-            )
-        say("  ".join(padded).rstrip())
+        line = [padded(cell, width) for cell, width in zip(row, widths, strict=True)]
+        plain = "  ".join(line).rstrip()
+        if columns is not None and cell_width(plain) > columns:  # a very narrow terminal: no room for colours either
+            say(clipped(plain, columns))
+        elif number == 0:
+            say(styled(plain, "dim", sys.stdout))
+        else:
+            if state_column is not None:
+                state = row[state_column]
+                line[state_column] = line[state_column].replace(state, styled_state(state, sys.stdout), 1)
+            say("  ".join(line).rstrip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from llm_gateway.model.gateway_api import GatewayApi
     from llm_gateway.model.store import OpenReader
@@ -18,11 +18,12 @@ def _no_options(parser: ArgumentParser) -> None:
 class Command:
     """A subcommand of `llm-gateway`. Set exactly one of `run` and `work`; both return the exit code."""
 
-    __slots__ = ("help", "name", "options", "quick", "run", "work")
+    __slots__ = ("examples", "help", "name", "options", "quick", "run", "work")
 
     name: str  #: the word after `llm-gateway`
     help: str  #: one sentence
     options: Callable[[ArgumentParser], None]  #: adds options to its parser; default: none
+    examples: Sequence[str]  #: command lines that `--help` shows, each beginning with `llm-gateway`; default: none
 
     run: Callable[[Namespace], int] | None  #: run(parsed arguments), without a gateway
     work: Callable[[GatewayApi, Namespace], Awaitable[int]] | None  #: gets an open gateway; a signal cancels it
@@ -36,6 +37,7 @@ class Command:
         name: str,
         help: str,  # noqa: A002
         options: Callable[[ArgumentParser], None] = _no_options,
+        examples: Sequence[str] = (),
         run: Callable[[Namespace], int] | None = None,
         work: Callable[[GatewayApi, Namespace], Awaitable[int]] | None = None,
         quick: Callable[[OpenReader, Namespace], int | None] | None = None,
@@ -43,6 +45,7 @@ class Command:
         self.name = name
         self.help = help
         self.options = options
+        self.examples = examples
         self.run = run
         self.work = work
         self.quick = quick

@@ -26,12 +26,14 @@ def listed_job(
     ended_at: datetime | None,
     duration_s: float | None,
     error_code: str | None,
+    cost_usd: float | None = None,
 ) -> dict[str, Any]:
     """Return a job as lists show it, from plain values.
 
     :param model: the model that answered, or else the requested one.
     :param native_id: the CLI's own session id, from the reply.
     :param duration_s: of the run; None: there is no reply.
+    :param cost_usd: of the turn; None: unknown.
     """
     return wire_object(
         id=id,
@@ -48,6 +50,7 @@ def listed_job(
         ended_at=stamp(ended_at),
         duration_ms=None if duration_s is None else round(duration_s * 1000),
         error_code=error_code,
+        cost_usd=cost_usd,
     )
 
 

@@ -29,6 +29,7 @@ def job_view(job: Job) -> dict[str, Any]:
         ended_at=job.ended_at,
         duration_s=job.reply.duration_s if job.reply else None,
         error_code=job.error_code,
+        cost_usd=reply.cost.usd,
     )
 
 

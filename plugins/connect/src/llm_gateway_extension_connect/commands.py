@@ -38,5 +38,17 @@ def _how(parser: ArgumentParser) -> None:
     parser.add_argument("--no-skill", action="store_true", help="do not change its skills")
 
 
-CONNECT = Command(name="connect", help="Register this gateway in an assistant.", options=_how, work=_connect)
-DISCONNECT = Command(name="disconnect", help="Take this gateway out of an assistant.", options=_which, run=_disconnect)
+CONNECT = Command(
+    name="connect",
+    help="Register this gateway in an assistant.",
+    options=_how,
+    examples=("llm-gateway connect claude", "llm-gateway connect codex --dry-run"),
+    work=_connect,
+)
+DISCONNECT = Command(
+    name="disconnect",
+    help="Take this gateway out of an assistant.",
+    options=_which,
+    examples=("llm-gateway disconnect claude", "llm-gateway disconnect codex --dry-run"),
+    run=_disconnect,
+)

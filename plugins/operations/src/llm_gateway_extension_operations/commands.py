@@ -2,63 +2,108 @@
 
 from __future__ import annotations
 
+import argparse
+
 from llm_gateway import Command
 
 TYPE_CHECKING = False  # without importing `typing`
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
+    from typing import Any
 
     from llm_gateway import Gateway, OpenReader
 
 _STATES = ("queued", "running", "completed", "failed", "canceled", "interrupted")
 
 
-def _json(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+_JOBS_EXAMPLES = (
+    "llm-gateway jobs",
+    "llm-gateway jobs list --status running --wide",
+    "llm-gateway jobs tail last",
+    "llm-gateway jobs result job-1a22bf7",
+    "llm-gateway jobs wait last --timeout 10m",
+)
+_SESSIONS_EXAMPLES = (
+    "llm-gateway sessions",
+    "llm-gateway sessions show last",
+    "llm-gateway sessions use gw-419d01b1",
+    "llm-gateway sessions delete --all --provider codex",
+)
+_JOB = "a job's id, the beginning of one, or last"
+_SESSION = "a session's id, the beginning of one (gw-…), the provider's session id, or last"
 
 
-def _verb_adder(command: ArgumentParser, id_name: str) -> Callable[..., ArgumentParser]:
-    """Return a function that adds a verb: add(name, text, ids="" for one id, "+" or "*" for several; left out: none)."""
-    verbs = command.add_subparsers(metavar="VERB", required=True)
+def _json(parser: ArgumentParser, **default: Any) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for programs", **default)
 
-    def add(name: str, text: str, *, ids: str | None = None) -> ArgumentParser:
+
+class _Verbs:
+    """Adds verbs to a command that lists without a verb. Their options override those of the list."""
+
+    def __init__(self, command: ArgumentParser, id_name: str, id_help: str) -> None:
+        command.set_defaults(verb="list")
+        self._verbs = command.add_subparsers(metavar="VERB")
+        self._command = command
+        self._id = id_name, id_help
+
+    def add(self, name: str, text: str, *, ids: str | None = None) -> ArgumentParser:
+        """Add a verb.
+
+        :param ids: "" for one id, "+" or "*" for several; None: it has none.
+        """
         short = text[:1].lower() + text[1:].rstrip(".")
-        parser = verbs.add_parser(
-            name, help=short, description=text, epilog=command.epilog, formatter_class=command.formatter_class
+        parser = self._verbs.add_parser(
+            name,
+            help=short,
+            description=text,
+            epilog=self._command.epilog,
+            formatter_class=self._command.formatter_class,
         )
         parser.set_defaults(verb=name)
         if ids is not None:
-            parser.add_argument(id_name, metavar="ID", nargs=ids or None)
+            parser.add_argument(self._id[0], metavar="ID", nargs=ids or None, help=self._id[1])
         return parser
 
-    return add
+
+def _list_options(command: ArgumentParser, listed: ArgumentParser) -> None:
+    """Add the options of the list to the command itself and to its verb `list`, whose defaults are those of the command."""
+    for parser, default in ((command, {}), (listed, {"default": argparse.SUPPRESS})):
+        parser.add_argument("--provider", metavar="NAME", help="only those of this provider", **default)
+        count = default or {"default": 50}
+        parser.add_argument("-n", "--limit", type=int, metavar="N", help="how many at most (default: 50)", **count)
+        parser.add_argument(
+            "-w", "--wide", action="store_true", help="whole ids, all columns, lines of any length", **default
+        )
+        _json(parser, **default)
 
 
 def _jobs_options(jobs: ArgumentParser) -> None:
-    add = _verb_adder(jobs, "job")
+    add = _Verbs(jobs, "job", _JOB).add
 
     listed = add("list", "List jobs, newest first.")
-    listed.add_argument("--status", choices=_STATES)
-    listed.add_argument("--provider", metavar="NAME")
-    listed.add_argument("--limit", type=int, default=50, metavar="N")
+    jobs.add_argument("--status", choices=_STATES, metavar="STATE", help="only jobs in this state")
+    listed.add_argument(
+        "--status", choices=_STATES, metavar="STATE", help=f"one of {', '.join(_STATES)}", default=argparse.SUPPRESS
+    )
+    _list_options(jobs, listed)
     shown = add("show", "Show the status of a job.", ids="")
     add("tail", "Follow a job, then print its reply. Ctrl-C detaches: the job continues.", ids="")
     waited = add("wait", "Wait for jobs. Exit code 0: all completed; 1: one failed; 3: the time is over.", ids="+")
     waited.add_argument("--any", action="store_true", help="return when the first job has ended")
-    waited.add_argument("--timeout", metavar="TIME", help="how long to wait: 90, 90s, 10m (default: no limit)")
+    waited.add_argument("-t", "--timeout", metavar="TIME", help="how long to wait: 90, 90s, 10m (default: no limit)")
     canceled = add("cancel", "Cancel a job and stop all its processes. Its output is kept.", ids="")
     result = add("result", "Print the reply of a job, or the output of its program.", ids="")
     form = result.add_mutually_exclusive_group()
     form.add_argument("--raw", choices=("stdout", "stderr"), help="the output of the program, unchanged")
-    for parser in (listed, shown, waited, canceled):
-        _json(parser)
-    form.add_argument("--json", action="store_true", help="print JSON for programs")
+    for parser in (shown, waited, canceled):
+        _json(parser, default=argparse.SUPPRESS)
+    form.add_argument("--json", action="store_true", help="print JSON for programs", default=argparse.SUPPRESS)
 
 
 def _sessions_options(sessions: ArgumentParser) -> None:
-    add = _verb_adder(sessions, "session")
+    add = _Verbs(sessions, "session", _SESSION).add
     listed = add("list", "List sessions, the last used first.")
+    _list_options(sessions, listed)
     shown = add("show", "Show a session and its newest turns.", ids="")
     use = add(
         "use",
@@ -68,12 +113,13 @@ def _sessions_options(sessions: ArgumentParser) -> None:
     delete = add(
         "delete", "Delete sessions. The files of the provider are kept. Exit code 3: a session is in use.", ids="*"
     )
-    for parser in (listed, use, delete):
-        parser.add_argument("--provider", metavar="NAME")
-    for parser in (listed, shown, use, delete):
-        _json(parser)
-    listed.add_argument("--limit", type=int, default=50, metavar="N")
-    use.add_argument("--dir", metavar="PATH", help="the directory (default: the current one)")
+    for parser in (use, delete):
+        parser.add_argument(
+            "--provider", metavar="NAME", default=argparse.SUPPRESS, help="the sessions of this provider"
+        )
+    for parser in (shown, use, delete):
+        _json(parser, default=argparse.SUPPRESS)
+    use.add_argument("-C", "--dir", metavar="PATH", help="the directory (default: the current one)")
     delete.add_argument("--all", action="store_true", help="delete all sessions, or all of --provider")
 
 
@@ -101,6 +147,7 @@ JOBS = Command(
     name="jobs",
     help="List jobs, wait for them, cancel them.",
     options=_jobs_options,
+    examples=_JOBS_EXAMPLES,
     work=_jobs,
     quick=_list_quickly,
 )
@@ -108,5 +155,6 @@ SESSIONS = Command(
     name="sessions",
     help="List conversations, choose the active one, delete them.",
     options=_sessions_options,
+    examples=_SESSIONS_EXAMPLES,
     work=_sessions,
 )

@@ -103,4 +103,4 @@ def turn_view(job: Job) -> dict[str, Any]:
     if job.reply is None:
         return job_view(job)
     usage = wire_object(**asdict(job.reply.usage))
-    return {**job_view(job), **wire_object(usage=usage or None, cost_usd=job.reply.cost.usd)}
+    return {**job_view(job), **wire_object(usage=usage or None)}

@@ -9,9 +9,11 @@ from contextlib import nullcontext
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from llm_gateway import (
     CallContext,
+    Exit,
     Gateway,
     check,
     display,
@@ -24,7 +26,7 @@ from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_review.evidence import NOTHING
 from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, WITH_CONDITIONS, Run
 
-APPROVES, REFUSES, UNDECIDED = 0, 1, 3
+APPROVES, REFUSES, UNDECIDED = Exit.OK, Exit.FAILED, Exit.NO_VERDICT
 _REFRESH_S = 0.2
 LIST = "list"  #: in the position of a range; a branch with this name can be passed as refs/heads/list
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -59,19 +61,23 @@ def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
 
 async def work(gateway: Gateway, given: argparse.Namespace) -> int:
     """Review, print the result, and return the exit code."""
+    from llm_gateway_extension_review.listing import chosen_id
     from llm_gateway_extension_review.operations import ReviewParams, UntilParams, begin_review, tell
     from llm_gateway_extension_review.reviews import reviews_of
 
     quiet = CallContext()
     if given.range == LIST and not given.reviewers:
-        return await _list(gateway, given, quiet)
+        if given.format not in ("text", "json"):
+            raise InvalidRequest(f"--format {given.format}: a list can be text or json")
+        return await show_list(gateway, limit=given.limit, as_json=given.format == "json")
     if given.limit is not None:
         raise InvalidRequest("--limit can only be used with: llm-gateway review list")
     if given.cancel and not given.id:
         raise InvalidRequest("--cancel: name the review with --id rv-…")
     if given.id:
         reviews = reviews_of(gateway)
-        run = await (reviews.cancel if given.cancel else reviews.known)(given.id, quiet)
+        review_id = await to_thread.run_sync(chosen_id, reviews.folder, quiet.principal, given.id)
+        run = await (reviews.cancel if given.cancel else reviews.known)(review_id, quiet)
     else:
         params = check(UntilParams if given.fix_with else ReviewParams, arguments_of(given))
         try:
@@ -95,7 +101,7 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
 
 
 def exit_code(run: Run, *, strict: bool) -> int:
-    """Return 0: approved, 1: not approved, or 3: too few reviewers gave a valid verdict."""
+    """Return OK: approved, FAILED: not approved, or NO_VERDICT: too few reviewers gave a valid verdict."""
     if run.status != "completed":
         return UNDECIDED if run.verdict == NO_QUORUM else REFUSES
     if run.verdict == APPROVED or (run.verdict == WITH_CONDITIONS and not strict):
@@ -103,22 +109,22 @@ def exit_code(run: Run, *, strict: bool) -> int:
     return APPROVES if run.verdict is None else UNDECIDED if run.verdict == NO_QUORUM else REFUSES
 
 
-async def _list(gateway: Gateway, given: argparse.Namespace, context: CallContext) -> int:
-    """Print the caller's reviews."""
-    from llm_gateway_extension_review.listing import table, terminal_width
+async def show_list(gateway: Gateway, *, limit: int | None, as_json: bool, wide: bool = False) -> int:
+    """Print the user's reviews.
+
+    :param limit: how many at most; None: as many as the operation returns.
+    """
+    from llm_gateway_extension_review.listing import show_table
     from llm_gateway_extension_review.operations import ListParams, list_reviews
 
-    if given.format not in ("text", "json"):
-        raise InvalidRequest(f"--format {given.format}: a list can be text or json")
-    limit = {} if given.limit is None else {"limit": given.limit}
-    found = await list_reviews(gateway, check(ListParams, limit), context)
-    if given.format == "json":
+    found = await list_reviews(gateway, check(ListParams, {} if limit is None else {"limit": limit}), CallContext())
+    if as_json:
         _print(found.model_dump_json(by_alias=True, exclude_none=True, indent=2), "json")
     elif not found.reviews:
         _print("no reviews", "list")
     else:
-        _print("\n".join(table(found.reviews, terminal_width())), "list")
-    return APPROVES
+        show_table(found.reviews, wide=wide)
+    return Exit.OK
 
 
 async def _watch(gateway: Gateway, run: Run) -> Run:

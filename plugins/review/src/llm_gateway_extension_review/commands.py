@@ -33,7 +33,11 @@ def options(parser: ArgumentParser) -> None:
     add("--strict", action="store_true", help="an approval with conditions counts as not approved")
     add("--format", default="text", choices=("text", "json", "markdown", "github", "sarif"))
     add("--json", action="store_const", const="json", dest="format", help="as --format json")
-    add("--id", metavar="REVIEW", help="wait for this review, or show it, instead of beginning one")
+    add(
+        "--id",
+        metavar="REVIEW",
+        help="wait for this review, or show it (its id, the beginning of it, or last), instead of beginning one",
+    )
     add("--cancel", action="store_true", help="with --id: end this review and its agents")
     add("--limit", type=int, metavar="N", help="with list: how many at most, newest first (default: 20)")
 
@@ -44,9 +48,35 @@ async def _work(gateway: Gateway, given: Namespace) -> int:
     return await work(gateway, given)
 
 
+def _list_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("-n", "--limit", type=int, metavar="N", help="how many at most (default: 20)")
+    add("-w", "--wide", action="store_true", help="whole ids, all columns, lines of any length")
+    add("--json", action="store_true", help="print JSON for programs")
+
+
+async def _list(gateway: Gateway, given: Namespace) -> int:
+    from llm_gateway_extension_review.command import show_list
+
+    return await show_list(gateway, limit=given.limit, as_json=given.json, wide=given.wide)
+
+
 REVIEW = Command(
     name="review",
-    help="Have agents review a change. Exit code 0: approved, 1: not approved, 3: too few valid verdicts.",
+    help="Have agents review a change. Exit code 0: approved, 1: not approved, 5: too few valid verdicts.",
     options=options,
+    examples=(
+        "llm-gateway review",
+        "llm-gateway review main...HEAD --with claude,codex --quorum 1",
+        "llm-gateway review --fix-with claude --rounds 3",
+        "llm-gateway review --id rv-1a22bf7b60a --cancel",
+    ),
     work=_work,
+)
+REVIEWS = Command(
+    name="reviews",
+    help="List your reviews, newest first.",
+    options=_list_options,
+    examples=("llm-gateway reviews", "llm-gateway reviews --limit 5 --json"),
+    work=_list,
 )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 
 from pydantic import Field
 
-from llm_gateway import Wire, one_line, stamp
+from llm_gateway import Wire, age_text, local_time, one_line, short_ids, stamp, table
+from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_review.folder import Folder
 from llm_gateway_extension_review.state import ASK_MANY, CONSENSUS, Run
 from llm_gateway_extension_review.words import scope_words
 
 _LONGEST_SUBJECT = 200
-_HEAD = ("REVIEW", "STARTED", "STATE", "VERDICT", "SUBJECT")
-_NARROWEST = 12
+_MOST_LOOKED_AT = 1000
+_ID_CHARS = len("rv-") + 6
 
 
 class ReviewRow(Wire):
@@ -56,6 +55,25 @@ def _row(run: Run, text: str) -> ReviewRow:
     )
 
 
+def chosen_id(folder: Folder, principal: str, typed: str) -> str:
+    """Return the id of the review that a user names by the beginning of its id, or as `last`. Blocking. Raises InvalidRequest.
+
+    An id of no review is returned unchanged: the operation reports it.
+    """
+    if typed == "last":
+        newest = folder.newest(principal, 1)
+        return newest[0].id if newest else typed
+    if folder.load(typed) is not None:
+        return typed
+    wanted = typed if typed.startswith("rv-") else f"rv-{typed}"
+    found = [run.id for run in folder.newest(principal, _MOST_LOOKED_AT) if run.id.startswith(wanted)]
+    if len(found) > 1:
+        raise InvalidRequest(
+            f"{typed} is the beginning of {len(found)} reviews: {', '.join(found[:5])}; type more of it"
+        )
+    return found[0] if found else typed
+
+
 def subject_of(run: Run, text: str) -> str:
     """Return the subject of a run on one line.
 
@@ -66,33 +84,27 @@ def subject_of(run: Run, text: str) -> str:
     return words if len(words) <= _LONGEST_SUBJECT else f"{words[: _LONGEST_SUBJECT - 1]}…"
 
 
-def table(rows: Sequence[ReviewRow], width: int | None) -> list[str]:
-    """Return the lines of a table.
+def show_table(rows: Sequence[ReviewRow], *, wide: bool) -> None:
+    """Print the reviews as a table. On a terminal, ids and subjects are shortened.
 
-    :param width: columns of the terminal; the subject is shortened to fit. None: no limit.
+    :param wide: with whole ids, all columns, and lines of any length.
     """
-    from rich.cells import cell_len, set_cell_size
-
-    cells = [_HEAD, *(_cells(row) for row in rows)]
-    wide = [max(cell_len(row[column]) for row in cells) for column in range(len(_HEAD) - 1)]
-    room = None if width is None else max(_NARROWEST, width - sum(wide) - 2 * len(wide))
-    lines = []
-    for row in cells:
-        subject = row[-1]
-        if room is not None and cell_len(subject) > room:
-            subject = set_cell_size(subject, room - 1).rstrip() + "…"
-        padded = [set_cell_size(cell, size) for cell, size in zip(row[:-1], wide, strict=True)]
-        lines.append("  ".join([*padded, subject]).rstrip())
-    return lines
-
-
-def terminal_width() -> int | None:
-    """Return the columns of the terminal; None: stdout is not a terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def _cells(row: ReviewRow) -> tuple[str, ...]:
-    begun = datetime.fromisoformat(row.started_at.replace("Z", "+00:00")) if row.started_at else None
-    when = f"{begun.astimezone():%Y-%m-%d %H:%M}" if begun else "-"
-    state = "running" if row.status == "deferred" else row.status
-    return (row.review_id, when, state, row.verdict or "-", row.subject)
+    ids = [row.review_id for row in rows]
+    if not wide and sys.stdout.isatty():
+        ids = short_ids(ids, _ID_CHARS)
+    columns: list[tuple[str, Sequence[str | None]]] = [
+        ("REVIEW", ids),
+        ("STATE", ["running" if row.status == "deferred" else row.status for row in rows]),
+        ("VERDICT", [row.verdict for row in rows]),
+        ("AGE", [age_text(row.started_at) for row in rows]),
+    ]
+    if wide:
+        columns += [
+            ("STARTED", [local_time(row.started_at) for row in rows]),
+            ("KIND", [row.kind for row in rows]),
+            ("DIRECTORY", [row.working_dir for row in rows]),
+        ]
+    columns.append(("SUBJECT", [row.subject for row in rows]))
+    head = [name for name, _ in columns]
+    lines = list(zip(*(cells for _, cells in columns), strict=True))
+    table(head, lines, state_column=1, cut=None if wide else len(head) - 1)

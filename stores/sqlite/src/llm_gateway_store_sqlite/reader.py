@@ -100,6 +100,7 @@ def _listed(row: Any) -> dict[str, Any]:
         ended_at=_moment(ended),
         duration_s=None if reply is None else given.get("duration_s", 0.0),
         error_code=document.get("error_code"),
+        cost_usd=given.get("cost", {}).get("usd"),
     )
 
 

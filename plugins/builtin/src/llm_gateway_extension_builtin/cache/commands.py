@@ -38,5 +38,10 @@ CACHE = Command(
     name="cache",
     help="Show how well prompt caches are used, and the money saved and wasted.",
     options=_options,
+    examples=(
+        "llm-gateway cache",
+        "llm-gateway cache --days 1",
+        "llm-gateway cache explain gw-419d01b1efcaab7cb804cc35ff82d2e7",
+    ),
     work=_work,
 )

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 def _options(demo: ArgumentParser) -> None:
     demo.add_argument(
-        "--with", action="append", default=[], dest="named", metavar="NAME", help="use this provider as a reviewer"
+        "--with",
+        action="append",
+        default=[],
+        dest="named",
+        metavar="A,B",
+        help="use these agents as reviewers: they really run, and may cost money",
     )
     demo.add_argument("--providers", metavar="A,B,C", help="the providers of the three reviewers")
     demo.add_argument("--home", metavar="PATH", help="use this home and keep it (default: a temporary one)")
@@ -28,9 +33,9 @@ DEMO = Command(
     name="demo",
     help=(
         "Three reviewers review a diff at once, the gateway is killed meanwhile, and nothing is lost. "
-        "The reviewers are the agents that are installed and logged in (they really run and may cost money). "
-        "The provider echo imitates the missing ones."
+        "The provider echo imitates the reviewers: no account, no cost. Takes about ten seconds."
     ),
     options=_options,
+    examples=("llm-gateway demo", "llm-gateway demo --with claude,codex"),
     run=_run,
 )

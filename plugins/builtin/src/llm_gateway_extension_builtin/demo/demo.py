@@ -19,8 +19,6 @@ from llm_gateway import (
     Exit,
     UsageError,
     answer_facts,
-    find_plugins,
-    look_at_provider,
     one_line,
     run_async,
     say,
@@ -45,7 +43,7 @@ _ECHO_PARAMETERS = {"scenario": "steps", "amount": 6, "delayMs": 700}
 _FOCUS = ("correctness", "security", "tests")
 _ABOUT_IMITATION = (
     "echo only imitates an agent: it returns its prompt, and its price is invented. "
-    "To use real reviewers, install and log in to an agent, or pass --with NAME"
+    "To use real reviewers, which may cost money, pass --with claude,codex"
 )
 _TIMEOUT_S = 900.0
 _POLL_MS = 250
@@ -106,7 +104,7 @@ class Demo:
                     await to_thread.run_sync(lambda: shutil.rmtree(self._home, ignore_errors=True))
 
     async def _show(self) -> int:
-        providers = await _reviewers(self._options, self._environ)
+        providers = _reviewers(self._options)
         title, diff = await to_thread.run_sync(change_to_review)
         reviewers = [
             Reviewer(number=number, provider=provider, focus=focus, prompt=_prompt(number, focus, title, diff))
@@ -222,11 +220,11 @@ def _works(status: Mapping[str, Any]) -> bool:
     return status["stdoutBytes"] > 0 or bool(status["silenceIsNormal"])
 
 
-async def _reviewers(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
-    """Return the provider of each reviewer: the named ones, or the agents that are installed and logged in, then echo."""
+def _reviewers(options: argparse.Namespace) -> list[str]:
+    """Return the provider of each reviewer: the named ones, then echo. No real agent runs that was not named."""
     if options.providers and options.named:
         raise UsageError("use either --providers or --with, not both")
-    named: list[str] = options.named
+    named = [name.strip() for given in options.named for name in given.split(",")]
     if options.providers:
         named = [name.strip() for name in options.providers.split(",")]
         if len(named) != len(_FOCUS):
@@ -235,10 +233,6 @@ async def _reviewers(options: argparse.Namespace, environ: Mapping[str, str]) ->
         raise UsageError(f"there are {len(_FOCUS)} reviewers, but {len(named)} providers are named")
     if not all(named):
         raise UsageError("the name of a provider is empty")
-    if not named:
-        host, settings = find_plugins(environ)
-        reports = [await look_at_provider(info, settings, environ) for info in host.providers.values()]
-        named = [report["name"] for report in reports if report["login"] == "yes"][: len(_FOCUS)]
     return [*named, *[_IMITATION] * (len(_FOCUS) - len(named))]
 
 

@@ -9,7 +9,22 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from llm_gateway import Exit, Gateway, JobId, call_operation, duration_s, follow, for_stream, say, say_json, show_answer
+from anyio import to_thread
+
+from llm_gateway import (
+    Exit,
+    Gateway,
+    JobId,
+    call_operation,
+    duration_s,
+    follow,
+    for_stream,
+    say,
+    say_json,
+    show_answer,
+    with_titles,
+)
+from llm_gateway_extension_operations.cli.ids import job_id_of, job_ids_of
 from llm_gateway_extension_operations.cli.job_list import show
 
 _WAIT_MS = 50_000
@@ -19,6 +34,11 @@ _TERMINAL = ("completed", "failed", "canceled", "interrupted")
 
 async def work(gateway: Gateway, options: argparse.Namespace) -> int:
     """Run the subcommand."""
+    typed = getattr(options, "job", None)
+    if isinstance(typed, list):
+        options.job = await job_ids_of(gateway, typed)
+    elif typed is not None:
+        options.job = await job_id_of(gateway, typed)
     return await _VERBS[options.verb](gateway, options)
 
 
@@ -27,7 +47,7 @@ async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
     found = await call_operation(
         gateway, "llm_job_list", {name: value for name, value in given.items() if value is not None}
     )
-    show(found, as_json=options.json)
+    show(found, as_json=options.json, wide=options.wide)
     return Exit.OK
 
 
@@ -56,7 +76,7 @@ async def _tail(gateway: Gateway, options: argparse.Namespace) -> int:
 
 async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
     deadline = None if options.timeout is None else time.monotonic() + duration_s(options.timeout)
-    ids = list(dict.fromkeys(options.job))
+    ids = options.job
     while True:
         left_ms = _WAIT_MS
         if deadline is not None:
@@ -67,6 +87,8 @@ async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
         enough = bool(ended) if options.any else not found["pending"]
         if enough or left_ms == 0:
             break
+    if not options.json:
+        found["jobs"] = await to_thread.run_sync(with_titles, gateway.settings.home, found["jobs"])
     show(found, as_json=options.json)
     if not enough:
         return Exit.UNFINISHED

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from llm_gateway import Exit, Gateway, UsageError, call_operation, for_stream, say, say_json, table
+from llm_gateway import (
+    Exit,
+    Gateway,
+    UsageError,
+    age_text,
+    call_operation,
+    cost_text,
+    for_stream,
+    local_time,
+    say,
+    say_json,
+    short_ids,
+    table,
+)
+from llm_gateway_extension_operations.cli.ids import session_id_of
 
 _NONE = "none"
+_ID_CHARS = len("gw-") + 8
 
 
 async def work(gateway: Gateway, options: argparse.Namespace) -> int:
@@ -18,6 +33,11 @@ async def work(gateway: Gateway, options: argparse.Namespace) -> int:
         raise UsageError("sessions use none: pass --provider NAME; its requests then start new conversations")
     if options.verb == "delete" and bool(options.session) == options.all:
         raise UsageError("sessions delete: pass session ids or --all, not both")
+    typed = getattr(options, "session", None)
+    if isinstance(typed, list):
+        options.session = [await session_id_of(gateway, one) for one in typed]
+    elif typed not in (None, _NONE):
+        options.session = await session_id_of(gateway, typed)
     return await _VERBS[options.verb](gateway, options)
 
 
@@ -25,24 +45,32 @@ async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
     found = await call_operation(gateway, "session_list", _given(provider=options.provider, limit=options.limit))
     if options.json:
         say_json(found)
-        return Exit.OK
-    if not found["sessions"]:
+    elif not found["sessions"]:
         say("no sessions")
-    head = ("SESSION", "PROVIDER", "ACTIVE", "TURNS", "LAST USED", "DESCRIPTION", "DIRECTORY")
-    rows = [
-        (
-            session["gatewaySessionId"],
-            session["provider"],
-            "active" if session["active"] else None,
-            session["turns"],
-            session["lastUsedAt"][:19].replace("T", " "),
-            session.get("description"),
-            session["workingDir"],
-        )
-        for session in found["sessions"]
-    ]
-    table(head, rows)
+    else:
+        _table(found["sessions"], wide=options.wide)
     return Exit.OK
+
+
+def _table(sessions: Sequence[Mapping[str, Any]], *, wide: bool) -> None:
+    ids = [session["gatewaySessionId"] for session in sessions]
+    if not wide and sys.stdout.isatty():
+        ids = short_ids(ids, _ID_CHARS)
+    columns: list[tuple[str, Sequence[Any]]] = [
+        ("SESSION", ids),
+        ("PROVIDER", [session["provider"] for session in sessions]),
+        ("ACTIVE", ["active" if session["active"] else None for session in sessions]),
+        ("TURNS", [session["turns"] for session in sessions]),
+        ("LAST USED", [age_text(session["lastUsedAt"]) for session in sessions]),
+    ]
+    if wide:
+        columns += [
+            ("AT", [local_time(session["lastUsedAt"]) for session in sessions]),
+            ("DIRECTORY", [session["workingDir"] for session in sessions]),
+        ]
+    columns.append(("TITLE", [session.get("description") or session.get("title") for session in sessions]))
+    head = [name for name, _ in columns]
+    table(head, list(zip(*(cells for _, cells in columns), strict=True)), cut=None if wide else len(head) - 1)
 
 
 async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
@@ -52,17 +80,19 @@ async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
         return Exit.OK
     for name, value in {**found["session"], **found.get("cacheState", {})}.items():
         say(for_stream(f"{name:16} {value}", sys.stdout))
-    head = ("TURN", "STATUS", "CREATED", "SECONDS")
+    head = ("TURN", "STATUS", "CREATED", "SECONDS", "COST", "TITLE")
     rows = [
         (
             turn["id"],
             turn["status"],
-            turn["createdAt"][:19].replace("T", " "),
+            local_time(turn["createdAt"]),
             f"{turn['durationMs'] / 1000:.1f}" if "durationMs" in turn else None,
+            cost_text(turn.get("costUsd")),
+            turn.get("title"),
         )
         for turn in found["turns"]
     ]
-    table(head, rows, state_column=1)
+    table(head, rows, state_column=1, cut=len(head) - 1)
     return Exit.OK
 
 
