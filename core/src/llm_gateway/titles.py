@@ -13,6 +13,7 @@ from llm_gateway.terminal import one_line
 
 TYPE_CHECKING = False  # without importing `typing`
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 _MOST_CHARS = 120
@@ -38,10 +39,10 @@ def title_of(home: str | os.PathLike[str], job_id: str) -> str | None:
     return words or None
 
 
-def with_titles(home: str | os.PathLike[str], jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_titles(home: str | os.PathLike[str], jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return jobs as lists show them, each with its `title` if it has one. Blocks for a short read a job."""
     found = [(job, title_of(home, job["id"])) for job in jobs]
-    return [job if title is None else {**job, "title": title} for job, title in found]
+    return [dict(job) if title is None else {**job, "title": title} for job, title in found]
 
 
 def _task(data: bytes) -> str:

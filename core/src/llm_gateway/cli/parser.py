@@ -90,7 +90,7 @@ def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
         formatter_class=_Formatter,
     )
     parser.add_argument("--version", action="version", version=f"llm-gateway {llm_gateway.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands: Subparsers[argparse.ArgumentParser] = parser.add_subparsers(metavar="COMMAND", required=True)  # type: ignore[assignment]  # of Parser
     _serve(commands)
     _ask(commands)
     _checks(commands)

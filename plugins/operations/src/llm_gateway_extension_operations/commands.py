@@ -67,7 +67,11 @@ class _Verbs:
 
 def _list_options(command: ArgumentParser, listed: ArgumentParser) -> None:
     """Add the options of the list to the command itself and to its verb `list`, whose defaults are those of the command."""
-    for parser, default in ((command, {}), (listed, {"default": argparse.SUPPRESS})):
+    both: tuple[tuple[ArgumentParser, dict[str, Any]], ...] = (
+        (command, {}),
+        (listed, {"default": argparse.SUPPRESS}),
+    )
+    for parser, default in both:
         parser.add_argument("--provider", metavar="NAME", help="only those of this provider", **default)
         count = default or {"default": 50}
         parser.add_argument("-n", "--limit", type=int, metavar="N", help="how many at most (default: 50)", **count)

@@ -40,8 +40,8 @@ def list_quickly(open_reader: OpenReader, options: Namespace) -> int | None:
         return None
     states = [options.status] if options.status else None
     try:
-        jobs = list(reader.list_jobs(states=states, provider=options.provider, limit=options.limit))
-        jobs = with_titles(home_directory(os.environ), jobs)
+        found = reader.list_jobs(states=states, provider=options.provider, limit=options.limit)
+        jobs = with_titles(home_directory(os.environ), found)
     except Exception:  # the store reports it when the gateway opens it
         return None
     show({"jobs": jobs}, as_json=options.json, wide=options.wide)
