@@ -22,6 +22,7 @@ LAYERS = (
         "naming",
         "quoting",
         "terminal",
+        "titles",
         "files",
         "leases",
         "owned_processes",

@@ -22,13 +22,13 @@ _POSTURES = ("read_only", "plan", "prompted", "accept_edits", "workspace_write",
 
 _AFTER_EXAMPLES = "\0"  #: separates the examples from the text that is wrapped
 _EXAMPLES = {
-    "": ('llm-gateway ask claude "explain this repository"', "llm-gateway jobs", "llm-gateway doctor"),
+    "": ('llm-gateway ask echo "hello"', "llm-gateway jobs", "llm-gateway doctor"),
     "serve": ("llm-gateway serve", "llm-gateway serve --prime"),
     "ask": (
-        'llm-gateway ask codex "why does the build fail?"',
-        'git diff | llm-gateway ask claude "explain"',
-        'llm-gateway ask gemini "and now?" --resume-latest',
-        'llm-gateway ask claude "fix the tests" --posture accept_edits --async',
+        'llm-gateway ask echo "why does the build fail?"',
+        'git diff | llm-gateway ask echo "explain"',
+        'llm-gateway ask echo "and now?" --resume-latest',
+        'llm-gateway ask echo "fix the tests" --posture accept_edits --async',
     ),
     "plugins": ("llm-gateway plugins", "llm-gateway plugins --json"),
     "new": ("llm-gateway plugin new provider acme",),
