@@ -60,6 +60,9 @@ def utc(*parts: int) -> datetime:
         ("Try again after 2026-12-01 00:00:00 UTC", utc(2026, 12, 1)),
         ("limit resets on 15 July 2027 12:00", utc(2027, 7, 15, 10)),
         ("Retry-After: Wed, 30 Dec 2026 07:28:00 GMT", utc(2026, 12, 30, 7, 28)),
+        ("The daily quota resets at midnight Pacific time.", utc(2026, 11, 30, 8)),
+        ("resets at noon Eastern Standard Time", utc(2026, 11, 30, 17)),
+        ("limit will reset at midnight", utc(2026, 11, 29, 23)),
     ],
 )
 def test_lesson_90_a_moment_in_any_form_is_found(words: str, moment: datetime) -> None:

@@ -54,11 +54,12 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)(?:[a-z]{0,4}day)?\b,?\s{0,2}", re.IGNORECASE)
 _BEFORE_CLOCK = re.compile(r"(?:[\s,·]|\bat\b){0,6}", re.IGNORECASE)
 _CLOCK = re.compile(
-    r"(\d{1,2})(?:[:.](\d\d))?(?::(\d\d))?\s{0,2}([ap])\.?m\b\.?|(\d{1,2}):(\d\d)(?::(\d\d))?(?![\d:])", re.IGNORECASE
+    r"(\d{1,2})(?:[:.](\d\d))?(?::(\d\d))?\s{0,2}([ap])\.?m\b\.?|(\d{1,2}):(\d\d)(?::(\d\d))?(?![\d:])|\b(midnight|noon)\b",
+    re.IGNORECASE,
 )
 _ZONE = re.compile(
     r"\s{0,3}(?:\(\s{0,2}([^()\n]{1,50})\)|([+-]\d\d:?\d\d)(?!\d)"
-    r"|([A-Za-z_]{2,20}/[A-Za-z_+\-/0-9]{2,40}|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d\d)?)?|Z|[A-Z]{3,4})\b)"
+    r"|((?i:pacific|mountain|central|eastern) (?i:standard |daylight )?[Tt]ime|[A-Za-z_]{2,20}/[A-Za-z_+\-/0-9]{2,40}|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d\d)?)?|Z|[A-Z]{3,4})\b)"
 )
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s?([+-])(\d{1,2}):?(\d\d)?", re.IGNORECASE)
 #: Abbreviations with only one meaning in the messages of services. Others ("IST", "CST" in Asia) have several.
@@ -75,6 +76,13 @@ _ABBREVIATED = {
     "EEST": 3,
     "AEST": 10,
     "AEDT": 11,
+}
+#: Zones that services name in words.
+_NAMED_ZONES = {
+    "pacific": "America/Los_Angeles",
+    "mountain": "America/Denver",
+    "central": "America/Chicago",
+    "eastern": "America/New_York",
 }
 
 _UNITS = {
@@ -186,7 +194,9 @@ def _in_years(year: str | None, month: int, day: int) -> _Days:
 
 
 def _hour_minute(clock: re.Match[str]) -> tuple[int, int] | None:
-    hour, minute, _, half, plain_hour, plain_minute, _ = clock.groups()
+    hour, minute, _, half, plain_hour, plain_minute, _, word = clock.groups()
+    if word:
+        return (0, 0) if word.lower() == "midnight" else (12, 0)
     if half is None:
         return (int(plain_hour), int(plain_minute)) if int(plain_hour) < 24 and int(plain_minute) < 60 else None
     if not 1 <= int(hour) <= 12 or int(minute or 0) > 59:
@@ -215,8 +225,9 @@ def _zone(name: str) -> tzinfo | None:
         return timezone(-span if sign == "-" else span) if span < timedelta(hours=24) else None
     if name.upper() in _ABBREVIATED:
         return timezone(timedelta(hours=_ABBREVIATED[name.upper()]))
+    first_word = name.lower().partition(" ")[0]
     try:
-        return ZoneInfo(name.replace(" ", "_"))
+        return ZoneInfo(_NAMED_ZONES.get(first_word, name.replace(" ", "_")))
     except (ValueError, OSError, LookupError):  # not a zone, a folder of zones, or a zone that is not known here
         return None
 
