@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 THEIRS = Path(__file__).parent / "third_party" / "qwen"
 PUBLIC = {
     "llm_gateway",
+    "llm_gateway_provider_kit.arguments",
+    "llm_gateway_provider_kit.conversations",
     "llm_gateway_provider_kit.failures",
+    "llm_gateway_provider_kit.json_lines",
     "llm_gateway_provider_kit.lines",
     "llm_gateway_provider_kit.waiting",
 }
@@ -42,7 +45,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Environ
 def test_it_needs_nothing_that_is_not_public_and_is_short() -> None:
     (source,) = (THEIRS / "src").rglob("*.py")
     text = source.read_text("utf-8")
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) < 120
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("llm_gateway"):
             assert node.module in PUBLIC

@@ -7,6 +7,7 @@ paths and `${…}` in texts are replaced. A template that is a symlink uses the 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 from string import Template
@@ -16,6 +17,8 @@ from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.screen import say
 
 TEMPLATES = Path(__file__).parent / "templates"
+#: What a kind of plugin depends on besides the kernel.
+_NEEDED = {"provider": ("llm-gateway-provider-kit",)}
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -40,6 +43,8 @@ def write(kind: str, name: str, distribution: str, folder: Path) -> list[Path]:
     """Write the files from the templates. Returns their paths, relative to the folder."""
     package = distribution.replace("-", "_")
     major, minor, *_ = llm_gateway.__version__.split(".")
+    versions = f">={major}.{minor},<{major}.{int(minor) + 1}"
+    needed = ("llm-gateway-core", *_NEEDED.get(kind, ()))
     replacements = {
         "kind": kind,
         "name": name,
@@ -47,7 +52,7 @@ def write(kind: str, name: str, distribution: str, folder: Path) -> list[Path]:
         "Class": "".join(word.capitalize() for word in name.split("_")),
         "distribution": distribution,
         "package": package,
-        "core": f"llm-gateway-core>={major}.{minor},<{major}.{int(minor) + 1}",
+        "dependencies": json.dumps([f"{each}{versions}" for each in needed]),
     }
     written = []
     sources = [*sorted((TEMPLATES / "common").rglob("*.tmpl")), *sorted((TEMPLATES / kind).rglob("*.tmpl"))]

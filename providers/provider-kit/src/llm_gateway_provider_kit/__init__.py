@@ -1,1 +1,1 @@
-"""Code that all providers share: failure rules (`failures`), waiting times (`waiting`) and JSON lines (`lines`)."""
+"""Code that all providers share: JSON-lines providers, argument checks, conversations, failure rules, waiting times, contracts."""
