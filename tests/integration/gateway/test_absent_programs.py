@@ -93,9 +93,8 @@ class Connection:
 
 @asynccontextmanager
 async def connect(home: Home, mode: str) -> AsyncIterator[Connection]:
-    command = StdioServerParameters(
-        command=sys.executable, args=["-m", "llm_gateway.cli", "serve"], env=home.env, cwd=str(home.work)
-    )
+    program, *words = [*home.python, "-m", "llm_gateway.cli", "serve"]
+    command = StdioServerParameters(command=program, args=words, env=home.env, cwd=str(home.work))
     connection = Connection()
     handler = connection.receive if mode == "legacy" else None
     with (home.work / "log").open("a") as log, anyio.fail_after(2 * WAIT_S):
@@ -133,7 +132,7 @@ async def test_a_program_that_appears_or_disappears_while_the_gateway_serves_cha
 
 @pytest.mark.parametrize("primed", [False, True])
 async def test_the_handshake_cache_lists_what_is_present_now(bare: Home, program: Path, primed: bool) -> None:
-    prime = [sys.executable, "-m", "llm_gateway.cli", "serve", "--prime"]
+    prime = [*bare.python, "-m", "llm_gateway.cli", "serve", "--prime"]
     for present in (False, True, False):
         if present:
             install(program)
@@ -149,7 +148,7 @@ async def test_the_handshake_cache_lists_what_is_present_now(bare: Home, program
 def test_a_manifest_of_another_state_is_not_used(bare: Home, program: Path) -> None:
     """The cache alone answers here: its process never gets as far as the SDK."""
     install(program)
-    subprocess.run([sys.executable, "-m", "llm_gateway.cli", "serve", "--prime"], env=bare.env, check=True, timeout=60)
+    subprocess.run([*bare.python, "-m", "llm_gateway.cli", "serve", "--prime"], env=bare.env, check=True, timeout=60)
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
     request = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}) + "\n"
     code = "import os; from llm_gateway_transport_mcp import handshake_cache; handshake_cache.start(os.environ)"
@@ -204,5 +203,5 @@ async def test_programs_in_the_users_home_count_as_present_and_their_path_is_tol
         assert "mistral_request" in {operation.name for operation in caller.gateway.listed_operations()}
         [found] = (await caller.call("cli_versions", provider="mistral"))["providers"]
     assert (found["installed"], found["path"], found["version"]) == (True, str(vibe), "3.0.0")
-    done = await anyio.run_process([sys.executable, "-m", "llm_gateway.cli", "doctor"], env=bare.env, check=False)
+    done = await anyio.run_process([*bare.python, "-m", "llm_gateway.cli", "doctor"], env=bare.env, check=False)
     assert str(vibe) in done.stdout.decode()
