@@ -64,9 +64,8 @@ def test_every_key_that_one_string_can_say_can_be_set_by_each_of_its_variables(k
     for variable in key.env:
         name = variable.replace("<NAME>", "PARROT")
         value = LARGE.get(key.key) or some_value(key)
-        settings = load_settings(
-            {"LLM_GATEWAY_HOME": str(tmp_path), name: value}, PluginSections(providers={"parrot": None})
-        )
+        sections = PluginSections(providers={"parrot": None}, configurable=frozenset({"parrot"}))
+        settings = load_settings({"LLM_GATEWAY_HOME": str(tmp_path), name: value}, sections)
         assert settings.source(named) == name
         assert settings.warnings == ()
 

@@ -69,6 +69,10 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
         "max_running": None,
         "env": {},
         "env_pass": (),
+        "config": "user",
+        "instructions": True,
+        "user_hooks": False,
+        "user_mcp_servers": False,
     }
     assert (settings.home, settings.config_file) == (tmp_path, tmp_path / "config.toml")
     assert (settings.allow_bypass, settings.depth, settings.warnings) == (False, 0, ())

@@ -18,10 +18,13 @@ from llm_gateway.failures.rules import FailureFacts, FailureRule, Sign, failure_
 from llm_gateway.failures.shared_rules import COMMON_FAILURES
 from llm_gateway.hookspecs import API_VERSION, hookimpl
 from llm_gateway.installations import find_installed, gateway_command, path_for, probe_environment
-from llm_gateway.instructions import in_parents, with_imports
+from llm_gateway.file_cache import read_cached
+from llm_gateway.instructions import InstructionFile, Instructions, in_parents, read_instructions, repository_files
+from llm_gateway.instructions import with_imports
 from llm_gateway.jobs.outcome import judge
 from llm_gateway.locations import LocationError, config_file, expand_user, home_directory, user_home
 from llm_gateway.model.command import Command
+from llm_gateway.model.configuration import ConfigChoice, ConfigSource, OwnConfig
 from llm_gateway.model.engine import Engine, Peers, RunSpec, RunView
 from llm_gateway.model.gateway_api import Gateway, GatewayApi, JobsApi, RunOutput
 from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id, new_session_id
@@ -58,24 +61,25 @@ from llm_gateway.titles import title_of, with_titles
 __version__: str
 __all__ = [  # noqa: RUF022
     "API_VERSION", "Access", "Admission", "Annotations", "BrokenVersions", "Budget", "COMMON_FAILURES",
-    "CacheAccount", "CallContext", "Command", "ContentDigest", "Cost", "CostBasis", "Decision", "Diagnosis",
-    "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind", "Exit", "Failure",
-    "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi", "GatewayError", "Invocation", "Job",
-    "JobId", "JobState", "JobsApi", "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer",
-    "ModelInfo", "NativeSessionId", "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation",
-    "OutputReader", "OverBudget", "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal",
-    "Provider", "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume",
-    "RunEnd", "RunFacts", "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store",
-    "StoreReader", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict",
-    "VerdictRecord", "Wire", "age_text", "answer", "answer_facts", "call_operation", "check", "config_file",
-    "cost_text", "display", "duration_s", "end_abandoned", "error_for", "error_view", "escaped_json",
-    "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "follow", "for_stream",
-    "from_json", "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents", "in_range",
-    "job_view", "json_of", "judge", "judge_version", "keep_refused", "listed_job", "local_time",
-    "look_at_provider", "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway", "operation",
-    "owned", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment",
-    "program_of", "quoted", "reply_text", "reset_time", "run_async", "run_briefly", "run_environment", "say",
-    "say_json", "short_ids", "show_answer", "split_entry", "stamp", "styled", "styled_state", "system_zone",
-    "table", "title_of", "to_json", "token_count", "user_home", "version_of", "wire_object", "with_imports",
-    "with_titles", "without_controls", "working_directory",
+    "CacheAccount", "CallContext", "Command", "ConfigChoice", "ConfigSource", "ContentDigest", "Cost",
+    "CostBasis", "Decision", "Diagnosis", "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event",
+    "EventKind", "Exit", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi",
+    "GatewayError", "InstructionFile", "Instructions", "Invocation", "Job", "JobId", "JobState", "JobsApi",
+    "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
+    "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation", "OutputReader", "OverBudget",
+    "OwnConfig", "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "Provider",
+    "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd",
+    "RunFacts", "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "StoreReader",
+    "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict", "VerdictRecord", "Wire",
+    "age_text", "answer", "answer_facts", "call_operation", "check", "config_file", "cost_text", "display",
+    "duration_s", "end_abandoned", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts",
+    "find_installed", "find_plugins", "find_program", "follow", "for_stream", "from_json", "gateway_command",
+    "home_directory", "hookimpl", "http_status", "in_parents", "in_range", "job_view", "json_of", "judge",
+    "judge_version", "keep_refused", "listed_job", "local_time", "look_at_provider", "named_failure",
+    "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "owned", "parse_line", "path_for",
+    "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted", "read_cached",
+    "read_instructions", "reply_text", "repository_files", "reset_time", "run_async", "run_briefly",
+    "run_environment", "say", "say_json", "short_ids", "show_answer", "split_entry", "stamp", "styled",
+    "styled_state", "system_zone", "table", "title_of", "to_json", "token_count", "user_home", "version_of",
+    "wire_object", "with_imports", "with_titles", "without_controls", "working_directory",
 ]

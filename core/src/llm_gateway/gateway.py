@@ -159,7 +159,9 @@ class Gateway:
         """Return the common parameters that a provider supports; empty for an unknown provider."""
         if provider not in self.providers:
             return frozenset()
-        return self.providers[provider].supports
+        info = self.providers[provider]
+        reads = any(program.read_config is not None for program in info.programs.values())
+        return info.supports | {"instructions"} if reads else info.supports
 
     def _mcp_servers(self, of_plugins: Mapping[str, McpServer]) -> Mapping[str, McpServer]:
         servers = dict(of_plugins)

@@ -224,6 +224,7 @@ def _show(report: dict[str, Any]) -> None:
             version = provider.get("version") or "version unknown"
             text = f"{version} {provider['path']}, {_LOGIN[provider['login']]}"
             _row("problem" not in provider, provider["name"], text)
+            _show_configuration(provider.get("configuration"))
         else:
             say(f"{styled('-', 'dim', sys.stdout)}       {provider['name']:12} not installed")
     for note in report["notes"]:
@@ -231,6 +232,15 @@ def _show(report: dict[str, Any]) -> None:
     for problem in report["problems"]:
         say(f"{styled_state('broken', sys.stdout)}  {problem}")
     say("everything is in order" if report["ok"] else f"{len(report['problems'])} broken")
+
+
+def _show_configuration(configuration: dict[str, Any] | None) -> None:
+    if configuration is None or "problem" in configuration:
+        return
+    model, endpoint = configuration["model"] or "default", configuration["endpoint"] or "default"
+    say(f"{'':21}config {configuration['source']}, model {model}, endpoint {endpoint}")
+    for path in (*configuration["files"], *configuration["instructionFiles"]):
+        say(f"{'':21}{path}")
 
 
 def _show_home(report: dict[str, Any]) -> None:

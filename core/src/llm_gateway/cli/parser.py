@@ -38,7 +38,7 @@ _EXAMPLES = {
 }
 
 #: The commands of the kernel. Plugins add all others.
-FRAME = ("serve", "ask", "plugins", "plugin", "doctor", "config", "completion")
+FRAME = ("serve", "ask", "plugins", "plugin", "doctor", "config", "trust", "completion")
 
 Subparsers = argparse._SubParsersAction  # argparse has no public name for the result of add_subparsers
 
@@ -179,5 +179,27 @@ def _checks(commands: Subparsers[argparse.ArgumentParser]) -> None:
     new.add_argument("--into", metavar="DIR", help="an empty folder (default: one named after the distribution)")
     _json(_add(commands, "doctor", "doctor", "Check the installation. Exit code 1: something is broken."))
     _json(_add(commands, "config", "config", "Show every setting, its value and its source."))
+    _trust(commands)
     completion = _add(commands, "completion", "completion", "Print a script that completes commands in a shell.")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
+def _trust(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    trust = commands.add_parser(
+        "trust",
+        help="the directories whose projects you trust",
+        description='The directories whose own settings of a CLI apply where [providers.<name>] config is "project".',
+        epilog=_EXITS,
+        formatter_class=_Formatter,
+    )
+    verbs = trust.add_subparsers(metavar="VERB", required=True)
+    for verb, text in (
+        ("add", "Trust a directory and all directories in it."),
+        ("remove", "Trust a directory no longer."),
+        ("list", "List the trusted directories."),
+    ):
+        parser = _add(verbs, verb, "trust", text)
+        parser.set_defaults(verb=verb)
+        if verb != "list":
+            parser.add_argument("directory", metavar="DIR")
+        _json(parser)

@@ -14,11 +14,13 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from llm_gateway.errors import NotInstalled
+from llm_gateway.errors import GatewayError, NotInstalled
 from llm_gateway.installations import probe_environment
 from llm_gateway.model.provider import BrokenVersions, ProviderInfo
 from llm_gateway.owned_processes import owned
+from llm_gateway.planning.configuration import ConfigReader
 from llm_gateway.planning.invocation import Program, environment_for, require_program, run_environment
+from llm_gateway.planning.surroundings import BoundedThreads
 from llm_gateway.refused_versions import is_refused
 from llm_gateway.settings import Settings
 from llm_gateway.settings.model import ProviderSection
@@ -65,6 +67,7 @@ async def look_at_provider(
         report["version"] = await version_of(info, program, settings, environ, anew=anew) or None
     except (OSError, TimeoutError) as error:
         return {**report, "problem": f"{program.path} {' '.join(info.version_argv)} {_reason(error)}"}
+    report.update(await to_thread.run_sync(configuration_of, info, settings, environ))
     try:
         report["login"] = await _login(info, program, _environment(info, program, settings, environ), report["version"])
     except (OSError, TimeoutError) as error:
@@ -72,6 +75,25 @@ async def look_at_provider(
     if settings is not None and await to_thread.run_sync(is_refused, settings.home, program.identity):
         report["problem"] = _REFUSED.format(path=program.path)
     return {**report, **judge_version(info, report["version"])}
+
+
+def configuration_of(
+    info: ProviderInfo, settings: Settings | None, environ: Mapping[str, str], directory: str = ""
+) -> dict[str, Any]:
+    """Return whose configuration applies to a provider's runs, from which files, and the model and endpoint that result. Blocking.
+
+    :param directory: the working directory; empty: only what applies in every directory.
+    """
+    if info.read_config is None or settings is None:
+        return {}
+    report: dict[str, Any] = {"source": settings.provider(info.name).config.value}
+    try:
+        config = ConfigReader(settings, environ, BoundedThreads()).read_now(info, directory)
+    except GatewayError as error:
+        return {"configuration": {**report, "problem": error.message}, "problem": error.message}
+    report |= {"files": list(config.files), "instructionFiles": list(config.instruction_files)}
+    report |= {"model": config.model, "endpoint": config.endpoint}
+    return {"configuration": report}
 
 
 def judge_version(info: ProviderInfo, version: str | None) -> dict[str, Any]:

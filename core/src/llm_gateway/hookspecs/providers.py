@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llm_gateway.hookspecs.marks import asked_of
 
 if TYPE_CHECKING:
+    from llm_gateway.model.configuration import OwnConfig
     from llm_gateway.model.invocation import Invocation
     from llm_gateway.model.posture import Posture
     from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
@@ -65,7 +66,7 @@ def gateway_describe_provider() -> ProviderInfo:
 
 @asked_of("provider", required=True)
 def gateway_build_argv(
-    request: Request, posture: Posture, resume: Resume, providers: Mapping[str, ProviderInfo]
+    request: Request, posture: Posture, resume: Resume, providers: Mapping[str, ProviderInfo], config: OwnConfig
 ) -> Invocation:
     """Build the command for one request.
 
@@ -76,6 +77,7 @@ def gateway_build_argv(
     :param posture: the approved level, one of `ProviderInfo.postures`.
     :param resume: the conversation, as `gateway_resume_session` decided.
     :param providers: every loaded provider, by name: for a wrapper, such as a sandbox, that handles all of them.
+    :param config: what of the user's own configuration applies, as `ProviderInfo.read_config` read it; empty without that function.
 
     May raise InvalidRequest for what this CLI cannot do. Put the prompt into `Invocation.stdin` or a file, not into argv.
 

@@ -12,6 +12,7 @@ from anyio import to_thread
 
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway.jobs.queue import AdmissionQueue
+from llm_gateway.model.configuration import OwnConfig
 from llm_gateway.model.ids import new_job_id
 from llm_gateway.model.invocation import Notice
 from llm_gateway.model.job import Job, JobState
@@ -24,6 +25,7 @@ from llm_gateway.model.session import Session
 from llm_gateway.model.store import Admission, Store
 from llm_gateway.planning import approval, invocation, reuse, servers, session, surroundings
 from llm_gateway.planning.approval import Ruling
+from llm_gateway.planning.configuration import ConfigReader
 from llm_gateway.planning.invocation import Program
 from llm_gateway.planning.judging import PolicyJudge
 from llm_gateway.planning.plan import Plan, Planner
@@ -61,6 +63,7 @@ class Submitter:
         environ: Mapping[str, str],
         mcp_servers: Mapping[str, McpServer],
         planner: Planner,
+        configs: ConfigReader,
         judge: PolicyJudge,
         surroundings: Surroundings,
         threads: BoundedThreads,
@@ -73,6 +76,7 @@ class Submitter:
         self._environ = environ
         self._mcp_servers = mcp_servers
         self._planner = planner
+        self._configs = configs
         self._judge = judge
         self._surroundings = surroundings
         self._threads = threads
@@ -90,6 +94,7 @@ class Submitter:
         if begun:
             request, first_posture = session.continue_request(asked, conversation, provider)
         found = await self._find(provider, asked, request)
+        config = await self._configs.read(found.info, found.request)
 
         # Decide the posture.
         wanted = self._wanted_posture(found.info, asked, first_posture)
@@ -99,7 +104,7 @@ class Submitter:
             wanted,
             strategy=asked.strategy,
             strictness=asked.strictness,
-            env_names=self._planner.environment_of(found.info),
+            env_names=self._planner.environment_of(found.info, config=config),
         )
         ruling, verdicts, by_human = await self._rule(found.info, asked, proposal, human)
 
@@ -107,7 +112,7 @@ class Submitter:
         if by_human:  # the answer may have taken minutes: other turns of this conversation may have ended meanwhile
             conversation = await self._store.get_session(conversation.id) or conversation
         known = conversation if begun or conversation.native_id else None
-        plan = await self._plan(found, asked, ruling, known)
+        plan = await self._plan(found, asked, ruling, known, config)
 
         # Find an earlier job that answers the same request, or store a new one.
         admission = await self._admit(
@@ -183,7 +188,9 @@ class Submitter:
             raise
         return ruling, kept, decided is not None
 
-    async def _plan(self, found: _Found, asked: SubmitRequest, ruling: Ruling, known: Session | None) -> Plan:
+    async def _plan(
+        self, found: _Found, asked: SubmitRequest, ruling: Ruling, known: Session | None, config: OwnConfig
+    ) -> Plan:
         resume = self._host.resume_session(found.info.name, found.request, known)
         accepted = Accepted(
             request=found.request,
@@ -192,7 +199,7 @@ class Submitter:
             strategy=asked.strategy,
             strictness=asked.strictness,
         )
-        return await self._planner.plan(found.info, accepted, found.program)
+        return await self._planner.plan(found.info, accepted, found.program, config)
 
     async def _admit(
         self,
@@ -249,6 +256,7 @@ class Submitter:
             program=plan.program.identity,
             session=conversation,
             environment=plan.environment,
+            instructions=plan.config.digest,
         )
 
     async def _find_earlier(self, plan: Plan, key: str | None, now: datetime) -> tuple[Job | None, str | None]:

@@ -27,6 +27,7 @@ from llm_gateway.model.job import Job
 from llm_gateway.model.record import Annotations
 from llm_gateway.model.request import McpServer
 from llm_gateway.model.store import Limits, Store
+from llm_gateway.planning.configuration import ConfigReader
 from llm_gateway.planning.judging import PolicyJudge
 from llm_gateway.planning.plan import Plan, Planner
 from llm_gateway.planning.replan import Replanner
@@ -59,14 +60,14 @@ def make_supervisor(
     owner = f"g{secrets.token_hex(6)}"
     table, peers, threads = JobTable(), engine.peers(owner), BoundedThreads()
     files = JobFiles(home=settings.home, store=store, engine=engine, providers=host.providers, mcp_servers=mcp_servers)
-    planner = Planner(host, settings, environ)
+    planner, configs = Planner(host, settings, environ), ConfigReader(settings, environ, threads)
     judge = PolicyJudge(host, store, settings, environ)
     surroundings = Surroundings(host, settings, environ, threads)
     annotator = Annotator(store, host, annotate)
     concluder = Concluder(
         store=store, engine=engine, host=host, files=files, annotator=annotator, surroundings=surroundings
     )
-    replanner = Replanner(host, store, planner, judge)
+    replanner = Replanner(host, store, planner, configs, judge)
     runner = JobRunner(
         owner=owner,
         store=store,
@@ -128,6 +129,7 @@ def make_supervisor(
             environ=environ,
             mcp_servers=mcp_servers,
             planner=planner,
+            configs=configs,
             judge=judge,
             surroundings=surroundings,
             threads=threads,

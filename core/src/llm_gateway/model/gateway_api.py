@@ -182,7 +182,7 @@ class GatewayApi(Protocol):
         """Whether callers can fetch an answer later. If not, no request is deferred and none runs in the background."""
 
     def supports(self, provider: str) -> frozenset[str]:
-        """Return the request parameters that a provider can hold (`ProviderInfo.supports`); empty for an unknown provider."""
+        """Return the request parameters that a provider can hold (`ProviderInfo.supports`, and `instructions`); empty for an unknown provider."""
 
     async def call(self, name: str, arguments: Mapping[str, Any], context: CallContext) -> BaseModel:
         """Run an operation.

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from llm_gateway.model.configuration import ConfigChoice, OwnConfig
 from llm_gateway.model.invocation import RunEnd
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.reply import Event, Summary
@@ -94,6 +95,12 @@ class ProviderInfo:
     #: exist. A finished answer is not reused when one of them has changed. Leave out what the program writes at each run
     #: (logs, histories).
     config_files: Callable[[Mapping[str, str], str], Sequence[str]] = lambda environ, working_dir: ()
+    #: Reads what of the user's and the project's own configuration of the CLI applies to a run; the kernel passes the result to
+    #: `gateway_build_argv`. Called in a thread, for each run, so it may read files; `read_cached` parses each only once. With it,
+    #: the operator can set `config`, `instructions`, `user_hooks` and `user_mcp_servers` in `[providers.<name>]`. None: the CLI
+    #: reads whatever it reads. May raise InvalidRequest for a file that cannot be read: a run without it would use another
+    #: account or service.
+    read_config: Callable[[ConfigChoice], OwnConfig] | None = None
     #: What the entries of a request's allowedTools open, in this CLI's own syntax and as `gateway_build_argv` passes them on;
     #: called before policies judge. None: unknown; policies then assume that a file tool opens every file.
     opens: Callable[[Request], Sequence[Opened]] | None = None

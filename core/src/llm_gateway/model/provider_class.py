@@ -36,7 +36,10 @@ class Provider(ABC):
 
     @abstractmethod
     def build_argv(self, request: Request, posture: Posture, resume: Resume) -> Invocation:
-        """Build the command for one request: the same arguments give the same result. May raise InvalidRequest."""
+        """Build the command for one request: the same arguments give the same result. May raise InvalidRequest.
+
+        With `ProviderInfo.read_config` it may take `config: OwnConfig = OwnConfig()`: what that function has read.
+        """
 
     @abstractmethod
     def open_reader(self, request: Request) -> OutputReader:

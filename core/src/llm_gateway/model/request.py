@@ -56,6 +56,7 @@ class Request:
     max_budget_usd: float | None = None  #: US dollars
     effort: str | None = None  #: how much the model reasons, in the CLI's own words
     output_schema: Mapping[str, Any] | None = None  #: a JSON Schema for the answer
+    instructions: bool = True  #: False: instruction files do not apply, whatever the settings say
     timeout_s: float = 3600.0  #: wall clock, in seconds
     idle_timeout_s: float | None = None  #: seconds without output; None: no limit
     principal: str = "local"  #: the caller's identity

@@ -104,6 +104,7 @@ class RequestParams(Wire):
     output_schema: dict[str, Any] | None = Field(
         None, description="JSON schema of the answer. Returned as structuredOutput."
     )
+    instructions: bool = Field(True, description="Apply instruction files such as AGENTS.md. false: none.")
     force_refresh: bool = Field(
         False, description="Reuse no earlier answer. Else an equal call within an hour gets it."
     )
@@ -132,6 +133,8 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
         hidden |= {"resumeLatest", "createNewSession", "onBusy"}
     if info.silent:
         hidden |= {"idleTimeoutMs"}
+    if all(program.read_config is None for program in info.programs.values()):
+        hidden |= {"instructions"}
     shared: dict[str, Any] = {"params": params, "hidden": hidden, "destructive": True, "open_world": True}
     shared["provider"] = info.name
     later = ""
@@ -238,6 +241,7 @@ async def _submit_request(
         max_budget_usd=params.max_budget_usd,
         effort=params.effort,
         output_schema=params.output_schema,
+        instructions=params.instructions,
         timeout_s=timeout_ms / 1000,
         idle_timeout_s=params.idle_timeout_ms / 1000 if params.idle_timeout_ms else None,
         principal=context.principal,

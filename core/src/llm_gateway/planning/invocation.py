@@ -169,6 +169,11 @@ def check_held(info: ProviderInfo, request: Request, servers_named: bool) -> Non
             raise InvalidRequest(f"{info.name} cannot hold {shown}", recovery=f"Leave {shown} out.")
     if servers_named and "mcpServers" not in info.supports:
         raise InvalidRequest(f"{info.name} cannot be given MCP servers", recovery="Leave mcpServers out.")
+    if info.read_config is None and not request.instructions:
+        raise InvalidRequest(
+            f"{info.name} cannot leave out instruction files",
+            recovery="Leave out instructions, or choose another agent.",
+        )
     if info.silent and request.idle_timeout_s is not None:
         raise InvalidRequest(
             f"{info.name} prints only when it ends, so idleTimeoutMs would end healthy runs",
@@ -229,15 +234,19 @@ class RunEnvironments:
         self._environ = environ
         self._inherited: dict[tuple[str, str], Mapping[str, str]] = {}
 
-    def of(self, info: ProviderInfo, added: Mapping[str, str], *, depth: int) -> dict[str, str]:
+    def of(
+        self, info: ProviderInfo, added: Mapping[str, str], *, depth: int, also_passed: Iterable[str] = ()
+    ) -> dict[str, str]:
         """Return the environment of a run of this program.
 
-        :param added: variables with values, from the invocation.
+        :param added: variables with values, from the user's settings of the program and from the invocation.
+        :param also_passed: names that the user's settings of the program refer to.
         """
         own, key = self._settings.provider(info.name), (info.name, info.variant)
         if key not in self._inherited:
             self._inherited[key] = inherited_environment(self._environ, allowed=info.env, passed=own.env_pass)
-        return complete_environment(self._inherited[key], fixed=own.env, added=added, depth=depth)
+        named = {name: self._environ[name] for name in also_passed if name in self._environ}
+        return complete_environment(self._inherited[key], fixed=own.env, added={**named, **added}, depth=depth)
 
 
 def environment_for(program: Program, environment: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
+from llm_gateway.model.configuration import NO_CONFIG, OwnConfig
 from llm_gateway.model.engine import RunSpec
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
@@ -38,6 +39,7 @@ class Plan:
     program: Program
     environment: Mapping[str, str]
     first: str  #: argv[0] at execution: an absolute path, if one was found
+    config: OwnConfig = NO_CONFIG  #: what of the user's own configuration applies
     made_at: float = field(default_factory=time.monotonic)
 
 
@@ -56,22 +58,35 @@ class Planner:
         override = self._settings.provider(whole.name).executable
         return invocation.require_program(whole, variant, override, self._environ)
 
-    def environment_of(self, info: ProviderInfo, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+    def environment_of(
+        self, info: ProviderInfo, added: Mapping[str, str] = MappingProxyType({}), config: OwnConfig = NO_CONFIG
+    ) -> Mapping[str, str]:
         """Return the whole environment of a run of this provider.
 
         :param added: the variables that the invocation adds.
+        :param config: what of the user's own configuration applies.
         """
-        return self._environments.of(info, added, depth=self._settings.depth + 1)
+        added = {**config.env, **added}
+        return self._environments.of(info, added, depth=self._settings.depth + 1, also_passed=config.env_pass)
 
-    async def plan(self, info: ProviderInfo, accepted: Accepted, program: Program) -> Plan:
-        """Build the invocation and the environment of a run. The same accepted request results in the same plan."""
-        built = self._host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume)
+    async def plan(self, info: ProviderInfo, accepted: Accepted, program: Program, config: OwnConfig) -> Plan:
+        """Build the invocation and the environment of a run. The same request and configuration result in the same plan."""
+        built = self._host.build_argv(info.name, accepted.request, accepted.posture, accepted.resume, config)
+        if config.notices:
+            built = replace(built, warnings=(*config.notices, *built.warnings))
         invocation.check_invocation(built)
-        own = self.environment_of(info, built.env)
+        own = self.environment_of(info, built.env, config)
         environment, first = await self._on_this_machine(_argv(built, info, program)[0], program, own)
         watched = surroundings.watched_paths(accepted.request, built)
         accepted = replace(accepted, env_names=tuple(sorted(environment)), watched=watched)
-        return Plan(accepted=accepted, invocation=built, program=program, environment=environment, first=first)
+        return Plan(
+            accepted=accepted,
+            invocation=built,
+            program=program,
+            environment=environment,
+            first=first,
+            config=config,
+        )
 
     async def _on_this_machine(
         self, named: str, program: Program, environment: Mapping[str, str]

@@ -13,6 +13,7 @@ from llm_gateway.model.job import Job
 from llm_gateway.model.request import Accepted
 from llm_gateway.model.session import Resume, Session
 from llm_gateway.model.store import Store
+from llm_gateway.planning.configuration import ConfigReader
 from llm_gateway.planning.judging import PolicyJudge
 from llm_gateway.planning.plan import Plan, Planner
 
@@ -27,10 +28,13 @@ _HOLDS_S = 60.0
 class Replanner:
     """Plans jobs that were accepted and not started."""
 
-    def __init__(self, host: PluginHost, store: Store, planner: Planner, judge: PolicyJudge) -> None:
+    def __init__(
+        self, host: PluginHost, store: Store, planner: Planner, configs: ConfigReader, judge: PolicyJudge
+    ) -> None:
         self._host = host
         self._store = store
         self._planner = planner
+        self._configs = configs
         self._judge = judge
 
     async def holds(self, job: Job, plan: Plan) -> bool:
@@ -53,9 +57,11 @@ class Replanner:
             resume = self._host.resume_session(job.provider, accepted.request, session)
         variant = accepted.request.variant
         info, program = await to_thread.run_sync(self._planner.require_program, provider, variant)
+        config = await self._configs.read(info, accepted.request)
         if judged_elsewhere:
-            await self._judge.judge_again(info, job, accepted, self._planner.environment_of(info))
-        plan = await self._planner.plan(info, replace(accepted, resume=resume), program)
+            names = self._planner.environment_of(info, config=config)
+            await self._judge.judge_again(info, job, accepted, names)
+        plan = await self._planner.plan(info, replace(accepted, resume=resume), program, config)
         lost = sorted(set(accepted.env_names) - set(plan.accepted.env_names))
         if lost:
             lacks = "the gateway that accepted this job ended before starting it, and this one's environment lacks "

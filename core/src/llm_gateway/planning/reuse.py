@@ -23,6 +23,7 @@ def dedup_key(
     program: str,
     session: Session | None,
     environment: Mapping[str, str],
+    instructions: str = "",
 ) -> str:
     """Return a SHA-256 over everything in a request that could change the answer. No value can be read from it.
 
@@ -31,6 +32,7 @@ def dedup_key(
     :param program: identity of the executable.
     :param session: the conversation to continue; None for a fresh one.
     :param environment: the whole environment of the run.
+    :param instructions: a digest of the instruction files that apply: a request with others is another request.
     """
     request = accepted.request
     chosen = accepted.resume.native_id if accepted.resume.fresh else None
@@ -59,5 +61,6 @@ def dedup_key(
         sorted((name, without_id(value)) for name, value in environment.items()),
         request.output_schema,
         [request.timeout_s, request.idle_timeout_s],
+        [request.instructions, instructions],
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()

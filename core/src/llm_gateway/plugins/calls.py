@@ -26,6 +26,7 @@ from llm_gateway import hookspecs
 from llm_gateway.digests import Budget
 from llm_gateway.errors import ERRORS, GatewayError, ProviderFailed
 from llm_gateway.model.command import Command
+from llm_gateway.model.configuration import NO_CONFIG, OwnConfig
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
 from llm_gateway.model.operation import Diagnosis, Operation, PromptTemplate, Resource
@@ -76,17 +77,12 @@ class HookCalls:
 
     # providers
 
-    def build_argv(self, provider: str, request: Request, posture: Posture, resume: Resume) -> Invocation:
+    def build_argv(
+        self, provider: str, request: Request, posture: Posture, resume: Resume, config: OwnConfig = NO_CONFIG
+    ) -> Invocation:
         """Ask the provider for the command to execute."""
-        return self._call_required(
-            provider,
-            "gateway_build_argv",
-            Invocation,
-            request=request,
-            posture=posture,
-            resume=resume,
-            providers=self.providers,
-        )
+        asked: dict[str, Any] = {"request": request, "posture": posture, "resume": resume, "config": config}
+        return self._call_required(provider, "gateway_build_argv", Invocation, providers=self.providers, **asked)
 
     def resume_session(self, provider: str, request: Request, session: Session | None) -> Resume:
         """Ask whether a run resumes a conversation, and how."""

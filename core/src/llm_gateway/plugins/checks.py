@@ -16,7 +16,7 @@ from llm_gateway.hookspecs import API_VERSION, HOOKS, OWNER, REQUIRED
 from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
 from llm_gateway.naming import nearest, wire_names
 from llm_gateway.plugins.record import PluginRecord
-from llm_gateway.settings.model import FileSettings, ProviderSection
+from llm_gateway.settings.model import CONFIG_KEYS, FileSettings, ProviderSection
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HOST = re.compile(r"[A-Za-z0-9*-]+(\.[A-Za-z0-9*-]+)+(:[0-9]{1,5})?")
@@ -141,11 +141,17 @@ def _check_sandbox_access(info: ProviderInfo) -> None:
             raise ValueError(f"project_folders must contain names of folders, not {name!r}")
 
 
-def check_sections(plugin: PluginRecord, sections: Any, taken: dict[str, PluginRecord]) -> dict[str, type[BaseModel]]:
+def check_sections(
+    plugin: PluginRecord, sections: Any, taken: dict[str, PluginRecord], info: ProviderInfo | None = None
+) -> dict[str, type[BaseModel]]:
     """Check a plugin's settings sections: strict models with defaults, under names that are not in use.
 
     :param taken: section -> the plugin that defines it.
+    :param info: the provider that the plugin describes, if it is one.
     """
+    kernels = set(ProviderSection.model_fields)
+    if info is not None and info.read_config is None:
+        kernels -= CONFIG_KEYS  # they have no meaning for it, so it may have keys with these names
     if not isinstance(sections, Mapping):
         raise ValueError(f"gateway_settings answered {type(sections).__name__}, not a mapping")
     for section, model in sections.items():
@@ -154,7 +160,7 @@ def check_sections(plugin: PluginRecord, sections: Any, taken: dict[str, PluginR
         check_model(f"settings section {section}", model)
         model()  # raises for a field without a default
         if (plugin.kind, plugin.name) == ("provider", section):
-            both = sorted(model.model_fields.keys() & ProviderSection.model_fields.keys())
+            both = sorted(model.model_fields.keys() & kernels)
             if both:
                 raise ValueError(f"keys of its settings section that the kernel defines already: {', '.join(both)}")
         elif section in FileSettings.model_fields:

@@ -186,6 +186,11 @@ class PluginHost(HookCalls):
             },
             unread=frozenset(plugin.name for plugin in self._plugins if plugin.state is not PluginState.LOADED),
             env=frozenset(name for info in self._providers.values() for name in info.env),
+            configurable=frozenset(
+                name
+                for name, info in self._providers.items()
+                if any(program.read_config is not None for program in info.programs.values())
+            ),
         )
 
     def _load(self, plugin: PluginRecord, load: Callable[[], object]) -> None:
@@ -230,7 +235,7 @@ class PluginHost(HookCalls):
         if "gateway_settings" in plugin.hooks:
             sections = self._call_new(plugin, "gateway_settings", Mapping) or {}
             taken, lost = self._rivals(plugin, sections if isinstance(sections, Mapping) else ())
-            plugin.sections = checks.check_sections(plugin, sections, taken)
+            plugin.sections = checks.check_sections(plugin, sections, taken, self._providers.get(plugin.name))
             for rival, section in lost:
                 self._give_up(rival, f"the settings section {section} belongs to {plugin.label}")
 

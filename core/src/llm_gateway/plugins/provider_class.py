@@ -94,8 +94,9 @@ class _Calls:
         return self._provider.info
 
     @hookimpl
-    def gateway_build_argv(self, request: Any, posture: Any, resume: Any, providers: Any) -> Any:
-        return self._call("build_argv", request=request, posture=posture, resume=resume, providers=providers)
+    def gateway_build_argv(self, request: Any, posture: Any, resume: Any, providers: Any, config: Any) -> Any:
+        asked = {"request": request, "posture": posture, "resume": resume, "providers": providers, "config": config}
+        return self._call("build_argv", **asked)
 
     @hookimpl
     def gateway_resume_session(self, request: Any, session: Any) -> Any:

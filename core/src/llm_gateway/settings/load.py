@@ -18,6 +18,7 @@ from llm_gateway.naming import complaint, nearest
 from llm_gateway.settings.keys import FIXED_NAMES, OTHER_NAMES, PREFIX, KeyPath, env_keys, keys
 from llm_gateway.settings.lines import line_of, lines_of
 from llm_gateway.settings.model import (
+    CONFIG_KEYS,
     FileSettings,
     PluginSections,
     ProviderSection,
@@ -27,6 +28,7 @@ from llm_gateway.settings.model import (
 )
 
 _MOST_BYTES = 16 << 20
+_NO_CHOICE = "the plugin of {name} cannot choose whose configuration applies; remove this key"
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, sections: PluginSections | None = None) -> Settings:
@@ -155,7 +157,7 @@ class _Loading:
         """Move the keys of the providers' plugins out of `tables`, and validate them. The kernel's keys stay in `tables`."""
         if not isinstance(tables, dict):
             return {}
-        known = self.sections.providers
+        known, known_to_choose = self.sections.providers, self.sections.configurable
         if self.strict:
             self._skip_unloaded(tables, ("providers",), self.sections.unread - known.keys())
             for name in sorted(tables.keys() - known.keys()):
@@ -165,8 +167,12 @@ class _Loading:
         for name, model in known.items():
             table = tables.get(name, {})
             if model and isinstance(table, dict):
-                options = {key: table.pop(key) for key in [*table] if key not in ProviderSection.model_fields}
+                kernels = ProviderSection.model_fields.keys() - model.model_fields.keys()
+                options = {key: table.pop(key) for key in [*table] if key not in kernels}
                 taken[name] = self._check(model, options, ("providers", name))
+            if self.strict and name not in known_to_choose and isinstance(table, dict):
+                for key in sorted(CONFIG_KEYS & table.keys()):
+                    self._report(("providers", name, key), f"providers.{name}.{key}: {_NO_CHOICE.format(name=name)}")
         return taken
 
     def _check(self, model: type[BaseModel], data: Any, at: KeyPath) -> Any:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from llm_gateway.model.configuration import ConfigSource
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.request import McpServer
 
@@ -44,6 +45,8 @@ class PluginSections:
     top: Mapping[str, type[BaseModel]] = field(default_factory=dict)  #: other sections
     unread: frozenset[str] = frozenset()  #: plugins that are installed but not loaded: their sections are ignored
     env: frozenset[str] = frozenset()  #: environment variables that providers use themselves
+    #: the providers that can be told whose configuration of their CLI applies (`CONFIG_KEYS`)
+    configurable: frozenset[str] = frozenset()
 
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -188,6 +191,27 @@ class ProviderSection(Section):
     env_pass: tuple[str, ...] = Field(
         default=(), description="Names of environment variables that are also passed from the gateway to each run."
     )
+    config: ConfigSource = Field(
+        default=ConfigSource.USER,
+        description="Whose configuration of the CLI applies. `user`: model, account, endpoint, environment and headers of the "
+        "user's own settings. `project`: also the project's settings, in directories that `llm-gateway trust` names. "
+        "`isolated`: nobody's settings and no instructions of the user; only the login.",
+    )
+    instructions: bool = Field(
+        default=True,
+        description="Whether the instruction files that the CLI knows, such as AGENTS.md, apply to its runs.",
+    )
+    user_hooks: bool = Field(
+        default=False, description="Whether hooks and plugins in the settings that apply start in its runs."
+    )
+    user_mcp_servers: bool = Field(
+        default=False,
+        description="Whether MCP servers in the settings that apply start in its runs. This gateway never does.",
+    )
+
+
+#: The keys of a provider that apply only to those with `ProviderInfo.read_config`.
+CONFIG_KEYS = frozenset({"config", "instructions", "user_hooks", "user_mcp_servers"})
 
 
 class McpServerSection(Section):
