@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from llm_gateway import ConfigChoice, ConfigSource, McpServer, Notice, OwnConfig, error_for, hookimpl, trust as trusting
+from llm_gateway import ConfigChoice, ConfigSource, McpServer, Notice, OwnConfig, error_for, trust as trusting
 from llm_gateway.errors import InvalidRequest, ProviderFailed
 from llm_gateway.planning.configuration import ConfigReader
 from llm_gateway.planning.surroundings import BoundedThreads
-from llm_gateway_provider_echo import plugin
+from llm_gateway_provider_echo.plugin import EchoProvider
 from tests.integration.gateway.world import Home, refused
 
 pytestmark = pytest.mark.anyio
@@ -35,8 +35,7 @@ class Reading:
             self.asked.append(choice)
             return read(choice)
 
-        info = replace(plugin.gateway_describe_provider(), read_config=note)
-        self.patch.setattr(plugin, "gateway_describe_provider", hookimpl(lambda: info))
+        self.patch.setattr(EchoProvider, "info", replace(EchoProvider.info, read_config=note))
 
     async def environment(self, read: Read, names: str) -> dict[str, str]:
         """Those of these variables that the imitation agent saw."""
