@@ -180,12 +180,13 @@ class RealAgent:
         added = {name: value.replace(RUN_FILES, str(files)) for name, value in made.env.items()}
         env = run_environment(self.environ, allowed=info.env, passed=(), fixed={}, added=added, depth=1)
         argv = [part.replace(RUN_FILES, str(files)) for part in made.argv]
+        argv[argv.index(info.executable)] = str(self.program)
         started_at = datetime.now(timezone.utc)
         # No pipes, as with the gateway: some programs exit before they have drained one.
         out, err = files / "stdout", files / "stderr"
         with open(stdin, "rb") as words_file, open(out, "wb") as out_file, open(err, "wb") as err_file:
             process = subprocess.Popen(
-                [str(self.program), *argv[1:]],
+                argv,
                 stdin=words_file,
                 stdout=out_file,
                 stderr=err_file,

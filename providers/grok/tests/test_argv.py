@@ -24,6 +24,7 @@ from llm_gateway_provider_grok.argv import DENIED, ENV, LEVELS, PLANNING, build
 from llm_gateway_provider_grok.options import GrokOptions
 from llm_gateway_provider_grok.places import denied_secrets, opens
 from llm_gateway_provider_grok.plugin import gateway_describe_provider
+from llm_gateway_provider_kit.own_home import HOME
 
 ID = NativeSessionId("2f0d8a5e-9c7b-4b56-8f0b-0d3f6f5c1a11")
 FRESH = Resume(native_id=ID, fresh=True)
@@ -38,7 +39,9 @@ def made(text: str = "hello", posture: Posture = Posture.PROMPTED, resume: Resum
 
 
 def argv_of(posture: Posture = Posture.PROMPTED, **asked: Any) -> tuple[str, ...]:
-    return made(posture=posture, **asked).argv
+    """Grok's own command, after what starts it."""
+    argv = made(posture=posture, **asked).argv
+    return argv[argv.index("grok") :]
 
 
 SECRETS = {f"--deny={rule}" for rule in denied_secrets((), "/")}
@@ -197,7 +200,7 @@ def test_disallowed_tools_become_rules_and_sub_agents_are_removed() -> None:
 def test_lesson_78_any_prompt_of_grok_goes_to_standard_input(text: str) -> None:
     invocation = made(text)
     assert (invocation.stdin or b"").decode().replace("\u2060", "") == text.replace("\u2060", "")
-    assert invocation.argv == argv_of()
+    assert invocation.argv == made().argv
 
 
 @pytest.mark.parametrize(
@@ -311,7 +314,7 @@ def test_servers_go_into_a_file_and_their_secrets_not_into_argv() -> None:
     head = invocation.files["agent.md"].decode().splitlines()
     given = json.loads(next(line for line in head if line.startswith("mcpServers: ")).partition(" ")[2])
     assert given == [
-        {"search": {"type": "stdio", "command": "search-mcp", "args": ["--quick"], "env": {"KEY": "s3cret"}}},
+        {"search": {"type": "stdio", "command": "search-mcp", "args": ["--quick"], "env": {"HOME": HOME, "KEY": "s3cret"}}},
         {"far": {"type": "http", "url": "https://example.com/mcp"}},
     ]
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]

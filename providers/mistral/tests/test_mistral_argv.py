@@ -25,7 +25,9 @@ def request(text: str = "hello", **asked: Any) -> Request:
 
 
 def argv_of(posture: Posture = Posture.PROMPTED, resume: Resume = FRESH, **asked: Any) -> tuple[str, ...]:
-    return build(request(**asked), posture, resume).argv
+    """Vibe's own command, after what starts it."""
+    argv = build(request(**asked), posture, resume).argv
+    return argv[argv.index("vibe") :]
 
 
 def env_of(posture: Posture = Posture.PROMPTED, resume: Resume = FRESH, **asked: Any) -> dict[str, str]:
@@ -52,7 +54,7 @@ def test_a_resumed_request_of_vibe_passes_the_conversation_id() -> None:
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 def test_lesson_78_trap_7_any_prompt_goes_to_stdin(text: str) -> None:
     made = build(request(text), Posture.PROMPTED, FRESH)
-    assert (made.stdin, made.argv) == (text.encode(), argv_of())
+    assert (made.stdin, made.argv) == (text.encode(), build(request(), Posture.PROMPTED, FRESH).argv)
 
 
 def test_lesson_78_an_image_from_outside_of_the_working_directory_is_refused(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def _plan(
     settings = _Configured.settings
     return {
         "bwrap": str(settings.bubblewrap or "bwrap"),
+        "program": invocation.argv.index(info.executable) if info.executable in invocation.argv else 0,
         "work": [request.working_dir, *request.add_dirs],
         "writes": posture > _READS,
         "protected": sorted({*settings.protected, *folders}),

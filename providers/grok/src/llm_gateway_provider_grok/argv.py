@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
+from llm_gateway_provider_grok import own_home
 from llm_gateway_provider_grok.options import GrokOptions
 from llm_gateway_provider_grok.outside import patterns_outside
 from llm_gateway_provider_grok.places import confined, denied_secrets
 from llm_gateway_provider_grok.prompt import guarded
 from llm_gateway_provider_grok.rules import Rule, read_rule
+from llm_gateway_provider_kit.own_home import HOME
 
 EXECUTABLE = "grok"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -45,6 +47,8 @@ ENV = {
     "GROK_CLAUDE_MCPS_ENABLED": "0",
     "GROK_CURSOR_HOOKS_ENABLED": "0",
     "GROK_CURSOR_MCPS_ENABLED": "0",
+    # Servers and their settings from the vendor's service.
+    "GROK_MANAGED_MCPS_ENABLED": "0",
     "GROK_CONFIG": json.dumps(_KEYS, separators=(",", ":")),
 }
 
@@ -87,14 +91,15 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
     options = request.options if isinstance(request.options, GrokOptions) else GrokOptions()
     enter = f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}"
     where = os.path.realpath(request.working_dir)
-    argv = [EXECUTABLE, *BASE, f"--cwd={where}", enter, *LEVELS[posture]]
+    home = own_home.of(posture)
+    argv = [*home.argv, EXECUTABLE, *BASE, f"--cwd={where}", enter, *LEVELS[posture]]
     if options.sandbox:
         argv.append(f"--sandbox={options.sandbox}")
     if posture is Posture.PLAN:
         argv.append(f"--rules={PLANNING}")
     argv += _limits(request)
     argv += _tools(request, posture, where)
-    files = {}
+    files = dict(home.run_files)
     if request.mcp_servers or options.rules:
         files["agent.md"] = _agent(request.mcp_servers, options.rules or "")
         argv.append(f"--agent={RUN_FILES}/agent.md")
@@ -181,7 +186,8 @@ def _agent(servers: Iterable[McpServer], rules: str) -> bytes:
         if server.url:
             entries.append({_server(server): {"type": "http", "url": server.url}})
         else:
-            parts = {"command": server.command, "args": list(server.args), "env": dict(server.env)}
+            env = {"HOME": HOME, **server.env}
+            parts = {"command": server.command, "args": list(server.args), "env": env}
             entries.append({_server(server): {"type": "stdio", **parts}})
     head = ["name: gateway", "description: The agent of this run."]
     if entries:

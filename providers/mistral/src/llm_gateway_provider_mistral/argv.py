@@ -16,6 +16,7 @@ from typing import Any
 from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
 from llm_gateway_provider_mistral import prompt
 from llm_gateway_provider_mistral.options import MistralOptions
+from llm_gateway_provider_mistral.own_home import OF_A_RUN
 
 EXECUTABLE = "vibe"
 
@@ -73,7 +74,8 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
             _check(_of_server(name, servers), f"mcpTools: none of the given MCP servers can have a tool {name!r}")
     approved = [name for name in options.mcp_tools if _of_server(name, servers)]
 
-    argv = [EXECUTABLE, *BASE, *LEVELS[posture], *_limits(request), *_filters(request, approved, posture, servers)]
+    argv = [*OF_A_RUN.argv, EXECUTABLE, *BASE, *LEVELS[posture], *_limits(request)]
+    argv += _filters(request, approved, posture, servers)
     if not resume.fresh:
         argv.append(f"--resume={resume.native_id}")
     argv.append("-p")  # last, because Vibe would read a following argument as the prompt, which goes to standard input
@@ -92,6 +94,7 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
         argv=tuple(argv),
         stdin=prompt.as_bytes(request.prompt.text),
         env=env,
+        files=OF_A_RUN.run_files,
         artifacts=(EXPORT, META, JOURNAL),
         warnings=tuple(_warnings(approved, posture, servers)),
     )

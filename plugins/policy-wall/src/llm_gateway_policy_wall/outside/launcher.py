@@ -66,7 +66,8 @@ class _Run:
     def go(self, run_files: str, argv: list[str], mount_points: MountPoints) -> int:
         """Run until the agent ends. Return its exit code, or the number of the signal that ended it as a negative number."""
         bwrap = _absolute(self.plan["bwrap"], self.env)
-        program = argv[0] if os.path.isabs(argv[0]) else _absolute(argv[0], self.env)
+        position = self.plan["program"]  # not the first element if another program starts it
+        program = argv[position] if os.path.isabs(argv[position]) else _absolute(argv[position], self.env)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         info, info_end = os.pipe()
         passwd = _passwd(self.env)
@@ -87,7 +88,7 @@ class _Run:
             json.dumps(options),
             "--",
         ]
-        command = [bwrap, "--info-fd", str(info_end), *wall, *inside, program, *argv[1:]]
+        command = [bwrap, "--info-fd", str(info_end), *wall, *inside, *argv[:position], program, *argv[position + 1 :]]
         env = {name: value for name, value in self.env.items() if name not in _NOT_INSIDE}
         passed = (theirs.fileno(), info_end, passwd)
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
