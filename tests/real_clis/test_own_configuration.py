@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llm_gateway import Posture
-from tests.real_clis.tools import call, shell, write
+from tests.real_clis.tools import shell, write
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
@@ -255,7 +255,9 @@ def test_vibe_asks_the_users_model_and_starts_nothing_that_user_or_project_confi
     assert denied_tools(outcome) == {"file_system.bash", "file_system.write_file"}
     assert ran(users_mistral.folder) == []
     assert not outside.exists()
-    assert [entry["model"] for entry in model_server.log() if "words" in entry].count("m-theirs") == 1  # the bare program's
+    assert [entry["model"] for entry in model_server.log() if "words" in entry].count(
+        "m-theirs"
+    ) == 1  # the bare program's
     asked = first_request(model_server, "m-mine")
     assert asked["body"]["reasoning_effort"] == "high"
     again = users_mistral.ask("HISTORY", after=outcome.summary.native_id)

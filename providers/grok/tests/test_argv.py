@@ -314,7 +314,14 @@ def test_servers_go_into_a_file_and_their_secrets_not_into_argv() -> None:
     head = invocation.files["agent.md"].decode().splitlines()
     given = json.loads(next(line for line in head if line.startswith("mcpServers: ")).partition(" ")[2])
     assert given == [
-        {"search": {"type": "stdio", "command": "search-mcp", "args": ["--quick"], "env": {"HOME": HOME, "KEY": "s3cret"}}},
+        {
+            "search": {
+                "type": "stdio",
+                "command": "search-mcp",
+                "args": ["--quick"],
+                "env": {"HOME": HOME, "KEY": "s3cret"},
+            }
+        },
         {"far": {"type": "http", "url": "https://example.com/mcp"}},
     ]
     assert not [element for element in (*invocation.argv, *invocation.env.values()) if "s3cret" in element]

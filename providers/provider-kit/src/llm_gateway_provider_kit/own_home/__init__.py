@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from llm_gateway import RUN_FILES
+from llm_gateway.files import read_regular
 
 #: In texts of the folder: the user's folder of the CLI, and the user's home. Long, so that nobody's text contains them by chance.
 OWN, HOME = "{llm-gateway:own}", "{llm-gateway:home}"
-_LAUNCH = Path(__file__).with_name("launch.py").read_bytes()
+_LAUNCH = read_regular(Path(__file__).with_name("launch.py"), most_bytes=1 << 20, follow=True)
 #: Python 3.10 needs `tomli`, which `-S` would hide.
 _PYTHON = (sys.executable, "-I") if sys.version_info < (3, 11) else (sys.executable, "-I", "-S")
 
@@ -42,7 +43,9 @@ class OwnHome:
     settings: Mapping[str, SettingsFile]  #: files of settings, by name
     folders: tuple[str, ...] = ()  #: linked; created in the user's folder if missing
     files: tuple[str, ...] = ()  #: linked if they exist
-    env: Mapping[str, str] = field(default_factory=dict)  #: set unless the run's environment has them; values may contain OWN and HOME
+    env: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: set unless the run's environment has them; values may contain OWN and HOME
     #: Files below the user's home that the CLI must not see. If one exists, the run's HOME is a folder with links to all others.
     hidden: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()  #: files of the run in which OWN and HOME are replaced, inside of JSON strings
@@ -55,4 +58,7 @@ class OwnHome:
     @property
     def run_files(self) -> Mapping[str, bytes]:
         """Files for `Invocation.files`."""
-        return {"launch.py": _LAUNCH, "home.json": json.dumps({**asdict(self), "words": {"own": OWN, "home": HOME}}).encode()}
+        return {
+            "launch.py": _LAUNCH,
+            "home.json": json.dumps({**asdict(self), "words": {"own": OWN, "home": HOME}}).encode(),
+        }

@@ -6,6 +6,8 @@ Run as `python -I launch.py <folder of the run's files> <program> <argument>...`
 
 from __future__ import annotations
 
+import datetime
+import importlib
 import json
 import math
 import os
@@ -109,7 +111,7 @@ def as_toml(value: object) -> str:
         return "{" + ", ".join(f"{as_toml(name)} = {as_toml(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(as_toml, value)) + "]"
-    return str(value) if isinstance(value, int) else value.isoformat()  # type: ignore[attr-defined, no-any-return]
+    return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else str(value)
 
 
 def document(settings: Mapping[str, Any]) -> str:
@@ -133,18 +135,12 @@ def _parsed(path: str) -> dict[str, Any]:
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
             raise CannotStart(f"{path} is not a file of settings")
         text = file.read(_MOST_BYTES)
+    parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        return _toml_parser()(text.decode())
+        settings: dict[str, Any] = parser.loads(text.decode())
     except ValueError as error:
         raise CannotStart(f"{path} cannot be read: {error}. Correct it, or move it away") from error
-
-
-def _toml_parser() -> Any:
-    try:
-        import tomllib as parser  # noqa: PLC0415  only when there is a file
-    except ImportError:  # Python 3.10
-        import tomli as parser  # type: ignore[no-redef]  # noqa: PLC0415
-    return parser.loads
+    return settings
 
 
 def _filled(text: str, words: Mapping[str, str]) -> str:
