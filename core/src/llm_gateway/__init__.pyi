@@ -4,21 +4,22 @@
 # ruff: noqa: I001
 from llm_gateway.cli.answers import answer_facts, show_answer
 from llm_gateway.cli.exits import Exit, UsageError
-from llm_gateway.cli.following import follow
+from llm_gateway.cli.following import follow, say_detached
 from llm_gateway.cli.lists import age_text, cost_text, local_time, short_ids
-from llm_gateway.cli.parsing import duration_s
+from llm_gateway.cli.parsing import duration_s, moment_of
 from llm_gateway.cli.piped import piped_text
 from llm_gateway.cli.running import call_operation, run_async
-from llm_gateway.cli.screen import say, say_json, styled, styled_state, table
+from llm_gateway.cli.screen import json_line, say, say_json, styled, styled_state, table
+from llm_gateway.cli.typed_ids import job_id_of, job_ids_of, session_id_of
 from llm_gateway.cli.versions import in_range, judge_version, look_at_provider, program_of, run_briefly, version_of
 from llm_gateway.digests import Budget, ContentDigest, OverBudget
 from llm_gateway.errors import GatewayError, error_for
 from llm_gateway.failures.reset_time import reset_time, system_zone
 from llm_gateway.failures.rules import FailureFacts, FailureRule, Sign, failure_facts, http_status, named_failure
 from llm_gateway.failures.shared_rules import COMMON_FAILURES
+from llm_gateway.file_cache import read_cached
 from llm_gateway.hookspecs import API_VERSION, hookimpl
 from llm_gateway.installations import find_installed, gateway_command, path_for, probe_environment
-from llm_gateway.file_cache import read_cached
 from llm_gateway.instructions import InstructionFile, Instructions, in_parents, read_instructions, repository_files
 from llm_gateway.instructions import with_imports
 from llm_gateway.jobs.outcome import judge
@@ -56,7 +57,7 @@ from llm_gateway.plugins import PluginHost
 from llm_gateway.quoting import quoted
 from llm_gateway.refused_versions import keep_refused
 from llm_gateway.terminal import display, escaped_json, for_stream, one_line, without_controls
-from llm_gateway.titles import title_of, with_titles
+from llm_gateway.titles import prompt_of, title_of, with_titles
 
 __version__: str
 __all__ = [  # noqa: RUF022
@@ -74,12 +75,13 @@ __all__ = [  # noqa: RUF022
     "age_text", "answer", "answer_facts", "call_operation", "check", "config_file", "cost_text", "display",
     "duration_s", "end_abandoned", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts",
     "find_installed", "find_plugins", "find_program", "follow", "for_stream", "from_json", "gateway_command",
-    "home_directory", "hookimpl", "http_status", "in_parents", "in_range", "job_view", "json_of", "judge",
-    "judge_version", "keep_refused", "listed_job", "local_time", "look_at_provider", "named_failure",
-    "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "owned", "parse_line", "path_for",
-    "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "quoted", "read_cached",
-    "read_instructions", "reply_text", "repository_files", "reset_time", "run_async", "run_briefly",
-    "run_environment", "say", "say_json", "short_ids", "show_answer", "split_entry", "stamp", "styled",
-    "styled_state", "system_zone", "table", "title_of", "to_json", "token_count", "user_home", "version_of",
-    "wire_object", "with_imports", "with_titles", "without_controls", "working_directory",
+    "home_directory", "hookimpl", "http_status", "in_parents", "in_range", "job_id_of", "job_ids_of", "job_view",
+    "json_line", "json_of", "judge", "judge_version", "keep_refused", "listed_job", "local_time",
+    "look_at_provider", "moment_of", "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway",
+    "operation", "owned", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd",
+    "probe_environment", "program_of", "prompt_of", "quoted", "read_cached", "read_instructions", "reply_text",
+    "repository_files", "reset_time", "run_async", "run_briefly", "run_environment", "say", "say_detached",
+    "say_json", "session_id_of", "short_ids", "show_answer", "split_entry", "stamp", "styled", "styled_state",
+    "system_zone", "table", "title_of", "to_json", "token_count", "user_home", "version_of", "wire_object",
+    "with_imports", "with_titles", "without_controls", "working_directory",
 ]

@@ -19,12 +19,35 @@ if TYPE_CHECKING:
 _MOST_CHARS = 120
 #: Of a larger request only the beginning of the prompt is read, without looking for its task.
 _MOST_BYTES = 64 * 1024
+_MOST_REQUEST_BYTES = 256 << 20  #: as for the files that a gateway reads
 _MARK = '"prompt":{"text":"'
 _DECODER = json.JSONDecoder()
 
 
 def title_of(home: str | os.PathLike[str], job_id: str) -> str | None:
     """Return the first words of a job's task; None: its request is not kept, or cannot be read. Blocks for a short read."""
+    data = _request(home, job_id, _MOST_BYTES + 1)
+    if data is None:
+        return None
+    words = one_line(_task(data)[: 8 * _MOST_CHARS], _MOST_CHARS)
+    return words or None
+
+
+def prompt_of(home: str | os.PathLike[str], job_id: str) -> str | None:
+    """Return a job's whole prompt; None: its request is not kept, or cannot be read. Blocks."""
+    data = _request(home, job_id, _MOST_REQUEST_BYTES)
+    try:
+        return (
+            None
+            if data is None
+            else str(json.loads(data.decode("utf-8", "surrogatepass"))["request"]["prompt"]["text"])
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _request(home: str | os.PathLike[str], job_id: str, most: int) -> bytes | None:
+    """Return the beginning of a job's request; None: it cannot be read."""
     try:
         folder_fd = open_directory(os.path.join(home, "jobs", job_id))
         try:
@@ -32,11 +55,9 @@ def title_of(home: str | os.PathLike[str], job_id: str) -> str | None:
         finally:
             os.close(folder_fd)
         with open(job_file, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            return file.read(most)
     except OSError:
         return None
-    words = one_line(_task(data)[: 8 * _MOST_CHARS], _MOST_CHARS)
-    return words or None
 
 
 def with_titles(home: str | os.PathLike[str], jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

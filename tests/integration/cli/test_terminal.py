@@ -86,3 +86,51 @@ def test_a_program_is_not_asked(command) -> None:
     done = command.run(*RISKY)
     assert done.returncode != 0
     assert "approval_needed" in done.stderr
+
+
+def on_a_terminal(command, *words: str) -> str:
+    """All that a command writes to a terminal, which is stdin, stdout and stderr."""
+    command.environ |= {"COLUMNS": "80", "TERM": "xterm"}
+    master, slave = os.openpty()
+    with command.start(*words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True) as process:
+        os.close(slave)
+        shown = b""
+        try:
+            while data := _read(master):
+                shown += data
+            assert process.wait(PATIENCE_S) == 0, shown
+        finally:
+            process.kill()
+            os.close(master)
+    return shown.decode()
+
+
+def _read(master: int) -> bytes:
+    ready, _, _ = select.select([master], [], [], PATIENCE_S)
+    assert ready, "the command writes nothing and does not end"
+    try:
+        return os.read(master, 65536)
+    except OSError:  # nobody holds the other end any more
+        return b""
+
+
+def test_an_answer_is_printed_once_below_a_line_about_what_the_agent_does(command) -> None:
+    shown = on_a_terminal(command, "ask", "echo", "hello", "--param", "scenario=steps", "--param", "delayMs=20")
+    assert shown.count("echo: hello") == 1
+    assert "echo · Read: file 1 of 3 · 0:0" in shown
+    drawn = [line.rpartition("\x1b[2K")[2] for line in shown.replace("\r\n", "\n").split("\n")]
+    assert "echo: hello" in drawn, "the line that changes is gone where the answer stands"
+
+
+def test_a_long_answer_that_came_in_one_piece_is_printed_once(command) -> None:
+    prompt = " ".join(f"word{number}" for number in range(200))
+    shown = on_a_terminal(command, "ask", "echo", prompt, "--param", "scenario=steps", "--param", "delayMs=20")
+    assert shown.count("word199") == 1
+
+
+def test_no_line_of_a_list_is_longer_than_the_terminal(command) -> None:
+    assert command.run("ask", "echo", "word " * 100).returncode == 0
+    for listed in ("jobs", "sessions"):
+        shown = on_a_terminal(command, listed)
+        assert max(map(len, shown.splitlines())) <= 80
+        assert "word…" in shown or "…" in shown

@@ -6,13 +6,20 @@ import sys
 from typing import Any
 
 from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.following import SHORT_ID_CHARS
+from llm_gateway.cli.lists import cost_text
 from llm_gateway.cli.screen import is_terminal, one_line, say, shown, styled, styled_state
 from llm_gateway.cli.vocabulary import at_terminal
 
+_SESSION_CHARS = len("gw-") + 8
 
-def show_answer(result: dict[str, Any]) -> Exit:
-    """Print the text of a reply to stdout and everything else to stderr. Returns the exit code."""
-    if result.get("text"):
+
+def show_answer(result: dict[str, Any], streamed: str = "") -> Exit:
+    """Print the text of a reply to stdout and everything else to stderr. Returns the exit code.
+
+    :param streamed: what `follow` has printed to stdout already: a reply that ends it is not printed again.
+    """
+    if result.get("text") and not _ends_with(streamed, result["text"]):
         say(shown(result["text"], sys.stdout))
     if result.get("reused"):
         say(f"llm-gateway: {result['reused']}", sys.stderr)
@@ -33,16 +40,26 @@ def show_answer(result: dict[str, Any]) -> Exit:
     return Exit.of_status(result["status"])
 
 
+def _ends_with(streamed: str, text: str) -> bool:
+    """Return whether the streamed text ends with the reply, whatever the white space between its parts."""
+    return bool(streamed) and "".join(streamed.split()).endswith("".join(text.split()))
+
+
 def _summary(result: dict[str, Any]) -> str:
-    parts = [styled_state(result["status"], sys.stderr), *answer_facts(result), result["jobId"]]
+    """Return one or two lines about the result, with ids that the commands understand."""
+    dot = styled(" · ", "dim", sys.stderr)
+    job_id = result["jobId"][:SHORT_ID_CHARS]
+    parts = [styled_state(result["status"], sys.stderr), *answer_facts(result), job_id]
     approval = result.get("approval") or {}
     if approval.get("policy"):
         parts.append(f"{approval['posture']}, allowed by {approval['policy']}")
     if result.get("deduplicated") and not result.get("reused"):
         parts.append("the same request was running already; this is its answer")
-    if result.get("resumable"):
-        parts.append(f"continue with --session {result['gatewaySessionId']}")
-    return styled(" · ", "dim", sys.stderr).join(parts)
+    if not result.get("resumable"):
+        return dot.join(parts)
+    session = result["gatewaySessionId"][:_SESSION_CHARS]
+    hint = f'continue with: llm-gateway ask {result["provider"]} --session {session} "…"'
+    return f"{dot.join(parts)}\n{styled(hint, 'dim', sys.stderr)}"
 
 
 def answer_facts(result: dict[str, Any]) -> list[str]:
@@ -53,6 +70,7 @@ def answer_facts(result: dict[str, Any]) -> list[str]:
         found.append(f"{result['durationMs'] / 1000:.1f} s")
     if "inputTokens" in usage or "outputTokens" in usage:
         found.append(f"{usage.get('inputTokens', '?')} tokens in, {usage.get('outputTokens', '?')} out")
-    if result.get("costUsd") is not None:
-        found.append(f"${result['costUsd']:.4f}")
+    cost = cost_text(result.get("costUsd"))
+    if cost is not None:
+        found.append(cost)
     return found

@@ -13,12 +13,13 @@ import anyio
 from llm_gateway.cli.answers import show_answer
 from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.failures import exit_of
-from llm_gateway.cli.following import follow
+from llm_gateway.cli.following import follow, say_detached
 from llm_gateway.cli.human import terminal_approval
 from llm_gateway.cli.parsing import duration_s, parameters
 from llm_gateway.cli.piped import all_of_stdin, piped_text
 from llm_gateway.cli.running import call_operation, with_gateway
 from llm_gateway.cli.screen import is_terminal, say, say_json
+from llm_gateway.cli.typed_ids import session_id_of
 from llm_gateway.cli.vocabulary import at_terminal
 from llm_gateway.errors import GatewayError
 from llm_gateway.model.gateway_api import GatewayApi
@@ -68,6 +69,8 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
         raise UsageError(
             f"no provider {provider} is installed{hint} (installed: {', '.join(gateway.providers) or 'none'})"
         )
+    if arguments.get("sessionId"):
+        arguments["sessionId"] = await session_id_of(gateway, arguments["sessionId"])
     try:
         ask_user = None if options.json else terminal_approval()
         accepted = await call_operation(gateway, f"{provider}_request_async", arguments, ask_user)
@@ -79,14 +82,16 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
     if "reused" in accepted:
         accepted["reused"] = at_terminal(accepted["reused"])
     job_id = accepted["job"]["id"]
+    streamed = ""
     try:
         if options.detach:
             return await _detach(gateway, accepted, as_json=options.json)
         job = await gateway.store.get_job(JobId(job_id))
         if job is not None:
-            await follow(gateway, job, show=is_terminal(sys.stderr) and not options.json)
+            show = is_terminal(sys.stderr) and not options.json
+            streamed = await follow(gateway, job, show=show, keep_lines=False)
     except anyio.get_cancelled_exc_class():
-        say(f"\ndetached; the job continues; wait for it with: llm-gateway jobs wait {job_id}", sys.stderr)
+        say_detached([job_id])
         raise
     result = await call_operation(gateway, "llm_job_result", {"jobId": job_id})
     if accepted["deduplicated"]:
@@ -97,7 +102,7 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
     if options.json:
         say_json(result)
         return Exit.of_status(result["status"])
-    return show_answer(result)
+    return show_answer(result, streamed)
 
 
 async def _detach(gateway: GatewayApi, accepted: dict[str, Any], *, as_json: bool) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from llm_gateway.cli.exits import UsageError
 
+_AGES = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -18,6 +20,17 @@ def duration_s(text: str) -> float:
     if found is None:
         raise UsageError(f"{text!r} is not a time; write 90, 90s, 10m or 2h")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """Convert `2h`, `3d` or `1w` (so long before `now`), or a local date or time such as `2026-11-30`. Raises UsageError."""
+    found = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
+    if found is not None:
+        return now - timedelta(seconds=int(found[1]) * _AGES[found[2]])
+    try:
+        return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone()
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text!r} is not a time; write 30m, 2h, 3d, 1w or 2026-11-30") from None
 
 
 def parameters(pairs: Iterable[str]) -> dict[str, Any]:

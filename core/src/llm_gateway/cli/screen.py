@@ -59,6 +59,11 @@ def say(text: str, stream: TextIO | None = None) -> None:
     out.flush()
 
 
+def json_line(value: Any) -> str:
+    """Return a value as JSON on one line."""
+    return json_text(value, indent=None)
+
+
 def say_json(value: Any) -> None:
     """Print JSON."""
     say(json_text(value))

@@ -109,8 +109,9 @@ class LiveOutput:
 
     @property
     def latest(self) -> Event | None:
-        """The newest event, which shows what the agent does now."""
-        return self._recent[-1] if self._recent else None
+        """The newest event, which shows what the agent does now; not the one with the session's id."""
+        with self._guard:
+            return next((event for event in reversed(self._recent) if event.kind is not EventKind.SESSION), None)
 
     @property
     def read_bytes(self) -> int:

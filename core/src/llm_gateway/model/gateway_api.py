@@ -30,7 +30,7 @@ class RunOutput(Protocol):
 
     @property
     def latest(self) -> Event | None:
-        """The newest event; None: there has been none."""
+        """The newest event that shows what the agent does, not SESSION; None: there has been none."""
 
     @property
     def partial_text(self) -> str:

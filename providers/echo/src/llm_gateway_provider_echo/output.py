@@ -79,7 +79,7 @@ class EchoReader:
             yield Event(kind=EventKind.SESSION, text=_one_line(str(event.get("id", ""))))
         elif kind == "text" and isinstance(text, str):
             self._keep(text)
-            yield Event(kind=EventKind.TEXT, text=_one_line(text))
+            yield Event(kind=EventKind.TEXT, text=text)
         elif kind == "tool":
             yield Event(kind=EventKind.TOOL, text=_one_line(f"{event.get('name')}: {event.get('detail')}"))
         elif kind == "usage":

@@ -308,6 +308,11 @@ class MemoryStore:
         ]
         return sorted(found, key=lambda record: record.started_at, reverse=True)[:limit]
 
+    async def record_words(self, job_id: JobId) -> Mapping[str, str]:
+        """The texts that were stored with a job's record; empty: none. Not part of `Store`."""
+        record = self._records.get(job_id)
+        return record.words if record else {}
+
     async def earlier(self, record: Record, limit: int = 8) -> Sequence[Record]:
         mine = [
             other

@@ -202,6 +202,9 @@ ON CONFLICT (job_id) DO UPDATE SET
 -- name: get_record
 SELECT doc FROM records WHERE job_id = :id
 
+-- name: get_words
+SELECT words FROM records WHERE job_id = :id
+
 -- name: list_records
 SELECT doc FROM records
 WHERE {scope} AND ended_at IS NOT NULL AND (:principal IS NULL OR principal = :principal)

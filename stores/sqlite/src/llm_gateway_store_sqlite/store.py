@@ -6,6 +6,7 @@ back, waits for no lock and syncs no file. All others run in the owner thread.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -254,6 +255,12 @@ class SqliteStore:
         scope = _EVERYTHING if session_id is None else _OF_SESSION
         query = {"principal": principal, "session_id": session_id, "limit": limit}
         return await self._all(lambda row: from_document(Record, row[0]), _LIST_RECORDS[scope], query)
+
+    async def record_words(self, job_id: JobId) -> Mapping[str, str]:
+        """The texts that were stored with a job's record; empty: none. Not part of `Store`: `llm-gateway log` uses it if it is there."""
+        found = await self._all(lambda row: row[0], SQL["get_words"], {"id": job_id})
+        words: Mapping[str, str] = json.loads(found[0]) if found and found[0] else {}
+        return words
 
     async def earlier(self, record: Record, limit: int = 8) -> Sequence[Record]:
         return await self._short(lambda waits: earlier(self._database, record, limit, waits=waits))

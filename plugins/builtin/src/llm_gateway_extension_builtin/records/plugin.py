@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import datetime, timedelta, timezone
 from typing import Literal
 
+from anyio import sleep, to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from llm_gateway import Annotations, Gateway, Record, Request, hookimpl
+from llm_gateway_extension_builtin.records.index import TextIndex, index_path, remove_index
 from llm_gateway_extension_builtin.records.redaction import cut, redacted
+from llm_gateway_extension_builtin.records.turns import secrets_of
 
 #: What any program is given, or what only says where things are: no secrets, and in every text.
 _PLAIN = frozenset(
@@ -36,6 +42,7 @@ _PLAIN = frozenset(
         "LS_COLORS",
     ]
 )
+_PRUNE_S = 6 * 3600.0
 _PLAIN_BEGINNINGS = ("XDG_", "LC_", "LLM_GATEWAY_", "PYTEST_")
 
 
@@ -75,19 +82,54 @@ def gateway_annotate(gateway: Gateway, record: Record, request: Request | None, 
     """Store prompt and reply, if the settings say so."""
     if record.ended_at is None or _Set.settings.content == "none":
         return None
-    secrets = tuple(_secrets(gateway))
+    hidden = secrets(gateway)
     words = {"prompt": request.prompt.text if request else "", "reply": reply}
     return Annotations(
-        words={name: cut(text, lambda part: redacted(part, secrets)) for name, text in words.items() if text}
+        words={name: cut(text, lambda part: redacted(part, hidden)) for name, text in words.items() if text}
     )
 
 
-def _secrets(gateway: Gateway) -> Iterator[str]:
-    """Every value that may be secret: of the environment, and of the settings' tables of environment variables."""
-    for name, value in gateway.environ.items():
-        if name not in _PLAIN and not name.startswith(_PLAIN_BEGINNINGS):
-            yield value
-    for section in gateway.settings.providers.values():
-        yield from section.env.values()
-    for server in gateway.mcp_servers.values():
-        yield from server.env.values()
+@hookimpl
+def gateway_lifespan(gateway: Gateway, serving: bool) -> AbstractAsyncContextManager[object] | None:
+    """Remove old texts from the index of `llm-gateway log`, if there is one."""
+    return _pruned(gateway, serving) if index_path(gateway.settings.home).exists() else None
+
+
+@asynccontextmanager
+async def _pruned(gateway: Gateway, serving: bool) -> AsyncIterator[None]:
+    if serving:
+        gateway.tasks.start_soon(_keep_pruning, gateway)
+    else:
+        await to_thread.run_sync(_prune, gateway)
+    yield
+
+
+async def _keep_pruning(gateway: Gateway) -> None:
+    while True:
+        await to_thread.run_sync(_prune, gateway)
+        await sleep(_PRUNE_S)
+
+
+def _prune(gateway: Gateway) -> None:
+    """Remove the texts of old jobs; all of them if texts are not to be stored. Errors are left to the next search."""
+    home = gateway.settings.home
+    with suppress(OSError, sqlite3.Error):
+        if content_of(gateway) == "none":
+            remove_index(home)
+            return
+        index = TextIndex(home)
+        try:
+            index.prune(datetime.now(timezone.utc) - timedelta(days=gateway.settings.jobs.retention_days))
+        finally:
+            index.close()
+
+
+def content_of(gateway: Gateway) -> str:
+    """Return what is stored of a turn's text: `none` or `full`."""
+    own = gateway.settings.plugins.get("records")
+    return own.content if isinstance(own, RecordsSettings) else "none"
+
+
+def secrets(gateway: Gateway) -> tuple[str, ...]:
+    """Return every value that may be secret."""
+    return tuple(secrets_of(gateway, _PLAIN, _PLAIN_BEGINNINGS))

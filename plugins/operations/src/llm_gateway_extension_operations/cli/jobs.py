@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from anyio import to_thread
+from anyio import get_cancelled_exc_class, to_thread
 
 from llm_gateway import (
     Exit,
@@ -19,12 +19,14 @@ from llm_gateway import (
     duration_s,
     follow,
     for_stream,
+    job_id_of,
+    job_ids_of,
     say,
+    say_detached,
     say_json,
     show_answer,
     with_titles,
 )
-from llm_gateway_extension_operations.cli.ids import job_id_of, job_ids_of
 from llm_gateway_extension_operations.cli.job_list import show
 
 _WAIT_MS = 50_000
@@ -69,9 +71,14 @@ async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
 async def _tail(gateway: Gateway, options: argparse.Namespace) -> int:
     await call_operation(gateway, "llm_job_status", {"jobId": options.job})  # raises for an unknown id
     job = await gateway.store.get_job(JobId(options.job))
+    streamed = ""
     if job is not None:
-        await follow(gateway, job, show=True)
-    return show_answer(await call_operation(gateway, "llm_job_result", {"jobId": options.job}))
+        try:
+            streamed = await follow(gateway, job, show=True)
+        except get_cancelled_exc_class():
+            say_detached([options.job])
+            raise
+    return show_answer(await call_operation(gateway, "llm_job_result", {"jobId": options.job}), streamed)
 
 
 async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
@@ -82,7 +89,11 @@ async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
         if deadline is not None:
             left_ms = max(0, min(_WAIT_MS, round((deadline - time.monotonic()) * 1000)))
         until = "any" if options.any else "all"
-        found = await call_operation(gateway, "llm_job_wait", {"jobIds": ids, "until": until, "timeoutMs": left_ms})
+        try:
+            found = await call_operation(gateway, "llm_job_wait", {"jobIds": ids, "until": until, "timeoutMs": left_ms})
+        except get_cancelled_exc_class():
+            say_detached(ids)
+            raise
         ended = [job for job in found["jobs"] if job["status"] in _TERMINAL]
         enough = bool(ended) if options.any else not found["pending"]
         if enough or left_ms == 0:

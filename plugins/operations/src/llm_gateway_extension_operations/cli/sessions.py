@@ -18,10 +18,10 @@ from llm_gateway import (
     local_time,
     say,
     say_json,
+    session_id_of,
     short_ids,
     table,
 )
-from llm_gateway_extension_operations.cli.ids import session_id_of
 
 _NONE = "none"
 _ID_CHARS = len("gw-") + 8

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from llm_gateway import CallContext, Gateway, UsageError
+from llm_gateway.cli.exits import UsageError
+from llm_gateway.model.gateway_api import GatewayApi
+from llm_gateway.model.ids import JobId, SessionId
+from llm_gateway.model.operation import CallContext
 
 LAST = "last"
 #: Among how many of the newest jobs or sessions a beginning is looked for.
@@ -12,23 +15,23 @@ _MOST = 5000
 _SHOWN = 5
 
 
-async def job_id_of(gateway: Gateway, typed: str) -> str:
+async def job_id_of(gateway: GatewayApi, typed: str) -> str:
     """Return the id of the user's job. An unknown one is returned unchanged: the operation reports it. Raises UsageError."""
-    if typed.startswith("job-") and await gateway.store.get_job(typed) is not None:  # type: ignore[arg-type]  # an id
+    if typed.startswith("job-") and await gateway.store.get_job(JobId(typed)) is not None:
         return typed
     principal = CallContext().principal
     jobs = await gateway.store.list_jobs(principal=principal, limit=1 if typed == LAST else _MOST)
     return _chosen(typed, "job-", [job.id for job in jobs])
 
 
-async def job_ids_of(gateway: Gateway, typed: Iterable[str]) -> list[str]:
+async def job_ids_of(gateway: GatewayApi, typed: Iterable[str]) -> list[str]:
     """Return the ids of several jobs, each once. Raises UsageError."""
     return list(dict.fromkeys([await job_id_of(gateway, one) for one in typed]))
 
 
-async def session_id_of(gateway: Gateway, typed: str) -> str:
+async def session_id_of(gateway: GatewayApi, typed: str) -> str:
     """Return the id of the user's session, as `job_id_of` does. A provider's own session id is returned unchanged."""
-    if typed.startswith("gw-") and await gateway.store.get_session(typed) is not None:  # type: ignore[arg-type]  # an id
+    if typed.startswith("gw-") and await gateway.store.get_session(SessionId(typed)) is not None:
         return typed
     if typed != LAST and not typed.startswith("gw-"):
         return typed
