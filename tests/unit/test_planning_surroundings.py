@@ -136,3 +136,23 @@ def test_what_is_begun_can_be_waited_for_later_within_the_same_time() -> None:
     wait = threads.begin("a", 20, lambda: over.wait(60) and "done")
     over.set()
     assert wait() == "done"
+
+
+def test_a_thread_does_one_work_after_another() -> None:
+    threads = BoundedThreads()
+    assert len({threads.within("the same", 60, threading.get_ident) for _ in range(20)}) == 1
+
+
+def test_works_at_the_same_time_have_a_thread_each() -> None:
+    threads, together = BoundedThreads(), threading.Barrier(6, timeout=60)
+    for _ in range(3):  # the threads that waited are used again
+        waits = [threads.begin(f"work {number}", 60, together.wait) for number in range(6)]
+        assert sorted(wait() for wait in waits) == list(range(6))
+
+
+def test_a_thread_without_work_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gateway.planning.surroundings._IDLE_S", 0.01)
+    thread = BoundedThreads().within("look", 60, threading.current_thread)
+    assert thread is not None
+    thread.join(60)
+    assert not thread.is_alive()

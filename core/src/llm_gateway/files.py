@@ -102,28 +102,35 @@ def write_atomic(
     behind. Raises OSError, also if `path` is a directory.
     """
     folder, name = os.path.split(os.fspath(path))
+    if dir_fd is not None and not folder:
+        _write_atomic(name, data, dir_fd, mode=mode, durable=durable)
+        return
     folder_fd = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
-        draft = f".{name}.{os.urandom(6).hex()}"
-        descriptor = os.open(
-            draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder_fd
-        )
-        try:
-            try:
-                os.fchmod(descriptor, mode)
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-                if durable:
-                    sync_file(descriptor)
-            finally:
-                os.close(descriptor)
-            os.rename(draft, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-        except BaseException:
-            with suppress(OSError):  # it was removed already, or the disk fails: the first error matters more
-                os.unlink(draft, dir_fd=folder_fd)
-            raise
-        if durable:
-            sync_file(folder_fd)
+        _write_atomic(name, data, folder_fd, mode=mode, durable=durable)
     finally:
         os.close(folder_fd)
+
+
+def _write_atomic(name: str, data: bytes, folder_fd: int, *, mode: int, durable: bool) -> None:
+    draft = f".{name}.{os.urandom(6).hex()}"
+    descriptor = os.open(
+        draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder_fd
+    )
+    try:
+        try:
+            os.fchmod(descriptor, mode)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if durable:
+                sync_file(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(draft, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    except BaseException:
+        with suppress(OSError):  # it was removed already, or the disk fails: the first error matters more
+            os.unlink(draft, dir_fd=folder_fd)
+        raise
+    if durable:
+        sync_file(folder_fd)

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 _OWN_COMMANDS = frozenset(("llm-gateway", "llm-gateway-mcp", "llm_gateway.cli"))
 
 
 def search_directories(path: str | None) -> list[str]:
     """Return the absolute directories of a PATH value, in order, without duplicates. None means the system's default PATH."""
-    entries = (os.defpath if path is None else path).split(os.pathsep)
-    return list(dict.fromkeys(entry for entry in entries if os.path.isabs(entry)))
+    return list(_absolute_entries(os.defpath if path is None else path))
+
+
+@lru_cache(maxsize=16)  # each request needs it several times
+def _absolute_entries(path: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry for entry in path.split(os.pathsep) if os.path.isabs(entry)))
 
 
 def find_executable(name: str, environ: Mapping[str, str]) -> str | None:

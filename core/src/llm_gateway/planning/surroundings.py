@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,6 +40,8 @@ T = TypeVar("T")
 _MOST_HANGING = 16
 #: Seconds that computing may take beyond its budget: the budget is checked between two files.
 _GRACE_S = 0.05
+#: Threads that wait for work: how many, and for how many seconds.
+_MOST_IDLE, _IDLE_S = 4, 2.0
 #: Paths that mean the run itself, such as /dev/stdin.
 _OWN = ("/dev/", "/proc/")
 #: Values longer than this are no paths.
@@ -49,11 +52,13 @@ class BoundedThreads:
     """Does blocking work in threads and stops waiting for them when their time is over. One per gateway.
 
     A thread that hangs in a system call cannot be ended. It is a daemon thread, so the process can exit, and their number is limited.
+    A thread that has nothing to do waits a while for the next work, because each request has several.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._hanging: dict[str, threading.Thread] = {}
+        self._hanging: dict[str, threading.Event] = {}  #: the work that took too long; set when it ends after all
+        self._idle: list[_Thread] = []
 
     def within(self, name: str, seconds: float, work: Callable[[], T]) -> T | None:
         """Return the result of the work; None if it fails or takes longer, or if earlier work of this name still hangs. Blocking."""
@@ -82,7 +87,7 @@ class BoundedThreads:
         """
         until = time.monotonic() + seconds
         with self._lock:
-            self._hanging = {name: thread for name, thread in self._hanging.items() if thread.is_alive()}
+            self._hanging = {name: ended for name, ended in self._hanging.items() if not ended.is_set()}
             if seconds <= 0 or name in self._hanging or len(self._hanging) >= _MOST_HANGING:
                 return _unknown
         # Not a SimpleQueue: on Python 3.10 its `get` waits without end if the time is over just as it begins.
@@ -93,24 +98,80 @@ class BoundedThreads:
                 results.append(work())
             except Exception as error:  # a plugin may raise anything; with an unknown state nothing is reused
                 log.warning("the state of %s could not be read: %s", name, error)
+
+        def report() -> None:
             finished.set()
             tell()
 
         context = copy_context()
-        thread = threading.Thread(target=lambda: context.run(do), name=f"llm-gateway-look {name}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # no thread is free
+        if not self._start(f"llm-gateway-look {name}", _Work(lambda: context.run(do), report)):
             return _unknown
 
         def wait() -> T | None:
             if finished.wait(max(0.0, until - time.monotonic())):
                 return results[0] if results else None
             with self._lock:
-                self._hanging[name] = thread
+                self._hanging[name] = finished
             return None
 
         return wait
+
+    def _start(self, name: str, work: _Work) -> bool:
+        """Do the work in a thread. False: the system can start no more threads."""
+        with self._lock:
+            thread = self._idle.pop() if self._idle else None
+        if thread is None:
+            thread = _Thread(self)
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
+        thread.name = name
+        thread.works.put(work)
+        return True
+
+    def rest(self, thread: _Thread) -> bool:
+        """Let a thread wait for its next work. False: enough threads wait."""
+        with self._lock:
+            if len(self._idle) >= _MOST_IDLE:
+                return False
+            self._idle.append(thread)
+            return True
+
+    def release(self, thread: _Thread) -> bool:
+        """Let a thread that has waited long end. False: it gets work at this moment."""
+        with self._lock:
+            if thread not in self._idle:
+                return False
+            self._idle.remove(thread)
+            return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    do: Callable[[], None]
+    report: Callable[[], None]  #: called when it is done, and the thread is ready for the next
+
+
+class _Thread(threading.Thread):
+    """Does one work after another until it is released."""
+
+    def __init__(self, threads: BoundedThreads) -> None:
+        super().__init__(daemon=True)
+        self.works = queue.Queue[_Work]()
+        self._threads = threads
+
+    def run(self) -> None:
+        goes_on = True
+        while goes_on:
+            try:
+                work = self.works.get(timeout=_IDLE_S)
+            except queue.Empty:
+                goes_on = not self._threads.release(self)
+                continue
+            work.do()
+            goes_on = self._threads.rest(self)
+            work.report()
 
 
 def _unknown() -> None:

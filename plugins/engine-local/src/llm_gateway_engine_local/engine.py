@@ -23,6 +23,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,7 @@ from .spool.verdicts import conclude_without_shim, parse_time, read_end, vanishe
 from .watch import FileWatcher, InotifyWatcher
 
 _T = TypeVar("_T")
+_Outcome = RunEnd | Literal["held", "unknown"]
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 #: How long a lock is respected whose holder is not a shim: another gateway holds it while it concludes a run, for at most ten seconds.
 _STRANGER_S = 15.0
@@ -103,10 +105,7 @@ class LocalEngine:
         """Wait for the end of a launched run. Raises LookupError if nothing is known of it."""
         while True:
             launched = self._launched.get(job_id)
-            ignore_lock = await retry(lambda: self._wait_for_shim(job_id))
-            started = launched is not None and launched.started
-            conclude = partial(self._conclude, job_id, ignore_lock=ignore_lock, started=started)
-            outcome = await retry(partial(self._in_thread, conclude))
+            outcome = await retry(partial(self._wait_and_conclude, job_id, launched))
             if isinstance(outcome, RunEnd):
                 self._forget_launch(job_id)
                 return outcome
@@ -187,26 +186,29 @@ class LocalEngine:
 
     # ------------------------------------------------------------------------------------------------- waiting
 
-    async def _wait_for_shim(self, job_id: JobId) -> bool:
-        """Wait until the shim of a job has ended. Returns at once when there is none.
+    async def _wait_and_conclude(self, job_id: JobId, launched: Launch | None) -> _Outcome:
+        """Wait until the shim of a job has ended, then read or write the end of its run."""
+        started = await _wait_for_report(launched)
+        outcome = await self._in_thread(partial(self._conclude_or_open_holder, job_id, started=started))
+        if not isinstance(outcome, _Holder):
+            return outcome
+        ignore_lock = not await outcome.wait()
+        return await self._in_thread(partial(self._conclude, job_id, ignore_lock=ignore_lock, started=started))
 
-        True: the shim has ended, and whoever still holds the lock has held it for too long. Conclude without it.
-        """
-        launched = self._launched.get(job_id)
-        while launched and launched.fd >= 0:
-            await _wait_readable(os.dup(launched.fd))  # a copy for each waiter
-            launched.read_status()
-        ended = launched is not None and launched.started
-        fd, limit_s = await self._in_thread(lambda: self._open_holder(job_id, shim_ended=ended))
-        if fd is None:
-            return False
-        with anyio.move_on_after(limit_s):
-            await _wait_readable(fd)
-            return False
-        return True
+    def _conclude_or_open_holder(self, job_id: JobId, *, started: bool) -> _Outcome | _Holder:
+        """Usually the shim has ended: one step, because the way to a thread and back costs more than the work."""
+        found = self._open_holder(job_id, shim_ended=started)
+        return self._conclude(job_id, started=started) if found is None else found
 
-    def _open_holder(self, job_id: JobId, *, shim_ended: bool) -> tuple[int | None, float]:
-        """Return a descriptor that becomes readable when the holder of a job's lock is gone, and how long to wait for that (seconds).
+    async def _wait_for_shim(self, job_id: JobId) -> None:
+        """Wait until the shim of a job has ended, or its lock is held for too long. Returns at once when there is none."""
+        started = await _wait_for_report(self._launched.get(job_id))
+        found = await self._in_thread(lambda: self._open_holder(job_id, shim_ended=started))
+        if found is not None:
+            await found.wait()
+
+    def _open_holder(self, job_id: JobId, *, shim_ended: bool) -> _Holder | None:
+        """Return the holder of a job's lock. None: there is none.
 
         :param shim_ended: the shim was launched here and has ended: the holder is another gateway that concludes the run, or a
             process of the run. Two gateways that both ignored the lock would write two `exit.json`.
@@ -216,23 +218,23 @@ class LocalEngine:
         except OSError as error:
             if is_transient(error):
                 raise
-            return None, 0.0
+            return None
         with folder:
             shim = None if shim_ended else holder.shim_of(folder)
             try:
                 if shim and (fd := shim.open()) is not None:
-                    return fd, math.inf
+                    return _Holder(fd, math.inf)
             except OSError as error:  # there are no pidfds here, or no free descriptor
                 if is_transient(error):
                     raise
             if not folder.is_held():
-                return None, 0.0
+                return None
             holders = holder.lock_holders(folder)
             if shim_ended:
                 of_run = bool(holders) and all(ending.carries_marker(pid, job_id) for pid in holders or ())
-                return _wait_for_lock(folder), _RUN_S if of_run else _STRANGER_S
+                return _Holder(_wait_for_lock(folder), _RUN_S if of_run else _STRANGER_S)
             # If the system names the holders and none is a shim, the wait is limited.
-            return _wait_for_lock(folder), math.inf if shim or holders is None else _STRANGER_S
+            return _Holder(_wait_for_lock(folder), math.inf if shim or holders is None else _STRANGER_S)
 
     async def _changed(self, job_id: JobId, changed: Callable[[], Any]) -> bool:
         """Wait for a change or the end. True: it was the end."""
@@ -303,7 +305,7 @@ class LocalEngine:
 
     def _conclude(
         self, job_id: JobId, *, ignore_lock: bool = False, started: bool = False, give_up: bool = False
-    ) -> RunEnd | Literal["held", "unknown"]:
+    ) -> _Outcome:
         """Read the end of a run whose shim is gone, or write it.
 
         :param ignore_lock: the shim is gone, even if the lock is held.
@@ -350,6 +352,29 @@ def _wait_for_lock(folder: Folder) -> int:
 
     threading.Thread(target=block, name="wait for a job's lock", daemon=True).start()
     return reader
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Who holds a job's lock."""
+
+    fd: int  #: becomes readable when the holder is gone
+    limit_s: float  #: how long to wait for that
+
+    async def wait(self) -> bool:
+        """Wait until the holder is gone. Closes the descriptor. False: it has held the lock for too long."""
+        with anyio.move_on_after(self.limit_s):
+            await _wait_readable(self.fd)
+            return True
+        return False
+
+
+async def _wait_for_report(launched: Launch | None) -> bool:
+    """Wait until the shim that was launched here, if any, has ended. Returns whether it started the run."""
+    while launched and launched.fd >= 0:
+        await _wait_readable(os.dup(launched.fd))  # a copy for each waiter
+        launched.read_status()
+    return launched is not None and launched.started
 
 
 async def _wait_readable(fd: int) -> None:

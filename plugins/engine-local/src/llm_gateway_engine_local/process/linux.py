@@ -16,28 +16,34 @@ SHIM_NAME = b"llm-gw-shim"
 _MOST_PROCESSES = 500
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
-#: Looked up here: a forked shim should write to as little memory as possible.
-_prctl = ctypes.CDLL(None).prctl if _LINUX else None
+_libc = ctypes.CDLL(None) if _LINUX else None
 _boot_id = ""
+
+
+def prepare_forks() -> None:
+    """Look up in a fork server what each shim needs, so that a shim writes to less of the memory that it shares."""
+    boot_id()
+    if _libc is not None:
+        _libc.prctl  # noqa: B018  ctypes keeps what it found
 
 
 def become_reaper() -> bool:
     """Make every orphaned descendant a child of this process. False: not possible here."""
-    return _prctl is not None and _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    return _libc is not None and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def take_name() -> bool:
     """Name this process as a shim. False: not possible here."""
-    return _prctl is not None and _prctl(_PR_SET_NAME, SHIM_NAME, 0, 0, 0) == 0
+    return _libc is not None and _libc.prctl(_PR_SET_NAME, SHIM_NAME, 0, 0, 0) == 0
 
 
 def die_with_parent() -> bool:
     """Have this process killed when its parent ends: an agent without its shim has no owner. False: not possible here."""
-    return _prctl is not None and _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) == 0
+    return _libc is not None and _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) == 0
 
 
 def boot_id() -> str:
-    """The id of this boot. Empty: not known. Read once by a process, and by a fork server for its shims."""
+    """The id of this boot. Empty: not known. Read once by a process."""
     global _boot_id  # noqa: PLW0603  it cannot change
     if not _boot_id:
         with suppress(OSError), open(f"{PROC}/sys/kernel/random/boot_id") as file:

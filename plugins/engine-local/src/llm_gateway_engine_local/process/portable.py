@@ -20,6 +20,10 @@ _MOST_PROCESSES = 500
 _HASH_BITS = (1 << 64) - 1
 
 
+def prepare_forks() -> None:
+    """Nothing is to be looked up."""
+
+
 def become_reaper() -> bool:
     """False: there are no subreapers."""
     return False

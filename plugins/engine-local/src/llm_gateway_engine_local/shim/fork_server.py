@@ -63,6 +63,8 @@ def _receive(connection: socket.socket) -> tuple[bytes, int] | None:
 
 def main(mode: str, descriptor: int) -> None:
     """Serve until the gateway ends (`fork_server`), or become the one shim (`once`)."""
+    from llm_gateway_engine_local.process import system
+
     from . import shim
 
     os.chdir("/")
@@ -82,6 +84,7 @@ def main(mode: str, descriptor: int) -> None:
     connection = socket.socket(fileno=descriptor)
     connection.set_inheritable(False)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the shims
+    system.prepare_forks()
     gc.collect()
     gc.freeze()  # the collector never writes to these objects, so a fork shares their pages
     gateway = os.getppid()
