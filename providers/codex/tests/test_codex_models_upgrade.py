@@ -40,38 +40,6 @@ def test_a_broken_catalogue_gives_no_models(catalogue: bytes, tmp_path: Path) ->
     assert list_models({"HOME": str(tmp_path)}, catalogue) == []
 
 
-SPEC = "@openai/codex@0.169.0"
-
-
-@pytest.mark.parametrize(
-    ("lies_at", "argv", "method"),
-    [
-        (
-            "usr/lib/node_modules/@openai/codex/bin/codex.js",
-            ("npm", "install", "-g", "--prefix", "{}/usr", SPEC),
-            "npm",
-        ),
-        ("app/node_modules/@openai/codex/bin/codex.js", ("npm", "install", "--prefix", "{}/app", SPEC), "npm"),
-        ("opt/Caskroom/codex/0.1/codex", ("brew", "upgrade", "--cask", "codex"), "brew"),
-        ("opt/Cellar/codex/0.1/bin/codex", ("brew", "upgrade", "codex"), "brew"),
-    ],
-    ids=["npm global", "npm local", "brew cask", "brew formula"],
-)
-def test_the_upgrade_command_fits_the_installation_of_codex(
-    tmp_path: Path, lies_at: str, argv: tuple[str, ...], method: str
-) -> None:
-    program = tmp_path / lies_at
-    program.parent.mkdir(parents=True)
-    program.touch()
-    link = tmp_path / "bin" / "codex"
-    link.parent.mkdir()
-    link.symlink_to(program)
-    made = plan(str(link), "0.169.0")
-    assert made is not None
-    assert made.argv == tuple(part.replace("{}", str(tmp_path)) for part in argv)
-    assert made.method == method
-
-
 def test_an_unknown_kind_of_installation_has_no_plan(tmp_path: Path) -> None:
     assert plan(str(tmp_path / "codex"), None) is None
     assert plan(None, None) is None

@@ -54,52 +54,6 @@ def test_a_broken_config_gives_no_models(tmp_path: Path, content: str) -> None:
     assert list_models({"VIBE_HOME": str(tmp_path), "VIBE_MODELS": "[1"}) == []
 
 
-def program(folder: Path, *parts: str) -> str:
-    bin_ = folder.joinpath(*parts, "bin")
-    bin_.mkdir(parents=True)
-    for name in ("vibe", "python"):
-        (bin_ / name).touch()
-    return str(bin_ / "vibe")
-
-
-@pytest.mark.parametrize(
-    ("lies_in", "newest", "exact", "method"),
-    [
-        (
-            ("share", "uv", "tools", "mistral-vibe"),
-            ("uv", "tool", "upgrade", "mistral-vibe"),
-            ("uv", "tool", "install", "mistral-vibe==3.0.3"),
-            "uv",
-        ),
-        (
-            ("pipx", "venvs", "mistral-vibe"),
-            ("pipx", "upgrade", "mistral-vibe"),
-            ("pipx", "install", "--force", "mistral-vibe==3.0.3"),
-            "pipx",
-        ),
-        (("Cellar", "mistral-vibe", "3.0.3"), ("brew", "upgrade", "mistral-vibe"), None, "brew"),
-    ],
-    ids=["uv", "pipx", "brew"],
-)
-def test_the_upgrade_command_fits_the_installation_of_vibe(
-    tmp_path: Path, lies_in: tuple[str, ...], newest: tuple[str, ...], exact: tuple[str, ...] | None, method: str
-) -> None:
-    real = program(tmp_path, *lies_in)
-    link = tmp_path / "link"
-    link.symlink_to(real)
-    made = [plan(str(link), target) for target in (None, "3.0.3")]
-    assert all(made)
-    assert [one and one.argv for one in made] == [newest, exact or newest]
-    assert {one and one.method for one in made} == {method}
-
-
-def test_in_an_environment_its_python_upgrades_vibe(tmp_path: Path) -> None:
-    found = program(tmp_path, "env")
-    made = plan(found, "latest")
-    assert made
-    assert made.argv == (str(Path(found).with_name("python")), "-m", "pip", "install", "-U", "mistral-vibe")
-
-
 def test_an_unknown_installation_of_vibe_has_no_plan(tmp_path: Path) -> None:
     assert plan(None, None) is None
     assert plan(str(tmp_path / "vibe"), None) is None

@@ -33,7 +33,10 @@ from llm_gateway_extension_operations.providers import known_provider
 _WAIT_S = 45.0
 _LIMIT_S = 900.0
 #: Variables of the common installers, in addition to those that every run may see.
-_INSTALLERS = ("npm_config_*", "NPM_CONFIG_*", "NVM_*", "UV_*", "PIP_*", "PIPX_*", "HOMEBREW_*", "VOLTA_*", "PNPM_HOME")
+_INSTALLERS = (
+    *("npm_config_*", "NPM_CONFIG_*", "NVM_*", "VOLTA_*", "PNPM_HOME", "BUN_INSTALL*", "MISE_*", "ASDF_*"),
+    *("UV_*", "PIP_*", "PIPX_*", "HOMEBREW_*", "NIX_*"),
+)
 
 
 class UpgradeParams(Wire):
