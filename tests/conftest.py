@@ -8,14 +8,13 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 
 class ModelServer:
-    """The project's own model service (see tests/model_server), running for one test."""
+    """The project's own model service (llm_gateway_extension_verify.loopback), running for one test."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -41,10 +40,8 @@ class ModelServer:
 @pytest.fixture
 def model_server() -> Iterator[ModelServer]:
     """A model service of this test's own, on a free port; it ends with the test, and if the test dies."""
-    command = [sys.executable, "-m", "model_server", "--until-eof", "--seconds", "900"]
-    with subprocess.Popen(
-        command, cwd=Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, "-m", "llm_gateway_extension_verify.loopback", "--until-eof", "--seconds", "900"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.model_server.behaviour import Action, Conversation, Model
+from llm_gateway_extension_verify.loopback.behaviour import Action, Conversation, Model
 
 BEFORE = '''\
 """Charge a card."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyte
 
-from tests.model_server.app import ModelServer
+from llm_gateway_extension_verify.loopback.app import ModelServer
 from tests.pictures.reviewers import BEFORE, CHANGED, Reviewers
 from tests.pictures.svg import Cell, Frame
 from tests.real_clis.installing import install

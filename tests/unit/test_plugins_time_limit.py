@@ -73,7 +73,7 @@ def test_a_provider_that_swallows_the_interruption_is_interrupted_again() -> Non
             while self.tries < 3:
                 try:
                     hang()
-                except TimeoutError:  # noqa: PERF203 - the point of it
+                except TimeoutError:
                     self.tries += 1
             return hang()
 

@@ -32,6 +32,7 @@ from llm_gateway.model.ids import JobId, NativeSessionId, SessionId, new_job_id,
 from llm_gateway.model.invocation import EndReason, Invocation, Notice, RUN_FILES, RunEnd
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.lines import LineSplitter, parse_line
+from llm_gateway.model.loopback import Loopback
 from llm_gateway.model.operation import CallContext, Diagnosis, Operation, PromptTemplate, Resource, Transport
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import BrokenVersions, EndStep, ModelInfo, NoOptions, OutputReader, ProviderInfo
@@ -62,26 +63,26 @@ from llm_gateway.titles import prompt_of, title_of, with_titles
 __version__: str
 __all__ = [  # noqa: RUF022
     "API_VERSION", "Access", "Admission", "Annotations", "BrokenVersions", "Budget", "COMMON_FAILURES",
-    "CacheAccount", "CallContext", "Command", "ConfigChoice", "ConfigSource", "ContentDigest", "Cost",
-    "CostBasis", "Decision", "Diagnosis", "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event",
-    "EventKind", "Exit", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi",
-    "GatewayError", "InstructionFile", "Instructions", "Invocation", "Job", "JobId", "JobState", "JobsApi",
-    "Limits", "LineSplitter", "LocationError", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
-    "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation", "OutputReader", "OverBudget",
-    "OwnConfig", "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "Provider",
-    "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd",
-    "RunFacts", "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "StoreReader",
-    "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict", "VerdictRecord", "Wire",
-    "age_text", "answer", "answer_facts", "call_operation", "check", "config_file", "cost_text", "display",
-    "duration_s", "end_abandoned", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts",
-    "find_installed", "find_plugins", "find_program", "follow", "for_stream", "from_json", "gateway_command",
-    "home_directory", "hookimpl", "http_status", "in_parents", "in_range", "job_id_of", "job_ids_of", "job_view",
-    "json_line", "json_of", "judge", "judge_version", "keep_refused", "listed_job", "local_time",
-    "look_at_provider", "moment_of", "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway",
-    "operation", "owned", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd",
-    "probe_environment", "program_of", "prompt_of", "quoted", "read_cached", "read_instructions", "reply_text",
-    "repository_files", "reset_time", "run_async", "run_briefly", "run_environment", "say", "say_detached",
-    "say_json", "session_id_of", "short_ids", "show_answer", "split_entry", "stamp", "styled", "styled_state",
-    "system_zone", "table", "title_of", "to_json", "token_count", "user_home", "version_of", "wire_object",
-    "with_imports", "with_titles", "without_controls", "working_directory",
+    "CacheAccount", "CallContext", "Command", "ConfigChoice", "ConfigSource", "ContentDigest", "Cost", "CostBasis",
+    "Decision", "Diagnosis", "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind",
+    "Exit", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi", "GatewayError",
+    "InstructionFile", "Instructions", "Invocation", "Job", "JobId", "JobState", "JobsApi", "Limits",
+    "LineSplitter", "LocationError", "Loopback", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
+    "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation", "OutputReader", "OverBudget", "OwnConfig",
+    "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "Provider", "ProviderInfo",
+    "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts",
+    "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Store", "StoreReader", "Summary", "Tally",
+    "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict", "VerdictRecord", "Wire", "age_text", "answer",
+    "answer_facts", "call_operation", "check", "config_file", "cost_text", "display", "duration_s", "end_abandoned",
+    "error_for", "error_view", "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins",
+    "find_program", "follow", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl",
+    "http_status", "in_parents", "in_range", "job_id_of", "job_ids_of", "job_view", "json_line", "json_of", "judge",
+    "judge_version", "keep_refused", "listed_job", "local_time", "look_at_provider", "moment_of", "named_failure",
+    "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "owned", "parse_line", "path_for",
+    "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "prompt_of", "quoted",
+    "read_cached", "read_instructions", "reply_text", "repository_files", "reset_time", "run_async", "run_briefly",
+    "run_environment", "say", "say_detached", "say_json", "session_id_of", "short_ids", "show_answer",
+    "split_entry", "stamp", "styled", "styled_state", "system_zone", "table", "title_of", "to_json", "token_count",
+    "user_home", "version_of", "wire_object", "with_imports", "with_titles", "without_controls",
+    "working_directory",
 ]

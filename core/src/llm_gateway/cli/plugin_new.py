@@ -48,6 +48,7 @@ def write(kind: str, name: str, distribution: str, folder: Path) -> list[Path]:
     replacements = {
         "kind": kind,
         "name": name,
+        "NAME": name.upper(),
         "title": name.replace("_", " ").capitalize(),
         "Class": "".join(word.capitalize() for word in name.split("_")),
         "distribution": distribution,

@@ -13,6 +13,7 @@ from llm_gateway.hookspecs.marks import asked_of
 if TYPE_CHECKING:
     from llm_gateway.model.configuration import OwnConfig
     from llm_gateway.model.invocation import Invocation
+    from llm_gateway.model.loopback import Loopback
     from llm_gateway.model.posture import Posture
     from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
     from llm_gateway.model.provider_class import Provider
@@ -193,4 +194,28 @@ def gateway_account_cache(record: Record, earlier: Sequence[Record]) -> CacheAcc
         @hookimpl
         def gateway_account_cache(record):
             return CacheAccount(read_tokens=record.usage.cache_read_tokens, ttl_s=300.0)
+    """
+
+
+@asked_of("provider")
+def gateway_loopback(service: str, folder: str, variant: str) -> Loopback | None:
+    """Say how the CLI is pointed at a model service on this machine, and how its model calls its tools.
+
+    `llm-gateway verify` uses it to try the installed program without an account and without the network. Pure.
+
+    :param service: the address of the service, such as `http://127.0.0.1:4000`. `docs/how-to/verify.md` lists its paths.
+    :param folder: the CLI's home directory, empty and private. `HOME` names it.
+    :param variant: the program, if the provider has several.
+
+    None: the CLI cannot be pointed at such a service; it is then not verified.
+
+    Example:
+        @hookimpl
+        def gateway_loopback(service, folder):
+            return Loopback(
+                env={"ECHO_URL": f"{service}/v1"},
+                key="ECHO_API_KEY",
+                write=lambda path, text: ("write_file", {"path": path, "content": text}),
+                shell=lambda command: ("run", {"command": command}),
+            )
     """

@@ -9,6 +9,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from llm_gateway.model.invocation import Invocation
+from llm_gateway.model.loopback import Loopback
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
 from llm_gateway.model.record import Record
@@ -73,6 +74,14 @@ class Provider(ABC):
 
     def price(self, usage: Usage, model: str | None) -> Cost | None:
         """Price the tokens of one turn of this provider, as `gateway_price` does for every provider."""
+        return None
+
+    def loopback(self, service: str, folder: str, variant: str) -> Loopback | None:
+        """Say how the CLI is pointed at a model service on this machine. None: it cannot be, and is not verified.
+
+        :param service: the address of the service.
+        :param folder: the CLI's home directory, empty and private.
+        """
         return None
 
     def configure(self, settings: BaseModel) -> None:

@@ -1,6 +1,6 @@
 """Calls to plugins: one typed method for every hook. A fault is an exception or an answer of the wrong type.
 
-- build_argv, resume_session, open_reader, list_models, upgrade_plan: a GatewayError is passed on. Any other fault raises
+- build_argv, resume_session, open_reader, list_models, upgrade_plan, loopback: a GatewayError is passed on. Any other fault raises
   ProviderFailed, which names the plugin and its distribution. LookupError if the provider is not loaded.
 - explain_failure, account_cache, price, annotate, lifespans, the observers: a fault is logged, and the result is None.
 - approve: a fault is a denial.
@@ -29,6 +29,7 @@ from llm_gateway.model.command import Command
 from llm_gateway.model.configuration import NO_CONFIG, OwnConfig
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.job import Job
+from llm_gateway.model.loopback import Loopback
 from llm_gateway.model.operation import Diagnosis, Operation, PromptTemplate, Resource
 from llm_gateway.model.posture import Posture
 from llm_gateway.model.provider import ModelInfo, OutputReader, ProviderInfo, UpgradePlan
@@ -37,7 +38,7 @@ from llm_gateway.model.reply import Failure, FinishedRun
 from llm_gateway.model.request import McpServer, Proposal, Request
 from llm_gateway.model.session import Resume, Session
 from llm_gateway.model.usage import CacheAccount, Cost, Usage
-from llm_gateway.plugins.checks import wraps
+from llm_gateway.plugins.checks import items_problem, type_problem, wraps
 from llm_gateway.plugins.find import in_one_line
 from llm_gateway.plugins.record import PluginRecord
 from llm_gateway.plugins.time_limit import HOOK_S, time_limit
@@ -95,7 +96,7 @@ class HookCalls:
     def list_models(self, provider: str, program: str | None = None) -> Sequence[ModelInfo]:
         """Ask for the models. May block, so call it in a thread."""
         hook = "gateway_list_models"
-        check = partial(_items_problem, hook, ModelInfo)
+        check = partial(items_problem, hook, ModelInfo)
         models = self._call_required(provider, hook, Sequence, none=(), content=check, program=program)  # type: ignore[type-abstract]  # isinstance
         if not all(isinstance(model, ModelInfo) for model in models):
             label = self._loaded[f"provider:{provider}"].label
@@ -122,6 +123,11 @@ class HookCalls:
     def account_cache(self, provider: str, record: Record, earlier: Sequence[Record] = ()) -> CacheAccount | None:
         """Ask for the cache account of a turn."""
         return self._call_optional(provider, "gateway_account_cache", CacheAccount, record=record, earlier=earlier)
+
+    def loopback(self, provider: str, *, service: str, folder: str, variant: str) -> Loopback | None:
+        """Ask how the CLI is pointed at a model service on this machine."""
+        given: dict[str, Any] = {"service": service, "folder": folder, "variant": variant}
+        return self._call_required(provider, "gateway_loopback", Loopback, none=None, **given)
 
     # all plugins
 
@@ -257,7 +263,7 @@ class HookCalls:
     def _collect(self, hook: str, kind: type[T]) -> list[tuple[str, T]]:
         """Collect the items of all plugins, each with its plugin's key. Wrong items are recorded and left out."""
         found = []
-        check = partial(_items_problem, hook, kind)
+        check = partial(items_problem, hook, kind)
         for plugin, items, problem in self._call_each(hook, Sequence, content=check):  # type: ignore[type-abstract]  # isinstance
             if problem:
                 plugin.note(f"it{problem.removeprefix(plugin.label)}")
@@ -265,7 +271,7 @@ class HookCalls:
                 if isinstance(item, kind):
                     found.append((plugin.key, item))
                 else:
-                    wrong = _type_problem(hook, item, kind)
+                    wrong = type_problem(hook, item, kind)
                     plugin.note(f"it {wrong}")
                     log.error("%s %s", plugin.label, wrong)
         return found
@@ -299,7 +305,7 @@ class HookCalls:
             raise error(_failed(plugin, hook, cause)) from cause
         if answer is None and none is not ...:
             return none  # type: ignore[no-any-return]  # the caller gives the right type
-        problem = _type_problem(hook, answer, kind)
+        problem = type_problem(hook, answer, kind)
         if problem:
             plugin.note(f"it {problem}")
             raise error(f"{plugin.label} {problem}")
@@ -309,7 +315,7 @@ class HookCalls:
         """Return the check for answers that wrappers of this hook return."""
 
         def problem_of(answer: object) -> str:
-            problem = _type_problem(hook, answer, kind)
+            problem = type_problem(hook, answer, kind)
             if not problem and content is not None:
                 problem = content(answer)
             return problem
@@ -358,20 +364,6 @@ def _failed(plugin: PluginRecord, hook: str, error: BaseException) -> str:
     return f"{plugin.label} failed in {hook}: {in_one_line(error)}"
 
 
-def _type_problem(hook: str, answer: object, kind: type) -> str:
-    """Return the problem with an answer of the wrong type, or an empty string."""
-    if _has_type(answer, kind):
-        return ""
-    return f"answered {hook} with {type(answer).__name__}, not {kind.__name__}"
-
-
-def _items_problem(hook: str, kind: type, answer: Any) -> str:
-    for item in answer:
-        if not isinstance(item, kind):
-            return f"put {type(item).__name__} into the answer to {hook}, not {kind.__name__}"
-    return ""
-
-
 def _code_problem(failure: Any) -> str:
     if failure.code in ERRORS:
         return ""
@@ -388,9 +380,3 @@ def wrapper_error(mistake: WrapperMistake, hook: str, error: type[Exception]) ->
     made = error(f"{plugin.label} {text}")
     made.culprit = plugin  # type: ignore[attr-defined]  # `_call_each` reads it
     return made
-
-
-def _has_type(answer: object, kind: type) -> bool:
-    if getattr(kind, "_is_protocol", False):
-        return all(callable(getattr(answer, name, None)) for name in vars(kind) if not name.startswith("_"))
-    return isinstance(answer, kind)

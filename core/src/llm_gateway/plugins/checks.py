@@ -176,3 +176,24 @@ def check_model(what: str, model: Any) -> None:
         raise ValueError(f"{what} is not a pydantic model")
     if model.model_config.get("extra") != "forbid":
         raise ValueError(f'{what} must have extra="forbid"')
+
+
+def type_problem(hook: str, answer: object, kind: type) -> str:
+    """Return the problem with an answer of the wrong type, or an empty string."""
+    if _has_type(answer, kind):
+        return ""
+    return f"answered {hook} with {type(answer).__name__}, not {kind.__name__}"
+
+
+def items_problem(hook: str, kind: type, answer: Any) -> str:
+    """Return the problem with the items of an answer, or an empty string."""
+    for item in answer:
+        if not isinstance(item, kind):
+            return f"put {type(item).__name__} into the answer to {hook}, not {kind.__name__}"
+    return ""
+
+
+def _has_type(answer: object, kind: type) -> bool:
+    if getattr(kind, "_is_protocol", False):
+        return all(callable(getattr(answer, name, None)) for name in vars(kind) if not name.startswith("_"))
+    return isinstance(answer, kind)

@@ -123,6 +123,10 @@ class _Calls:
         return self._call("account_cache", record=record, earlier=earlier)
 
     @hookimpl
+    def gateway_loopback(self, service: Any, folder: Any, variant: Any) -> Any:
+        return self._call("loopback", service=service, folder=folder, variant=variant)
+
+    @hookimpl
     def gateway_price(self, usage: Usage, provider: str, model: str | None) -> Cost | None:
         return self._provider.price(usage, model) if provider == self._provider.info.name else None
 

@@ -14,6 +14,7 @@ from llm_gateway import (
     Failure,
     FinishedRun,
     Invocation,
+    Loopback,
     ModelInfo,
     OutputReader,
     Posture,
@@ -25,7 +26,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_claude import argv, caching, config_files, failures, models, places, resume, upgrade
+from llm_gateway_provider_claude import argv, caching, config_files, failures, loopback, models, places, resume, upgrade
 from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions, posture_of
 from llm_gateway_provider_claude.output import ClaudeReader
@@ -146,3 +147,9 @@ def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan
 def gateway_account_cache(record: Record, earlier: Sequence[Record]) -> CacheAccount | None:
     """See caching.py."""
     return caching.account(record, earlier, _Configured.settings)
+
+
+@hookimpl
+def gateway_loopback(service: str) -> Loopback | None:
+    """See loopback.py."""
+    return loopback.loopback(service)

@@ -14,6 +14,7 @@ from llm_gateway import (
     Failure,
     FinishedRun,
     Invocation,
+    Loopback,
     ModelInfo,
     OutputReader,
     Posture,
@@ -25,7 +26,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_codex import argv, config_files, failures, login, models, places, resume, upgrade
+from llm_gateway_provider_codex import argv, config_files, failures, login, loopback, models, places, resume, upgrade
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings, posture_of
 from llm_gateway_provider_codex.output import CodexReader
 
@@ -132,3 +133,9 @@ def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan
 def gateway_account_cache(record: Record) -> CacheAccount:
     """Return what was read and written. The service does not report how long it keeps a prefix."""
     return CacheAccount(read_tokens=record.usage.cache_read_tokens, written_tokens=record.usage.cache_creation_tokens)
+
+
+@hookimpl
+def gateway_loopback(service: str) -> Loopback | None:
+    """See loopback.py."""
+    return loopback.loopback(service)

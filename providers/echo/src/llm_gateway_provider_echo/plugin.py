@@ -12,6 +12,7 @@ from llm_gateway import (
     Failure,
     FinishedRun,
     Invocation,
+    Loopback,
     ModelInfo,
     NativeSessionId,
     OutputReader,
@@ -88,6 +89,15 @@ class EchoProvider(Provider):
         if read is None or written is None:
             return None
         return CacheAccount(read_tokens=read, written_tokens=written, ttl_s=CACHE_TTL_S, held_tokens=read + written)
+
+    def loopback(self, service: str, folder: str, variant: str) -> Loopback:
+        """Name the folder of its conversations. The imitation asks no model service, so only its start can be verified."""
+        reason = "the imitation asks no model service"
+        asks = ("answer", "prompt-as-text", "resume*", "usage", "posture:*", "hostile-project", "instructions")
+        others = ("user-settings", "failure:*", "signals", "mcp", "shape")
+        return Loopback(
+            env={"LLM_GATEWAY_ECHO_HOME": f"{folder}/echo"}, differs=dict.fromkeys((*asks, *others), reason)
+        )
 
     def price(self, usage: Usage, model: str | None) -> Cost | None:
         """Return the price of the imitation's models; no other plugin knows them."""

@@ -16,6 +16,7 @@ from llm_gateway import (
     Failure,
     FinishedRun,
     Invocation,
+    Loopback,
     ModelInfo,
     OutputReader,
     Posture,
@@ -27,7 +28,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_gemini import config_files, models, places, resume, upgrade
+from llm_gateway_provider_gemini import config_files, loopback, models, places, resume, upgrade
 from llm_gateway_provider_gemini.agy import argv as agy_argv, failures as agy_failures
 from llm_gateway_provider_gemini.agy.output import AgyReader
 from llm_gateway_provider_gemini.gemini_cli import argv, failures, login
@@ -197,3 +198,9 @@ def _is_agy(program: str) -> bool:
 def gateway_account_cache(record: Record) -> CacheAccount:
     """Return what was read. The service reports neither what it keeps nor for how long."""
     return CacheAccount(read_tokens=record.usage.cache_read_tokens)
+
+
+@hookimpl
+def gateway_loopback(service: str, variant: str) -> Loopback | None:
+    """See loopback.py."""
+    return loopback.loopback(service, variant)

@@ -12,6 +12,7 @@ from llm_gateway import (
     Failure,
     FinishedRun,
     Invocation,
+    Loopback,
     ModelInfo,
     OutputReader,
     Posture,
@@ -23,7 +24,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_grok import argv, config_files, failures, login, models, places, resume, upgrade
+from llm_gateway_provider_grok import argv, config_files, failures, login, loopback, models, places, resume, upgrade
 from llm_gateway_provider_grok.options import GrokOptions, posture_of
 from llm_gateway_provider_grok.output import GrokReader
 
@@ -121,3 +122,9 @@ def gateway_account_cache(record: Record) -> CacheAccount:
     """Return what was read from the service's cache. The service does not report what it keeps, or how long."""
     usage = record.usage
     return CacheAccount(read_tokens=usage.cache_read_tokens, written_tokens=usage.cache_creation_tokens)
+
+
+@hookimpl
+def gateway_loopback(service: str) -> Loopback | None:
+    """See loopback.py."""
+    return loopback.loopback(service)

@@ -12,6 +12,7 @@ from llm_gateway import (
     Failure,
     FinishedRun,
     Invocation,
+    Loopback,
     ModelInfo,
     OutputReader,
     Posture,
@@ -23,7 +24,7 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_mistral import argv, config_files, failures, login, models, places, resume, upgrade
+from llm_gateway_provider_mistral import argv, config_files, failures, login, loopback, models, places, resume, upgrade
 from llm_gateway_provider_mistral.options import MistralOptions, posture_of
 from llm_gateway_provider_mistral.output import MistralReader
 
@@ -120,3 +121,9 @@ def gateway_account_cache(record: Record) -> CacheAccount:
     """Return what Vibe reports. How long the service keeps a prefix is unknown."""
     usage = record.usage
     return CacheAccount(read_tokens=usage.cache_read_tokens, written_tokens=usage.cache_creation_tokens)
+
+
+@hookimpl
+def gateway_loopback(service: str) -> Loopback | None:
+    """See loopback.py."""
+    return loopback.loopback(service)

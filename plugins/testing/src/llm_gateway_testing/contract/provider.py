@@ -13,6 +13,7 @@ from __future__ import annotations
 from llm_gateway_testing.contract.provider_argv import ArgvContract
 from llm_gateway_testing.contract.provider_facts import FactsContract
 from llm_gateway_testing.contract.provider_flood import FloodContract
+from llm_gateway_testing.contract.provider_loopback import LoopbackContract
 from llm_gateway_testing.contract.provider_opens import OpensContract
 from llm_gateway_testing.contract.provider_outcomes import OutcomeContract
 from llm_gateway_testing.contract.provider_output import OutputContract
@@ -20,6 +21,13 @@ from llm_gateway_testing.contract.provider_resume import ResumeContract
 
 
 class ProviderContract(
-    FactsContract, ArgvContract, OpensContract, ResumeContract, OutputContract, OutcomeContract, FloodContract
+    FactsContract,
+    ArgvContract,
+    OpensContract,
+    LoopbackContract,
+    ResumeContract,
+    OutputContract,
+    OutcomeContract,
+    FloodContract,
 ):
     """What every provider must do."""

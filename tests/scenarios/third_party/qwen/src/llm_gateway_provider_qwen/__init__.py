@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llm_gateway import Invocation, Notice, Posture, ProviderInfo, hookimpl
+from llm_gateway import Invocation, Loopback, Notice, Posture, ProviderInfo, hookimpl
 from llm_gateway_provider_kit.arguments import directory, model, option, turns
 from llm_gateway_provider_kit.conversations import UUID
 from llm_gateway_provider_kit.failures import FailureRule, Sign
@@ -85,6 +85,15 @@ class Qwen(JsonLinesProvider):
             message = "Qwen Code reads @name as a file: each @ was sent as \\@."
             notices = (Notice(code="prompt_escaped", message=message),)
         return Invocation(argv=tuple(argv), stdin=words.encode("utf-8", "replace"), warnings=notices)
+
+    def loopback(self, service):
+        """For `llm-gateway verify`: how a model service on this machine is asked, and how its model calls the tools."""
+        return Loopback(
+            env={"OPENAI_BASE_URL": f"{service}/v1", "OPENAI_MODEL": "some-model"},
+            key="OPENAI_API_KEY",
+            write=lambda path, text: ("write_file", {"file_path": path, "content": text}),
+            shell=lambda command: ("run_shell_command", {"command": command, "is_background": False}),
+        )
 
     def read(self, turn, line):
         kind = line.get("type")

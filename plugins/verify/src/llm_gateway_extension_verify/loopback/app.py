@@ -42,7 +42,11 @@ class ModelServer:
         }
         self._generate = GenerateContent(model, prefixes)
         self._log: deque[dict[str, Any]] = deque(maxlen=LOGGED)
-        self._asked = 0
+        self.asked = 0  #: how many requests there were
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return what it was asked, oldest first; what was sent is under `body`, as text."""
+        return list(self._log)
 
     async def start(self, port: int = 0) -> asyncio.Server:
         """Listen on loopback; port 0: a free one."""
@@ -70,8 +74,8 @@ class ModelServer:
             bodies = request.query.get("bodies")
             await answer.send(200, [e if bodies else {k: v for k, v in e.items() if k != "body"} for e in self._log])
             return
-        self._asked += 1
-        note: dict[str, Any] = {"n": self._asked, "method": request.method, "path": request.path, "at": time.time()}
+        self.asked += 1
+        note: dict[str, Any] = {"n": self.asked, "method": request.method, "path": request.path, "at": time.time()}
         if len(request.body) <= LOGGED_BODY:
             note["body"] = request.body.decode(errors="replace")
         self._log.append(note)

@@ -33,6 +33,8 @@ _NO_CREDIT = (
     "The caller does not have permission to execute the specified operation: Your team has either used all available "
     "credits or reached its monthly spending limit."
 )
+#: What an item of a type lacks when it is announced.
+_EMPTY: dict[str, dict[str, Any]] = {"message": {"content": []}, "function_call": {"arguments": ""}}
 
 
 class Responses:
@@ -123,7 +125,7 @@ def _texts(content: Any) -> Iterator[str]:
 
 
 def _some_arguments(body: dict[str, Any], name: str) -> dict[str, str]:
-    tool = next((tool for tool in body.get("tools") or () if tool.get("name") == name), {})
+    tool: dict[str, Any] = next((tool for tool in body.get("tools") or () if tool.get("name") == name), {})
     return dict.fromkeys(tool.get("parameters", {}).get("properties", {}), "a title")
 
 
@@ -173,7 +175,7 @@ async def _stream(answer: Answer, response: dict[str, Any], action: Action) -> N
     await send("response.created", response={**response, "status": "in_progress", "output": [], "usage": None})
     for index, item in enumerate(response["output"]):
         at = {"item_id": item["id"], "output_index": index}
-        empty = {"message": {"content": []}, "function_call": {"arguments": ""}}.get(item["type"], {})
+        empty = _EMPTY.get(item["type"], {})
         await send("response.output_item.added", output_index=index, item={**item, "status": "in_progress", **empty})
         if item["type"] == "function_call":
             await send("response.function_call_arguments.delta", **at, delta=item["arguments"])

@@ -84,6 +84,12 @@ KINDS = {
     529: ("overloaded", "Overloaded"),
 }
 
+_ODD = {
+    "HANG": Action(hang=True),
+    "REFUSE": Action(refuse=True),
+    "DROP": Action(drop=True, text="half an ans"),
+}
+
 
 class Model:
     """Decides; remembers only how often a prompt has failed."""
@@ -116,12 +122,9 @@ class Model:
             number = sum(any(match[1] == "TURNS" for match in _WORD.finditer(words)) for words in talk.words)
             said = json.loads(told["TURNS"])
             return Action(text=said[min(number, len(said)) - 1], seconds=_seconds(told))
-        if "HANG" in told:
-            return Action(hang=True)
-        if "REFUSE" in told:
-            return Action(refuse=True)
-        if "DROP" in told:
-            return Action(drop=True, text="half an ans")
+        odd = next((action for word, action in _ODD.items() if word in told), None)
+        if odd:
+            return odd
         tools = [value for word, value in found if word == "TOOL"]
         if len(talk.results) < len(tools):
             name, _, given = tools[len(talk.results)].partition(" ")

@@ -25,7 +25,7 @@ async def serve(port: int, seconds: float, until_eof: bool) -> None:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="model_server")
+    parser = argparse.ArgumentParser(prog="loopback")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--seconds", type=float, default=3600.0, help="how long to serve")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does")

@@ -1,0 +1,1 @@
+"""Proves that each installed CLI keeps what its plugin relies on."""
