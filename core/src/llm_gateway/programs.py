@@ -7,6 +7,7 @@ current directory is the repository that an agent works on: a program in it must
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
@@ -35,6 +36,22 @@ def find_executable(name: str, environ: Mapping[str, str]) -> str | None:
         return None
     candidates = (os.path.join(folder, name) for folder in search_directories(environ.get("PATH")))
     return next((candidate for candidate in candidates if _is_executable(candidate)), None)
+
+
+def file_facts(*paths: str) -> tuple[object, ...]:
+    """Return what differs when one of these files was replaced or written, or owner or permissions of a folder changed."""
+    return tuple(_facts_of(path) for path in paths)
+
+
+def _facts_of(path: str) -> tuple[object, ...]:
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        return (error.errno,)
+    identity = (facts.st_dev, facts.st_ino, facts.st_mode, facts.st_uid)
+    if stat.S_ISREG(facts.st_mode):
+        return (*identity, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return identity
 
 
 def starts_gateway(command: str, arguments: Iterable[str]) -> bool:

@@ -138,7 +138,7 @@ async def _login(info: ProviderInfo, program: Program, env: Mapping[str, str], v
     except Exception:  # from a plugin; the login is only information
         known = None
     if known is None and info.login_argv and _has_login_check(info, version):
-        command = [program.path, *info.login_argv]
+        command = [*program.command, *info.login_argv]
         code, _ = await run_briefly(command, {**env, **info.login_env}, timeout_s=TIMEOUT_S)
         known = not code
     return {None: "unknown", True: "yes", False: "no"}[known]
@@ -159,7 +159,7 @@ async def version_of(
     Raises OSError or TimeoutError if it cannot be run, and ChildProcessError (an OSError) if it fails.
     """
     if anew or program.identity not in _known_versions:
-        command = [program.path, *info.version_argv]
+        command = [*program.command, *info.version_argv]
         env = await to_thread.run_sync(probe_environment, program.path, environ)
         code, output = await run_briefly(command, env, timeout_s=TIMEOUT_S)
         if code != 0:

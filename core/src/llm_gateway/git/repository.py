@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import selectors
 import shutil
-import signal
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from errno import ENOENT
 
 from llm_gateway.files import read_regular
-from llm_gateway.git.discovery import GitError, Place, find_place, unreadable_ignore_file
-from llm_gateway.owned_processes import owned
-from llm_gateway.programs import find_executable
+from llm_gateway.git.discovery import GitError, Place, find_place
+from llm_gateway.git.process import find_git, run_git
 
 #: Environment variables that git needs. None of them contains a login.
 _PASSED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "DEVELOPER_DIR")
@@ -50,12 +45,7 @@ _HARMLESS = ("autocrlf", "eol", "filemode", "ignorecase", "precomposeunicode", "
 _MAX_CONFIG = 1024 * 1024
 #: The name of a remote or reference, or a refspec. Never an address.
 _UPSTREAM = re.compile(r"\.|[\w.-]+|\+?refs/[^\s:]+(?::refs/[^\s:]+)?")
-_MAX_STDERR = 4000
 _DEFAULT_TIMEOUT_S = 60.0
-#: How long to wait for a killed git. If it hangs in the operating system's kernel, do not wait longer.
-_GONE_S = 1.0
-#: After this time without output, in seconds, the reason is searched before the time limit.
-_SILENT_S = 2.0
 #: The files of the repository that are linked into the private `GIT_DIR`. `info/attributes` and `refs/replace` are not.
 _LINKED = ("objects", "refs", "packed-refs", "shallow", "logs")
 
@@ -118,7 +108,7 @@ class Repository:
         """Like `run`, but longer output is cut. Returns the first `most_bytes` bytes, and whether there were more."""
         command = [self._program, "--no-pager", "--literal-pathspecs", *arguments]
         environment = {**self._environment, **_as_environment(self._settings)}
-        output, stderr, code = _run(command, self.top, environment, most_bytes + 1, timeout_s, data=data)
+        output, stderr, code = run_git(command, self.top, environment, most_bytes + 1, timeout_s, data=data)
         if len(output) > most_bytes:
             return output[:most_bytes], True
         if code not in codes:
@@ -135,7 +125,7 @@ class Repository:
             config = read_regular(path, most_bytes=_MAX_CONFIG)
         except OSError:
             return
-        data, _, _ = _run(command, os.sep, self._environment, _MAX_CONFIG, _DEFAULT_TIMEOUT_S, data=config)
+        data, _, _ = run_git(command, os.sep, self._environment, _MAX_CONFIG, _DEFAULT_TIMEOUT_S, data=config)
         for entry in data.split(b"\0"):
             name, _, value = os.fsdecode(entry).partition("\n")
             if _UPSTREAM.fullmatch(value):
@@ -147,7 +137,7 @@ class Repository:
         command = [self._program, "config", "--includes", "--null", "--path", "--get-regexp", rf"^core\.({names})$"]
         environment = {name: value for name, value in self._environment.items() if name not in _USER_OFF}
         environment |= {"GIT_DIR": os.devnull}
-        data, _, _ = _run(command, os.sep, environment, _MAX_CONFIG, _DEFAULT_TIMEOUT_S)
+        data, _, _ = run_git(command, os.sep, environment, _MAX_CONFIG, _DEFAULT_TIMEOUT_S)
         for entry in data.split(b"\0"):
             name, _, value = entry.partition(b"\n")
             if name:
@@ -168,9 +158,7 @@ def open_repository(
     place = find_place(directory)
     if place is None:
         raise GitError(f"{os.fspath(directory)} is not in a git repository")
-    program = find_executable("git", environ)
-    if program is None:
-        raise GitError("git is not installed, or not in an absolute directory of PATH")
+    program = find_git(environ)
     try:
         private = tempfile.mkdtemp(prefix="llm-gateway-git-")
     except OSError as error:
@@ -193,9 +181,7 @@ def open_scratch(environ: Mapping[str, str] | None = None) -> Iterator[Repositor
     Raises GitError if git is not installed.
     """
     environ = os.environ if environ is None else environ
-    program = find_executable("git", environ)
-    if program is None:
-        raise GitError("git is not installed, or not in an absolute directory of PATH")
+    program = find_git(environ)
     private = os.path.realpath(tempfile.mkdtemp(prefix="llm-gateway-git-"))
     try:
         for name in ("objects", "refs", "info"):
@@ -303,98 +289,3 @@ def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
     for number, (name, value) in enumerate(settings.items()):
         found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     return found
-
-
-def _run(
-    command: Sequence[str],
-    directory: str,
-    environment: Mapping[str, str],
-    most_bytes: int,
-    timeout_s: float,
-    *,
-    data: bytes = b"",
-) -> tuple[bytes, bytes, int]:
-    """Run git. Returns at most `most_bytes` of stdout, the beginning of stderr, and the exit code; -1 if `most_bytes` was reached."""
-    with owned(environment, search=False) as variables:
-        try:
-            with _as_file(data) as stdin:
-                process = subprocess.Popen(
-                    command,
-                    cwd=directory,
-                    env=variables,
-                    stdin=stdin,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise GitError(f"git cannot be run in {directory}: {error.strerror}") from error
-        try:
-            return _read(process, lambda: _blocking(environment), most_bytes, timeout_s)
-        finally:
-            _kill(process)
-
-
-def _read(
-    process: subprocess.Popen[bytes], why_silent: Callable[[], str], most_bytes: int, timeout_s: float
-) -> tuple[bytes, bytes, int]:
-    assert process.stdout
-    assert process.stderr
-    deadline = time.monotonic() + timeout_s
-    output = bytearray()
-    stderr = bytearray()
-    reason = ""
-    try:
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(process.stdout, selectors.EVENT_READ, output)
-            waiting.register(process.stderr, selectors.EVENT_READ, stderr)
-            patience_s = min(_SILENT_S, timeout_s)
-            while waiting.get_map() and len(output) < most_bytes:
-                ready = waiting.select(min(patience_s, max(0.0, deadline - time.monotonic())))
-                if not ready:
-                    reason = why_silent()
-                    if reason or patience_s == timeout_s or time.monotonic() >= deadline:
-                        raise subprocess.TimeoutExpired(process.args, timeout_s)
-                    patience_s = timeout_s  # nothing is wrong with the files: git has much to do
-                for key, _ in ready:
-                    piece = os.read(key.fd, 1 << 18)
-                    if not piece:
-                        waiting.unregister(key.fileobj)
-                    key.data.extend(piece)
-                    del stderr[_MAX_STDERR:]
-        code = -1
-        if len(output) < most_bytes:
-            code = process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired as error:
-        subcommand = next((word for word in list(error.cmd)[1:] if not word.startswith("-")), "")
-        raise GitError(f"git {subcommand}{reason or f' took longer than {timeout_s:g} s'}") from None
-    return bytes(output[:most_bytes]), bytes(stderr), code
-
-
-def _blocking(environment: Mapping[str, str]) -> str:
-    top = environment.get("GIT_WORK_TREE")
-    path = unreadable_ignore_file(top) if top else None
-    return f" cannot read {path}: it is a pipe, a device or too large" if path else ""
-
-
-@contextmanager
-def _as_file(data: bytes) -> Iterator[int]:
-    """Yield a descriptor to read the data from. It is a file, because a pipe would have to be written while git prints."""
-    if not data:
-        yield subprocess.DEVNULL
-        return
-    with tempfile.TemporaryFile() as file:
-        file.write(data)
-        file.seek(0)
-        yield file.fileno()
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GONE_S)
-    for pipe in (process.stdout, process.stderr):
-        if pipe:
-            pipe.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from llm_gateway.locations import LocationError, expand_user
 from llm_gateway.model.invocation import Invocation
 from llm_gateway.model.provider import DECLARED, ProviderInfo
 from llm_gateway.model.request import Request
+from llm_gateway.programs import file_facts
+from llm_gateway.version_managers import ShimError, command_of
 
 if TYPE_CHECKING:
     from llm_gateway.settings import Settings
@@ -38,8 +39,16 @@ BASE_ENVIRONMENT = [
 class Program:
     """A CLI's executable, and an identity that differs between builds and needs no run of the program."""
 
-    path: str
+    path: str  #: of the program itself, not of a version manager's shim
     identity: str  #: real path, size and modification time
+    interpreter: tuple[
+        str, ...
+    ] = ()  #: runs the program, if its own first line could find another one in the working directory
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The words that run the program."""
+        return (*self.interpreter, self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,26 +80,10 @@ class _Found:
 
     @property
     def is_unchanged(self) -> bool:
-        return _facts(self.places) == self.facts
+        return file_facts(*self.places) == self.facts
 
 
 _found: dict[tuple[object, ...], _Found] = {}
-
-
-def _facts(places: Iterable[str]) -> tuple[object, ...]:
-    """Return what differs when a file was replaced or written, or owner or permissions of a folder changed."""
-    return tuple(_facts_of(place) for place in places)
-
-
-def _facts_of(place: str) -> tuple[object, ...]:
-    try:
-        facts = os.stat(place)
-    except OSError as error:
-        return (error.errno,)
-    identity = (facts.st_dev, facts.st_ino, facts.st_mode, facts.st_uid)
-    if stat.S_ISREG(facts.st_mode):
-        return (*identity, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    return identity
 
 
 def program_search(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> ProgramSearch:
@@ -105,7 +98,10 @@ def program_search(info: ProviderInfo, override: Path | None, environ: Mapping[s
 
 
 def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> Program | None:
-    """Find the executable; None when it is not installed. Blocking: a few stat calls. See `find_installed` for the places."""
+    """Find the executable; None when it is not installed. Blocking: a few stat calls, or a version manager's answer.
+
+    See `find_installed` for the places, `version_managers` for shims.
+    """
     search = program_search(info, override, environ)
     key = (search, *environ.items())
     known = _found.get(key)
@@ -114,13 +110,18 @@ def find_program(info: ProviderInfo, override: Path | None, environ: Mapping[str
     found = search.find(environ)
     if found is None:
         return None
-    real = os.path.realpath(found)
+    try:
+        *interpreter, path = command_of(found, environ)
+    except ShimError:
+        return None
+    real = os.path.realpath(path)
     facts = os.stat(real)
-    program = Program(path=found, identity=f"{real}:{facts.st_size}:{facts.st_mtime_ns}")
+    identity = f"{real}:{facts.st_size}:{facts.st_mtime_ns}"
+    program = Program(path=path, identity=identity, interpreter=tuple(interpreter))
     if len(_found) >= _MOST_FOUND:
         _found.clear()
-    places = (found, os.path.dirname(found), os.path.dirname(real))
-    _found[key] = _Found(program=program, places=places, facts=_facts(places), searched_at=time.monotonic())
+    places = tuple(dict.fromkeys((found, path, os.path.dirname(found), os.path.dirname(real))))
+    _found[key] = _Found(program=program, places=places, facts=file_facts(*places), searched_at=time.monotonic())
     return program
 
 
@@ -149,6 +150,12 @@ def require_program(
 
 def _not_installed(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> NotInstalled:
     install = f"Install it: {info.install}" if info.install else None
+    if problem := _shim_problem(info, override, environ):
+        return NotInstalled(
+            f"{info.title}: {problem}",
+            recovery=f"Correct the version manager's own settings, or set executable under [providers.{info.name}] in the "
+            "settings to the path of the program itself.",
+        )
     if override is not None:
         missing = f"{info.title}: `{override}` was not found (executable under [providers.{info.name}] in the settings)"
         return NotInstalled(missing, recovery=install)
@@ -160,6 +167,17 @@ def _not_installed(info: ProviderInfo, override: Path | None, environ: Mapping[s
             f'executable = "{unsafe}" under [providers.{info.name}] in the settings.',
         )
     return NotInstalled(missing, recovery=install)
+
+
+def _shim_problem(info: ProviderInfo, override: Path | None, environ: Mapping[str, str]) -> str:
+    """Return why the program behind a version manager's shim cannot be found. Empty: there is no such shim."""
+    found = program_search(info, override, environ).find(environ)
+    try:
+        if found is not None:
+            command_of(found, environ)
+    except ShimError as error:
+        return str(error)
+    return ""
 
 
 def check_held(info: ProviderInfo, request: Request, servers_named: bool) -> None:

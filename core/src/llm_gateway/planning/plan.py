@@ -134,8 +134,9 @@ def _find_paths(named: str, program: Program, environment: Mapping[str, str]) ->
 
 
 def _argv(built: Invocation, info: ProviderInfo, program: Program) -> list[str]:
-    """Return the argv with the program's path instead of its name."""
+    """Return the argv with the program's command instead of its name."""
     argv = list(built.argv)
     if info.executable in argv:  # with a wrapper (a container, a sandbox) the program's name is not the first element
-        argv[argv.index(info.executable)] = program.path
+        at = argv.index(info.executable)
+        argv[at : at + 1] = program.command
     return argv

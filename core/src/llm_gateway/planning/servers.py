@@ -1,14 +1,16 @@
-"""Choose the MCP servers of a run. Pure, except for the check whether a command exists."""
+"""Choose the MCP servers of a run. Pure, except for the search for their commands."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llm_gateway.errors import UnknownMcpServer
 from llm_gateway.model.request import McpServer
 from llm_gateway.programs import find_executable, starts_gateway
+from llm_gateway.version_managers import ShimError, command_of
 
 
 def choose_servers(
@@ -30,7 +32,8 @@ def choose_servers(
     """
     others = [name for name in default if not _is_gateway(registry.get(name))]
     wanted = list(dict.fromkeys(named if named is not None else others))
-    known = {name: server for name in wanted if (server := registry.get(name)) and _available(server, environ)}
+    found = {name: _found(registry.get(name), environ) for name in wanted}
+    known = {name: server for name, server in found.items() if server is not None}
     missing = [name for name in wanted if name not in known]
     if named is not None and missing:
         have = ", ".join(sorted(registry)) or "none"
@@ -47,5 +50,18 @@ def _is_gateway(server: McpServer | None) -> bool:
     return server is not None and starts_gateway(server.command, server.args)
 
 
-def _available(server: McpServer, environ: Mapping[str, str]) -> bool:
-    return bool(server.url) or find_executable(server.command, environ) is not None
+def _found(server: McpServer | None, environ: Mapping[str, str]) -> McpServer | None:
+    """Return a server that can be started; None: it is unknown, or its command is not installed.
+
+    A command that is a version manager's shim is replaced: an agent would start it in the repository, whose files choose the program.
+    """
+    if server is None or server.url:
+        return server
+    program = find_executable(server.command, environ)
+    if program is None:
+        return None
+    try:
+        command, *first = command_of(program, environ)
+    except ShimError:
+        return None
+    return server if command == program else replace(server, command=command, args=(*first, *server.args))

@@ -104,7 +104,8 @@ def _version(gateway: Gateway, info: ProviderInfo) -> str | None:
 
 
 async def _read_version(gateway: Gateway, info: ProviderInfo) -> None:
-    program = find_program(info, gateway.settings.provider(info.name).executable, gateway.environ)
+    override = gateway.settings.provider(info.name).executable
+    program = await to_thread.run_sync(find_program, info, override, gateway.environ)
     if program is None or program.identity in _running:
         return
     _running.add(program.identity)
