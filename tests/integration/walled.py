@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from llm_gateway_policy_wall import plugin
+from llm_gateway_policy_wall.plugin import Wall
 from llm_gateway_testing import GatewayFactory
 from tests.real_clis.bubblewrap import path_with_bubblewrap
 from tests.real_clis.signal_pipe import SignalPipe
 
-WALL = ("policy", "wall", plugin)
+WALL = ("policy", "wall", Wall)
 #: The gateway's own interpreter is behind every wall.
 ANSWER = f"""
 echo '{{"type": "session", "id": "0a1b2c3d-0000-4000-8000-00000000abcd"}}'

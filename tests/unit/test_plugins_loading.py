@@ -209,3 +209,33 @@ def test_discovery_finds_what_is_installed_and_imports_none_of_it(tmp_path: Path
     lines = in_fresh_process(code, tmp_path).splitlines()
     assert all(line.endswith(" not wanted") for line in lines)
     assert f"engine local llm-gateway-engine-local {__version__} not wanted" in lines
+
+
+def test_a_plugin_that_is_a_class_has_an_object_for_each_gateway() -> None:
+    class Remembering(Watcher):
+        def __init__(self) -> None:
+            self.seen: list[object] = []
+
+    hosts = [PluginHost(), PluginHost()]
+    records = [host.register(Remembering, kind="extension", name="remembering") for host in hosts]
+    assert [record.state for record in records] == [PluginState.LOADED] * 2
+    first, second = (record.object for record in records)
+    assert type(first) is type(second) is Remembering
+    assert first is not second
+
+
+def test_a_class_that_needs_arguments_is_refused_and_says_so() -> None:
+    class Demanding(Watcher):
+        def __init__(self, home: str) -> None:
+            self.home = home
+
+    record = PluginHost().register(Demanding, kind="extension", name="demanding")
+    assert record.state is PluginState.FAILED
+    assert "Demanding cannot be created without arguments" in record.problem
+
+
+def test_a_class_is_loaded_once() -> None:
+    host = PluginHost()
+    first, second = (host.register(Watcher, kind="extension", name=name) for name in ("one", "two"))
+    assert (first.state, second.state) == (PluginState.LOADED, PluginState.FAILED)
+    assert "the same object is loaded as extension:one already" in second.problem

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from llm_gateway.operations.answers import AsyncResult, RequestResult
 from llm_gateway.operations.requests import RequestParams
 from llm_gateway_extension_builtin.cache import plugin as cache
-from llm_gateway_extension_builtin.pricing import plugin as pricing
+from llm_gateway_extension_builtin.pricing.plugin import Pricing
 from llm_gateway_extension_operations.jobs import RawPage
 from llm_gateway_extension_operations.plugin import gateway_operations, gateway_resources
 from llm_gateway_extension_review.operations import OPERATIONS as REVIEWS
@@ -46,5 +46,5 @@ def test_every_operation_is_explained_with_what_it_takes_and_answers(operation: 
 
 
 def test_every_resource_is_named() -> None:
-    resources = [*gateway_resources(), *cache.gateway_resources(), *pricing.gateway_resources()]
+    resources = [*gateway_resources(), *cache.gateway_resources(), *Pricing().gateway_resources()]
     assert [resource.uri for resource in resources if f"`{resource.uri}`" not in PAGE] == []

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import anyio
 import pytest
 
 from llm_gateway import Cost, CostBasis, Usage
 from llm_gateway_extension_builtin.pricing import plugin
+from llm_gateway_extension_builtin.pricing.plugin import Pricing
 from llm_gateway_extension_builtin.pricing.prices import Rates, cost_usd, describe, find_rates
 
 DAY = date(2026, 6, 1)
 SONNET = find_rates("anthropic", "claude-sonnet-4-5-20250929", DAY)
-
-
-@pytest.fixture
-def settings() -> Iterator[Any]:
-    before = plugin._Set.vendors
-    yield lambda **own: plugin.gateway_configure({"pricing": plugin.PricingSettings(**own)})
-    plugin._Set.vendors = before
 
 
 def test_a_dated_name_has_the_price_of_its_model() -> None:
@@ -86,24 +78,24 @@ def test_a_cache_without_a_price_of_its_own_costs_what_input_costs() -> None:
     assert cost_usd(usage, flat) == 2.0
 
 
-def test_the_hook_prices_our_providers_and_those_that_the_operator_names(settings: Any) -> None:
-    usage = Usage(input_tokens=1_000_000, output_tokens=0)
-    assert plugin.gateway_price(usage, "claude", "claude-sonnet-4-5") == Cost(usd=3.0, basis=CostBasis.COMPUTED)
-    assert plugin.gateway_price(usage, "acme", "claude-sonnet-4-5") is None
-    assert plugin.gateway_price(usage, "claude", None) is None
-    settings(vendors={"acme": "anthropic"})
-    assert plugin.gateway_price(usage, "acme", "claude-sonnet-4-5") == Cost(usd=3.0, basis=CostBasis.COMPUTED)
+def test_the_hook_prices_our_providers_and_those_that_the_operator_names() -> None:
+    usage, pricing, set_pricing = Usage(input_tokens=1_000_000, output_tokens=0), Pricing(), Pricing()
+    set_pricing.gateway_configure({"pricing": plugin.PricingSettings(vendors={"acme": "anthropic"})})
+    assert pricing.gateway_price(usage, "claude", "claude-sonnet-4-5") == Cost(usd=3.0, basis=CostBasis.COMPUTED)
+    assert pricing.gateway_price(usage, "acme", "claude-sonnet-4-5") is None
+    assert pricing.gateway_price(usage, "claude", None) is None
+    assert set_pricing.gateway_price(usage, "acme", "claude-sonnet-4-5") == Cost(usd=3.0, basis=CostBasis.COMPUTED)
 
 
 def test_the_list_says_which_one_it_is_and_how_new() -> None:
     told = describe()
     assert told["list"].startswith("genai-prices ")
     assert date.fromisoformat(told["newestPriceOn"]) > date(2025, 1, 1)
-    (resource,) = plugin.gateway_resources()
+    (resource,) = Pricing().gateway_resources()
     assert json.loads(anyio.run(resource.read, None, {}, None))["vendors"]["claude"] == "anthropic"  # type: ignore[arg-type]  # it looks at neither
 
 
 def test_without_the_price_list_no_price_is_known_and_none_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin, "_has_list", lambda: False)
-    assert plugin.gateway_price(usage=Usage(input_tokens=1), provider="claude", model="claude-sonnet-4-5") is None
-    assert list(plugin.gateway_resources()) == []
+    assert Pricing().gateway_price(Usage(input_tokens=1), "claude", "claude-sonnet-4-5") is None
+    assert list(Pricing().gateway_resources()) == []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from llm_gateway_policy_wall import plugin
+from llm_gateway_policy_wall.plugin import Wall
 from llm_gateway_testing import PolicyContract
 
 
 class TestWall(PolicyContract):
-    plugin = plugin
+    plugin = Wall
     name = "wall"

@@ -16,19 +16,32 @@ from llm_gateway.hookspecs import API_VERSION, HOOKS, OWNER, REQUIRED
 from llm_gateway.model.provider import SUPPORTABLE, ProviderInfo
 from llm_gateway.naming import nearest, wire_names
 from llm_gateway.plugins.record import PluginRecord
+from llm_gateway.plugins.time_limit import HOOK_S, time_limit
 from llm_gateway.settings.model import CONFIG_KEYS, FileSettings, ProviderSection
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HOST = re.compile(r"[A-Za-z0-9*-]+(\.[A-Za-z0-9*-]+)+(:[0-9]{1,5})?")
 
 
+def object_of(plugin: object) -> object:
+    """Create the object of a plugin that is a class: each gateway has its own. Return any other plugin as it is."""
+    if not inspect.isclass(plugin):
+        return plugin
+    try:
+        inspect.signature(plugin).bind()
+    except TypeError as error:
+        raise ValueError(f"the class {plugin.__name__} cannot be created without arguments: {error}") from error
+    with time_limit(HOOK_S):
+        return plugin()
+
+
 def check_object(plugin: object, entry_point: str = "") -> None:
-    """Check that a plugin is a module or an instance, and was written for this plugin API.
+    """Check that a plugin is a module or an object, and was written for this plugin API.
 
     :param entry_point: the value of its entry point, such as `package.plugin:thing`; empty if there is none.
     """
-    if plugin is None or inspect.isclass(plugin):
-        raise ValueError("the entry point must name a module or an object with hooks, not a class or None")
+    if plugin is None:
+        raise ValueError("the entry point must name a module, a class or an object with hooks, not None")
     hash(plugin)  # pluggy keeps plugins in sets
     for holder in (plugin, *_modules_of(plugin, entry_point)):
         written_for = getattr(holder, "GATEWAY_API", API_VERSION)

@@ -213,9 +213,11 @@ class PluginHost(HookCalls):
         if rival is not None:
             raise ValueError(_same_name([plugin, rival]))
         plugin.judges = hasattr(loaded, "gateway_approve")
+        named = loaded
+        loaded = checks.object_of(named)
         checks.check_object(loaded, plugin.entry_point.value if plugin.entry_point else "")
         for other in self._loaded.values():
-            if other.object is loaded:
+            if other.object is loaded or other.object.__class__ is named:
                 raise ValueError(f"the same object is loaded as {other.key} already: define one entry point per plugin")
         if plugin.kind == "provider" and registers_class(loaded):
             loaded = as_hooks(loaded)

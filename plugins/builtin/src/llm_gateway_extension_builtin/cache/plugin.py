@@ -14,24 +14,10 @@ from llm_gateway_extension_builtin.cache.resources import cache_resources
 from llm_gateway_extension_builtin.cache.settings import CacheSettings
 
 
-class _Set:
-    """What the operator set."""
-
-    settings = CacheSettings()
-
-
 @hookimpl
 def gateway_settings() -> Mapping[str, type[BaseModel]]:
     """One section."""
     return {"cache_awareness": CacheSettings}
-
-
-@hookimpl
-def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Take it in."""
-    own = settings["cache_awareness"]
-    assert isinstance(own, CacheSettings)
-    _Set.settings = own
 
 
 @hookimpl
@@ -45,7 +31,8 @@ def gateway_annotate(
     gateway: Gateway, record: Record, earlier: Sequence[Record], request: Request | None
 ) -> Annotations | None:
     """Warn before the run; judge, warn and count after it."""
-    settings = _Set.settings
+    settings = gateway.settings.plugins["cache_awareness"]
+    assert isinstance(settings, CacheSettings)
     if record.ended_at is None:
         marked = request is not None and bool(request.prompt.cache_control)
         markable = "cacheControl" in gateway.supports(record.provider)

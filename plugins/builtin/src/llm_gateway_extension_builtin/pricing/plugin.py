@@ -27,56 +27,52 @@ class PricingSettings(BaseModel):
     )
 
 
-class _Set:
-    """What the operator set."""
+class Pricing:
+    """The hooks, with the settings of one gateway."""
 
-    vendors: Mapping[str, str] = VENDORS
+    def __init__(self) -> None:
+        self._vendors: Mapping[str, str] = VENDORS
 
+    @hookimpl
+    def gateway_settings(self) -> Mapping[str, type[BaseModel]]:
+        """One section."""
+        return {"pricing": PricingSettings}
 
-@hookimpl
-def gateway_settings() -> Mapping[str, type[BaseModel]]:
-    """One section."""
-    return {"pricing": PricingSettings}
+    @hookimpl
+    def gateway_configure(self, settings: Mapping[str, BaseModel]) -> None:
+        """Take it in."""
+        own = settings["pricing"]
+        assert isinstance(own, PricingSettings)
+        self._vendors = {**VENDORS, **own.vendors}
 
+    @hookimpl
+    def gateway_price(self, usage: Usage, provider: str, model: str | None) -> Cost | None:
+        """See prices.py."""
+        vendor = self._vendors.get(provider)
+        if vendor is None or model is None or not _has_list():
+            return None
 
-@hookimpl
-def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Take it in."""
-    own = settings["pricing"]
-    assert isinstance(own, PricingSettings)
-    _Set.vendors = {**VENDORS, **own.vendors}
+        from llm_gateway_extension_builtin.pricing.prices import cost_usd, find_rates
 
+        rates = find_rates(vendor, model)
+        usd = cost_usd(usage, rates) if rates else None
+        return None if usd is None else Cost(usd=usd, basis=CostBasis.COMPUTED)
 
-@hookimpl
-def gateway_price(usage: Usage, provider: str, model: str | None) -> Cost | None:
-    """See prices.py."""
-    vendor = _Set.vendors.get(provider)
-    if vendor is None or model is None or not _has_list():
-        return None
+    @hookimpl
+    def gateway_resources(self) -> Sequence[Resource]:
+        """Which price list is in use."""
+        if not _has_list():
+            return []
+        description = "The price list in use, the date of its newest price, and the vendor of each provider's models."
+        return [Resource(uri="prices://list", name="price-list", description=description, read=self._read)]
 
-    from llm_gateway_extension_builtin.pricing.prices import cost_usd, find_rates
+    async def _read(self, *_: Any) -> str:
+        from llm_gateway_extension_builtin.pricing.prices import describe
 
-    rates = find_rates(vendor, model)
-    usd = cost_usd(usage, rates) if rates else None
-    return None if usd is None else Cost(usd=usd, basis=CostBasis.COMPUTED)
-
-
-@hookimpl
-def gateway_resources() -> Sequence[Resource]:
-    """Which price list is in use."""
-    if not _has_list():
-        return []
-    description = "The price list in use, the date of its newest price, and the vendor of each provider's models."
-    return [Resource(uri="prices://list", name="price-list", description=description, read=_read)]
+        return json.dumps({**await to_thread.run_sync(describe), "vendors": dict(self._vendors)})
 
 
 @cache
 def _has_list() -> bool:
     """Return whether the price list is installed: it is the extra `pricing` of this distribution."""
     return find_spec("genai_prices") is not None
-
-
-async def _read(*_: Any) -> str:
-    from llm_gateway_extension_builtin.pricing.prices import describe
-
-    return json.dumps({**await to_thread.run_sync(describe), "vendors": dict(_Set.vendors)})

@@ -57,12 +57,6 @@ class RecordsSettings(BaseModel):
     )
 
 
-class _Set:
-    """What the operator set."""
-
-    settings = RecordsSettings()
-
-
 @hookimpl
 def gateway_settings() -> Mapping[str, type[BaseModel]]:
     """One section."""
@@ -70,17 +64,11 @@ def gateway_settings() -> Mapping[str, type[BaseModel]]:
 
 
 @hookimpl
-def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Take it in."""
-    own = settings["records"]
-    assert isinstance(own, RecordsSettings)
-    _Set.settings = own
-
-
-@hookimpl
 def gateway_annotate(gateway: Gateway, record: Record, request: Request | None, reply: str) -> Annotations | None:
     """Store prompt and reply, if the settings say so."""
-    if record.ended_at is None or _Set.settings.content == "none":
+    settings = gateway.settings.plugins["records"]
+    assert isinstance(settings, RecordsSettings)
+    if record.ended_at is None or settings.content == "none":
         return None
     hidden = secrets(gateway)
     words = {"prompt": request.prompt.text if request else "", "reply": reply}
