@@ -8,7 +8,8 @@ import signal
 import anyio
 import pytest
 
-from llm_gateway_policy_wall import bubblewrap, plugin
+from llm_gateway_policy_wall import bubblewrap
+from llm_gateway_policy_wall.plugin import Wall
 from tests.integration.walled import WALL, World, anyio_backend, signal_pipe, world
 from tests.real_clis.signal_pipe import SignalPipe
 
@@ -54,10 +55,9 @@ async def test_a_directory_that_would_open_the_home_or_its_secrets_is_refused(wo
 
 
 def test_doctor_tells_whether_a_wall_can_be_built(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin.gateway_configure({"wall": plugin.WallSettings()})
-    (fine,) = plugin.gateway_diagnose()
+    (fine,) = Wall().gateway_diagnose()
     monkeypatch.setenv("PATH", "/nonexistent")
-    (broken,) = plugin.gateway_diagnose()
+    (broken,) = Wall().gateway_diagnose()
     assert (fine.ok, broken.ok) == (True, False)
     assert "bwrap" in fine.message
     assert "was not found" in broken.message
