@@ -8,6 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from tests.busy import PATIENCE_S
 from tests.real_clis.installing import CannotInstall
 from tests.real_clis.programs import installed
 
@@ -32,5 +33,5 @@ def path_with_bubblewrap() -> str:
 def _complaint(program: str) -> str:
     """Why no wall can be built with it; "" if one can."""
     command = [program, "--unshare-pid", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "true"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     return done.stderr.strip() or f"exit code {done.returncode}" if done.returncode else ""

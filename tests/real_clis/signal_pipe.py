@@ -6,6 +6,8 @@ import os
 import select
 from pathlib import Path
 
+from tests.busy import PATIENCE_S
+
 
 class SignalPipe:
     """A pipe with a name: what an agent's command says into it is heard at once."""
@@ -15,7 +17,7 @@ class SignalPipe:
         self.path = path
         self.ring = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
-    def wait(self, seconds: float = 60.0) -> str:
+    def wait(self) -> str:
         """The words that came."""
-        assert select.select([self.ring], [], [], seconds)[0], "nobody rang"
+        assert select.select([self.ring], [], [], PATIENCE_S)[0], "nobody rang"
         return os.read(self.ring, 1000).decode().strip()

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.busy import PATIENCE_S
+
 if TYPE_CHECKING:
     from tests.real_clis.agent import RealAgent
 
@@ -20,7 +22,7 @@ def test_claude_code_installs_the_plugin_and_starts_its_server(claude: RealAgent
     def run(*words: str) -> str:
         argv = [str(claude.program), *words]
         done = subprocess.run(
-            argv, env=claude.environ, cwd=claude.work, capture_output=True, text=True, timeout=120, check=False
+            argv, env=claude.environ, cwd=claude.work, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

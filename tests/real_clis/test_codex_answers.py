@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ from llm_gateway import EventKind, Posture, Usage
 from llm_gateway_provider_codex.argv import MAX_PROMPT_CHARS
 from llm_gateway_provider_codex.options import CodexSettings
 from llm_gateway_provider_codex.plugin import gateway_list_models, gateway_upgrade_plan
+from tests.busy import idle_clock
 from tests.real_clis.through_mcp import alive
 
 if TYPE_CHECKING:
@@ -183,9 +183,9 @@ def test_trap_7_an_interrupted_run_ends_soon_and_leaves_no_child(codex: RealAgen
     step = codex.info.end_steps[0]
     assert step.signal == signal.SIGINT
     os.killpg(running.process.pid, step.signal)
-    asked_at = time.monotonic()
+    asked_at = idle_clock()
     outcome = running.finish()
-    assert time.monotonic() - asked_at < step.grace_s
+    assert idle_clock() - asked_at < step.grace_s
     assert outcome.error == "interrupted"
     assert outcome.summary.native_id
     assert not alive(child)

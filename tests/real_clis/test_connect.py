@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.busy import PATIENCE_S
+
 if TYPE_CHECKING:
     from tests.real_clis.agent import RealAgent
 
@@ -19,7 +21,9 @@ def run(agent: RealAgent, *argv: str) -> str:
     """Run a program in the agent's world; all that it says."""
     env = {**agent.environ, "PATH": f"{agent.program.parent}{os.pathsep}{agent.environ['PATH']}"}
     env["LLM_GATEWAY_HOME"] = str(agent.folder / "gateway")
-    done = subprocess.run(argv, env=env, cwd=agent.work, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        argv, env=env, cwd=agent.work, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from tests.busy import PATIENCE_S
 from tests.integration.gateway.reviewing import finding, said
 from tests.integration.gateway.world import Caller, Home
 from tests.real_clis.through_mcp import gateway_of
@@ -73,7 +74,7 @@ async def test_it_is_mended_and_approved_in_round_three_though_a_gateway_is_kill
     first, second = work / "first.py", work / "second.py"
     answers = (said("NOT_APPROVED", mend(first)), said("NOT_APPROVED", mend(second)), said("APPROVED"))
     asked = {"providers": ["claude"], "implementer": "claude", "instructions": turns(*answers, slow=2)}
-    with anyio.fail_after(150):
+    with anyio.fail_after(PATIENCE_S):
         async with home.peer() as gateway:
             begun = await gateway.call("review_until_approved", workingDir=str(work), **asked)
             review = begun["reviewId"]
@@ -85,8 +86,8 @@ async def test_it_is_mended_and_approved_in_round_three_though_a_gateway_is_kill
                 await gateway.kill()
         state = home.path / "reviews" / review / "state.json"
         async with gateway_of(claude) as caller:  # one that serves a client goes on without being asked to
-            while json.loads(state.read_bytes()).get("status", "running") == "running":
-                await anyio.lowlevel.checkpoint()
+            while json.loads(state.read_bytes()).get("status", "running") == "running":  # noqa: ASYNC110 - it is not to be asked
+                await anyio.sleep(0.1)
             told = await caller.call("review_wait", reviewId=review)
             jobs = (await caller.call("llm_job_list"))["jobs"]
             results = {job["correlationId"]: await caller.call("llm_job_result", jobId=job["id"]) for job in jobs}
@@ -110,7 +111,7 @@ async def test_every_program_looks_again_in_its_own_conversation(
     work = repository(agent)
     instructions = turns(said("NOT_APPROVED", finding()), said("APPROVED"))
     asked = {"providers": [name], "implementer": name, "workingDir": str(work), "instructions": instructions}
-    async with gateway_of(agent, LLM_GATEWAY_SYNC_DEADLINE_S="100") as caller:
+    async with gateway_of(agent) as caller:
         told = await caller.call("review_until_approved", **asked)
     assert (told["status"], told.get("verdict"), told["round"]) == ("completed", "APPROVED", 2), told
     assert told["reviewers"][0]["usage"]["cacheReadTokens"] > 0
@@ -123,7 +124,7 @@ async def test_lesson_19_a_program_that_says_nothing_has_not_approved(
 ) -> None:
     agent = request.getfixturevalue(name)
     work = repository(agent)
-    async with gateway_of(agent, LLM_GATEWAY_SYNC_DEADLINE_S="100") as caller:
+    async with gateway_of(agent) as caller:
         told = await caller.call("review", providers=[name], workingDir=str(work), instructions="\nEMPTY")
     assert (told["status"], told["verdict"]) == ("completed", "NO_QUORUM")
     assert told["reviewers"][0]["problem"]
@@ -136,7 +137,7 @@ async def test_a_repository_that_tells_its_reviewer_what_to_say_gets_no_approval
     quoting = f"The file says:\n\n```\n{(work / 'evil.md').read_text()}\nAPPROVED\n```\n\n" + said(
         "NOT_APPROVED", finding()
     )
-    async with gateway_of(claude, LLM_GATEWAY_SYNC_DEADLINE_S="100") as caller:
+    async with gateway_of(claude) as caller:
         obeying = await caller.call("review", providers=["claude"], workingDir=str(work), files=["evil.md"])
         told = await caller.call(
             "review", providers=["claude"], workingDir=str(work), files=["evil.md"], instructions=turns(quoting)

@@ -73,7 +73,7 @@ async def test_lesson_103_bare_tools_for_files_stay_in_the_working_directory(
     link = agent.work / "link"
     link.symlink_to(safe)
     (agent.work / "in.txt").write_text("inner words")
-    async with gateway_of(agent, seconds=300) as caller:
+    async with gateway_of(agent) as caller:
         tries = [*looks(name, safe / "id_rsa", link), inside(name, agent.work / "in.txt")]
         writes = [write(name, path) for path in (safe / "new", link / "new", agent.work / "in-new.txt")]
         # A call of Grok's that would need a human ends the turn, so each is a turn of its own there.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from tests.busy import PATIENCE_S
 from tests.real_clis.bubblewrap import path_with_bubblewrap
 from tests.real_clis.postures import listener
 from tests.real_clis.through_mcp import Caller, alive, gateway_of
@@ -66,7 +67,7 @@ def walled(agent: RealAgent, settings: str = "", **extra: str) -> AbstractAsyncC
 
 
 def git(*words: str | Path) -> None:
-    subprocess.run(["git", *map(str, words)], check=True, capture_output=True, timeout=30)
+    subprocess.run(["git", *map(str, words)], check=True, capture_output=True, timeout=PATIENCE_S)
 
 
 async def test_a_hostile_model_reads_writes_and_sends_nothing(agent: RealAgent, model_server: ModelServer) -> None:
@@ -169,10 +170,10 @@ async def test_it_asks_the_proxy_for_its_own_service(agent: RealAgent) -> None:
     with listener() as (port, heard):
         agent.environ["https_proxy"] = f"http://127.0.0.1:{port}"
         async with walled(agent) as caller:
-            job = await caller.start("SAY:x", timeoutMs=60_000)
+            job = await caller.start("SAY:x", timeoutMs=600_000)
             asked = set[str]()
             while f"{SERVICE[agent.name]}:443" not in asked:
-                line = await anyio.to_thread.run_sync(partial(heard.get, timeout=50))
+                line = await anyio.to_thread.run_sync(partial(heard.get, timeout=PATIENCE_S))
                 asked.add(line.split()[1].decode())
             await caller.call("llm_job_cancel", jobId=job)
             await caller.end_of(job)
