@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import anyio
+
 #: How long a test waits for what happens in seconds on an idle machine. It ends the wait for what never happens.
 PATIENCE_S = 600.0
 
@@ -22,3 +24,9 @@ def idle_clock() -> float:
     except OSError:
         return time.monotonic()
     return time.monotonic() - int(some.rpartition("total=")[2]) / 1e6
+
+
+async def pause() -> None:
+    """Leave the CPU to others for a moment: between two looks at what no event reports."""
+    with anyio.move_on_after(0.003):
+        await anyio.sleep_forever()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from tests.busy import PATIENCE_S
+from tests.busy import PATIENCE_S, pause
 from tests.integration.gateway.reviewing import finding, said
 from tests.integration.gateway.world import Caller, Home
 from tests.real_clis.through_mcp import gateway_of
@@ -86,8 +86,8 @@ async def test_it_is_mended_and_approved_in_round_three_though_a_gateway_is_kill
                 await gateway.kill()
         state = home.path / "reviews" / review / "state.json"
         async with gateway_of(claude) as caller:  # one that serves a client goes on without being asked to
-            while json.loads(state.read_bytes()).get("status", "running") == "running":  # noqa: ASYNC110 - it is not to be asked
-                await anyio.sleep(0.1)
+            while json.loads(state.read_bytes()).get("status", "running") == "running":
+                await pause()
             told = await caller.call("review_wait", reviewId=review)
             jobs = (await caller.call("llm_job_list"))["jobs"]
             results = {job["correlationId"]: await caller.call("llm_job_result", jobId=job["id"]) for job in jobs}

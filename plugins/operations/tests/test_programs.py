@@ -19,6 +19,7 @@ from llm_gateway import BrokenVersions, CallContext, Failure, Gateway, ModelInfo
 from llm_gateway.cli import versions
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_operations import models, version_check
+from tests.busy import pause
 
 pytestmark = pytest.mark.anyio
 
@@ -94,7 +95,7 @@ async def call(gateway: Gateway, name: str, *, remote: bool = False, **arguments
 async def known(gateway: Gateway, world: World) -> None:
     """Wait until the version of the program is known."""
     while not (world.home / "versions.json").exists():
-        await anyio.lowlevel.checkpoint()
+        await pause()
 
 
 def warned(told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -144,7 +145,7 @@ async def test_lesson_66_the_version_of_an_unchanged_program_is_read_again_after
         os.utime(world.home / "versions.json", (a_day_ago, a_day_ago))
         await world.ask(gateway, "the next day")
         while world.times_asked() < 2:
-            await anyio.lowlevel.checkpoint()
+            await pause()
 
 
 async def test_lesson_66_no_request_waits_for_a_program_that_reports_no_version(world: World) -> None:

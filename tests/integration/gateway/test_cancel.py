@@ -10,6 +10,7 @@ import pytest
 
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import JobState
+from tests.busy import pause
 from tests.integration.gateway.world import Home
 
 pytestmark = pytest.mark.anyio
@@ -131,7 +132,7 @@ async def test_who_waits_for_a_job_that_is_canceled_in_the_queue_is_told_so(home
         tasks.start_soon(ask)
         with anyio.fail_after(20):
             while len(jobs := await caller.jobs(status="queued")) < 1:
-                await anyio.lowlevel.checkpoint()
+                await pause()
         await caller.cancel(jobs[0]["id"])
     assert told["status"] == "canceled"
 
@@ -146,7 +147,7 @@ async def test_a_client_that_cancels_its_call_detaches_or_ends_the_run_as_is_set
             call.start_soon(lambda: caller.ask("leave me", scenario="silent", delayMs=1000))
             with anyio.fail_after(20):
                 while not (jobs := await caller.jobs()):
-                    await anyio.lowlevel.checkpoint()
+                    await pause()
             await caller.begun(jobs[0]["id"])
             call.cancel_scope.cancel()
         await caller.wait(jobs[0]["id"])

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from llm_gateway_extension_review.commands import options
+from tests.busy import pause
 from tests.integration.gateway.reviewing import Script, finding, said
 from tests.integration.gateway.world import Home
 
@@ -114,7 +115,7 @@ async def test_who_goes_away_finds_the_review_again(home: Home, script: Script) 
     async with await anyio.open_process(command, env=home.env, cwd=home.work, stdin=subprocess.DEVNULL) as process:
         with anyio.fail_after(30):
             while not script.started:
-                await anyio.lowlevel.checkpoint()
+                await pause()
             process.send_signal(signal.SIGINT)
             assert process.stderr
             told = b"".join([piece async for piece in process.stderr]).decode()

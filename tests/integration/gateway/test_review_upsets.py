@@ -12,6 +12,7 @@ import pytest
 from llm_gateway import Decision, Verdict
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_extension_review import rounds
+from tests.busy import pause
 from tests.integration.gateway.reviewing import Script, finding, said
 from tests.integration.gateway.test_reviews_until_approved import until
 from tests.integration.gateway.world import Home, refused
@@ -137,7 +138,7 @@ async def test_a_gateway_that_is_killed_before_the_second_attempt_is_followed_by
         state = home.path / "reviews" / review / "state.json"
         with anyio.fail_after(30):
             while json.loads(state.read_bytes())["turns"][0].get("attempt") != 2:
-                await anyio.lowlevel.checkpoint()
+                await pause()
         await peer.kill()
     async with home.open() as caller:
         told = await caller.call("review_wait", reviewId=review)

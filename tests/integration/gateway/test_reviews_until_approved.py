@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.busy import pause
 from tests.integration.gateway.reviewing import Script, finding, said
 from tests.integration.gateway.world import Caller, Home
 
@@ -223,4 +224,4 @@ async def test_what_is_kept_of_a_review_is_for_its_user_alone_and_goes_with_the_
         with anyio.fail_after(10):
             await caller.call("ask_many", providers=["echo"], prompt="Hello")
             while folder.exists():
-                await anyio.lowlevel.checkpoint()
+                await pause()

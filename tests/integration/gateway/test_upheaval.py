@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from llm_gateway.model.ids import JobId
+from tests.busy import pause
 from tests.integration.gateway.world import Caller, Home, Peer
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +26,7 @@ async def flood(who: Caller, name: str, started: dict[str, str]) -> None:
 async def strike(whom: Peer, started: dict[str, str], after: int) -> None:
     """Kill a gateway once so many jobs have been accepted in all, its own among them."""
     while len(started) < after:
-        await anyio.lowlevel.checkpoint()
+        await pause()
     await whom.kill()
 
 

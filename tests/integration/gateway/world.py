@@ -22,6 +22,7 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.operation import AskHuman, CallContext, Progress
 from llm_gateway.opening import open_gateway
+from tests.busy import pause
 
 PATIENCE_S = 60.0
 Answer = dict[str, Any]
@@ -70,7 +71,7 @@ class Caller:
     async def begun(self, job_id: str) -> None:
         """Wait until a run has begun."""
         while not self.gateway.engine.view(JobId(job_id)).known:
-            await anyio.lowlevel.checkpoint()
+            await pause()
 
     async def said(self, job_id: str, words: str = '"session"') -> None:
         """Wait until a run has printed something."""
