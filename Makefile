@@ -1,7 +1,7 @@
 # Needs Python 3.10 or newer with pip, git and make. Everything that is installed stays in $(VENV).
 #
 #   make demo    the first five minutes, with the echo provider: no account, no key
-#   make test    the fast suites: about five minutes of CPU. REAL_STARTS=1 starts every command anew, instead of forking it
+#   make test    the fast suites: about five minutes of CPU. REAL_STARTS=1 starts each command, instead of forking it
 #   make test-slow  starts the command many times, and sweeps: attacks in every subcommand, scaffolds, every sensitive place
 #   make test-properties  every property with four times the examples of the fast suites
 #   make test-docs  what the pages say: commands, links, tables, generated pages
@@ -10,7 +10,7 @@
 #   make soak    a constant load for SOAK_MINUTES (60): nothing grows
 #   make growth  how each figure grows with its load, drawn
 #   make fuzz    every property with FUZZ_EXAMPLES (5000) examples: hours
-#   make picture the README's picture anew, played by the real agents
+#   make picture draw the README's picture again, played by the real agents
 #   make wheels  every distribution as a wheel, in dist/
 #   make fuzz-native  the readers, frames and settings by the branches of the code, for HOURS (1), with atheris
 #   make pins    take today's versions into .ci/constraints.txt

@@ -43,7 +43,7 @@ def peak(pid: int) -> float:
 
 
 def forget_peak(pid: int) -> None:
-    """Begin to look for the highest anew."""
+    """Forget the highest value so far."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 

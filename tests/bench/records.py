@@ -1,4 +1,4 @@
-"""What a full store costs: a million turns are laid down, then the gateway is asked."""
+"""What a full store costs: a million turns are written, then the gateway is asked."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _slowest_meanwhile(client: Client) -> float:
 
 
 def fill(path: Path, turns: int) -> tuple[float, float]:
-    """Lay down turns of the last days; bytes for each, and microseconds that the end of one takes."""
+    """Write turns of the last days; bytes for each, and microseconds that the end of one takes."""
 
     async def make() -> None:
         store = SqliteStore(str(path))

@@ -72,7 +72,7 @@ class Refusals:
             if not event & select.POLLIN:
                 return  # the last process under it is gone
             asked = bytearray(80)
-            with suppress(FileNotFoundError):  # whoever asked is gone
+            with suppress(FileNotFoundError):  # the client has ended
                 fcntl.ioctl(listener, _RECEIVE, asked)
                 number, pid, _, call, _, _, *arguments = struct.unpack("=QIIiIQ6Q", asked)
                 name, error = names[call], 0

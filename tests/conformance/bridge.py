@@ -32,7 +32,7 @@ async def main() -> None:
     found = find_plugins(environ, [("extension", "conformance", fixtures)])
     async with open_gateway(environ, found) as gateway:
         app = build_server(gateway).streamable_http_app()
-        # The bridge ends at once, whoever is still connected.
+        # The bridge ends at once, even if clients are still connected.
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listening])

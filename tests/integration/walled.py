@@ -49,7 +49,7 @@ class World:
     async def ask(self, script: str, *, settings: str = "", **asked: Any) -> dict[str, Any]:
         """One request; what came of it."""
         self.does(script)
-        settings = f"dedup_window_s = 0\n{settings}"  # each asks anew, of a directory that changes
+        settings = f"dedup_window_s = 0\n{settings}"  # each is a new request, in a directory that changes
         async with self.factory.open(WALL, settings=settings, programs=[self.bin]) as gateway:
             asked = {"workingDir": str(self.work), "posture": "bypass", **asked}
             return await self.factory.call(gateway, "echo_request", prompt="look", **asked)

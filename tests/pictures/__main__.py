@@ -1,4 +1,4 @@
-"""Make the README's picture anew: `make picture`. Needs npm, which brings the real agents the first time."""
+"""Draw the README's picture again: `make picture`. Needs npm, which brings the real agents the first time."""
 
 from __future__ import annotations
 

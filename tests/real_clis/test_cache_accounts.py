@@ -67,7 +67,7 @@ async def test_every_token_of_the_service_is_in_the_figures_and_no_other(
     assert [turn["cacheReadTokens"] for turn in turns] == [answer["usage"]["cacheReadTokens"] for answer in told]
     assert everything["cacheBreaks"] == 0
     assert (everything["hits"], prefix["requests"]) == (sum(turn["cacheReadTokens"] > 0 for turn in turns), 1)
-    assert turns[1]["cacheReadTokens"] > len(RULES) // 5, "the prefix is read, not sent anew"
+    assert turns[1]["cacheReadTokens"] > len(RULES) // 5, "the prefix is read from the cache"
 
 
 async def test_savings_follow_from_the_price_list(claude: RealAgent) -> None:

@@ -1,4 +1,4 @@
-"""The README's picture can be made anew: the scene that it shows, played with the real programs."""
+"""The README's picture can be drawn again: the scene that it shows, played with the real programs."""
 
 from __future__ import annotations
 

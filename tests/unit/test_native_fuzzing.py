@@ -1,4 +1,4 @@
-"""What `make fuzz-native` is made of works on what is usual, and what it found stays mended."""
+"""What `make fuzz-native` is made of works on usual input, and what it found stays fixed."""
 
 from __future__ import annotations
 

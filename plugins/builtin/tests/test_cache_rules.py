@@ -47,7 +47,7 @@ def test_a_part_that_is_missing_is_a_break_too_but_a_little_is_not() -> None:
         ({}, {"tools": "t2"}, "tools_changed"),
         ({"run": RunFacts(cli_version="1.1", requests=1)}, {}, "cli_version_changed"),
         ({"run": RunFacts(requests=1)}, {"program": "p2"}, "cli_version_changed"),
-        ({}, {"program": "p2"}, "unknown"),  # the same version, installed anew
+        ({}, {"program": "p2"}, "unknown"),  # the same version, installed again
         ({}, {"options": "o2"}, "prefix_changed"),
         ({}, {}, "unknown"),
     ],

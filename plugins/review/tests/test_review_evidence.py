@@ -57,9 +57,9 @@ def test_in_a_repository_without_commits_all_files_are_new(tmp_path: Path) -> No
 
 
 def test_no_program_in_a_repositorys_configuration_is_run(repo: Path, tmp_path: Path) -> None:
-    bell = tmp_path / "level"
+    mark = tmp_path / "level"
     evil = tmp_path / "evil"
-    evil.write_text(f"#!/bin/sh\necho $0 $1 >> {bell}\ncat\n")
+    evil.write_text(f"#!/bin/sh\necho $0 $1 >> {mark}\ncat\n")
     evil.chmod(0o700)
     (repo / ".gitattributes").write_text("*.py diff=evil filter=evil\n*.txt filter=e=v.il\n")
     (repo / "words.txt").write_text("one\n")
@@ -83,12 +83,12 @@ def test_no_program_in_a_repositorys_configuration_is_run(repo: Path, tmp_path: 
     (hooks / "post-index-change").write_bytes(evil.read_bytes())
     (hooks / "post-index-change").chmod(0o700)
     git(repo, "config", "core.hooksPath", str(hooks))
-    bell.unlink(missing_ok=True)
+    mark.unlink(missing_ok=True)
     (repo / "code.py").write_text("two\n")
     (repo / "words.txt").write_text("two\n")
     text = uncommitted(repo)
     assert text.count("-one\n+two") == 2
-    assert not bell.exists(), bell.read_text()
+    assert not mark.exists(), mark.read_text()
 
 
 def test_a_wrong_worktree_setting_of_a_repository_is_ignored(repo: Path, tmp_path: Path) -> None:

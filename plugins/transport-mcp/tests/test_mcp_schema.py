@@ -70,7 +70,7 @@ class RequestParams(Strict):
     max_budget_usd: Annotated[float, Field(gt=0)] | None = None
     effort: NoFlag | None = None
     output_schema: dict[str, Any] | None = None
-    force_refresh: bool = Field(False, description="Run anew, no dedup")
+    force_refresh: bool = Field(False, description="Run again, no dedup")
     correlation_id: Annotated[str, Field(pattern=r"^[\w.:-]+$", max_length=128)] | None = None
     permission_mode: Literal["default", "acceptEdits", "plan", "bypassPermissions"] | None = None
     append_system_prompt: str | None = None

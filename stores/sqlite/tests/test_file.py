@@ -316,7 +316,7 @@ def test_files_are_synced_in_the_owner_thread_only_and_the_log_of_writes_stays_s
         assert threads
         assert threading.get_ident() not in threads
         assert max(sizes) < 16 << 20
-        assert max(sizes[500:]) < 1.5 * max(sizes[:500]), "it is begun anew"
+        assert max(sizes[500:]) < 1.5 * max(sizes[:500]), "it is started again from its beginning"
 
     anyio.run(main)
 

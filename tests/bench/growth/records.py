@@ -15,7 +15,7 @@ READ, WRITE = "Reading with so many turns in the store", "Writing with so many t
 
 
 def measure(make: Callable[[], World]) -> Growth:
-    """Lay down so many in a store of their own, then ask."""
+    """Write so many into a store of their own, then ask."""
     growth = Growth(
         "records",
         "Turns in the store",

@@ -1,7 +1,7 @@
 """How each figure grows with its load. Nothing is asserted about time: the figures are printed, drawn and written down.
 
 `make growth` writes docs/reference/growth.md, its pictures and .cache/growth.json; with BENCH_QUICK=1 (seconds, not minutes)
-it only proves that the measurements work, and leaves the manual alone. With ARGS="-k records" only that part is measured anew.
+it only proves that the measurements work, and leaves the manual alone. With ARGS="-k records" only that part is measured again.
 """
 
 from __future__ import annotations

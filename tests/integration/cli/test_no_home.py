@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-#: The user database without an entry for this account, whoever runs the tests.
+#: The user database without an entry for the account that runs the tests.
 START = """
 import pwd, sys
 def nobody(_):

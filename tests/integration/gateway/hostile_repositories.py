@@ -1,4 +1,4 @@
-"""Repositories that hide a change, which holds the word EVIL, from whoever reviews it."""
+"""Repositories that hide a change, which holds the word EVIL, from its reviewers."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def over(home: Home, job_id: str) -> None:
-    """Wait for the end of a run, without a gateway that would look after it."""
+    """Wait for the end of a run, without a gateway that manages it."""
     engine = LocalEngine(home.path)
     await engine.aopen()
     async for _ in engine.changes(JobId(job_id)):

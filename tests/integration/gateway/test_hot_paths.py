@@ -2,7 +2,7 @@
 
 Only what a call does is counted: its own task, and the work that it hands to threads, which carry its context. Other tasks
 and threads run meanwhile (earlier jobs end, observers hear of them, the store is swept) and count for nothing. The least of a few
-runs is held to a ceiling a quarter above what it was when the ceiling was written. Whoever makes a path dearer on purpose writes a new
+runs is held to a ceiling a quarter above what it was when the ceiling was written. If you make a path cost more on purpose, write a new
 one, and says why in the commit.
 """
 

@@ -109,5 +109,5 @@ def _edit(client: Client, edit: Callable[[], Any]) -> Any:
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise InvalidRequest(
             f"{client.file} cannot be edited: {problem}",
-            recovery=f"Mend the file (does {client.title} itself start?), or add the server by hand: docs/how-to/connect.md.",
+            recovery=f"Correct the file (does {client.title} itself start?), or add the server by hand: docs/how-to/connect.md.",
         ) from problem

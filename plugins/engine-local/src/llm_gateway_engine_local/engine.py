@@ -3,7 +3,7 @@
 Who decides how a run ended, and why no waiter waits for ever:
 - A waiter of a run that was launched here waits for end-of-file on the descriptor that the shim holds. A waiter of any other run waits
   for the shim's pidfd, or for the job's lock (another process namespace, no pidfds). All three happen when the shim ends, in any way.
-- Only then `exit.json` is read, because an agent can write one. If there is none, or it is not valid, the shim was killed: whoever takes
+- Only then `exit.json` is read, because an agent can write one. If there is none, or it is not valid, the shim was killed: the gateway that takes
   the lock kills what is left and writes the end as `vanished`. Each writer holds the lock and reads `exit.json` first, so it is written
   once. A process that holds the lock and is not a shim delays that for a limited time.
 - A shim that was launched here reports that it started the run. After that the run is not launched again, whatever happens to its folder.

@@ -1,6 +1,6 @@
 """The file: opened with private permissions, migrated, written in short transactions. One call at a time uses it.
 
-SQLite syncs the file only when it moves the -wal into the database (a checkpoint) and when it begins the -wal anew. Both happen in
+SQLite syncs the file only when it moves the -wal into the database (a checkpoint) and when it starts the -wal again from its beginning. Both happen in
 `checkpoint`, so that no other call waits for a disk.
 """
 
@@ -104,7 +104,7 @@ class Database:
         return result
 
     def checkpoint(self, *, whole: bool = False) -> None:
-        """Move the -wal into the database as far as no reader needs it, and begin it anew if all of it was moved.
+        """Move the -wal into the database as far as no reader needs it, and start it again from its beginning if all of it was moved.
 
         Blocking: syncs files. Raises nothing if a lock is held or a file cannot be written: the next write reports that.
 
@@ -114,7 +114,7 @@ class Database:
         mode = "TRUNCATE" if whole else "PASSIVE"
         with suppress(sqlite3.Error):
             is_blocked, pages, moved = self.connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-            if not is_blocked and pages == moved:  # the next write begins the -wal anew, and syncs it
+            if not is_blocked and pages == moved:  # the next write starts the -wal from its beginning, and syncs it
                 self._transact(lambda connection: connection.execute(f"PRAGMA user_version = {self.schema}"))
 
     def _do(self, attempt: Callable[[], T], waits: bool) -> T:

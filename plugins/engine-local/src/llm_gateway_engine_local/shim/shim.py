@@ -4,13 +4,13 @@ Why a run is never started twice, lost, or left behind:
 - The shim holds the job's lock from before it starts anything until it ends, in whatever way. A second shim finds the lock held, or
   finds `state.json`, and exits. `state.json` is on the disk before the agent's program starts, so an agent that may have run is never
   started again, not even after a loss of power.
-- The shim checks for `cancel` after it wrote `state.json`, and after every SIGTERM. Whoever cancels writes `cancel` first and then
+- The shim checks for `cancel` after it wrote `state.json`, and after every SIGTERM. The process that cancels writes `cancel` first and then
   reads `state.json` to find the shim to signal. So either the shim finds `cancel`, or the signal reaches the shim, whose handler is
   installed before it takes the lock.
 - The agent starts in a session of its own, its output goes to files, and the shim is the subreaper of all its descendants: when
   `waitpid` reports no more children, no process is left to write. Only then the output is measured and `exit.json` written.
 - Between fork and exec the agent waits until its identity is in `state.json`, and exits if its shim does not release it. It asks to
-  be killed with its shim (Linux). So a shim that is killed leaves no agent running. Whoever finds the lock free and no `exit.json`
+  be killed with its shim (Linux). So a shim that is killed leaves no agent running. A process that finds the lock free and no `exit.json`
   kills what else the run started.
 """
 
