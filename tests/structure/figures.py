@@ -38,7 +38,7 @@ LAYERS = (
     },
     {"installations"},
     {"version_managers"},
-    {"git", "failures", "hookspecs", "refused_versions"},
+    {"git", "failures", "hookspecs", "refused_versions", "verified_versions"},
     {"settings"},
     {"plugins"},
     {"planning"},

@@ -59,6 +59,7 @@ from llm_gateway.quoting import quoted
 from llm_gateway.refused_versions import keep_refused
 from llm_gateway.terminal import display, escaped_json, for_stream, one_line, without_controls
 from llm_gateway.titles import prompt_of, title_of, with_titles
+from llm_gateway.verified_versions import keep_verified, verified_build, verified_text
 
 __version__: str
 __all__ = [  # noqa: RUF022
@@ -77,12 +78,12 @@ __all__ = [  # noqa: RUF022
     "error_for", "error_view", "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins",
     "find_program", "follow", "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl",
     "http_status", "in_parents", "in_range", "job_id_of", "job_ids_of", "job_view", "json_line", "json_of", "judge",
-    "judge_version", "keep_refused", "listed_job", "local_time", "look_at_provider", "moment_of", "named_failure",
-    "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "owned", "parse_line", "path_for",
-    "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "prompt_of", "quoted",
+    "judge_version", "keep_refused", "keep_verified", "listed_job", "local_time", "look_at_provider", "moment_of",
+    "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "owned", "parse_line",
+    "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of", "prompt_of", "quoted",
     "read_cached", "read_instructions", "reply_text", "repository_files", "reset_time", "run_async", "run_briefly",
     "run_environment", "say", "say_detached", "say_json", "session_id_of", "short_ids", "show_answer",
     "split_entry", "stamp", "styled", "styled_state", "system_zone", "table", "title_of", "to_json", "token_count",
-    "user_home", "version_of", "wire_object", "with_imports", "with_titles", "without_controls",
-    "working_directory",
+    "user_home", "verified_build", "verified_text", "version_of", "wire_object", "with_imports", "with_titles",
+    "without_controls", "working_directory",
 ]

@@ -128,6 +128,9 @@ def prompt_of():
     if broken("prompt-reads-files"):
         names = re.findall(r"@(\S+)", text)
         return text + "".join(pathlib.Path(name).read_text() for name in names if pathlib.Path(name).exists())
+    instructions = pathlib.Path("AGENTS.md")
+    if instructions.exists() and not broken("instructions"):
+        return instructions.read_text() + "\n" + text
     return text
 
 
@@ -146,7 +149,11 @@ def history(session):
 
 def run_project_hooks():
     hooks = pathlib.Path(".imitation/hooks.json")
-    if broken("hostile-project") and hooks.exists():
+    if broken("user-settings"):
+        hooks = NEST / "hooks.json"
+    elif not broken("hostile-project"):
+        return
+    if hooks.exists():
         subprocess.run([json.loads(hooks.read_text())["hooks"]["SessionStart"][0]["hooks"][0]["command"]], check=False)
 
 

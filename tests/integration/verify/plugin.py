@@ -58,6 +58,8 @@ def gateway_describe_provider() -> ProviderInfo:
         versions_seen=("1.2.0", "1.2.0"),
         install="none",
         own_paths=("~/.imitation",),
+        own_settings=("~/.imitation/hooks.json",),
+        config_files=lambda environ, working_dir: [f"{working_dir}/AGENTS.md"],
         project_folders=(".imitation",),
     )
 

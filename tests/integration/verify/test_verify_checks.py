@@ -14,6 +14,7 @@ from tests.integration.verify import plugin
 
 pytestmark = pytest.mark.anyio
 
+FAILURES = ("bad-key", "no-key", "bad-model", "429", "429-long", "500", "dropped", "refused")
 #: What is broken -> the check that must see it, and how it calls it.
 BROKEN = {
     "starts": ("starts", "differs"),
@@ -29,6 +30,13 @@ BROKEN = {
     "posture-work": ("posture:workspace_write", "breach"),
     "posture-less": ("posture:accept_edits", "differs"),
     "hostile-project": ("hostile-project", "breach"),
+    "user-settings": ("user-settings", "breach"),
+    "instructions": ("instructions", "differs"),
+    **{f"failure:{name}": (f"failure:{name}", "differs") for name in FAILURES},
+    "signals": ("signals", "differs"),
+    "mcp": ("mcp", "differs"),
+    "flags": ("flags", "differs"),
+    "shape": ("shape", "differs"),
 }
 
 

@@ -28,6 +28,7 @@ from llm_gateway.operations.requests import RESERVED
 from llm_gateway.operations.surface import collect
 from llm_gateway.plugins import PluginError, PluginHost
 from llm_gateway.settings import Settings, SettingsError, load_settings
+from llm_gateway.verified_versions import verified_text
 
 _OPEN_S = 15.0
 
@@ -204,7 +205,20 @@ async def _providers(
             first, last = provider["seenToWork"]
             comparison = _COMPARISONS[provider["inRange"]]
             notes.append(f"provider {name}: {provider['version']} is {comparison} ({first} to {last})")
+        notes += _verified_notes(name, provider, problems)
     return [reports[name] for name in sorted(reports)]
+
+
+def _verified_notes(name: str, provider: dict[str, Any], problems: list[str]) -> list[str]:
+    """Return what `llm-gateway verify` found, as notes. A breach becomes a problem."""
+    verified = provider.get("verified")
+    if not verified:
+        return []
+    text = f"provider {name}: {provider['version']}: {verified_text(verified)}"
+    if verified["breaches"]:
+        problems.append(f"{text}. It permits more than it should: upgrade it, or do not use it")
+        return []
+    return [text]
 
 
 def _row(ok: bool, name: str, text: str) -> None:

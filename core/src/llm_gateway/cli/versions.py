@@ -24,6 +24,7 @@ from llm_gateway.planning.surroundings import BoundedThreads
 from llm_gateway.refused_versions import is_refused
 from llm_gateway.settings import Settings
 from llm_gateway.settings.model import ProviderSection
+from llm_gateway.verified_versions import verified_build
 
 TIMEOUT_S = 10.0
 _KEPT = 4096
@@ -74,6 +75,8 @@ async def look_at_provider(
         report["problem"] = f"{program.path} {' '.join(info.login_argv)} {_reason(error)}"
     if settings is not None and await to_thread.run_sync(is_refused, settings.home, program.identity):
         report["problem"] = _REFUSED.format(path=program.path)
+    if settings is not None:
+        report.update(await to_thread.run_sync(_verified, info, program, settings))
     return {**report, **judge_version(info, report["version"])}
 
 
@@ -94,6 +97,14 @@ def configuration_of(
     report |= {"files": list(config.files), "instructionFiles": list(config.instruction_files)}
     report |= {"model": config.model, "endpoint": config.endpoint}
     return {"configuration": report}
+
+
+def _verified(info: ProviderInfo, program: Program, settings: Settings) -> dict[str, Any]:
+    """Return `verified`, the results of `llm-gateway verify` for this build; empty: it was not verified. Blocking."""
+    build = verified_build(settings.home, info.name, info.variant, program.identity)
+    if build is None:
+        return {}
+    return {"verified": {name: build[name] for name in ("at", "version", "made", "passed", "differs", "breaches")}}
 
 
 def judge_version(info: ProviderInfo, version: str | None) -> dict[str, Any]:

@@ -25,5 +25,5 @@ class Loopback:
     #: Variables that stop the CLI's other connections, such as its search for a newer version. They are always set.
     offline: Mapping[str, str] = field(default_factory=dict)
     #: Check of `llm-gateway verify` -> why its usual expectation does not apply to this CLI. `*` at the end: every check that
-    #: begins so. Such a check is not made.
+    #: begins so. Such a check is not made. `flags:--name`: the CLI accepts this option, but its help does not name it.
     differs: Mapping[str, str] = field(default_factory=dict)

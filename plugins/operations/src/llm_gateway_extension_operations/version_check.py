@@ -25,6 +25,8 @@ from llm_gateway import (
     find_program,
     judge_version,
     keep_refused,
+    verified_build,
+    verified_text,
     version_of,
 )
 from llm_gateway.files import read_regular, write_atomic
@@ -59,14 +61,12 @@ def annotate(gateway: Gateway, record: Record, request: Request | None) -> Annot
     _keep_refusal(gateway, info, record)
     if not version:
         return Annotations()
-    return Annotations(
-        notices=tuple(_notices(info, version, _warned.setdefault(gateway, set()))), kept={"cli_version": version}
-    )
+    return Annotations(notices=tuple(_notices(gateway, info, version)), kept={"cli_version": version})
 
 
-def _notices(info: ProviderInfo, version: str, warned: set[tuple[str, str]]) -> Iterator[Notice]:
+def _notices(gateway: Gateway, info: ProviderInfo, version: str) -> Iterator[Notice]:
     """Yield the warnings about a version. The one about an untested version is given once by a gateway."""
-    judged = judge_version(info, version)
+    judged, warned = judge_version(info, version), _warned.setdefault(gateway, set())
     if "breaks" in judged:
         message = f"{info.title} {version}: {judged['breaks']}; upgrade it: {info.install}"
         yield Notice(code="version_broken", message=message, details={"version": version, "breaks": judged["breaks"]})
@@ -75,8 +75,17 @@ def _notices(info: ProviderInfo, version: str, warned: set[tuple[str, str]]) -> 
         return
     warned.add((info.title, version))
     first, last = judged["seenToWork"]
-    message = f"{info.title} {version} is {comparison} ({first} to {last}); it was used all the same"
+    found = _verified(gateway, info)
+    what = f"it was {found}" if found else "it was used all the same; `llm-gateway verify` tries it"
+    message = f"{info.title} {version} is {comparison} ({first} to {last}); {what}"
     yield Notice(code="version_unseen", message=message, details={"version": version, "seenToWork": [first, last]})
+
+
+def _verified(gateway: Gateway, info: ProviderInfo) -> str:
+    """Return what `llm-gateway verify` found with the installed build, for people; empty: it was not verified."""
+    program = find_program(info, gateway.settings.provider(info.name).executable, gateway.environ)
+    build = program and verified_build(gateway.settings.home, info.name, info.variant, program.identity)
+    return verified_text(build) if build else ""
 
 
 def _keep_refusal(gateway: Gateway, info: ProviderInfo, record: Record) -> None:

@@ -43,9 +43,11 @@ def main() -> int:
 
 
 async def _verify(order: dict[str, Any], say: Say) -> int:
+    from contextlib import suppress
     from pathlib import Path
 
-    from llm_gateway_extension_verify.checks import checks_of, wanted
+    from llm_gateway_extension_verify.checks import Differs, checks_of, wanted
+    from llm_gateway_extension_verify.checks.starting import starts
     from llm_gateway_extension_verify.making import make
     from llm_gateway_extension_verify.surroundings import Program, start_services, surroundings
 
@@ -58,6 +60,9 @@ async def _verify(order: dict[str, Any], say: Say) -> int:
             chosen = wanted(checks_of(around.info), quick=order["quick"], only=order["only"])
             async for result in make(around, chosen):
                 say(result.to_json())
+            if "version" not in around.found:
+                with suppress(Differs):
+                    await starts(around)
             say(
                 {
                     "end": True,

@@ -20,7 +20,7 @@ def stats_of(info: ProviderInfo, environ: Mapping[str, str]) -> Stats:
     """Return size, time and identity of the files and folders that a program reads and writes for this user. Blocking."""
     found: Stats = {}
     for pattern in (*info.own_paths, *info.own_settings):
-        path = _expanded(pattern, environ)
+        path = expanded(pattern, environ)
         if path is None:
             continue
         for entry in _entries(path):
@@ -46,7 +46,7 @@ def _entries(path: Path) -> Iterator[Path]:
             yield entry
 
 
-def _expanded(pattern: str, environ: Mapping[str, str]) -> Path | None:
+def expanded(pattern: str, environ: Mapping[str, str]) -> Path | None:
     """Return a path of `own_paths` for this user; None if it names nothing."""
 
     def value(match: re.Match[str]) -> str:

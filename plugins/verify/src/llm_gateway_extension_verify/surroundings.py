@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,21 @@ from llm_gateway import (
     find_plugins,
     open_gateway,
 )
+from llm_gateway_extension_verify import mcp_server
 from llm_gateway_extension_verify.loopback.app import ModelServer
+from llm_gateway_extension_verify.mcp_server import WORD
 from llm_gateway_extension_verify.toml import toml_value
 from llm_gateway_extension_verify.wall import RecordingProxy
 
 #: No run of a check may take longer, in seconds. A check that starts several runs takes a multiple.
 RUN_S = 60.0
 _END_S = 20.0
+#: The name of the MCP server that the settings contain, and of the file in which it notes what it was asked.
+MCP_SERVER = "verify"
+MCP_WORD = "word-8264"
+_SERVER = Path(mcp_server.__file__)
 #: What is inherited of the environment of `llm-gateway verify`. Everything else is made here.
+SHAPE = "shape.json"
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH")
 
 
@@ -79,6 +88,19 @@ class Surroundings:
     def home(self) -> Path:
         """The program's home directory."""
         return self.root / "home"
+
+    @property
+    def shape_file(self) -> str:
+        """The file with the recorded shape of the output: `shape.json` beside the plugin's first module."""
+        if self.plugin is not None:
+            return str(Path(getattr(self.plugin, "__file__", "")).with_name(SHAPE))
+        (value,) = (
+            record.entry_point.value
+            for record in self.gateway.host.records
+            if record.key == f"provider:{self.program.provider}" and record.entry_point
+        )
+        found = find_spec(value.partition(":")[0].partition(".")[0])
+        return str(Path((found and found.origin) or "").with_name(SHAPE))
 
     def folder(self, name: str) -> Path:
         """Create and return a new folder, such as a working directory."""
@@ -160,7 +182,7 @@ async def surroundings(
         path = root / "home" / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_bytes(content)
-    (root / "gateway" / "config.toml").write_text(_settings(program, loopback) + settings, "utf-8")
+    (root / "gateway" / "config.toml").write_text(_settings(program, loopback, root) + settings, "utf-8")
     made = Surroundings(
         program=program,
         root=root,
@@ -218,13 +240,16 @@ def _environ(loopback: Loopback, root: Path, proxy_url: str, key: str | None) ->
     return environ
 
 
-def _settings(program: Program, loopback: Loopback) -> str:
+def _settings(program: Program, loopback: Loopback, root: Path) -> str:
     """Return the gateway's settings file."""
     own = {"executable": program.path, **loopback.settings}
     if loopback.offline:
         own["env"] = {**loopback.settings.get("env", {}), **loopback.offline}
     lines = [f"{name} = {toml_value(value)}" for name, value in own.items()]
-    return "\n".join(["dedup_window_s = 0", "", f"[providers.{program.provider}]", *lines, ""])
+    server = {"command": sys.executable, "args": ["-I", str(_SERVER), str(root / MCP_SERVER)], "env": {WORD: MCP_WORD}}
+    servers = [f"[mcp_servers.{MCP_SERVER}]", *(f"{name} = {toml_value(value)}" for name, value in server.items())]
+    own_lines = [f"[providers.{program.provider}]", *lines]
+    return "\n".join(["dedup_window_s = 0", "", *own_lines, "", *servers, ""])
 
 
 @contextmanager

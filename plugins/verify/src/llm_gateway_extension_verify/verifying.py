@@ -27,12 +27,13 @@ from llm_gateway import (
     UsageError,
     find_plugins,
     find_program,
+    keep_verified,
     owned,
     say,
     say_json,
     table,
 )
-from llm_gateway_extension_verify import own_files, report, results
+from llm_gateway_extension_verify import own_files, report
 from llm_gateway_extension_verify.checks import checks_of, wanted
 from llm_gateway_extension_verify.surroundings import INHERITED
 
@@ -231,6 +232,6 @@ class _Run:
             "checks": made["checks"],
         }
         try:
-            results.store(self._home, target.info.name, target.info.variant, entry)
+            keep_verified(self._home, target.info.name, target.info.variant, entry)
         except OSError as error:
             say(f"the results could not be stored: {error}", sys.stderr)

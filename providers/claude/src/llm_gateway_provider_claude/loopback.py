@@ -13,4 +13,5 @@ def loopback(service: str) -> Loopback:
         write=lambda path, text: ("Write", {"file_path": path, "content": text}),
         shell=lambda command: ("Bash", {"command": command, "description": "x"}),
         offline={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"},
+        differs={"flags:--max-turns": "its help does not show this option"},
     )

@@ -27,6 +27,7 @@ def loopback(service: str) -> Loopback:
             "VIBE_ACTIVE_MODEL": _MODELS[0],
         },
         key="MISTRAL_API_KEY",
+        offline={"VIBE_ENABLE_TELEMETRY": "false", "VIBE_ENABLE_UPDATE_CHECKS": "false"},
         write=lambda path, text: ("write_file", {"path": path, "content": text}),
         shell=lambda command: ("bash", {"command": command}),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_gateway import ProviderInfo
-from llm_gateway_extension_verify.checks import conversation, postures, project, starting
+from llm_gateway_extension_verify.checks import conversation, failures, own, postures, project, running, starting, text
 from llm_gateway_extension_verify.checks.check import Breach, Check, Differs, Skipped
 
 __all__ = ["Breach", "Check", "Differs", "Skipped", "checks_of", "wanted"]
@@ -16,6 +16,10 @@ def checks_of(info: ProviderInfo) -> list[Check]:
         *conversation.CHECKS,
         *postures.checks(info),
         *project.CHECKS,
+        *own.CHECKS,
+        *failures.CHECKS,
+        *running.CHECKS,
+        *text.CHECKS,
     ]
 
 

@@ -22,7 +22,8 @@ class Skipped(Exception):
     """The check cannot be made here. The message says why."""
 
 
-def _always(info: ProviderInfo, loopback: Loopback) -> str:
+def always(info: ProviderInfo, loopback: Loopback) -> str:
+    """The check applies to every program."""
     return ""
 
 
@@ -35,7 +36,7 @@ class Check:
     run: Callable[[Surroundings], Awaitable[None]]  #: raises Differs, Breach or Skipped
     quick: bool = False  #: part of `--quick`
     #: Why the check does not apply to a program; empty: it does. A check covers only what the plugin declares.
-    unless: Callable[[ProviderInfo, Loopback], str] = _always
+    unless: Callable[[ProviderInfo, Loopback], str] = always
 
 
 def completed(answer: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 from llm_gateway import Loopback, ProviderInfo
@@ -12,7 +13,7 @@ from llm_gateway_extension_verify.surroundings import Surroundings
 WORDS = "größer 日本語"
 CANARY = "canary-7391"
 #: What some program takes for an option, a command of its own, a file to read or a shell command.
-PROMPTS = ("--version", "-p and @canary.txt", "/help", "!cat canary.txt")
+PROMPTS = ("-p --version and @canary.txt", "/help", "!cat canary.txt")
 
 
 async def answers(around: Surroundings) -> None:
@@ -56,7 +57,7 @@ async def refuses_unknown(around: Surroundings) -> None:
     code = answer.get("error", {}).get("code")
     if answer["status"] == "completed":
         raise Differs(f"an unknown conversation was answered: {answer['text'][:100]!r}")
-    if code != "session_not_found":
+    if code not in ("session_not_found", "session_not_resumable"):
         raise Differs(f"an unknown conversation ended as {code}, not session_not_found")
     if any("words" in entry for entry in asked):
         raise Differs("the model was asked in an unknown conversation")
@@ -72,21 +73,25 @@ def _other_id(native_id: str) -> str:
 
 
 async def takes_text(around: Surroundings) -> None:
-    """A prompt reaches the model as text, whatever it begins with."""
+    """A prompt reaches the model as text, whatever it begins with. A file that goes with it is reported by a warning."""
     work = around.folder("text")
     (work / "canary.txt").write_text(CANARY)
     for prompt in PROMPTS:
         with around.seen() as asked:
             answer = await around.ask(f"{prompt}\nSAY:as text", workingDir=str(work))
-        if any(CANARY in str(entry.get("body")) for entry in asked):
+        if not answer.get("warnings") and any(CANARY in str(entry.get("body")) for entry in asked):
             raise Breach(f"the prompt {prompt!r} made the program send the content of a file")
         completed(answer)
         if answer["text"] != "as text":
             raise Differs(f"the prompt {prompt!r} was answered with {answer['text'][:100]!r}")
         words = [str(entry["words"]) for entry in asked if "words" in entry]
-        plain = re.sub(r"[\\\s]", "", prompt)
-        if not any(plain in re.sub(r"[\\\s]", "", said) for said in words):
+        if not any(_plain(prompt) in _plain(said) for said in words):
             raise Differs(f"the prompt {prompt!r} did not reach the model; it read {words[:1]!r}")
+
+
+def _plain(text: str) -> str:
+    """Return a text without what a plugin may add so that nothing in it is a command: backslashes and invisible characters."""
+    return "".join(char for char in text if char != "\\" and unicodedata.category(char) not in ("Cf", "Zs", "Cc"))
 
 
 async def counts(around: Surroundings) -> None:
@@ -141,7 +146,7 @@ CHECKS = [
     ),
     Check(
         id="resume-unknown",
-        summary="An unknown conversation is refused with `session_not_found`, and no new one begins.",
+        summary="An unknown conversation is refused, and no new one begins.",
         run=refuses_unknown,
         unless=_no_sessions,
     ),

@@ -40,6 +40,9 @@ async def keeps(posture: Posture, around: Surroundings) -> None:
     if too_much:
         raise Breach(f"{posture.value} permitted: {', '.join(too_much)}")
     too_little = [name for name in calls if name not in made and allowed[name]]
+    # A tool that writes may stay in the working directory on every level.
+    if posture is Posture.BYPASS and "command outside" in made:
+        too_little = [name for name in too_little if name != "write outside"]
     if too_little:
         raise Differs(f"{posture.value} did not permit: {', '.join(too_little)} ({tried})")
 
