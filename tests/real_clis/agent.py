@@ -28,8 +28,11 @@ from llm_gateway import (
     Summary,
     new_session_id,
 )
-from llm_gateway.planning.invocation import run_environment
+from llm_gateway.planning.configuration import ConfigReader
+from llm_gateway.planning.invocation import RunEnvironments
+from llm_gateway.planning.surroundings import BoundedThreads
 from llm_gateway.plugins import PluginHost
+from llm_gateway.settings import Settings, load_settings
 from tests.busy import PATIENCE_S, idle_clock
 
 
@@ -143,6 +146,11 @@ class RealAgent:
         """The working directory."""
         return self.folder / "work"
 
+    @property
+    def settings(self) -> Settings:
+        """The gateway's settings, in `gateway/config.toml` of its folder."""
+        return load_settings({"LLM_GATEWAY_HOME": str(self.folder / "gateway")}, self.host.settings_sections())
+
     def session(self, native_id: str) -> Session:
         """A gateway session bound to this conversation."""
         now = datetime.now(timezone.utc)
@@ -167,7 +175,10 @@ class RealAgent:
         request = Request(provider=self.name, prompt=words, **asked)
         info = self.info.of(request.variant)
         resume = self.host.resume_session(self.name, request, self.session(after) if after else None)
-        made = self.host.build_argv(self.name, request, level, resume)
+        settings = self.settings
+        reader = ConfigReader(settings, self.environ, BoundedThreads())
+        config = reader.read_now(info, request.working_dir, instructions=request.instructions)
+        made = self.host.build_argv(self.name, request, level, resume, config)
         files = self.folder / f"files-{len(list(self.folder.iterdir()))}"
         files.mkdir()
         for name, content in made.files.items():
@@ -176,7 +187,8 @@ class RealAgent:
         stdin = files / "stdin"
         stdin.write_bytes(made.stdin or b"")
         added = {name: value.replace(RUN_FILES, str(files)) for name, value in made.env.items()}
-        env = run_environment(self.environ, allowed=info.env, passed=(), fixed={}, added=added, depth=1)
+        own = {**config.env, **added}
+        env = RunEnvironments(settings, self.environ).of(info, own, depth=1, also_passed=config.env_pass)
         argv = [part.replace(RUN_FILES, str(files)) for part in made.argv]
         argv[argv.index(info.executable)] = str(self.program)
         started_at = datetime.now(timezone.utc)

@@ -157,13 +157,12 @@ def test_lesson_83_a_hostile_project_runs_nothing(
     for name in ("settings.json", "settings.local.json"):
         (claude.work / ".claude" / name).write_text(json.dumps(settings))
     (claude.work / ".mcp.json").write_text(json.dumps({"mcpServers": {"trap": {"command": str(trap)}}}))
-    (claude.work / "CLAUDE.md").write_text("Hostile words.")
+    (claude.work / "CLAUDE.md").write_text("Words of the project.")
     outcome = claude.ask(tool("Read", file_path=str(claude.work / "CLAUDE.md")), posture)
     assert outcome.error is None
     assert not ran.exists()
     sent = model_server.log(bodies=True)
     assert {entry["model"] for entry in sent} != {"claude-hostile"}
-    assert "Hostile words" not in json.dumps(sent[0]["body"])
 
 
 def test_a_given_mcp_server_is_used_and_its_secret_is_in_no_command_line(claude: RealAgent) -> None:

@@ -83,8 +83,9 @@ def test_every_level_sets_its_permission_mode(posture: Posture) -> None:
 
 
 def test_lesson_84_a_missing_sandbox_ends_the_run() -> None:
-    settings = next(x for x in argv_of(Posture.WORKSPACE_WRITE) if x.startswith("--settings="))
-    sandbox = json.loads(settings.partition("=")[2])["sandbox"]
+    made = build(request(), Posture.WORKSPACE_WRITE, FRESH, root=False)
+    assert f"--settings={RUN_FILES}/settings.json" in made.argv
+    sandbox = json.loads(made.files["settings.json"])["sandbox"]
     assert sandbox["failIfUnavailable"] is True
     assert sandbox["allowUnsandboxedCommands"] is False
 

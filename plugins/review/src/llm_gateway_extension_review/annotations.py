@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from llm_gateway_extension_review.report import NO_INSTRUCTIONS
+
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "notice", "info": "notice"}
 _SARIF_LEVELS = {"error": "error", "warning": "warning", "notice": "note"}
 _SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0", "info": "0.0"}
@@ -33,7 +35,9 @@ def github(result: Result) -> str:
         for reviewer in result["reviewers"]
         if not reviewer.get("verdict")
     ]
-    lines += [f"::warning title=not reviewed::{_message(note)}" for note in result.get("notes", ())]
+    lines += [
+        f"::warning title=not reviewed::{_message(note)}" for note in result.get("notes", ()) if note != NO_INSTRUCTIONS
+    ]
     kind = "notice" if result.get("verdict") in ("APPROVED", "APPROVED_WITH_CONDITIONS") else "error"
     quorum = result.get("quorum") or {}
     summary = f"{quorum.get('approvals', 0)} of {quorum.get('of', 0)} approve, {quorum.get('needed', 0)} needed"

@@ -17,6 +17,7 @@ from llm_gateway import CallContext, Gateway, JobId, JobState, Wire, operation, 
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway_extension_review.evidence import Evidence, collect, settle
 from llm_gateway_extension_review.listing import ReviewList, rows_of
+from llm_gateway_extension_review.report import NO_INSTRUCTIONS
 from llm_gateway_extension_review.result import Format, ReviewResult, latest, result_of
 from llm_gateway_extension_review.reviews import reviews_of
 from llm_gateway_extension_review.rounds import CUT, answer_name
@@ -168,6 +169,11 @@ async def list_reviews(gateway: Gateway, params: ListParams, context: CallContex
     return ReviewList(reviews=await to_thread.run_sync(rows_of, folder, context.principal, params.limit))
 
 
+def _left_out(gateway: Gateway, reviewers: Sequence[Reviewer]) -> tuple[str, ...]:
+    read = any("instructions" in gateway.supports(reviewer.provider) for reviewer in reviewers)
+    return (NO_INSTRUCTIONS,) if read else ()
+
+
 async def begin_review(gateway: Gateway, params: ReviewParams, context: CallContext) -> Run:
     """Collect the evidence and begin the review. Raises InvalidRequest."""
     reviewers = _reviewers(gateway, params.providers)
@@ -187,7 +193,7 @@ async def begin_review(gateway: Gateway, params: ReviewParams, context: CallCont
         scope=scope,
         quorum=_quorum(params.quorum, reviewers, len(reviewers)),
         instructions=params.instructions or "",
-        notes=((CUT,) if evidence.cut else ()) + evidence.notes,
+        notes=((CUT,) if evidence.cut else ()) + evidence.notes + _left_out(gateway, reviewers),
     )
     if until:
         implementer = _reviewers(gateway, [until.implementer], needed=True)[0]

@@ -11,6 +11,7 @@ from llm_gateway import one_line, without_controls
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|!])")
 #: The beginning of each note about material that reviewers did not get.
 NOT_SHOWN = "not_shown: "
+NO_INSTRUCTIONS = "no_instructions: reviewers did not get instruction files such as AGENTS.md, because the change may have edited them"
 _NAMED = 3  #: how many of these notes are named beside the verdict
 _OPENING = {
     "APPROVED": "Approved.",

@@ -37,6 +37,7 @@ class Question:
     session_id: str | None = None
     servers: bool = False  #: pass the MCP servers of the settings to the run
     reuse: bool = False  #: an identical question may use the same job
+    instructions: bool = True  #: instruction files of the repository apply
 
 
 async def find_lost(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn) -> str | None:
@@ -110,6 +111,8 @@ async def _submit(gateway: Gateway, run: Run, reviewer: Reviewer, turn: Turn, qu
         asked |= {"sessionId": question.session_id} if question.session_id else {"createNewSession": True}
     if "mcpServers" in held and not question.servers:
         asked["mcpServers"] = []
+    if "instructions" in held and not question.instructions:
+        asked["instructions"] = False
     if reviewer.model:
         asked["model"] = reviewer.model
     if run.timeout_ms:

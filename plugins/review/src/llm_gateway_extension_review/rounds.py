@@ -130,6 +130,7 @@ class Drive:
                         anew=task,
                         session_id=session,
                         posture=self.run.posture,
+                        instructions=False,  # the change under review may have edited them
                     ),
                 )
             )

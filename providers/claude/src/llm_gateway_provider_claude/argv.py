@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
+from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, OwnConfig, Posture, Request, Resume, error_for
 from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions
+from llm_gateway_provider_claude.own_config import ClaudeConfig
 from llm_gateway_provider_claude.places import rules_of
 from llm_gateway_provider_claude.prompt import INPUT_FLAGS, message
 
@@ -47,16 +48,14 @@ _SANDBOX = {
 _PLAIN_PLAN = {"useAutoModeDuringPlan": False}
 
 
-def _settings(values: object) -> str:
-    return "--settings=" + json.dumps(values, separators=(",", ":"))
-
-
+#: What a level needs, beside its flags. It wins over the user's own settings.
+LEVEL_SETTINGS: Mapping[Posture, Mapping[str, Any]] = {Posture.PLAN: _PLAIN_PLAN, Posture.WORKSPACE_WRITE: _SANDBOX}
 LEVELS: dict[Posture, tuple[str, ...]] = {
     Posture.READ_ONLY: ("--restricted", "--tools=Read,Glob,Grep", "--permission-mode=dontAsk"),
-    Posture.PLAN: ("--permission-mode=plan", _settings(_PLAIN_PLAN)),
+    Posture.PLAN: ("--permission-mode=plan",),
     Posture.PROMPTED: ("--permission-mode=default",),
     Posture.ACCEPT_EDITS: ("--permission-mode=acceptEdits",),
-    Posture.WORKSPACE_WRITE: ("--permission-mode=acceptEdits", _settings(_SANDBOX)),
+    Posture.WORKSPACE_WRITE: ("--permission-mode=acceptEdits",),
     Posture.BYPASS: ("--permission-mode=bypassPermissions",),
 }
 #: Claude Code permits an allowed tool in every mode, so on these levels a caller may allow only tools that read.
@@ -66,6 +65,7 @@ _READING = {
 }
 
 _DEFAULT = ClaudeSettings()
+_NO_CONFIG = OwnConfig()
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}")
 _TOOL = re.compile(r"([A-Za-z][A-Za-z0-9_*-]{0,199})(\([^()\x00-\x1f\x7f]{1,1000}\))?")
 _SERVER = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -77,23 +77,30 @@ def build(
     resume: Resume,
     *,
     settings: ClaudeSettings = _DEFAULT,
+    config: OwnConfig = _NO_CONFIG,
     root: bool | None = None,
 ) -> Invocation:
     """Return the command. Raises InvalidRequest for values that Claude Code would misread or silently ignore."""
     options = request.options if isinstance(request.options, ClaudeOptions) else ClaudeOptions()
     root = os.geteuid() == 0 if root is None else root
+    own = config.settings if isinstance(config.settings, ClaudeConfig) else ClaudeConfig()
     env, files, notices = dict(ENV), {}, []
     argv = [EXECUTABLE, *BASE, f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}", *LEVELS[posture]]
+    chosen = {**own.settings, **LEVEL_SETTINGS.get(posture, {})}
+    if chosen:
+        files["settings.json"] = json.dumps(chosen).encode()
+        argv.append(f"--settings={RUN_FILES}/settings.json")
     if request.idle_timeout_s is not None:
         argv.append("--include-partial-messages")  # otherwise a long answer prints nothing until its end
     argv += _limits(request, options)
-    argv += _tools(request, posture)
+    argv += _tools(request, posture, own.servers)
 
-    if request.mcp_servers:
-        files["mcp.json"] = _mcp_config(request.mcp_servers)
+    if request.mcp_servers or own.servers:
+        files["mcp.json"] = _mcp_config(request.mcp_servers, own.servers)
         argv.append(f"--mcp-config={RUN_FILES}/mcp.json")
-    if options.append_system_prompt:
-        files["system.md"] = options.append_system_prompt.encode()
+    appended = "\n\n".join(filter(None, (config.instructions, options.append_system_prompt)))
+    if appended:
+        files["system.md"] = appended.encode("utf-8", "surrogatepass")
         argv.append(f"--append-system-prompt-file={RUN_FILES}/system.md")
         if not resume.fresh:  # otherwise the text of the first turn is used again, and this one is silently dropped
             argv.append("--system-prompt-snapshot=off")
@@ -142,7 +149,7 @@ def _limits(request: Request, options: ClaudeOptions) -> Iterator[str]:
         yield f"--add-dir={path}"
 
 
-def _tools(request: Request, posture: Posture) -> Iterator[str]:
+def _tools(request: Request, posture: Posture, own_servers: Iterable[str]) -> Iterator[str]:
     reading = _READING.get(posture)
     for name in request.allowed_tools:
         bare = _tool(name)
@@ -157,13 +164,16 @@ def _tools(request: Request, posture: Posture) -> Iterator[str]:
         # read, the caller must allow the tools of a server by name.
         if reading is None:
             yield f"--allowedTools=mcp__{_server(server)}"
+    if reading is None:  # the operator lets the user's own servers start
+        yield from (f"--allowedTools=mcp__{name}" for name in own_servers if _SERVER.fullmatch(name))
     for name in request.disallowed_tools:
         _tool(name)
         yield f"--disallowedTools={name}"
 
 
-def _mcp_config(servers: Iterable[McpServer]) -> bytes:
-    config: dict[str, Any] = {}
+def _mcp_config(servers: Iterable[McpServer], own: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Return the servers of the run. A server of the request replaces one of the user's own of the same name."""
+    config: dict[str, Any] = dict(own)
     for server in servers:
         if server.url:
             config[_server(server)] = {"type": "http", "url": server.url}

@@ -17,6 +17,7 @@ from llm_gateway import (
     Loopback,
     ModelInfo,
     OutputReader,
+    OwnConfig,
     Posture,
     ProviderInfo,
     Record,
@@ -26,7 +27,18 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_claude import argv, caching, config_files, failures, loopback, models, places, resume, upgrade
+from llm_gateway_provider_claude import (
+    argv,
+    caching,
+    config_files,
+    failures,
+    loopback,
+    models,
+    own_config,
+    places,
+    resume,
+    upgrade,
+)
 from llm_gateway_provider_claude.caching import ClaudeSettings
 from llm_gateway_provider_claude.options import ClaudeOptions, posture_of
 from llm_gateway_provider_claude.output import ClaudeReader
@@ -81,6 +93,7 @@ def gateway_describe_provider() -> ProviderInfo:
         end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
         env=ENV,
         config_files=config_files.config_files,
+        read_config=own_config.read,
         opens=places.opens,
         private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
@@ -108,9 +121,9 @@ def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
 
 
 @hookimpl
-def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume, config: OwnConfig) -> Invocation:
     """See argv.py."""
-    return argv.build(request, posture, resume, settings=_Configured.settings)
+    return argv.build(request, posture, resume, settings=_Configured.settings, config=config)
 
 
 @hookimpl

@@ -78,6 +78,7 @@ class ModelServer:
         note: dict[str, Any] = {"n": self.asked, "method": request.method, "path": request.path, "at": time.time()}
         if len(request.body) <= LOGGED_BODY:
             note["body"] = request.body.decode(errors="replace")
+        note["headers"] = dict(request.headers)
         self._log.append(note)
         adapter = self._generate if GENERATE.fullmatch(request.path) else self._routes.get(request.path)
         if adapter and request.headers.get("upgrade"):  # Codex asks for a WebSocket first
