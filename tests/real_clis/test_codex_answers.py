@@ -12,9 +12,11 @@ import pytest
 from llm_gateway import EventKind, Posture, Usage
 from llm_gateway_provider_codex.argv import MAX_PROMPT_CHARS
 from llm_gateway_provider_codex.options import CodexSettings
-from llm_gateway_provider_codex.plugin import gateway_list_models, gateway_upgrade_plan
+from llm_gateway_provider_codex.plugin import CodexProvider
 from tests.busy import idle_clock
 from tests.real_clis.through_mcp import alive
+
+PROVIDER = CodexProvider()
 
 if TYPE_CHECKING:
     from tests.conftest import ModelServer
@@ -49,10 +51,10 @@ def reported(server: ModelServer, since: int = 0) -> Usage:
 def test_models_and_upgrade_are_told_by_the_installation(codex: RealAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{codex.program.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("HOME", codex.environ["HOME"])
-    models = gateway_list_models(str(codex.program))
+    models = PROVIDER.list_models(str(codex.program))
     assert [model.default for model in models].count(True) == 1
     assert {model.source for model in models} == {"codex debug models"}
-    plan = gateway_upgrade_plan("0.170.0", str(codex.program))
+    plan = PROVIDER.upgrade_plan("0.170.0", str(codex.program))
     assert plan
     assert plan.argv[:3] == ("npm", "install", "--prefix")
     assert plan.argv[-1] == "@openai/codex@0.170.0"

@@ -12,7 +12,9 @@ from llm_gateway import RUN_FILES, Invocation, McpServer, NativeSessionId, Postu
 from llm_gateway.errors import InputTooLarge, InvalidRequest
 from llm_gateway_provider_codex.argv import LEVELS, SETTINGS, build, toml
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings
-from llm_gateway_provider_codex.plugin import gateway_describe_provider
+from llm_gateway_provider_codex.plugin import CodexProvider
+
+PROVIDER = CodexProvider()
 
 ID = NativeSessionId("01a20495-379d-7a81-ba34-b17f7b5b50e3")
 FRESH = Resume()
@@ -286,7 +288,7 @@ def test_toml_strings_are_one_line_and_keep_their_value(text: str) -> None:
 
 
 def test_lesson_45_a_run_sees_no_key_of_another_provider_and_no_parent_session() -> None:
-    names = gateway_describe_provider().env
+    names = PROVIDER.info.env
     assert {"CODEX_API_KEY", "CODEX_HOME"} <= set(names)
     assert not [name for name in names if name.endswith("*")]
     for other in ("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "CODEX_THREAD_ID", "CODEX_SANDBOX", "CODEX_CI"):

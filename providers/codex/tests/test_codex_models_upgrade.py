@@ -7,7 +7,7 @@ import pytest
 
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_provider_codex.models import list_models
-from llm_gateway_provider_codex.upgrade import plan
+from llm_gateway_provider_codex.plugin import CodexProvider
 
 CATALOGUE = json.dumps(
     {
@@ -41,11 +41,11 @@ def test_a_broken_catalogue_gives_no_models(catalogue: bytes, tmp_path: Path) ->
 
 
 def test_an_unknown_kind_of_installation_has_no_plan(tmp_path: Path) -> None:
-    assert plan(str(tmp_path / "codex"), None) is None
-    assert plan(None, None) is None
+    assert CodexProvider().upgrade_plan(None, str(tmp_path / "codex")) is None
+    assert CodexProvider().upgrade_plan(None, None) is None
 
 
 @pytest.mark.parametrize("target", ["; rm -rf /", "0.1", "../x", "other-package@1.0.0", ""])
 def test_lesson_53_only_a_version_is_accepted_as_target(target: str) -> None:
     with pytest.raises(InvalidRequest):
-        plan("/usr/lib/node_modules/@openai/codex/bin/codex.js", target)
+        CodexProvider().upgrade_plan(target, "/usr/lib/node_modules/@openai/codex/bin/codex.js")

@@ -8,12 +8,14 @@ from pathlib import PurePath
 
 import pytest
 
-from llm_gateway import NativeSessionId, Posture, Session, new_session_id
+from llm_gateway import NativeSessionId, Posture, Prompt, Request, Session, new_session_id
 from llm_gateway.errors import InvalidRequest, SessionNotResumable
 from llm_gateway_provider_codex.options import LEVEL_OF, CodexOptions, posture_of
-from llm_gateway_provider_codex.plugin import gateway_describe_provider
-from llm_gateway_provider_codex.resume import enter, home, record_paths
+from llm_gateway_provider_codex.plugin import CodexProvider
+from llm_gateway_provider_codex.resume import home, record_paths
 
+PROVIDER = CodexProvider()
+REQUEST = Request(provider="codex", prompt=Prompt(text="hello"), working_dir="/")
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 ID = "01a20495-379d-7a81-ba34-b17f7b5b50e3"
 
@@ -32,20 +34,20 @@ def session(native_id: str | None) -> Session:
 
 @pytest.mark.parametrize("known", [None, session(None)], ids=["no session", "no native id yet"])
 def test_codex_chooses_the_id_of_a_new_conversation(known: Session | None) -> None:
-    resume = enter(known)
+    resume = PROVIDER.resume_session(REQUEST, known)
     assert (resume.fresh, resume.native_id) == (True, None)
 
 
 def test_a_known_conversation_is_resumed() -> None:
-    resume = enter(session(ID))
+    resume = PROVIDER.resume_session(REQUEST, session(ID))
     assert (resume.native_id, resume.fresh) == (ID, False)
 
 
 @pytest.mark.parametrize("native_id", ["my title", "--last", "gw-0123", "01a20495", ID.upper(), ID + "\n", " " + ID])
 def test_lesson_75_trap_3_an_invalid_id_never_reaches_the_program(native_id: str) -> None:
     with pytest.raises(SessionNotResumable):
-        enter(session(native_id))
-    assert not re.fullmatch(gateway_describe_provider().native_id_pattern, native_id)
+        PROVIDER.resume_session(REQUEST, session(native_id))
+    assert not re.fullmatch(PROVIDER.info.native_id_pattern, native_id)
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from llm_gateway import EndReason, Event, FinishedRun, OutputReader, Posture, Prompt, Request, Resume, RunEnd, Summary
-from llm_gateway_provider_gemini.plugin import gateway_open_reader
+from llm_gateway_provider_gemini.plugin import GeminiProvider
+
+PROVIDER = GeminiProvider()
 
 SAMPLES = Path(__file__).parent / "samples" / "0.61.0"
 EXITS: dict[str, int] = json.loads((SAMPLES / "exits.json").read_text())
@@ -52,7 +54,7 @@ def ended(code: int) -> RunEnd:
 def read(stdout: bytes, stderr: bytes = b"", cuts: list[int] | None = None, code: int = 0, **asked: Any) -> Recorded:
     """Feed the output of a run to a reader, with stdout cut at these positions."""
     request = Request(provider="gemini", prompt=Prompt(text="hello"), working_dir="/", **asked)
-    reader: OutputReader = gateway_open_reader(request)
+    reader: OutputReader = PROVIDER.open_reader(request)
     events = list(reader.feed("stderr", stderr))
     for start, stop in pairwise([0, *sorted(cuts or []), len(stdout)]):
         events += list(reader.feed("stdout", stdout[start:stop]))

@@ -30,7 +30,9 @@ from llm_gateway import (
 )
 from llm_gateway.errors import InvalidRequest
 from llm_gateway_provider_gemini.agy.output import AgyReader
-from llm_gateway_provider_gemini.plugin import gateway_build_argv, gateway_explain_failure, gateway_open_reader
+from llm_gateway_provider_gemini.plugin import GeminiProvider
+
+PROVIDER = GeminiProvider()
 
 IMITATION = Path(__file__).with_name("imitation_agy.py")
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -39,14 +41,14 @@ UNKNOWN = NativeSessionId("00000000-0000-4000-8000-000000000000")
 
 def made(text: str, posture: Posture, resume: Resume, **asked: Any) -> tuple[Request, Invocation]:
     request = Request(provider="gemini", prompt=Prompt(text=text), working_dir="/", variant="agy", **asked)
-    return request, gateway_build_argv(request, posture, resume)
+    return request, PROVIDER.build_argv(request, posture, resume)
 
 
 class Outcome:
     """An ended run of the imitation."""
 
     def __init__(self, request: Request, resume: Resume, done: subprocess.CompletedProcess[bytes]) -> None:
-        reader = gateway_open_reader(request)
+        reader = PROVIDER.open_reader(request)
         end = RunEnd(reason=EndReason.EXITED, exit_code=done.returncode, ended_at=NOW)
         self.events = [*reader.feed("stderr", done.stderr), *reader.feed("stdout", done.stdout)]
         self.summary: Summary = reader.finish(end)
@@ -63,7 +65,7 @@ class Outcome:
     def failure(self) -> Failure:
         """The failure of the run."""
         assert self.summary.failed or self.run.end.exit_code
-        failure = gateway_explain_failure(self.run)
+        failure = PROVIDER.explain_failure(self.run)
         assert failure
         return failure
 

@@ -13,7 +13,9 @@ from llm_gateway.errors import InputTooLarge, InvalidRequest
 from llm_gateway_provider_gemini.gemini_cli.argv import build
 from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF
 from llm_gateway_provider_gemini.options import GeminiOptions
-from llm_gateway_provider_gemini.plugin import gateway_describe_provider
+from llm_gateway_provider_gemini.plugin import GeminiProvider
+
+PROVIDER = GeminiProvider()
 
 ID = NativeSessionId("2f0d8a5e-9c7b-4b56-8f0b-0d3f6f5c1a11")
 FRESH = Resume(native_id=ID, fresh=True)
@@ -278,7 +280,7 @@ def test_trap_15_the_rules_file_can_be_parsed_for_any_request(names: list[str], 
 
 
 def test_lesson_45_a_run_of_gemini_sees_no_key_of_another_provider_and_no_editor_variables() -> None:
-    info = gateway_describe_provider()
+    info = PROVIDER.info
     strangers = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_CLI_IDE_SERVER_PORT", "GEMINI_CLI_TRUST_WORKSPACE"}
     for names in (info.env, *(one.env for one in info.variants.values())):
         assert not strangers & set(names)

@@ -9,7 +9,9 @@ import pytest
 from llm_gateway.errors import ERRORS
 from llm_gateway_provider_gemini.agy import failures as agy_failures
 from llm_gateway_provider_gemini.gemini_cli import failures
-from llm_gateway_provider_gemini.plugin import gateway_explain_failure
+from llm_gateway_provider_gemini.plugin import GeminiProvider
+
+PROVIDER = GeminiProvider()
 
 if TYPE_CHECKING:
     from conftest import Recorded
@@ -55,7 +57,7 @@ UNNAMED = ("dirs-missing", "dashdash")
 def test_traps_7_and_8_a_recorded_failure_of_gemini_has_its_code(case: str, code: str, recorded: Open) -> None:
     run = recorded(case)
     assert run.summary.failed or run.end.exit_code != 0
-    failure = gateway_explain_failure(run.finished())
+    failure = PROVIDER.explain_failure(run.finished())
     assert failure
     assert failure.code == code
     assert failure.provider_message or code == "interrupted"
@@ -63,7 +65,7 @@ def test_traps_7_and_8_a_recorded_failure_of_gemini_has_its_code(case: str, code
 
 @pytest.mark.parametrize("case", UNNAMED)
 def test_a_failure_without_a_rule_shows_the_programs_message(case: str, recorded: Open) -> None:
-    failure = gateway_explain_failure(recorded(case).finished())
+    failure = PROVIDER.explain_failure(recorded(case).finished())
     assert failure
     assert (failure.code, bool(failure.recovery)) == ("provider_failed", True)
     assert (failure.provider_message or "") in recorded(case).stderr.decode().replace("\n", " / ")
@@ -77,26 +79,26 @@ def test_every_other_recorded_run_succeeded(recorded: Open, cases: list[str]) ->
 
 def test_a_quota_failure_has_a_reset_time(recorded: Open) -> None:
     run = recorded("rate429-stream-json")
-    failure = gateway_explain_failure(run.finished())
+    failure = PROVIDER.explain_failure(run.finished())
     assert failure
     assert failure.reset_at == run.end.ended_at + timedelta(seconds=60)
 
 
 def test_exit_0_without_output_is_unreadable(read: Read) -> None:
-    failure = gateway_explain_failure(read(b"").finished())
+    failure = PROVIDER.explain_failure(read(b"").finished())
     assert failure
     assert failure.code == "output_unreadable"
 
 
 def test_a_retried_attempt_is_not_the_cause_of_a_killed_run(read: Read) -> None:
     begun = b'{"type":"init","session_id":"x"}\n'
-    failure = gateway_explain_failure(read(begun, b"Attempt 1 failed with status 503. UNAVAILABLE\n").finished())
+    failure = PROVIDER.explain_failure(read(begun, b"Attempt 1 failed with status 503. UNAVAILABLE\n").finished())
     assert failure
     assert failure.code == "interrupted"
 
 
 def test_a_missing_login_has_a_recovery(recorded: Open) -> None:
-    failure = gateway_explain_failure(recorded("missing-auth-stream-json").finished())
+    failure = PROVIDER.explain_failure(recorded("missing-auth-stream-json").finished())
     assert failure
     assert "GEMINI_API_KEY" in (failure.recovery or "")
 

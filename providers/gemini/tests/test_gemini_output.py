@@ -12,7 +12,9 @@ from hypothesis import given, strategies as st
 
 from llm_gateway import EndReason, EventKind, FinishedRun, McpServer, Posture, Prompt, Request, Resume, RunEnd, Usage
 from llm_gateway_provider_gemini.gemini_cli.output import IN_FORCE, GeminiReader
-from llm_gateway_provider_gemini.plugin import gateway_explain_failure
+from llm_gateway_provider_gemini.plugin import GeminiProvider
+
+PROVIDER = GeminiProvider()
 
 if TYPE_CHECKING:
     from conftest import Recorded
@@ -230,6 +232,6 @@ def test_no_event_of_gemini_makes_the_reader_raise(events: list[dict[str, Any]],
     end = RunEnd(reason=EndReason.EXITED, exit_code=1, ended_at=datetime.now(timezone.utc))
     request = Request(provider="gemini", prompt=Prompt(text="x"), working_dir="/")
     summary = reader.finish(end)
-    gateway_explain_failure(
+    PROVIDER.explain_failure(
         FinishedRun(request=request, posture=Posture.PLAN, resume=Resume(), end=end, summary=summary)
     )

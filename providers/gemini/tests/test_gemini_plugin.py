@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from uuid import UUID
@@ -13,23 +12,18 @@ from llm_gateway.errors import InvalidRequest, SessionNotResumable
 from llm_gateway_provider_gemini import models, upgrade
 from llm_gateway_provider_gemini.options import (
     LEVEL_OF,
-    Configured,
     GeminiOptions,
     GeminiSettings,
     posture_of,
-    variant_of,
 )
-from llm_gateway_provider_gemini.plugin import gateway_configure, gateway_describe_provider
+from llm_gateway_provider_gemini.plugin import GeminiProvider
 from llm_gateway_provider_gemini.resume import enter
+from llm_gateway_provider_kit.upgrades import plan_upgrade
+
+PROVIDER = GeminiProvider()
 
 ID = "2f0d8a5e-9c7b-4b56-8f0b-0d3f6f5c1a11"
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-
-
-@pytest.fixture(autouse=True)
-def nothing_set() -> Iterator[None]:
-    yield
-    Configured.settings = GeminiSettings()
 
 
 def request(variant: str = "gemini", working_dir: str = "/project") -> Request:
@@ -84,15 +78,17 @@ def test_an_approval_mode_chooses_its_level(mode: str, level: Posture) -> None:
 
 
 def test_the_request_or_the_settings_choose_the_program() -> None:
+    provider = GeminiProvider()
+    variant_of = provider.info.variant_of
     assert variant_of(GeminiOptions()) is None
     assert variant_of(GeminiOptions(flavor="agy")) == "agy"
     assert variant_of(None) is None
-    gateway_configure({"gemini": GeminiSettings(flavor="gemini")})
+    provider.configure(GeminiSettings(flavor="gemini"))
     assert variant_of(None) == "gemini"
 
 
 def test_the_provider_has_two_variants_antigravity_first() -> None:
-    info = gateway_describe_provider()
+    info = PROVIDER.info
     assert list(info.variants) == ["agy", "gemini"]
     assert {one.executable for one in info.variants.values()} == {"agy", "gemini"}
     assert info.variants["agy"].postures == (Posture.PROMPTED, Posture.BYPASS)
@@ -140,23 +136,23 @@ def test_a_broken_settings_file_gives_no_model(tmp_path: Path) -> None:
     ],
 )
 def test_trap_14_the_upgrade_runs_npm_and_not_the_program(program: str, argv: tuple[str, ...]) -> None:
-    plan = upgrade.plan_gemini_cli(program, "0.61.0")
+    plan = plan_upgrade(upgrade.PACKAGE, program, "0.61.0")
     assert plan
     assert plan.argv == ("npm", "install", *argv, "@google/gemini-cli@0.61.0")
 
 
 def test_other_installations_have_their_own_upgrade_command() -> None:
-    brewed = upgrade.plan_gemini_cli("/opt/homebrew/Cellar/gemini-cli/0.61.0/bin/gemini", None)
+    brewed = plan_upgrade(upgrade.PACKAGE, "/opt/homebrew/Cellar/gemini-cli/0.61.0/bin/gemini", None)
     assert brewed
     assert brewed.argv == ("brew", "upgrade", "gemini-cli")
-    assert upgrade.plan_gemini_cli("/opt/own/gemini", None) is None
-    assert upgrade.plan_gemini_cli(None, None) is None
+    assert plan_upgrade(upgrade.PACKAGE, "/opt/own/gemini", None) is None
+    assert plan_upgrade(upgrade.PACKAGE, None, None) is None
 
 
 @pytest.mark.parametrize("target", ["1; rm -rf /", "--force", "0.61", "@evil/pkg"])
 def test_an_invalid_version_is_refused(target: str) -> None:
     with pytest.raises(InvalidRequest):
-        upgrade.plan_gemini_cli("/usr/lib/node_modules/@google/gemini-cli/x", target)
+        plan_upgrade(upgrade.PACKAGE, "/usr/lib/node_modules/@google/gemini-cli/x", target)
 
 
 def test_antigravity_can_only_be_upgraded_to_its_newest_version() -> None:

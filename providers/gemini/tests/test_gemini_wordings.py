@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from llm_gateway import EndReason, Failure, FinishedRun, Posture, Prompt, Request, Resume, RunEnd, Summary
-from llm_gateway_provider_gemini.plugin import gateway_explain_failure, gateway_open_reader
+from llm_gateway_provider_gemini.plugin import GeminiProvider
+
+PROVIDER = GeminiProvider()
 
 WORDINGS = runpy.run_path(str(Path(__file__).with_name("gemini_wordings.py")))
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=timezone.utc)
@@ -24,7 +26,7 @@ def ended(code: int) -> RunEnd:
 
 def outcome(stdout: bytes, stderr: str, code: int, variant: str = "gemini") -> tuple[Summary, Failure]:
     request = Request(provider="gemini", prompt=Prompt(text="x"), working_dir="/", variant=variant)
-    reader = gateway_open_reader(request)
+    reader = PROVIDER.open_reader(request)
     list(reader.feed("stdout", stdout))
     list(reader.feed("stderr", stderr.encode()))
     end = ended(code)
@@ -32,7 +34,7 @@ def outcome(stdout: bytes, stderr: str, code: int, variant: str = "gemini") -> t
     run = FinishedRun(
         request=request, posture=Posture.PLAN, resume=Resume(), end=end, summary=summary, stderr_tail=stderr
     )
-    failure = gateway_explain_failure(run)
+    failure = PROVIDER.explain_failure(run)
     assert failure.recovery
     return summary, failure
 
@@ -130,7 +132,9 @@ def test_output_around_the_events_hides_nothing(frame: str) -> None:
         {"type": "from_the_future", "content": None},
         {"type": "result", "status": "success", "stats": None},
     ]
-    reader = gateway_open_reader(Request(provider="gemini", prompt=Prompt(text="x"), working_dir="/", variant="gemini"))
+    reader = PROVIDER.open_reader(
+        Request(provider="gemini", prompt=Prompt(text="x"), working_dir="/", variant="gemini")
+    )
     list(reader.feed("stdout", "".join(frame.format(json.dumps(event)) for event in events).encode()))
     summary = reader.finish(ended(0))
     assert (summary.text, summary.native_id, summary.failed) == ("fine", "i", False)
@@ -139,7 +143,9 @@ def test_output_around_the_events_hides_nothing(frame: str) -> None:
 @pytest.mark.parametrize("wrong", [-5, 2**64 - 1, None, "7", True, 1e400])
 def test_an_impossible_count_of_gemini_cli_is_unknown(wrong: object) -> None:
     stats = {"total_tokens": 30, "input_tokens": wrong, "cached": 5, "output_tokens": 4}
-    reader = gateway_open_reader(Request(provider="gemini", prompt=Prompt(text="x"), working_dir="/", variant="gemini"))
+    reader = PROVIDER.open_reader(
+        Request(provider="gemini", prompt=Prompt(text="x"), working_dir="/", variant="gemini")
+    )
     list(reader.feed("stdout", json.dumps({"type": "result", "status": "success", "stats": stats}).encode()))
     usage = reader.finish(ended(0)).usage
     assert (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens) == (None, 4, 5)

@@ -8,7 +8,6 @@ on. What a level depends on is passed as a flag: a Codex that does not know it d
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 
@@ -16,6 +15,7 @@ from llm_gateway import RUN_FILES, Invocation, Notice, Posture, Request, Resume,
 from llm_gateway_provider_codex import servers
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings
 from llm_gateway_provider_codex.resume import home, record_paths
+from llm_gateway_provider_kit import arguments
 
 EXECUTABLE = "codex"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
@@ -64,7 +64,6 @@ ENV = {"RUST_LOG": "error,codex_mcp::rmcp_client=warn,codex_core::responses_retr
 
 #: Addresses of services in the operator's settings, with their ports.
 _ADDRESS = re.compile(r"""base_url\s*=\s*["'](https?://[^/"'\s]+)""")
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
 _NO_SHELL = (
     "Codex reads files with its shell, which accept_edits does not permit: this run sees only what the prompt and its MCP "
     "servers give it. workspace_write gives it a shell in a sandbox."
@@ -98,8 +97,7 @@ def build(
     for override in (*settings.config, *(f"{key}={toml(value)}" for key, value in config.items())):
         argv += ["-c", override]
     if request.model is not None:
-        _check(_MODEL.fullmatch(request.model), f"not a model name: {request.model[:80]!r}")
-        argv.append(f"--model={request.model}")
+        argv.append(f"--model={arguments.model(request.model)}")
     if request.output_schema is not None:
         files["schema.json"] = json.dumps(request.output_schema).encode()
         argv.append(f"--output-schema={RUN_FILES}/schema.json")
@@ -130,8 +128,7 @@ def toml(value: object) -> str:
 def _requested_settings(request: Request, options: CodexOptions) -> dict[str, object]:
     config: dict[str, object] = {}
     if request.effort is not None:
-        _check(request.effort in EFFORTS, f"effort must be one of {', '.join(EFFORTS)}")  # Codex does not check it
-        config["model_reasoning_effort"] = request.effort
+        config["model_reasoning_effort"] = arguments.effort(request.effort, EFFORTS)  # Codex does not check it
     if options.search is not None:
         config["web_search"] = "live" if options.search else "disabled"
     return config
@@ -140,8 +137,7 @@ def _requested_settings(request: Request, options: CodexOptions) -> dict[str, ob
 def _add_dirs(request: Request) -> Iterator[str]:
     """Additional directories. They have an effect only in a sandbox that permits writing."""
     for path in request.add_dirs:
-        _check(os.path.isabs(path) and "\0" not in path, "addDirs must be absolute paths")
-        yield f"--add-dir={path}"
+        yield arguments.option("--add-dir", arguments.directory(path))
 
 
 def _stdin(text: str) -> bytes:
@@ -150,14 +146,4 @@ def _stdin(text: str) -> bytes:
             "input_too_large",
             f"Codex takes prompts of at most {MAX_PROMPT_CHARS:,} characters; this one has {len(text):,}",
         )
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise error_for(
-            "invalid_request", "the prompt contains a lone surrogate, which cannot be encoded as UTF-8: remove it"
-        ) from error
-
-
-def _check(valid: object, message: str) -> None:
-    if not valid:
-        raise error_for("invalid_request", message)
+    return arguments.utf8(text)

@@ -1,10 +1,11 @@
-"""The hooks of Codex's plugin."""
+"""The provider of Codex."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel
 
@@ -18,6 +19,7 @@ from llm_gateway import (
     ModelInfo,
     OutputReader,
     Posture,
+    Provider,
     ProviderInfo,
     Record,
     Request,
@@ -26,9 +28,11 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_codex import argv, config_files, failures, login, loopback, models, places, resume, upgrade
+from llm_gateway_provider_codex import argv, config_files, failures, login, loopback, models, places, upgrade
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings, posture_of
 from llm_gateway_provider_codex.output import CodexReader
+from llm_gateway_provider_kit.conversations import UUID, resume_or_start
+from llm_gateway_provider_kit.upgrades import plan_upgrade
 
 #: Not `CODEX_*`: if Codex started the gateway, the run would receive CODEX_THREAD_ID and CODEX_SANDBOX of its parent.
 ENV = (
@@ -45,97 +49,83 @@ _HOME = "${CODEX_HOME:-~/.codex}"
 _SETTINGS = ("config.toml", "AGENTS.md", "AGENTS.override.md", "hooks.json", "prompts", "rules", "skills")
 SUPPORTS = frozenset({"addDirs", "mcpServers", "effort", "outputSchema", "sessionId"})
 
-_settings = {"codex": CodexSettings()}
+_INFO = ProviderInfo(
+    name="codex",
+    title="Codex",
+    executable=argv.EXECUTABLE,
+    options_model=CodexOptions,
+    posture_of=posture_of,
+    postures=tuple(argv.LEVELS),
+    waits_for_limits=True,  # it obeys every Retry-After
+    approved_posture=Posture.PROMPTED,  # accept_edits has no shell, and Codex reads files only with its shell
+    supports=SUPPORTS,
+    # After SIGTERM, commands without a sandbox continue to run. After SIGINT, Codex ends them.
+    end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
+    env=ENV,
+    config_files=config_files.config_files,
+    private_places=places.PRIVATE,
+    # Codex reads anything else as a title, and an unknown title silently begins another conversation.
+    native_id_pattern=UUID,
+    **failures.CONTRACT.facts(),
+    own_paths=(_HOME, "${CODEX_SQLITE_HOME:-}"),
+    own_settings=tuple(f"{_HOME}/{name}" for name in _SETTINGS),
+    hosts=("api.openai.com", "auth.openai.com", "chatgpt.com"),
+    project_folders=(".codex",),
+)
 
 
-def _logged_in(environ: Mapping[str, str]) -> bool | None:
-    return login.logged_in(environ, _settings["codex"].config)
+class CodexProvider(Provider):
+    """Codex. Each method calls the module of its subject."""
 
+    settings_model = CodexSettings
 
-@hookimpl
-def gateway_describe_provider() -> ProviderInfo:
-    """Codex."""
-    return ProviderInfo(
-        name="codex",
-        title="Codex",
-        executable=argv.EXECUTABLE,
-        options_model=CodexOptions,
-        posture_of=posture_of,
-        postures=tuple(argv.LEVELS),
-        waits_for_limits=True,  # it obeys every Retry-After
-        approved_posture=Posture.PROMPTED,  # accept_edits has no shell, and Codex reads files only with its shell
-        supports=SUPPORTS,
-        # After SIGTERM, commands without a sandbox continue to run. After SIGINT, Codex ends them.
-        end_steps=(EndStep(signal=signal.SIGINT, grace_s=2.0), EndStep(signal=signal.SIGTERM, grace_s=3.0)),
-        env=ENV,
-        config_files=config_files.config_files,
-        private_places=places.PRIVATE,
-        native_id_pattern=resume.SESSION_ID,
-        **failures.CONTRACT.facts(),
-        logged_in=_logged_in,
-        own_paths=(_HOME, "${CODEX_SQLITE_HOME:-}"),
-        own_settings=tuple(f"{_HOME}/{name}" for name in _SETTINGS),
-        hosts=("api.openai.com", "auth.openai.com", "chatgpt.com"),
-        project_folders=(".codex",),
-    )
+    def __init__(self) -> None:
+        self._settings = CodexSettings()
+        self.info = replace(_INFO, logged_in=self._logged_in)
 
+    def _logged_in(self, environ: Mapping[str, str]) -> bool | None:
+        return login.logged_in(environ, self._settings.config)
 
-@hookimpl
-def gateway_settings() -> Mapping[str, type[BaseModel]]:
-    """See options.py."""
-    return {"codex": CodexSettings}
+    def configure(self, settings: BaseModel) -> None:
+        """Store the operator's settings. They are the same for every run."""
+        assert isinstance(settings, CodexSettings)
+        self._settings = settings
 
+    def build_argv(self, request: Request, posture: Posture, resume: Resume) -> Invocation:
+        """See argv.py."""
+        return argv.build(request, posture, resume, self._settings, os.environ)
 
-@hookimpl
-def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Store the operator's settings. They are the same for every run."""
-    configured = settings["codex"]
-    _settings["codex"] = configured if isinstance(configured, CodexSettings) else CodexSettings()
+    def resume_session(self, request: Request, session: Session | None) -> Resume:
+        """Resume the session's conversation, or begin one, whose id Codex chooses."""
+        return resume_or_start(session, self.info.title, chooses_id=False)
 
+    def open_reader(self, request: Request) -> OutputReader:
+        """See output.py."""
+        return CodexReader(request.output_schema)
 
-@hookimpl
-def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
-    """See argv.py."""
-    return argv.build(request, posture, resume, _settings["codex"], os.environ)
+    def explain_failure(self, run: FinishedRun) -> Failure | None:
+        """See failures.py."""
+        return failures.explain(run)
 
+    def list_models(self, program: str | None) -> Sequence[ModelInfo]:
+        """See models.py."""
+        return models.list_models(os.environ, models.read_catalogue(program))
 
-@hookimpl
-def gateway_resume_session(session: Session | None) -> Resume:
-    """See resume.py."""
-    return resume.enter(session)
+    def upgrade_plan(self, target: str | None, program: str | None) -> UpgradePlan | None:
+        """See upgrade.py."""
+        return plan_upgrade(upgrade.PACKAGE, program, target, os.environ)
 
+    def account_cache(self, record: Record, earlier: Sequence[Record]) -> CacheAccount | None:
+        """Return what was read and written. The service does not report how long it keeps a prefix."""
+        usage = record.usage
+        return CacheAccount(read_tokens=usage.cache_read_tokens, written_tokens=usage.cache_creation_tokens)
 
-@hookimpl
-def gateway_open_reader(request: Request) -> OutputReader:
-    """See output.py."""
-    return CodexReader(request.output_schema)
-
-
-@hookimpl
-def gateway_explain_failure(run: FinishedRun) -> Failure | None:
-    """See failures.py."""
-    return failures.explain(run)
-
-
-@hookimpl
-def gateway_list_models(program: str | None) -> Sequence[ModelInfo]:
-    """See models.py."""
-    return models.list_models(os.environ, models.read_catalogue(program))
-
-
-@hookimpl
-def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan | None:
-    """See upgrade.py."""
-    return upgrade.plan(program, target)
+    def loopback(self, service: str, folder: str, variant: str) -> Loopback | None:
+        """See loopback.py."""
+        return loopback.loopback(service)
 
 
 @hookimpl
-def gateway_account_cache(record: Record) -> CacheAccount:
-    """Return what was read and written. The service does not report how long it keeps a prefix."""
-    return CacheAccount(read_tokens=record.usage.cache_read_tokens, written_tokens=record.usage.cache_creation_tokens)
-
-
-@hookimpl
-def gateway_loopback(service: str) -> Loopback | None:
-    """See loopback.py."""
-    return loopback.loopback(service)
+def gateway_register_provider() -> Provider:
+    """Register Codex."""
+    return CodexProvider()

@@ -1,28 +1,13 @@
-"""How a run starts or resumes its conversation, and where Codex stores it. Codex chooses the ids; they contain their time."""
+"""Where Codex stores conversations. Codex chooses their ids; they contain their time."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePath
 
-from llm_gateway import Resume, Session, error_for
-
-#: Codex reads anything else as a title, and an unknown title silently begins another conversation. Codex prints ids in lower
-#: case.
-SESSION_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 #: The name of a record contains the second in which it was created; that can be one second after the time in the id.
 _SECONDS = (0, 1)
-
-
-def enter(session: Session | None) -> Resume:
-    """Resume the session's conversation, or begin one. Raises SessionNotResumable."""
-    if session is None or session.native_id is None:
-        return Resume()
-    if not re.fullmatch(SESSION_ID, session.native_id):
-        raise error_for("session_not_resumable", "The session id is not one of Codex: those are UUIDs.")
-    return Resume(native_id=session.native_id, fresh=False)
 
 
 def home(environ: Mapping[str, str]) -> PurePath:

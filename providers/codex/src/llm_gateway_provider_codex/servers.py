@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from llm_gateway import RUN_FILES, McpServer, error_for
+from llm_gateway import RUN_FILES, McpServer
+from llm_gateway_provider_kit import arguments
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 #: By default, a server sees little more than PATH and HOME. The first two variables limit recursion and mark the processes of
@@ -30,7 +30,7 @@ def settings(servers: Iterable[McpServer], files: dict[str, bytes], *, approved:
     """
     config: dict[str, object] = {}
     for server in servers:
-        _check(_NAME.fullmatch(server.name), f"Codex does not accept this name of an MCP server: {server.name[:80]!r}")
+        arguments.server_name(server, "Codex")
         settings = {**_address(server, files), **_AWAITED}
         if approved:
             settings[_APPROVAL] = "approve"
@@ -47,7 +47,7 @@ _AWAITED: dict[str, object] = {"required": True, "startup_timeout_sec": 30}
 def _address(server: McpServer, files: dict[str, bytes]) -> dict[str, object]:
     if server.url:
         parts = urlsplit(server.url)
-        _check(
+        arguments.require(
             not parts.username and not parts.password and not parts.query,
             f"the URL of {server.name} would be visible on Codex's command line: remove its password and query",
         )
@@ -56,13 +56,8 @@ def _address(server: McpServer, files: dict[str, bytes]) -> dict[str, object]:
     if not server.env:
         return {"command": server.command, "args": list(server.args), **passed}
     for name in server.env:
-        _check(_VARIABLE.fullmatch(name), f"not a name of an environment variable: {name[:80]!r}")
+        arguments.require(_VARIABLE.fullmatch(name), f"not a name of an environment variable: {name[:80]!r}")
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in server.env.items()]
     files[f"mcp-{server.name}.env"] = "".join(lines).encode()
     args = ["-c", _WITH_FILE, f"{RUN_FILES}/mcp-{server.name}.env", server.command, *server.args]
     return {"command": "/bin/sh", "args": args, **passed}
-
-
-def _check(valid: object, message: str) -> None:
-    if not valid:
-        raise error_for("invalid_request", message)

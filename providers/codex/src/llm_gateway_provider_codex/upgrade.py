@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-from llm_gateway import UpgradePlan
 from llm_gateway_provider_codex.failures import CONTRACT
-from llm_gateway_provider_kit.upgrades import Package, plan_upgrade
+from llm_gateway_provider_kit.upgrades import Package
 
 PACKAGE = Package(
     title="Codex",
@@ -14,8 +11,3 @@ PACKAGE = Package(
     npm=CONTRACT.package,
     notes={"npm": "Its native program is an optional package: --omit=optional breaks it."},
 )
-
-
-def plan(program: str | None, target: str | None) -> UpgradePlan | None:
-    """Return the command for the program at this path; None: unknown kind of installation. Raises InvalidRequest."""
-    return plan_upgrade(PACKAGE, program, target, os.environ)

@@ -50,18 +50,7 @@ class GeminiSettings(BaseModel):
     )
 
 
-class Configured:
-    """What was set, once the gateway has said so."""
-
-    settings = GeminiSettings()
-
-
 def posture_of(options: object) -> Posture | None:
     """The level that `approvalMode` spells."""
     mode = options.approval_mode if isinstance(options, GeminiOptions) else None
     return LEVEL_OF[mode] if mode else None
-
-
-def variant_of(options: object) -> str | None:
-    """The program that a request asks for; asked with None: the one that the settings name."""
-    return options.flavor if isinstance(options, GeminiOptions) else Configured.settings.flavor

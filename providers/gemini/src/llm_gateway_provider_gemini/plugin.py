@@ -1,10 +1,10 @@
-"""The hooks: Antigravity and Gemini CLI as two variants of one provider."""
+"""The provider: Antigravity and Gemini CLI as two variants of one provider."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -20,6 +20,7 @@ from llm_gateway import (
     ModelInfo,
     OutputReader,
     Posture,
+    Provider,
     ProviderInfo,
     Record,
     Request,
@@ -37,12 +38,11 @@ from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF
 from llm_gateway_provider_gemini.options import (
     AGY,
     GEMINI,
-    Configured,
     GeminiOptions,
     GeminiSettings,
     posture_of,
-    variant_of,
 )
+from llm_gateway_provider_kit.upgrades import plan_upgrade
 
 #: Not `GEMINI_CLI_*`: the run must not receive variables of an editor or of a parent Gemini CLI (GEMINI_CLI_IDE_…).
 GEMINI_ENV = (
@@ -117,90 +117,80 @@ _AGY = ProviderInfo(
 )
 
 
-@hookimpl
-def gateway_describe_provider() -> ProviderInfo:
-    """Describe both programs. The outer values combine the values of both."""
-    return replace(
-        _GEMINI,
-        variant="",
-        title="Gemini",
-        supports=_GEMINI.supports | _AGY.supports,
-        env=(*GEMINI_ENV, *AGY_ENV),
-        variants={AGY: _AGY, GEMINI: _GEMINI},
-        variant_of=variant_of,
-    )
+_BOTH = replace(
+    _GEMINI,
+    variant="",
+    title="Gemini",
+    supports=_GEMINI.supports | _AGY.supports,
+    env=(*GEMINI_ENV, *AGY_ENV),
+    variants={AGY: _AGY, GEMINI: _GEMINI},
+)
+
+
+class GeminiProvider(Provider):
+    """Both programs. The outer values of `info` combine the values of both."""
+
+    settings_model = GeminiSettings
+
+    def __init__(self) -> None:
+        self._settings = GeminiSettings()
+        self.info = replace(_BOTH, variant_of=self._variant_of)
+
+    def _variant_of(self, options: object) -> str | None:
+        """The program that a request asks for; asked with None: the one that the settings name."""
+        return options.flavor if isinstance(options, GeminiOptions) else self._settings.flavor
+
+    def _is_agy(self, program: str) -> bool:
+        """Identify the program by its name, as the kernel does. With another name, the settings decide, then the first variant."""
+        name = PurePath(program).name
+        return name == agy_argv.EXECUTABLE or (name != argv.EXECUTABLE and self._settings.flavor != GEMINI)
+
+    def configure(self, settings: BaseModel) -> None:
+        """Store the operator's settings."""
+        assert isinstance(settings, GeminiSettings)
+        self._settings = settings
+
+    def build_argv(self, request: Request, posture: Posture, resume: Resume) -> Invocation:
+        """See agy/argv.py and gemini_cli/argv.py."""
+        if request.variant == AGY:
+            return agy_argv.build(request, posture, resume)
+        return argv.build(request, posture, resume, default_model=self._settings.default_model)
+
+    def resume_session(self, request: Request, session: Session | None) -> Resume:
+        """See resume.py."""
+        return resume.enter(request, session)
+
+    def open_reader(self, request: Request) -> OutputReader:
+        """See agy/output.py and gemini_cli/output.py."""
+        if request.variant == AGY:
+            return AgyReader()
+        return GeminiReader([server.name for server in request.mcp_servers])
+
+    def explain_failure(self, run: FinishedRun) -> Failure:
+        """See the failures.py of each program."""
+        return agy_failures.explain(run) if run.request.variant == AGY else failures.explain(run)
+
+    def list_models(self, program: str | None) -> Sequence[ModelInfo]:
+        """See models.py."""
+        catalogue = models.read_catalogue(program, os.environ) if program and self._is_agy(program) else ""
+        return models.list_models(os.environ, self._settings.default_model, catalogue)
+
+    def upgrade_plan(self, target: str | None, program: str | None) -> UpgradePlan | None:
+        """See upgrade.py. The plan is for the program that runs requests."""
+        if program and self._is_agy(program):
+            return upgrade.plan_agy(program, target)
+        return plan_upgrade(upgrade.PACKAGE, program, target, os.environ)
+
+    def account_cache(self, record: Record, earlier: Sequence[Record]) -> CacheAccount:
+        """Return what was read. The service reports neither what it keeps nor for how long."""
+        return CacheAccount(read_tokens=record.usage.cache_read_tokens)
+
+    def loopback(self, service: str, folder: str, variant: str) -> Loopback | None:
+        """See loopback.py."""
+        return loopback.loopback(service, variant)
 
 
 @hookimpl
-def gateway_settings() -> Mapping[str, type[BaseModel]]:
-    """`[providers.gemini]`."""
-    return {"gemini": GeminiSettings}
-
-
-@hookimpl
-def gateway_configure(settings: Mapping[str, BaseModel]) -> None:
-    """Store the operator's settings."""
-    configured = settings["gemini"]
-    assert isinstance(configured, GeminiSettings)
-    Configured.settings = configured
-
-
-@hookimpl
-def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
-    """See agy/argv.py and gemini_cli/argv.py."""
-    if request.variant == AGY:
-        return agy_argv.build(request, posture, resume)
-    return argv.build(request, posture, resume, default_model=Configured.settings.default_model)
-
-
-@hookimpl
-def gateway_resume_session(request: Request, session: Session | None) -> Resume:
-    """See resume.py."""
-    return resume.enter(request, session)
-
-
-@hookimpl
-def gateway_open_reader(request: Request) -> OutputReader:
-    """See agy/output.py and gemini_cli/output.py."""
-    if request.variant == AGY:
-        return AgyReader()
-    return GeminiReader([server.name for server in request.mcp_servers])
-
-
-@hookimpl
-def gateway_explain_failure(run: FinishedRun) -> Failure:
-    """See the failures.py of each program."""
-    return agy_failures.explain(run) if run.request.variant == AGY else failures.explain(run)
-
-
-@hookimpl
-def gateway_list_models(program: str | None) -> Sequence[ModelInfo]:
-    """See models.py."""
-    catalogue = models.read_catalogue(program, os.environ) if program and _is_agy(program) else ""
-    return models.list_models(os.environ, Configured.settings.default_model, catalogue)
-
-
-@hookimpl
-def gateway_upgrade_plan(target: str | None, program: str | None) -> UpgradePlan | None:
-    """See upgrade.py. The plan is for the program that runs requests."""
-    if program and _is_agy(program):
-        return upgrade.plan_agy(program, target)
-    return upgrade.plan_gemini_cli(program, target)
-
-
-def _is_agy(program: str) -> bool:
-    """Identify the program by its name, as the kernel does. With another name, the settings decide, then the first variant."""
-    name = PurePath(program).name
-    return name == agy_argv.EXECUTABLE or (name != argv.EXECUTABLE and Configured.settings.flavor != GEMINI)
-
-
-@hookimpl
-def gateway_account_cache(record: Record) -> CacheAccount:
-    """Return what was read. The service reports neither what it keeps nor for how long."""
-    return CacheAccount(read_tokens=record.usage.cache_read_tokens)
-
-
-@hookimpl
-def gateway_loopback(service: str, variant: str) -> Loopback | None:
-    """See loopback.py."""
-    return loopback.loopback(service, variant)
+def gateway_register_provider() -> Provider:
+    """Register both programs as one provider."""
+    return GeminiProvider()

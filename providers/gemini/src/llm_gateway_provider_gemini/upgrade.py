@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from llm_gateway import UpgradePlan, error_for
 from llm_gateway_provider_gemini.gemini_cli.failures import CONTRACT
-from llm_gateway_provider_kit.upgrades import Package, plan_upgrade
+from llm_gateway_provider_kit.upgrades import Package
 
 PACKAGE = Package(
     title="Gemini CLI",
@@ -15,11 +13,6 @@ PACKAGE = Package(
     version=r"[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9.]+)?",
     tags=("latest", "preview", "nightly"),
 )
-
-
-def plan_gemini_cli(program: str | None, target: str | None) -> UpgradePlan | None:
-    """Return the command for Gemini CLI at this path; None: unknown kind of installation. Raises InvalidRequest."""
-    return plan_upgrade(PACKAGE, program, target, os.environ)
 
 
 def plan_agy(program: str | None, target: str | None) -> UpgradePlan | None:

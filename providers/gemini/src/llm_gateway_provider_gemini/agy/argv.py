@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from llm_gateway import Invocation, Posture, Request, Resume
-from llm_gateway_provider_gemini.checking import check, directory, model
+from llm_gateway_provider_kit import arguments
 
 EXECUTABLE = "agy"
 BASE = ("--input-format=stream-json", "--output-format=stream-json", "--disable-slash-commands")
@@ -37,11 +37,11 @@ def _flags(request: Request, resume: Resume) -> Iterator[str]:
     if not resume.fresh:
         yield f"--conversation={resume.native_id}"
     if request.model is not None:
-        yield f"--model={model(request.model)}"
+        yield f"--model={arguments.model(request.model)}"
     if request.effort is not None:
-        check(_EFFORT.fullmatch(request.effort), f"not a reasoning effort: {request.effort[:40]!r}")
+        arguments.require(_EFFORT.fullmatch(request.effort), f"not a reasoning effort: {request.effort[:40]!r}")
         yield f"--effort={request.effort}"
     if request.output_schema is not None:
-        yield "--json-schema=" + json.dumps(request.output_schema, separators=(",", ":"))
+        yield arguments.option("--json-schema", arguments.schema(request.output_schema))
     for path in request.add_dirs:
-        yield f"--add-dir={directory(path)}"
+        yield arguments.option("--add-dir", arguments.directory(path))

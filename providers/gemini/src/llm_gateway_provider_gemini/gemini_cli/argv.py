@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from llm_gateway import RUN_FILES, Invocation, Posture, Request, Resume
-from llm_gateway_provider_gemini.checking import check, directory, model
 from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF, policy
 from llm_gateway_provider_gemini.gemini_cli.servers import server_settings
 from llm_gateway_provider_gemini.gemini_cli.words import as_text
+from llm_gateway_provider_kit import arguments
 
 EXECUTABLE = "gemini"
 OVERLAY = Path(__file__).with_name("overlay.cjs").read_bytes()
@@ -47,7 +47,7 @@ def build(request: Request, posture: Posture, resume: Resume, *, default_model: 
     if posture is Posture.BYPASS:  # everything is allowed, so the user's rules can only restrict it
         argv.append("--policy=~/.gemini/policies")
     if request.model is not None:
-        argv.append(f"--model={model(request.model)}")
+        argv.append(f"--model={arguments.model(request.model)}")
     argv += _directories(request)
     servers, notices = server_settings(request.mcp_servers)
     argv += [f"--allowed-mcp-server-names={name}" for name in servers or [_NO_SERVER]]
@@ -62,15 +62,13 @@ def build(request: Request, posture: Posture, resume: Resume, *, default_model: 
 
 def _directories(request: Request) -> Iterator[str]:
     for path in request.add_dirs:
-        check("," not in path, "Gemini CLI cannot add a directory with a comma in its name")
-        yield f"--include-directories={directory(path)}"
+        yield arguments.option("--include-directories", arguments.directory(path, without=","))
 
 
 def _settings(request: Request, posture: Posture, default_model: str, servers: dict[str, Any]) -> dict[str, Any]:
     limits: dict[str, Any] = {"name": default_model}
     if request.max_turns is not None:
-        check(request.max_turns >= 1, "maxTurns must be at least 1")
-        limits["maxSessionTurns"] = request.max_turns
+        limits["maxSessionTurns"] = int(arguments.turns(request.max_turns))
     return {
         "general": {
             # Otherwise a second resume of a conversation, or two runs in one directory, delete conversations.

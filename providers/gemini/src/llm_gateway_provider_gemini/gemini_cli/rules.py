@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 
 from llm_gateway import Posture, Request
-from llm_gateway_provider_gemini.checking import check
 from llm_gateway_provider_gemini.gemini_cli.servers import server_name
+from llm_gateway_provider_kit.arguments import require
 
 MODE_OF = {
     Posture.READ_ONLY: "default",
@@ -47,7 +47,7 @@ def _rules(request: Request, posture: Posture) -> Iterator[str]:
         yield _rule("deny", _FIRST, **_named(name, request))
     for name in request.allowed_tools:
         named = _named(name, request)
-        check(
+        require(
             allowable is None or "mcpName" in named or named["toolName"] in allowable,
             f"allowedTools cannot widen the posture {posture.value}: {name}",
         )
@@ -64,22 +64,22 @@ def _rules(request: Request, posture: Posture) -> Iterator[str]:
 
 def _named(name: str, request: Request) -> dict[str, object]:
     match = _TOOL.fullmatch(name)
-    check(match, f"not a tool of Gemini CLI, such as write_file or run_shell_command(git): {name[:80]!r}")
+    require(match, f"not a tool of Gemini CLI, such as write_file or run_shell_command(git): {name[:80]!r}")
     assert match
     tool, prefix = match[1], match[2]
     if tool.startswith("mcp_"):
-        check(not prefix, f"an MCP tool cannot have a pattern: {name[:80]!r}")
+        require(not prefix, f"an MCP tool cannot have a pattern: {name[:80]!r}")
         for server in request.mcp_servers:
             for spelling in {server.name, server_name(server)}:
                 if tool == f"mcp_{spelling}":
                     return {"mcpName": server_name(server), "toolName": "*"}
                 if tool.startswith(f"mcp_{spelling}_"):
                     return {"mcpName": server_name(server), "toolName": tool.removeprefix(f"mcp_{spelling}_")}
-        check(
+        require(
             False,
             f"{name[:80]} is not a tool of an MCP server of this request: add the server to mcpServers, or remove the tool",
         )
-    check(not prefix or tool == "run_shell_command", f"only run_shell_command can have a pattern: {name[:80]!r}")
+    require(not prefix or tool == "run_shell_command", f"only run_shell_command can have a pattern: {name[:80]!r}")
     return {"toolName": tool, "commandPrefix": prefix} if prefix else {"toolName": tool}
 
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_gateway import McpServer, Notice
-from llm_gateway_provider_gemini.checking import check
+from llm_gateway_provider_kit import arguments
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: Gemini CLI replaces `$NAME` in every setting, and twice in values of an environment; unknown names become empty. These texts
 #: produce a `$`: they are the default value of an unknown name, and the backslash survives the second replacement.
 _ONCE, _TWICE = "${LLM_GATEWAY_NO_SUCH_NAME:-$}", "${LLM_GATEWAY_NO_SUCH_NAME:-\\$}"
@@ -23,8 +22,7 @@ _NOT_PASSED = re.compile(
 
 def server_name(server: McpServer) -> str:
     """Return the server's name for Gemini CLI, where an underscore would end it in tool names. Raises InvalidRequest."""
-    check(_NAME.fullmatch(server.name), f"Gemini CLI does not accept this name of an MCP server: {server.name[:80]!r}")
-    return server.name.replace("_", "-")
+    return arguments.server_name(server, "Gemini CLI").replace("_", "-")
 
 
 def server_settings(servers: Sequence[McpServer]) -> tuple[dict[str, Any], list[Notice]]:
@@ -33,7 +31,7 @@ def server_settings(servers: Sequence[McpServer]) -> tuple[dict[str, Any], list[
     notices = []
     for server in servers:
         name = server_name(server)
-        check(name not in settings, "two of the MCP servers have the same name for Gemini CLI")
+        arguments.require(name not in settings, "two of the MCP servers have the same name for Gemini CLI")
         if server.url:
             settings[name] = {"httpUrl": server.url.replace("$", _ONCE)}
             continue

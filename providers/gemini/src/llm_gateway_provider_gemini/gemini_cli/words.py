@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from llm_gateway import error_for
-from llm_gateway_provider_gemini.checking import check
+from llm_gateway_provider_kit.arguments import require
 
 #: Gemini CLI reads this many bytes. It drops the rest, with a message on stderr.
 LIMIT_BYTES = 8 * 1024 * 1024
@@ -24,7 +24,9 @@ _NAME = re.compile(r'(?<!\\)@((?:"[^"]*"|\\.|[^ \t\n\r,;!?()\[\]{}.]|\.(?!\Z|[ \
 
 def as_text(prompt: str, directories: Sequence[str]) -> bytes:
     """Return the bytes to send. `directories`: where to look for files of the names. Accesses the disk; raises InputTooLarge."""
-    check(not _HALF.search(prompt), "the prompt contains a lone surrogate, which cannot be encoded as UTF-8: remove it")
+    require(
+        not _HALF.search(prompt), "the prompt contains a lone surrogate, which cannot be encoded as UTF-8: remove it"
+    )
     names = {match[1] for match in _NAME.finditer(prompt)}
     if len(names) > _NAMES_LIMIT:
         raise error_for(
