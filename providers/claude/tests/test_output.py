@@ -251,3 +251,17 @@ def test_no_event_makes_the_reader_raise(events: list[dict[str, Any]], data: st.
     summary = reader.finish(end)
     request = Request(provider="claude", prompt=Prompt(text="x"), working_dir="/")
     explain(FinishedRun(request=request, posture=Posture.PLAN, resume=Resume(), end=end, summary=summary))
+
+
+def test_the_windows_of_the_limit_are_told_of_good_runs_too(read: Read) -> None:
+    windows = [
+        {"rateLimitType": "five_hour", "status": "allowed", "utilization": 0.25, "resetsAt": 1767326400},
+        {"rateLimitType": "seven_day", "status": "rejected", "utilization": 101, "resetsAt": 1767900000},
+        {"rateLimitType": "other", "status": 7, "utilization": True, "resetsAt": "soon"},
+    ]
+    events = b"".join(line(type="rate_limit_event", rate_limit_info=one) for one in windows)
+    first, second, third = read(said("done") + events + result())[1].run.limits
+    assert (first.name, first.used_share, first.exhausted) == ("five_hour", 0.25, False)
+    assert first.resets_at == datetime.fromtimestamp(1767326400, timezone.utc)
+    assert (second.name, second.used_share, second.exhausted) == ("seven_day", 1.01, True)
+    assert (third.used_share, third.resets_at, third.exhausted) == (None, None, False)

@@ -62,7 +62,21 @@ def test_doctor_does_not_wait_for_a_program_that_does_not_answer(command, tmp_pa
     assert echo["version"] is None
     write_program_gone = command.json("doctor", LLM_GATEWAY_PROVIDERS_ECHO_EXECUTABLE="/nowhere/echo")
     assert write_program_gone["providers"][0]["installed"] is False
-    assert any("pip install" in note for note in write_program_gone["notes"])
+    assert "pip install" in write_program_gone["providers"][0]["install"]
+
+
+def test_doctor_says_how_to_install_and_log_in_if_no_agent_is_ready(command, tmp_path) -> None:
+    nobody = {
+        "LLM_GATEWAY_PLUGINS": "echo,claude,operations,git",
+        "LLM_GATEWAY_PROVIDERS_CLAUDE_EXECUTABLE": "/nowhere/claude",
+    }
+    found = command.json("doctor", code=4, **nobody)
+    assert (found["ok"], found["agents"], found["ready"]) == (True, ["claude"], [])
+    done = command.run("doctor", **nobody)
+    assert done.returncode == 4
+    claude = next(one for one in found["providers"] if one["name"] == "claude")
+    assert f"{claude['install']}, then {claude['loginCommand']}" in done.stdout
+    assert "no agent is ready" in done.stdout
 
 
 def test_config_shows_every_value_and_where_it_came_from_without_secrets(command) -> None:

@@ -65,7 +65,7 @@ def test_a_program_that_is_not_on_the_path_is_used_and_its_path_is_shown(command
 def test_a_program_that_others_can_change_is_not_used_and_doctor_says_why(command) -> None:
     agent = program(command.home.parent / ".volta/bin/claude", "#!/bin/sh\necho 2.1.0\n")
     agent.chmod(0o777)
-    report, one = claude(command, code=0)
+    report, one = claude(command, code=4)
     assert one["installed"] is False
     assert any(str(agent) in note and "not used" in note for note in report["notes"])
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from llm_gateway.cli.exits import Exit
 from llm_gateway.cli.following import SHORT_ID_CHARS
-from llm_gateway.cli.lists import cost_text
+from llm_gateway.cli.lists import cost_text, local_time
 from llm_gateway.cli.screen import is_terminal, one_line, say, shown, styled, styled_state
 from llm_gateway.cli.vocabulary import at_terminal
 
+#: The code of a warning that is shown before the run: its agent's limit is used up.
+LIMIT_REACHED = "limit_reached"
 _SESSION_CHARS = len("gw-") + 8
 
 
@@ -28,12 +30,16 @@ def show_answer(result: dict[str, Any], streamed: str = "") -> Exit:
         say(shown(f"llm-gateway: {at_terminal(error['message'])} ({error['code']})", sys.stderr), sys.stderr)
         if error.get("providerMessage"):
             say(shown(f"Message of the provider: {error['providerMessage']}", sys.stderr), sys.stderr)
+        if error.get("resetAt"):
+            say(f"The limit is reset at {local_time(error['resetAt'])}.", sys.stderr)
         if error.get("recovery"):
             say(at_terminal(error["recovery"]), sys.stderr)
     elif result["status"] != "completed" and not is_terminal(sys.stderr):
         say(f"llm-gateway: {result['jobId']} is {result['status']}", sys.stderr)
     if is_terminal(sys.stderr):
         for warning in result.get("warnings", ()):
+            if warning.get("code") == LIMIT_REACHED:
+                continue
             note = shown(f"note: {at_terminal(warning.get('message', warning.get('code')))}", sys.stderr)
             say(styled(note, "yellow", sys.stderr), sys.stderr)
         say(_summary(result), sys.stderr)

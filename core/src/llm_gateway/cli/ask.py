@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from llm_gateway.cli.answers import show_answer
+from llm_gateway.cli.answers import LIMIT_REACHED, show_answer
 from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.failures import exit_of
 from llm_gateway.cli.following import follow, say_detached
@@ -18,7 +18,7 @@ from llm_gateway.cli.human import terminal_approval
 from llm_gateway.cli.parsing import duration_s, parameters
 from llm_gateway.cli.piped import all_of_stdin, piped_text
 from llm_gateway.cli.running import call_operation, with_gateway
-from llm_gateway.cli.screen import is_terminal, say, say_json
+from llm_gateway.cli.screen import is_terminal, say, say_json, styled
 from llm_gateway.cli.typed_ids import session_id_of
 from llm_gateway.cli.vocabulary import at_terminal
 from llm_gateway.errors import GatewayError
@@ -83,6 +83,8 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
         accepted["reused"] = at_terminal(accepted["reused"])
     job_id = accepted["job"]["id"]
     streamed = ""
+    if not options.json:
+        _warn_of_limit(accepted["warnings"])
     try:
         if options.detach:
             return await _detach(gateway, accepted, as_json=options.json)
@@ -103,6 +105,13 @@ async def _ask(gateway: GatewayApi, options: argparse.Namespace, arguments: dict
         say_json(result)
         return Exit.of_status(result["status"])
     return show_answer(result, streamed)
+
+
+def _warn_of_limit(warnings: list[dict[str, Any]]) -> None:
+    """Warn before the user waits for a request that will probably fail."""
+    for warning in warnings:
+        if warning.get("code") == LIMIT_REACHED:
+            say(styled(f"note: {at_terminal(warning['message'])}", "yellow", sys.stderr), sys.stderr)
 
 
 async def _detach(gateway: GatewayApi, accepted: dict[str, Any], *, as_json: bool) -> int:

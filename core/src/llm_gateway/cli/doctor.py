@@ -34,7 +34,7 @@ _OPEN_S = 15.0
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the subcommand. The exit code is 1 if something is broken."""
+    """Run the subcommand. The exit code is FAILED if something is broken, NOT_READY if no agent is ready."""
     log_to_stderr()
 
     async def check(_scopes: Scopes) -> int:
@@ -43,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
             say_json(report)
         else:
             _show(report)
-        return Exit.OK if report["ok"] else Exit.FAILED
+        if not report["ok"]:
+            return Exit.FAILED
+        return Exit.OK if report["ready"] or not report["agents"] else Exit.NOT_READY
 
     return run_async(check)
 
@@ -79,7 +81,15 @@ async def examine() -> dict[str, Any]:
             report["plugins"] = await to_thread.run_sync(_diagnoses, host, problems)
     report["providers"] = await _providers(host, settings, problems, notes)
     problems += host.problems
-    return {"ok": not problems, **report, "problems": problems, "notes": notes}
+    agents, ready = _readiness(report["providers"])
+    return {"ok": not problems, "agents": agents, "ready": ready, **report, "problems": problems, "notes": notes}
+
+
+def _readiness(reports: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Return the names of the agents, which need a login, and of those that are installed and not known to be logged out."""
+    agents = [report for report in reports if report.get("loginCommand")]
+    ready = [report for report in agents if report["installed"] and report["login"] != "no" and "problem" not in report]
+    return [report["name"] for report in agents], [report["name"] for report in ready]
 
 
 def _settings(host: PluginHost, problems: list[str], notes: list[str]) -> Settings | None:
@@ -197,8 +207,7 @@ async def _providers(
         if provider["installed"] and "problem" in provider:
             problems.append(f"provider {name}: {provider['problem']}")
         elif "problem" in provider:
-            recovery = provider["recovery"] or "its plugin does not say how to install it"
-            notes.append(f"provider {name}: {provider['problem']}; {recovery}")
+            notes.append(f"provider {name}: {provider['problem']}")
         if provider.get("breaks"):
             notes.append(f"provider {name}: {provider['version']}: {provider['breaks']}; upgrade it")
         if provider.get("inRange", "yes") != "yes":
@@ -241,6 +250,7 @@ def _show(report: dict[str, Any]) -> None:
             _show_configuration(provider.get("configuration"))
         else:
             say(f"{styled('-', 'dim', sys.stdout)}       {provider['name']:12} not installed")
+    _show_readiness(report)
     for note in report["notes"]:
         say(f"{styled('note', 'yellow', sys.stdout)}    {note}")
     for problem in report["problems"]:
@@ -255,6 +265,20 @@ def _show_configuration(configuration: dict[str, Any] | None) -> None:
     say(f"{'':21}config {configuration['source']}, model {model}, endpoint {endpoint}")
     for path in (*configuration["files"], *configuration["instructionFiles"]):
         say(f"{'':21}{path}")
+
+
+def _show_readiness(report: dict[str, Any]) -> None:
+    """Print how to install and log in to each agent that is not ready, and whether any is."""
+    waiting = [
+        one for one in report["providers"] if one["name"] in report["agents"] and one["name"] not in report["ready"]
+    ]
+    for one in waiting:
+        steps = [] if one["installed"] else [one.get("install") or one.get("recovery") or "see its vendor's pages"]
+        say(
+            f"{styled('set up', 'yellow', sys.stdout)}  {one['name']:12} {', then '.join([*steps, one['loginCommand']])}"
+        )
+    if report["agents"] and not report["ready"]:
+        say("no agent is ready: install one and log in with the commands above")
 
 
 def _show_home(report: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ _EXAMPLES = {
     "new": ("llm-gateway plugin new provider acme",),
     "doctor": ("llm-gateway doctor", "llm-gateway doctor --json"),
     "config": ("llm-gateway config", "llm-gateway config --json"),
+    "trust": ("llm-gateway trust add .", "llm-gateway trust list"),
     "completion": ('eval "$(llm-gateway completion bash)"',),
 }
 
@@ -189,7 +190,7 @@ def _trust(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "trust",
         help="the directories whose projects you trust",
         description='The directories whose own settings of a CLI apply where [providers.<name>] config is "project".',
-        epilog=_EXITS,
+        epilog=_epilog(_EXAMPLES["trust"]),
         formatter_class=_Formatter,
     )
     verbs = trust.add_subparsers(metavar="VERB", required=True)
@@ -198,7 +199,7 @@ def _trust(commands: Subparsers[argparse.ArgumentParser]) -> None:
         ("remove", "Trust a directory no longer."),
         ("list", "List the trusted directories."),
     ):
-        parser = _add(verbs, verb, "trust", text)
+        parser = _add(verbs, verb, "trust", text, _EXAMPLES["trust"])
         parser.set_defaults(verb=verb)
         if verb != "list":
             parser.add_argument("directory", metavar="DIR")

@@ -12,7 +12,7 @@ from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.record import Record
 from llm_gateway.model.reply import Failure, FinishedRun, Reply, Summary
 from llm_gateway.model.request import Accepted
-from llm_gateway.model.usage import Cost, CostBasis, Usage, plausible_usage, plausible_usd
+from llm_gateway.model.usage import Cost, CostBasis, LimitWindow, RunFacts, Usage, plausible_usage, plausible_usd
 
 Explain = Callable[[FinishedRun], "Failure | None"]
 Price = Callable[[Usage, str, "str | None"], "Cost | None"]
@@ -69,7 +69,7 @@ def judge(
         duration_s=max(0.0, (end.ended_at - started).total_seconds()),
         usage=usage,
         cost=cost,
-        run=summary.run,
+        run=_with_limit(summary.run, failure),
         failure=failure,
         structured=summary.structured,
         notices=notices,
@@ -109,6 +109,16 @@ def record_of(job: Job, accepted: Accepted | None) -> Record:
         outcome=job.state.value if job.state.ended else "started",
         error_code=job.error_code,
     )
+
+
+def _with_limit(facts: RunFacts, failure: Failure | None) -> RunFacts:
+    """Return the facts with the limit that a failure reports, unless the output reported a used-up window itself."""
+    if failure is None or failure.code != QuotaExhausted.code or failure.reset_at is None:
+        return facts
+    if any(window.exhausted for window in facts.limits):
+        return facts
+    window = LimitWindow(name="limit", resets_at=failure.reset_at, exhausted=True)
+    return replace(facts, limits=(*facts.limits, window))
 
 
 def _storable(summary: Summary) -> Summary:

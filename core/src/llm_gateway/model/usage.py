@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -73,6 +74,16 @@ class CacheAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitWindow:
+    """One window of the limit of an account, as the agent's program reported it."""
+
+    name: str  #: as the provider names it, such as `five_hour`
+    used_share: float | None = None  #: 0 to 1; None: unknown
+    resets_at: datetime | None = None  #: aware; None: unknown
+    exhausted: bool = False  #: whether it is used up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """Further facts about a turn's run."""
 
@@ -81,3 +92,4 @@ class RunFacts:
     requests: int | None = None  #: requests to the model, each with the whole conversation so far
     cache_ttl_s: float | None = None  #: time to live, in seconds, of what this turn wrote to the cache, if reported
     first_event_s: float | None = None  #: seconds until the first event, if the CLI reports it or a client watched
+    limits: tuple[LimitWindow, ...] = ()  #: the windows of the account's limit, as they were at the end of the run

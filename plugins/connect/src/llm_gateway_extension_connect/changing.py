@@ -12,19 +12,47 @@ from typing import Any
 
 import anyio
 
-from llm_gateway import Gateway, user_home
+from llm_gateway import Exit, Gateway, GatewayError, UsageError, user_home
+from llm_gateway.errors import NotInstalled
 from llm_gateway_extension_connect import connecting, files, skills
 from llm_gateway_extension_connect.clients import Client, clients
 from llm_gateway_extension_connect.server import DoesNotAnswer, check, our_server, prime
 
 
-def _client(name: str) -> Client:
-    return clients(os.environ, Path(user_home(os.environ)))[name]
-
-
 async def connect(gateway: Gateway, arguments: argparse.Namespace) -> int:
+    """Connect one assistant, or all of this machine. Returns the highest exit code."""
+    chosen = _chosen(arguments)
+    if not arguments.all:
+        return await _connect(gateway, chosen[0], arguments)
+    return max([await _connect_if_there(gateway, client, arguments) for client in chosen])
+
+
+async def _connect_if_there(gateway: Gateway, client: Client, arguments: argparse.Namespace) -> int:
+    try:
+        return await _connect(gateway, client, arguments)
+    except GatewayError as error:
+        return _left_out(client, error)
+
+
+def _chosen(arguments: argparse.Namespace) -> list[Client]:
+    """Return the assistants that were named. Raises UsageError."""
+    if bool(arguments.client) == arguments.all:
+        raise UsageError("name one assistant, or pass --all for every assistant of this machine")
+    known = clients(os.environ, Path(user_home(os.environ)))
+    return list(known.values()) if arguments.all else [known[arguments.client]]
+
+
+def _left_out(client: Client, error: GatewayError) -> int:
+    """Say why one of all assistants is left out. One that is not installed is no failure."""
+    if isinstance(error, NotInstalled):
+        print(f"{client.title}: not on this machine")
+        return Exit.OK
+    print(f"llm-gateway: {client.title}: {error.message}", file=sys.stderr)
+    return Exit.FAILED
+
+
+async def _connect(gateway: Gateway, client: Client, arguments: argparse.Namespace) -> int:
     """Register, install the skill, see that the server answers; what does not answer is taken out again."""
-    client = _client(arguments.client)
     wanted = [name for info in gateway.providers.values() for name in info.env]
     server = our_server(os.environ, wanted)
     plan = connecting.plan_connect(client, server, trust=arguments.trust, path=os.environ.get("PATH", ""))
@@ -35,6 +63,7 @@ async def connect(gateway: Gateway, arguments: argparse.Namespace) -> int:
         _preview(plan, changes, left)
         print(f"would start {_words(plan.entry)} and ask it for its tools")
         return 0
+    print(f"{client.title}: starting the server once, to see that it answers …", file=sys.stderr, flush=True)
     await anyio.to_thread.run_sync(_write, plan)
     try:
         written = files.read(client.file)
@@ -52,13 +81,27 @@ async def connect(gateway: Gateway, arguments: argparse.Namespace) -> int:
     _report(client, plan, changes, left)
     print(f"checked: {_words(entry)} answers, with {tools} tools")
     if plan.changes:
-        print(client.reload)
+        print(client.reload or f"Restart {client.title} to load the tools.")
     return 0
 
 
 def disconnect(arguments: argparse.Namespace) -> int:
+    """Disconnect one assistant, or all of this machine. Returns the highest exit code."""
+    chosen = _chosen(arguments)
+    if not arguments.all:
+        return _disconnect(chosen[0], arguments)
+    return max([_disconnect_if_possible(client, arguments) for client in chosen])
+
+
+def _disconnect_if_possible(client: Client, arguments: argparse.Namespace) -> int:
+    try:
+        return _disconnect(client, arguments)
+    except GatewayError as error:
+        return _left_out(client, error)
+
+
+def _disconnect(client: Client, arguments: argparse.Namespace) -> int:
     """Take our server and our skill out of a client."""
-    client = _client(arguments.client)
     plan = connecting.plan_disconnect(client)
     changes, left = skills.changes(client.skills, {}) if client.skills else ([], [])
     if arguments.dry_run:

@@ -34,7 +34,7 @@ class Client:
     entry: Callable[[Server], dict[str, Any]]  #: the entry of our server, in the client's form
     skills: Path | None = None  #: where it looks for a user's skills
     trust: Mapping[str, Any] = field(default_factory=dict)  #: what makes it call our tools without asking
-    reload: str = "Restart it to get the tools."
+    reload: str = ""  #: how it loads the tools; empty: it is restarted
 
 
 def clients(environ: Mapping[str, str], home: Path) -> dict[str, Client]:

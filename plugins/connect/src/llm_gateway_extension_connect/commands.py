@@ -26,7 +26,8 @@ def _disconnect(arguments: Namespace) -> int:
 
 
 def _which(parser: ArgumentParser) -> None:
-    parser.add_argument("client", metavar="CLIENT", choices=CLIENTS, help=", ".join(CLIENTS))
+    parser.add_argument("client", metavar="CLIENT", choices=CLIENTS, nargs="?", help=", ".join(CLIENTS))
+    parser.add_argument("--all", action="store_true", help="every assistant of this machine")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
 
 
@@ -42,13 +43,13 @@ CONNECT = Command(
     name="connect",
     help="Register this gateway in an assistant.",
     options=_how,
-    examples=("llm-gateway connect claude", "llm-gateway connect codex --dry-run"),
+    examples=("llm-gateway connect claude", "llm-gateway connect --all --dry-run"),
     work=_connect,
 )
 DISCONNECT = Command(
     name="disconnect",
     help="Take this gateway out of an assistant.",
     options=_which,
-    examples=("llm-gateway disconnect claude", "llm-gateway disconnect codex --dry-run"),
+    examples=("llm-gateway disconnect claude", "llm-gateway disconnect --all --dry-run"),
     run=_disconnect,
 )

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 
 from llm_gateway import CallContext, Gateway, ProviderInfo, Wire, look_at_provider, operation
+from llm_gateway_extension_operations.limits import limits_of
 from llm_gateway_extension_operations.parameters import OneProvider
 from llm_gateway_extension_operations.providers import chosen_providers
 
@@ -27,12 +28,15 @@ class VersionList(Wire):
 
 
 async def versions(gateway: Gateway, params: VersionParams, context: CallContext) -> VersionList:
-    """List each agent's program: installed or not, path, version, login, and how to install it or log in. Use it after not_installed or auth errors."""
+    """List each agent's program: installed or not, path, version, login, known limits, and how to install it or log in. Use it after not_installed or auth errors."""
     chosen = chosen_providers(gateway, params.provider)
     found: dict[str, dict[str, Any]] = {}
 
     async def collect(info: ProviderInfo) -> None:
         found[info.name] = await look_at_provider(info, gateway.settings, gateway.environ)
+        known = await limits_of(gateway, info.name)
+        if known:
+            found[info.name]["limits"] = known
 
     async with anyio.create_task_group() as tasks:
         for info in chosen:

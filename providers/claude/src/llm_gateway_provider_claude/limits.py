@@ -11,28 +11,40 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+from llm_gateway import LimitWindow
+
 _PASSES = ("allowed", "allowed_warning", "ok", "active", "")
 _MOST_WINDOWS = 50
+_LONGEST_NAME = 100
 
 
 class LimitWindows:
     """The last reported state of each window."""
 
     def __init__(self) -> None:
-        self._resets: dict[str, float | None] = {}  # window -> epoch seconds of its reset; None: it is not used up
+        self._windows: dict[str, LimitWindow] = {}
 
     def take(self, info: Any) -> None:
         """Process the `rate_limit_info` of one event. The value may have any type."""
         for name, window in _windows(info):
-            if len(self._resets) >= _MOST_WINDOWS and name not in self._resets:
+            if len(self._windows) >= _MOST_WINDOWS and name not in self._windows:
                 continue
-            resets_at = window.get("resetsAt", window.get("resets_at"))
-            self._resets[name] = _epoch(resets_at) if _used_up(window) else None
+            resets_at = _epoch(window.get("resetsAt", window.get("resets_at")))
+            self._windows[name] = LimitWindow(
+                name=name[:_LONGEST_NAME],
+                used_share=_share(window.get("utilization")),
+                resets_at=None if resets_at is None else datetime.fromtimestamp(resets_at, timezone.utc),
+                exhausted=_used_up(window),
+            )
 
     def reset_at(self) -> datetime | None:
         """The time when the last used-up window is reset. None: no window is used up, or its reset is unknown."""
-        known = [moment for moment in self._resets.values() if moment is not None]
-        return datetime.fromtimestamp(max(known), timezone.utc) if known else None
+        known = [window.resets_at for window in self._windows.values() if window.exhausted and window.resets_at]
+        return max(known, default=None)
+
+    def all(self) -> tuple[LimitWindow, ...]:
+        """The windows in the order of their first report."""
+        return tuple(self._windows.values())
 
 
 def _windows(info: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -51,8 +63,15 @@ def _used_up(window: dict[str, Any]) -> bool:
     status = window.get("status")
     if isinstance(status, str):
         return status not in _PASSES
-    used = window.get("utilization")
-    return isinstance(used, (int, float)) and (used >= 100 or 1 <= used < 2)
+    share = _share(window.get("utilization"))
+    return share is not None and share >= 1
+
+
+def _share(used: Any) -> float | None:
+    """Return a utilisation as a share; programs report it as a share or in percent."""
+    if isinstance(used, bool) or not isinstance(used, (int, float)) or not 0 <= used <= 1000:
+        return None
+    return float(used) if used < 2 else used / 100
 
 
 def _epoch(value: Any) -> float | None:

@@ -98,6 +98,7 @@ class ClaudeReader:
                 first_event_s=self._first_s,
                 requests=None if self._sub_agents else len(self._answers) or None,
                 cache_ttl_s=self._usage.cache_ttl_s,
+                limits=self._limits.all(),
             ),
             failed=failed,
             failure=self._facts() if failed else {},

@@ -24,6 +24,7 @@ from llm_gateway import (
     Usage,
 )
 from llm_gateway_provider_codex import usage
+from llm_gateway_provider_codex.limits import limits_of
 from llm_gateway_provider_codex.schema import fits
 from llm_gateway_provider_codex.trouble import Trouble, trouble_of
 from llm_gateway_provider_codex.waits import Wait, wait_of
@@ -92,7 +93,7 @@ class CodexReader:
             native_id=NativeSessionId(self._native_id) if self._native_id else None,
             model=model,
             usage=tokens,
-            run=RunFacts(retries=self._retries),
+            run=RunFacts(retries=self._retries, limits=limits_of(end)),
             failed=failed,
             failure=self._facts(),
             structured=self._structured(text) if not failed else None,

@@ -102,7 +102,7 @@ class EchoProvider(Provider):
     def price(self, usage: Usage, model: str | None) -> Cost | None:
         """Return the price of the imitation's models; no other plugin knows them."""
         rates = PRICES.get(model or "")
-        if rates is None:
+        if rates is None or usage.output_tokens is None:  # a run that reported no tokens has no known price
             return None
         counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_creation_tokens)
         usd = sum((count or 0) * rate for count, rate in zip(counts, rates, strict=True)) / 1e6

@@ -79,3 +79,29 @@ LOG = Command(
     ),
     work=_work,
 )
+
+
+def _usage_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--by", choices=_GROUPINGS, default="provider", help=f"{', '.join(_GROUPINGS)} (default: provider)"
+    )
+    parser.add_argument("--since", metavar="TIME", help="not older than this: 2h, 3d, 1w, 2026-11-30 (default: 30d)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON for programs")
+    form.add_argument("--csv", action="store_true", help="print a table for spreadsheets")
+
+
+async def _usage(gateway: Gateway, options: Namespace) -> int:
+    from llm_gateway_extension_builtin.records.usage_command import work
+
+    return await work(gateway, options)
+
+
+_GROUPINGS = ("provider", "model", "directory", "session", "day")
+USAGE = Command(
+    name="usage",
+    help="Show what turns used and cost: tokens, dollars, cache hits, durations.",
+    options=_usage_options,
+    examples=("llm-gateway usage", "llm-gateway usage --by day --since 1w", "llm-gateway usage --by model --csv"),
+    work=_usage,
+)

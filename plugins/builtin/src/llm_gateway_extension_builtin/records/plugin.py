@@ -11,10 +11,11 @@ from typing import Literal
 from anyio import sleep, to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
-from llm_gateway import Annotations, Gateway, Record, Request, hookimpl
+from llm_gateway import Annotations, Gateway, Record, Request, Resource, hookimpl
 from llm_gateway_extension_builtin.records.index import TextIndex, index_path, remove_index
 from llm_gateway_extension_builtin.records.redaction import cut, redacted
 from llm_gateway_extension_builtin.records.turns import secrets_of
+from llm_gateway_extension_builtin.records.usage_command import USAGE_RESOURCES
 
 #: What any program is given, or what only says where things are: no secrets, and in every text.
 _PLAIN = frozenset(
@@ -75,6 +76,12 @@ def gateway_annotate(gateway: Gateway, record: Record, request: Request | None, 
     return Annotations(
         words={name: cut(text, lambda part: redacted(part, hidden)) for name, text in words.items() if text}
     )
+
+
+@hookimpl
+def gateway_resources() -> list[Resource]:
+    """Return what turns used and cost."""
+    return USAGE_RESOURCES
 
 
 @hookimpl
