@@ -109,3 +109,34 @@ def test_a_reader_that_has_seen_enough_is_no_reason_for_a_traceback(command) -> 
     with command.start("config", stdout=writer, stderr=-1) as process:
         os.close(writer)
         assert process.communicate(timeout=30)[1] == b""
+
+
+def test_config_gets_and_sets_one_key_and_refuses_what_is_not_valid(command) -> None:
+    write_settings(command, "# mine\n")
+    path = command.home / "config.toml"
+    assert command.run("config", "path").stdout == f"{path}\n"
+    assert command.run("config", "set", "limits.running", "3").returncode == 0
+    assert command.run("config", "get", "limits.running").stdout == "3\n"
+    before = path.read_text()
+    assert before == "# mine\n\n[limits]\nrunning = 3\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    for wrong, told in ((("limits.running", "0"), "running"), (("limits.runing", "3"), "did you mean")):
+        done = command.run("config", "set", *wrong)
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert str(path) in done.stderr
+    assert "did you mean" in command.run("config", "get", "limits.runing").stderr
+    assert path.read_text() == before
+
+
+def test_config_edit_replaces_the_file_only_by_valid_settings(command, tmp_path) -> None:
+    write_settings(command, "")
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf \'%s\' "$TEXT" > "$1"\n')
+    editor.chmod(0o755)
+    given = {"VISUAL": str(editor), "TMPDIR": str(tmp_path)}
+    assert command.run("config", "edit", TEXT="nonsense_key = 1\n", **given).returncode == 2
+    assert (command.home / "config.toml").read_text() == ""
+    assert command.run("config", "edit", TEXT="[limits]\nrunning = 5\n", **given).returncode == 0
+    assert command.run("config", "get", "limits.running").stdout == "5\n"
+    assert command.run("config", "edit", VISUAL="/nowhere/editor").returncode == 2

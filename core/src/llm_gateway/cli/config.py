@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from llm_gateway.cli.exits import Exit
+from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.masking import masked_env, masked_url, plain
 from llm_gateway.cli.running import log_to_stderr, log_warnings
 from llm_gateway.cli.screen import say, say_json, table
+from llm_gateway.naming import nearest
 from llm_gateway.opening import find_plugins
 from llm_gateway.settings import Settings
 from llm_gateway.settings.keys import keys
@@ -21,10 +22,16 @@ _Row = tuple[str, Any, str]
 
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
+    if options.verb in ("path", "set", "edit"):
+        from llm_gateway.cli import config_edit
+
+        return config_edit.run(options)
     log_to_stderr()
     host, settings = find_plugins(os.environ)
     paths = [path for path, _ in keys(host.settings_sections())]
     rows = [(".".join(path), _masked(path, value), _source(settings, path)) for path, value in _values(settings, paths)]
+    if options.verb == "get":
+        return _get(options.key, rows)
     if options.json:
         say_json(
             {
@@ -42,6 +49,16 @@ def run(options: argparse.Namespace) -> int:
     exists = "" if settings.config_file.is_file() else " (does not exist: every key has its default)"
     say(f"home    {settings.home}\nfile    {settings.config_file}{exists}\nbypass  {_as_json(settings.allow_bypass)}\n")
     table(("KEY", "VALUE", "FROM"), [(key, _as_json(value), source) for key, value, source in rows])
+    return Exit.OK
+
+
+def _get(key: str, rows: list[_Row]) -> int:
+    """Print the value of one key: a string as it is, everything else as JSON."""
+    found = {name: value for name, value, _ in rows}
+    if key not in found:
+        raise UsageError(f"there is no key {key}{nearest(key, found)}")
+    value = found[key]
+    say(value if isinstance(value, str) else _as_json(value))
     return Exit.OK
 
 

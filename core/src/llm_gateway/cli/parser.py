@@ -33,7 +33,11 @@ _EXAMPLES = {
     "plugins": ("llm-gateway plugins", "llm-gateway plugins --json"),
     "new": ("llm-gateway plugin new provider acme",),
     "doctor": ("llm-gateway doctor", "llm-gateway doctor --json"),
-    "config": ("llm-gateway config", "llm-gateway config --json"),
+    "config": (
+        "llm-gateway config",
+        "llm-gateway config get limits.running",
+        "llm-gateway config set limits.running 4",
+    ),
     "trust": ("llm-gateway trust add .", "llm-gateway trust list"),
     "completion": ('eval "$(llm-gateway completion bash)"',),
 }
@@ -179,10 +183,29 @@ def _checks(commands: Subparsers[argparse.ArgumentParser]) -> None:
     new.add_argument("name", metavar="NAME", help="lower-case letters, digits and _")
     new.add_argument("--into", metavar="DIR", help="an empty folder (default: one named after the distribution)")
     _json(_add(commands, "doctor", "doctor", "Check the installation. Exit code 1: something is broken."))
-    _json(_add(commands, "config", "config", "Show every setting, its value and its source."))
+    _config(commands)
     _trust(commands)
     completion = _add(commands, "completion", "completion", "Print a script that completes commands in a shell.")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
+def _config(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    config = _add(commands, "config", "config", "Show every setting, its value and its source.")
+    config.set_defaults(verb="show")
+    _json(config)
+    verbs = config.add_subparsers(metavar="VERB")
+    for verb, text in (
+        ("get", "Print the value of one key."),
+        ("set", "Set a key in the settings file, if the settings are valid then."),
+        ("path", "Print the path of the settings file."),
+        ("edit", "Edit the settings file with $VISUAL or $EDITOR; it is replaced only by valid settings."),
+    ):
+        parser = _add(verbs, verb, "config", text, _EXAMPLES["config"])
+        parser.set_defaults(verb=verb)
+        if verb in ("get", "set"):
+            parser.add_argument("key", metavar="KEY", help="such as limits.running")
+        if verb == "set":
+            parser.add_argument("value", metavar="VALUE", help="a value of TOML, or plain text")
 
 
 def _trust(commands: Subparsers[argparse.ArgumentParser]) -> None:

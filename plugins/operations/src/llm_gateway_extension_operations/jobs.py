@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Annotated, Any, Literal
@@ -29,6 +29,7 @@ from llm_gateway import (
     operation,
     reply_text,
     stamp,
+    wire_object,
     with_titles,
 )
 from llm_gateway.errors import GatewayError, InvalidRequest
@@ -40,6 +41,18 @@ _CANCEL_WAIT_S = 20.0
 #: How long a status call waits until an ended run is concluded; a tenth of it if the run has much output.
 _CONCLUDED_S = 0.5
 _LITTLE_BYTES = 1_000_000
+#: How many characters of answers one wait returns, of all jobs together; a longer answer is fetched with llm_job_result.
+_ANSWERS_CHARS = 8_000
+_ANSWER_FIELDS = (
+    "job_id",
+    "status",
+    "gateway_session_id",
+    "resumable",
+    "empty_output",
+    "truncated",
+    "warnings",
+    "error",
+)
 
 
 class JobParams(Wire):
@@ -69,6 +82,7 @@ class WaitParams(Wire):
     job_ids: Annotated[list[JobIdText], Field(min_length=1, max_length=100, description="Ids of the jobs to wait for.")]
     until: Literal["any", "all"] = Field("all", description="Return when one job has ended, or when all have.")
     timeout_ms: Annotated[int, Field(ge=0, le=50_000, description="Return after this time in any case.")] = 45_000
+    answers: bool = Field(True, description="Include the answers of ended jobs that are short.")
 
 
 class ListParams(Wire):
@@ -126,9 +140,12 @@ class JobList(Wire):
 
 
 class WaitResult(Wire):
-    """The states of the jobs after the wait."""
+    """The states of the jobs after the wait, and the short answers."""
 
     jobs: list[dict[str, Any]]
+    answers: list[dict[str, Any]] = Field(
+        default_factory=list, description="Of ended jobs: jobId, text, error, warnings"
+    )
     pending: list[str]
     next: str | None = None
 
@@ -272,20 +289,40 @@ def _as_text(data: bytes) -> tuple[str | None, str | None]:
 
 
 async def wait(gateway: Gateway, params: WaitParams, context: CallContext) -> WaitResult:
-    """Wait up to 50 s for jobs, instead of polling; returns their states. Then llm_job_result for ended ones; wait again for pending ones."""
+    """Wait up to 50 s for jobs, instead of polling; returns their states, and in `answers` the short answers. Then llm_job_result for the other ended ones; wait again for pending ones."""
     jobs = [await own_job(gateway, job_id, context) for job_id in params.job_ids]
     ids = [job.id for job in jobs]
     if not all(job.state.ended for job in jobs):
         await gateway.jobs.wait(ids, until_all=params.until == "all", timeout_s=params.timeout_ms / 1000)
     after = [await own_job(gateway, job_id, context) for job_id in ids]
     pending = [job.id for job in after if not job.state.ended]
-    ready = [job.id for job in after if job.state.ended]
+    answers = await _short_answers(gateway, after) if params.answers else {}
+    ready = [job.id for job in after if job.state.ended and job.id not in answers]
     steps = []
     if ready:
         steps.append(f"llm_job_result for {', '.join(ready)}. ")
     if pending:
         steps.append(f"Wait again for {', '.join(pending)}.")
-    return WaitResult(jobs=[job_view(job) for job in after], pending=pending, next="".join(steps) or None)
+    return WaitResult(
+        jobs=[job_view(job) for job in after],
+        answers=list(answers.values()),
+        pending=pending,
+        next="".join(steps) or None,
+    )
+
+
+async def _short_answers(gateway: Gateway, jobs: Sequence[Job]) -> dict[JobId, dict[str, Any]]:
+    """Return the answers of ended jobs, the shortest first, until the budget is used. They count as fetched."""
+    ended = {job.id: job for job in jobs if job.state.ended and job.reply is not None and job.reply.structured is None}
+    left, found = _ANSWERS_CHARS, dict[JobId, dict[str, Any]]()
+    for job in sorted(ended.values(), key=lambda job: job.reply.text_chars if job.reply else 0):
+        left -= job.reply.text_chars if job.reply else 0
+        if left < 0:
+            break
+        full = dict(await answer(gateway, job))
+        shown = {name: full[name] for name in _ANSWER_FIELDS if full[name]}
+        found[job.id] = wire_object(**{**shown, "text": full["text"]})
+    return {job.id: found[job.id] for job in jobs if job.id in found}
 
 
 async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> JobStatus:

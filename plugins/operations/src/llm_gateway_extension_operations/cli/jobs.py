@@ -90,7 +90,9 @@ async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
             left_ms = max(0, min(_WAIT_MS, round((deadline - time.monotonic()) * 1000)))
         until = "any" if options.any else "all"
         try:
-            found = await call_operation(gateway, "llm_job_wait", {"jobIds": ids, "until": until, "timeoutMs": left_ms})
+            found = await call_operation(
+                gateway, "llm_job_wait", {"jobIds": ids, "until": until, "timeoutMs": left_ms, "answers": False}
+            )
         except get_cancelled_exc_class():
             say_detached(ids)
             raise
@@ -100,6 +102,7 @@ async def _wait(gateway: Gateway, options: argparse.Namespace) -> int:
             break
     if not options.json:
         found["jobs"] = await to_thread.run_sync(with_titles, gateway.settings.home, found["jobs"])
+    found.pop("answers", None)
     show(found, as_json=options.json)
     if not enough:
         return Exit.UNFINISHED
