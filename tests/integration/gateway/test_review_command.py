@@ -13,6 +13,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from llm_gateway import ProviderInfo
+from llm_gateway.errors import InvalidRequest
+from llm_gateway_extension_review.command import ready_reviewers
 from llm_gateway_extension_review.commands import options
 from tests.busy import pause
 from tests.integration.gateway.reviewing import Script, finding, said
@@ -71,6 +74,22 @@ def test_nothing_to_review_lets_a_push_pass_and_wrong_usage_does_not(home: Home,
         assert done.returncode == 2, done.stderr
         assert "llm-gateway: " in done.stderr
     assert script.started == []
+
+
+@pytest.mark.anyio
+async def test_without_names_the_agents_that_are_logged_in_review(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    logins = {"echo": "yes"}
+
+    async def look(info: ProviderInfo, *_: object) -> dict[str, object]:
+        return {"name": info.name, "installed": True, "login": logins.get(info.name, "unknown")}
+
+    monkeypatch.setattr("llm_gateway_extension_review.command.look_at_provider", look)
+    async with home.open() as caller:
+        assert await ready_reviewers(caller.gateway, besides=None) == ["echo"]
+        assert await ready_reviewers(caller.gateway, besides="echo:echo-1") == ["echo"], "nobody else is there"
+        logins.clear()
+        with pytest.raises(InvalidRequest, match="--with"):
+            await ready_reviewers(caller.gateway, besides=None)
 
 
 def test_it_is_mended_until_they_approve(home: Home, script: Script) -> None:

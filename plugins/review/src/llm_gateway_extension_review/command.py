@@ -19,6 +19,7 @@ from llm_gateway import (
     display,
     escaped_json,
     for_stream,
+    look_at_provider,
     piped_text,
     without_controls,
 )
@@ -28,14 +29,13 @@ from llm_gateway_extension_review.state import APPROVED, NO_QUORUM, WITH_CONDITI
 
 APPROVES, REFUSES, UNDECIDED = Exit.OK, Exit.FAILED, Exit.NO_VERDICT
 _REFRESH_S = 0.2
+_MOST_DEFAULT = 3
 LIST = "list"  #: in the position of a range; a branch with this name can be passed as refs/heads/list
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def arguments_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of the operation in their wire form. Raises InvalidRequest."""
-    if not given.reviewers:
-        raise InvalidRequest("--with: name the reviewers, such as --with codex,gemini")
     if not given.fix_with and (given.rounds is not None or given.posture):
         raise InvalidRequest("--rounds and --posture can only be used with --fix-with")
     known = {
@@ -79,6 +79,9 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
         review_id = await to_thread.run_sync(chosen_id, reviews.folder, quiet.principal, given.id)
         run = await (reviews.cancel if given.cancel else reviews.known)(review_id, quiet)
     else:
+        if not given.reviewers:
+            given.reviewers = ",".join(await ready_reviewers(gateway, besides=given.fix_with))
+            _say(f"reviewers: {given.reviewers}")
         params = check(UntilParams if given.fix_with else ReviewParams, arguments_of(given))
         try:
             run = await begin_review(gateway, params, quiet)
@@ -98,6 +101,24 @@ async def work(gateway: Gateway, given: argparse.Namespace) -> int:
     result = await tell(gateway, run, given.format)
     _print(result.report or result.model_dump_json(by_alias=True, exclude_none=True, indent=2), given.format)
     return exit_code(run, strict=given.strict)
+
+
+async def ready_reviewers(gateway: Gateway, *, besides: str | None) -> list[str]:
+    """Return the agents that are installed and logged in, at most three. Raises InvalidRequest if there is none.
+
+    :param besides: the implementer, which does not review its own work unless it is the only agent.
+    """
+    infos = list(gateway.providers.values())
+    reports = [await look_at_provider(info, gateway.settings, gateway.environ) for info in infos]
+    ready = [report["name"] for report in reports if report["installed"] and report["login"] == "yes"]
+    implementer = (besides or "").partition(":")[0]
+    chosen = [name for name in ready if name != implementer] or ready
+    if not chosen:
+        raise InvalidRequest(
+            "no agent is known to be installed and logged in; name the reviewers, such as --with codex,gemini",
+            recovery="llm-gateway doctor says how to install agents and log in.",
+        )
+    return chosen[:_MOST_DEFAULT]
 
 
 def exit_code(run: Run, *, strict: bool) -> int:

@@ -20,7 +20,12 @@ def options(parser: ArgumentParser) -> None:
         metavar="RANGE",
         help="what git diff takes, such as main...HEAD (default: --uncommitted); or the word list: show your reviews",
     )
-    add("--with", dest="reviewers", metavar="A,B", help="the reviewers: providers, or provider:model")
+    add(
+        "--with",
+        dest="reviewers",
+        metavar="A,B",
+        help="the reviewers: providers, or provider:model (default: the agents that are logged in, at most 3)",
+    )
     add("--fix-with", metavar="PROVIDER", help="let this provider fix the findings, until the reviewers approve")
     add("--uncommitted", action="store_true", help="review what is not committed, new files among it")
     add("--files", nargs="+", metavar="FILE", help="review these files as they are")
