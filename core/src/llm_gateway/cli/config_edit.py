@@ -14,12 +14,15 @@ from llm_gateway.cli.config_file import value_of, with_value
 from llm_gateway.cli.exits import Exit, UsageError
 from llm_gateway.cli.running import log_to_stderr
 from llm_gateway.cli.screen import say
-from llm_gateway.files import make_private, write_atomic
+from llm_gateway.files import make_private, read_regular, write_atomic
 from llm_gateway.locations import config_file
 from llm_gateway.opening import find_plugins
+from llm_gateway.owned_processes import owned
 from llm_gateway.plugins import PluginError
 from llm_gateway.settings import SettingsError
 from llm_gateway.settings.keys import env_name
+
+_MOST_BYTES = 1 << 20  #: as for reading settings
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,14 +57,15 @@ def _edit(path: Path) -> int:
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(before)
     try:
-        done = subprocess.run([*shlex.split(editor), name], check=False)
+        with owned(os.environ, search=False) as variables:
+            done = subprocess.run([*shlex.split(editor), name], env=variables, check=False)
     except (OSError, ValueError) as error:
         os.unlink(name)
         raise UsageError(f"the editor {editor} cannot be started: {error}; set VISUAL or EDITOR") from error
     if done.returncode != 0:
         os.unlink(name)
         raise UsageError(f"the editor {editor} ended with exit code {done.returncode}; nothing was changed")
-    changed = Path(name).read_text("utf-8")
+    changed = _read(Path(name))
     try:
         _check(changed, path)
     except UsageError:
@@ -75,7 +79,7 @@ def _edit(path: Path) -> int:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_regular(path, most_bytes=_MOST_BYTES, follow=True).decode("utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:

@@ -28,5 +28,6 @@ VERIFY = Command(
     name="verify",
     help="Prove offline that each installed CLI keeps what its plugin relies on.",
     options=_options,
+    examples=("llm-gateway verify", "llm-gateway verify claude --quick", "llm-gateway verify --list"),
     run=_verify,
 )
