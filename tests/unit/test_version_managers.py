@@ -159,6 +159,23 @@ def test_an_mcp_server_is_started_without_its_shim(hostile: Path, tmp_path: Path
     assert (server.command, server.args) == (str(node), (str(tool), "serve"))
 
 
+def test_npx_takes_nothing_from_the_repository(tmp_path: Path) -> None:
+    npx = write(tmp_path / "bin" / "npx", "#!/bin/sh\n")
+    registry = {"tool": McpServer(name="tool", command="npx", args=("-y", "tool@latest"))}
+    [server], _ = choose_servers(["tool"], [], registry, held=True, environ=environ(tmp_path))
+    assert (server.command, server.args) == ("npx", ("--prefix", str(npx.parents[1]), "-y", "tool@latest"))
+    own = {**environ(tmp_path), "npm_config_prefix": "/home/me/npm"}
+    [server], _ = choose_servers(["tool"], [], registry, held=True, environ=own)
+    assert server.args[:2] == ("--prefix", "/home/me/npm")
+
+
+def test_a_prefix_of_the_operator_is_kept(tmp_path: Path) -> None:
+    write(tmp_path / "bin" / "npx", "#!/bin/sh\n")
+    tool = McpServer(name="tool", command="npx", args=("--prefix=/srv/tools", "tool"))
+    [server], _ = choose_servers(["tool"], [], {"tool": tool}, held=True, environ=environ(tmp_path))
+    assert server == tool
+
+
 def test_git_is_never_chosen_by_the_repository(hostile: Path, tmp_path: Path) -> None:
     script_shim("rbenv", tmp_path / "managed", "git")
     (hostile / ".git").mkdir()

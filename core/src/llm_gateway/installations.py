@@ -92,6 +92,12 @@ def find_installed(name: str, environ: Mapping[str, str], folders: Iterable[str]
     return next((path for path in _installed(name, environ, folders) if is_trusted(path)), None)
 
 
+def npm_prefix(npx: str, environ: Mapping[str, str]) -> str:
+    """Return the folder in which npm installs for the user: its own setting, or the folder above the one that contains npx."""
+    prefixes = _npm_prefixes(environ, user_home(environ, "/"))
+    return next(filter(os.path.isabs, prefixes), os.path.dirname(os.path.dirname(npx)))
+
+
 def find_untrusted(name: str, environ: Mapping[str, str], folders: Iterable[str] = ()) -> str | None:
     """Return the path of a program that `find_installed` does not use because another user could change it, or None."""
     return next((path for path in _installed(name, environ, folders) if not is_trusted(path)), None)

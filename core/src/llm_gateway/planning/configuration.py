@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ from llm_gateway.model.invocation import Notice
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import McpServer, Request
 from llm_gateway.planning.invocation import RunEnvironments
+from llm_gateway.planning.servers import independent
 from llm_gateway.planning.surroundings import BoundedThreads
 from llm_gateway.programs import starts_gateway
 from llm_gateway.trust import TrustError, trusted_root
+from llm_gateway.version_managers import ShimError
 
 if TYPE_CHECKING:
     from llm_gateway.settings import Settings
@@ -94,7 +97,7 @@ class ConfigReader:
             read,
             choice=choice,
             env={name: value for name, value in read.env.items() if _may_set(name, value)},
-            mcp_servers=tuple(server for server in read.mcp_servers if _may_start(server)),
+            mcp_servers=tuple(_startable(read.mcp_servers, choice.environ)),
             notices=(*notices, *read.notices),
         )
 
@@ -129,9 +132,14 @@ def _may_set(name: str, value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-def _may_start(server: McpServer) -> bool:
-    """Return whether a server of the user's settings may start: this gateway would call itself."""
-    return bool(server.url) or not starts_gateway(server.command, server.args)
+def _startable(found: Iterable[McpServer], environ: Mapping[str, str]) -> Iterator[McpServer]:
+    """Yield the servers of the user's settings that may start, without this gateway, which would call itself. Blocking."""
+    for server in found:
+        if server.url:
+            yield server
+        elif not starts_gateway(server.command, server.args):
+            with suppress(ShimError):  # the program cannot be found outside of the repository
+                yield independent(server, environ)
 
 
 def _not_trusted(working_dir: str, problem: str) -> Notice:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from llm_gateway.errors import UnknownMcpServer
+from llm_gateway.installations import npm_prefix
 from llm_gateway.model.request import McpServer
 from llm_gateway.programs import find_executable, starts_gateway
 from llm_gateway.version_managers import ShimError, command_of
@@ -50,18 +51,31 @@ def _is_gateway(server: McpServer | None) -> bool:
     return server is not None and starts_gateway(server.command, server.args)
 
 
-def _found(server: McpServer | None, environ: Mapping[str, str]) -> McpServer | None:
-    """Return a server that can be started; None: it is unknown, or its command is not installed.
+def independent(server: McpServer, environ: Mapping[str, str]) -> McpServer:
+    """Return a server whose command runs the same program in every directory. Blocking. Raises ShimError.
 
-    A command that is a version manager's shim is replaced: an agent would start it in the repository, whose files choose the program.
+    An agent starts its servers in the repository, whose files could choose the program: by a version manager's shim, or by npx, which
+    runs a program of the project's `node_modules` and asks the registry of its `.npmrc`, unless it has another prefix.
     """
+    program = find_executable(server.command, environ) if server.command else None
+    if program is None:
+        return server
+    command, *first = command_of(program, environ)
+    args = (*first, *server.args)
+    if os.path.basename(program) == "npx" and not any(word.startswith(("--prefix", "-C")) for word in server.args):
+        args = (*first, "--prefix", npm_prefix(program, environ), *server.args)
+    if command == program:
+        command = server.command
+    return replace(server, command=command, args=args)
+
+
+def _found(server: McpServer | None, environ: Mapping[str, str]) -> McpServer | None:
+    """Return a server that can be started; None: it is unknown, or its command is not installed."""
     if server is None or server.url:
         return server
-    program = find_executable(server.command, environ)
-    if program is None:
+    if find_executable(server.command, environ) is None:
         return None
     try:
-        command, *first = command_of(program, environ)
+        return independent(server, environ)
     except ShimError:
         return None
-    return server if command == program else replace(server, command=command, args=(*first, *server.args))
