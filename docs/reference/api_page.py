@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import llm_gateway
-from llm_gateway import errors, files, git, leases, programs
+from llm_gateway import before_opening, errors, files, git, leases, programs
 from llm_gateway.model.reply import Failure
 
 EXAMPLES: Mapping[str, str] = runpy.run_path(str(Path(__file__).with_name("api_examples.py")))["EXAMPLES"]
@@ -61,6 +61,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 LAST = "Programs, files and terminals"
 MODULES: Mapping[str, ModuleType] = {
+    "llm_gateway.before_opening": before_opening,
     "llm_gateway.errors": errors,
     "llm_gateway.files": files,
     "llm_gateway.git": git,

@@ -1,7 +1,8 @@
 """Write the reference pages from the code: `python docs/reference/generate.py`. A test compares them.
 
 settings.md, hooks.md, errors.md and providers.md are made whole. In tools.md the parameters are: the tables of the providers' own
-parameters, and the rows "takes". The other text of that page is written by hand.
+parameters, and the rows "takes". The other text of that page is written by hand. The prebuilt listing of the MCP transport is written
+too.
 """
 
 from __future__ import annotations
@@ -247,3 +248,4 @@ PAGES: dict[str, Callable[[], str]] = {
 if __name__ == "__main__":
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
+    runpy.run_path(str(HERE.parents[1] / "plugins/transport-mcp/make_listings.py"), run_name="__main__")

@@ -20,7 +20,7 @@ from llm_gateway import EndReason, FinishedRun, PluginHost, Prompt, Request, Res
 from llm_gateway.model.lines import LineSplitter
 from llm_gateway.settings import SettingsError, load_settings
 from llm_gateway_extension_connect.jsonc import JsonMap
-from llm_gateway_transport_mcp import handshake_cache
+from llm_gateway_transport_mcp.usual import parse_usual
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
@@ -96,7 +96,7 @@ def frame(data: bytes) -> None:
     lines = [*whole.feed(data), whole.rest()]
     assert lines == [*cut.feed(data[:half]), *cut.feed(data[half:]), cut.rest()]
     for line in data.split(b"\n"):
-        if (said := handshake_cache._parse_usual(line)) is None:
+        if (said := parse_usual(line)) is None:
             continue
         message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
         method, request_id, _ = said

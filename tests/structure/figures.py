@@ -38,6 +38,7 @@ LAYERS = (
     },
     {"installations"},
     {"version_managers"},
+    {"before_opening"},
     {"git", "failures", "hookspecs", "refused_versions", "verified_versions"},
     {"settings"},
     {"plugins"},

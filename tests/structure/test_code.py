@@ -17,6 +17,7 @@ KERNEL = ROOT / "core/src/llm_gateway"
 PLUGINS = sorted(path for kind in ("providers", "stores", "plugins") for path in ROOT.glob(f"{kind}/*/src/*/"))
 OPEN_MODULES = {
     "llm_gateway",
+    "llm_gateway.before_opening",
     "llm_gateway.errors",
     "llm_gateway.files",
     "llm_gateway.git",

@@ -39,6 +39,11 @@ class EntryPoint:
         self.group = group
         self.distributions = distributions
 
+    @property
+    def key(self) -> str:
+        """Kind and name, as plugins are called: `provider:echo`."""
+        return f"{self.group.removeprefix(GROUP)}:{self.name}"
+
     def load(self) -> Any:
         """Import the module and return it, or its object. Raises what the import raises."""
         module, _, path = self.value.partition("[")[0].partition(":")

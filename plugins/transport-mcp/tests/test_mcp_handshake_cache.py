@@ -1,16 +1,19 @@
-"""The handshake cache over a pipe: what it answers, and what it leaves unread for the SDK."""
+"""The handshake cache over a pipe: what it answers, and what it leaves unread for the gateway."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from llm_gateway_transport_mcp import handshake_cache
 from llm_gateway_transport_mcp.handshake_cache import HandshakeCache
 from llm_gateway_transport_mcp.handshake_key import key, read_private
 
@@ -27,18 +30,35 @@ GREETING = message("initialize", 0, params=HELLO) + message("notifications/initi
 
 
 @dataclass
+class Answers:
+    """Fixed answers."""
+
+    follows_programs: bool = True
+    needs_gateway: bool = False
+    programs: list[str] = field(default_factory=list)
+    changes: int = 0  #: how many searches find a change
+
+    def look(self) -> bool:
+        self.changes -= 1
+        return self.changes >= 0
+
+    def result(self, method: str, version: str) -> str | None:
+        return RESULTS.get(version, {}).get(method)
+
+
+@dataclass
 class Client:
     """A client of a handshake cache. Its messages are in a file, so nothing blocks."""
 
     cache: HandshakeCache
     sent: Path
     receive_fd: int
+    left: bool = False  #: whether nothing was left to answer when the input ended
 
     def send(self, *lines: bytes) -> tuple[list[Any], bytes]:
         """Send lines at once; return what the handshake cache answers, and what it leaves unread."""
         self.sent.write_bytes(b"".join(lines))
-        self.cache.answer_first()
-        self.cache.stop()
+        self.left = self.cache.serve()
         os.close(self.cache.fds[1])
         with open(self.receive_fd, "rb", closefd=False) as received:
             return [json.loads(answer) for answer in received], self.cache.unread
@@ -50,7 +70,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
     sent.touch()
     read = os.open(sent, os.O_RDONLY)
     receive_fd, write = os.pipe()
-    yield Client(HandshakeCache(read, write, RESULTS), sent, receive_fd)
+    yield Client(HandshakeCache(read, write, Answers(), lambda: False), sent, receive_fd)
     os.close(read)
     os.close(receive_fd)
 
@@ -62,7 +82,7 @@ def test_a_handshake_a_ping_and_a_list_are_answered_and_only_the_handshake_is_ha
         {"jsonrpc": "2.0", "id": "p-1", "result": {}},
         {"jsonrpc": "2.0", "id": 7, "result": {"tools": []}},
     ]
-    assert rest == b""
+    assert (rest, client.left) == (b"", True)
     assert client.cache.replay == GREETING
     assert client.cache.answered == [0]
 
@@ -96,6 +116,7 @@ UNUSUAL = {
 def test_anything_else_is_left_unread_and_so_is_all_that_follows(unusual: bytes, client: Client) -> None:
     answers, rest = client.send(GREETING, unusual, message("ping", 9))
     assert [answer["id"] for answer in answers] == [0]
+    assert not client.left
     with open(client.cache.fds[0], "rb", closefd=False) as unread:
         assert rest + unread.read() == unusual + message("ping", 9)
 
@@ -105,7 +126,10 @@ def test_anything_else_is_left_unread_and_so_is_all_that_follows(unusual: bytes,
     [
         message("ping", 1),
         message("tools/list", 1),
-        message("initialize", 1, params={**HELLO, "protocolVersion": "1999-01-01"}),
+        message("initialize", 1, params={**HELLO, "protocolVersion": 5}),
+        message("initialize", 1, params={**HELLO, "capabilities": {"roots": []}}),
+        message("initialize", 1, params={**HELLO, "capabilities": {"roots": {"listChanged": "yes"}}}),
+        message("initialize", 1, params={**HELLO, "clientInfo": {"name": "c", "version": "1", "icons": []}}),
         message("initialize", 1, params={**HELLO, "capabilities": None}),
         message("initialize", 1, params={**HELLO, "clientInfo": {"name": "c"}}),
         message("initialize", 1, params={**HELLO, "_meta": {}}),
@@ -125,16 +149,65 @@ def test_a_list_before_the_client_is_initialized_is_not_answered(client: Client)
 
 def test_half_a_frame_is_kept(client: Client) -> None:
     assert client.send(b'{"jsonrpc":') == ([], b'{"jsonrpc":')
+    assert not client.left
 
 
-def test_a_client_that_is_gone_is_left_to_the_sdk(client: Client) -> None:
+def test_an_unknown_revision_gets_the_newest_with_a_handshake(client: Client) -> None:
+    answers, _ = client.send(message("initialize", 1, params={**HELLO, "protocolVersion": "1999-01-01"}))
+    assert [answer["result"] for answer in answers] == [{"protocolVersion": "2025-11-25"}]
+    assert client.cache.version == HANDSHAKE_PROTOCOL_VERSIONS[-1]
+    assert handshake_cache.REVISIONS == HANDSHAKE_PROTOCOL_VERSIONS
+
+
+def test_a_client_that_is_gone_ends_it(client: Client) -> None:
     os.close(client.receive_fd)
     client.sent.write_bytes(GREETING)
-    client.cache.answer_first()
-    client.cache.stop()
+    assert client.cache.serve()
     os.close(client.cache.fds[1])
     client.receive_fd = os.open(os.devnull, os.O_RDONLY)
-    assert client.cache.unread == GREETING
+
+
+@dataclass
+class Idle:
+    """A cache whose client has sent the handshake and stays connected."""
+
+    cache: HandshakeCache
+    write_fd: int
+    receive_fd: int
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Idle]:
+    for interval in ("QUIET_S", "LOOK_EVERY_S", "WORK_EVERY_S"):
+        monkeypatch.setattr(handshake_cache, interval, 0.001)
+    (read, write_fd), (receive_fd, write) = os.pipe(), os.pipe()
+    os.write(write_fd, GREETING)
+    yield Idle(HandshakeCache(read, write, Answers(), lambda: False), write_fd, receive_fd)
+    for fd in {read, write_fd, receive_fd, write}:
+        os.close(fd)
+
+
+def test_waiting_work_needs_a_gateway_without_a_request(monkeypatch: pytest.MonkeyPatch, idle: Idle) -> None:
+    checks = [True, False, False]
+    monkeypatch.setattr(idle.cache, "_work_waits", checks.pop)
+    assert idle.cache.serve() is False
+    assert (checks, idle.cache.unread) == ([], b"")
+
+
+def test_a_client_is_notified_of_each_change_of_programs_and_stays_without_a_gateway(idle: Idle) -> None:
+    idle.cache.answers = Answers(changes=2)
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(idle.cache.serve)
+        lines = open(idle.receive_fd, "rb", closefd=False, buffering=0)  # noqa: SIM115  # the fixture closes it
+        received = [json.loads(lines.readline()) for _ in range(3)]
+        os.dup2(os.open(os.devnull, os.O_RDONLY), idle.write_fd)
+        assert served.result(timeout=30) is True
+    assert [one.get("method") for one in received] == [None, *["notifications/tools/list_changed"] * 2]
+
+
+def test_a_change_of_programs_that_the_answers_do_not_follow_needs_a_gateway(idle: Idle) -> None:
+    idle.cache.answers = Answers(changes=1, follows_programs=False)
+    assert idle.cache.serve() is False
 
 
 def test_the_key_follows_the_settings_and_holds_no_value_of_a_variable(tmp_path: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.cli.quick import _DEFAULTS
+from llm_gateway.before_opening import DEFAULTS
 from llm_gateway.settings.model import FileSettings
 
 PROBE = """
@@ -151,4 +151,4 @@ def test_a_mark_that_cannot_be_written_is_no_failure(command: Any) -> None:
 
 def test_the_quick_path_knows_the_defaults_of_the_settings() -> None:
     defaults = FileSettings()
-    assert {"store": defaults.store.url, "engine": defaults.engine.url} == _DEFAULTS
+    assert {"store": defaults.store.url, "engine": defaults.engine.url} == DEFAULTS

@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str], streams: Streams) -> int:
     try:
-        if argv[:1] == ["serve"]:
-            _start_handshake_cache(argv[1:])
+        if argv[:1] == ["serve"] and _start_handshake_cache(argv[1:]):
+            return Exit.OK
         from llm_gateway.cli.parser import FRAME, build_parser
 
         word = argv[0] if argv else "--help"
@@ -71,10 +71,10 @@ def main_serve() -> int:
     return main(["serve", *sys.argv[1:]])
 
 
-def _start_handshake_cache(arguments: Sequence[str]) -> None:
-    """Start the handshake cache of the transport, if it has one. It answers the client while the other modules are imported.
+def _start_handshake_cache(arguments: Sequence[str]) -> bool:
+    """Start the handshake cache of the transport, if it has one. It serves the client until a gateway is needed.
 
-    With other arguments than `--transport NAME`, the cache is not used.
+    Returns whether the client has left. With other arguments than `--transport NAME`, the cache is not used.
     """
     name = ""
     if not arguments:
@@ -83,4 +83,5 @@ def _start_handshake_cache(arguments: Sequence[str]) -> None:
         name = arguments[1]
     if name.isidentifier():
         with suppress(ImportError):
-            import_module(f"llm_gateway_transport_{name}.handshake_cache").start(os.environ)
+            return bool(import_module(f"llm_gateway_transport_{name}.handshake_cache").start(os.environ))
+    return False

@@ -17,6 +17,7 @@ from contextlib import suppress
 from zlib import adler32, crc32
 
 import llm_gateway
+from llm_gateway.before_opening import only, settings_text, store_and_engine
 from llm_gateway.entry_points import GROUP, KINDS, EntryPoint
 from llm_gateway.files import read_regular, write_atomic
 from llm_gateway.locations import config_file, home_directory
@@ -34,8 +35,6 @@ GROUPS = tuple(GROUP + name for name in ("commands", "store_reader", "lease_chec
 _MARKS = "settings.checked"
 _MOST_MARKS = 8  #: one for each environment in which the command is used
 _NOT_SETTINGS = ("LLM_GATEWAY_JOB", "LLM_GATEWAY_TRACE_HOOKS")
-_MOST_BYTES = 1 << 20
-_DEFAULTS = {"store": "sqlite:", "engine": "local:"}  # as in settings/model.py; a test compares them
 
 
 class Quick:
@@ -68,12 +67,12 @@ class Quick:
         facts = os.lstat(home)
         if facts.st_mode & 0o7777 != 0o700 or facts.st_uid != os.geteuid():
             return None
-        settings = _settings_file(self._environ)
+        settings = settings_text(self._environ)
         if key(self._environ, settings, self._points) not in _read_marks(home):
             return None
-        urls = _urls(settings, self._environ)
-        open_reader = self._function("store_reader", urls["store"])
-        is_alive = self._function("lease_check", urls["engine"])
+        urls = store_and_engine(settings, self._environ)
+        open_reader = only(self._points, "store_reader", urls["store"])
+        is_alive = only(self._points, "lease_check", urls["engine"])
         if open_reader is None or is_alive is None:
             return None
         reader: StoreReader | None = open_reader(urls["store"], home)
@@ -82,11 +81,6 @@ class Quick:
             return None
         return reader
 
-    def _function(self, group: str, url: str) -> Any:
-        scheme = url.partition(":")[0]
-        named = [point for point in self._points if (point.group, point.name) == (GROUP + group, scheme)]
-        return named[0].load() if len(named) == 1 else None
-
 
 class Mark:
     """The mark of a full start. It describes the settings as they were before the start read them."""
@@ -94,7 +88,7 @@ class Mark:
     def __init__(self, environ: Mapping[str, str], points: Sequence[EntryPoint]) -> None:
         self._home = self._key = ""
         with suppress(OSError, ValueError):  # the start reports it
-            self._key = key(environ, _settings_file(environ), points)
+            self._key = key(environ, settings_text(environ), points)
             self._home = home_directory(environ)
 
     def leave(self) -> None:
@@ -121,29 +115,8 @@ def key(environ: Mapping[str, str], settings: bytes | None, points: Sequence[Ent
     return f"{len(text):x}-{crc32(text):08x}-{adler32(text):08x}"
 
 
-def _settings_file(environ: Mapping[str, str]) -> bytes | None:
-    """Return the content of the settings file; None: there is none. Raises OSError if it cannot be read."""
-    try:
-        return read_regular(config_file(environ), most_bytes=_MOST_BYTES, follow=True)
-    except FileNotFoundError:
-        return None
-
-
 def _read_marks(home: str) -> list[str]:
     try:
         return read_regular(os.path.join(home, _MARKS), most_bytes=1000).decode("ascii", "replace").split("\n")
     except OSError:
         return []
-
-
-def _urls(settings: bytes | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the URL of store and engine. The settings are valid."""
-    tables: Mapping[str, Any] = {}
-    if settings:
-        import tomli
-
-        tables = tomli.loads(settings.decode("utf-8-sig"))
-    return {
-        name: environ.get(f"LLM_GATEWAY_{name.upper()}_URL") or tables.get(name, {}).get("url", default)
-        for name, default in _DEFAULTS.items()
-    }

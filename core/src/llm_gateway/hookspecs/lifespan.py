@@ -23,6 +23,11 @@ def gateway_lifespan(gateway: GatewayApi, serving: bool) -> AbstractAsyncContext
     :param gateway: open; `gateway.tasks` takes background work.
     :param serving: True: a transport is going to serve callers. False: one command runs, which ends soon.
 
+    A client that has sent no request yet needs no gateway, so none is opened for it. If there can be work that no request starts,
+    such as what an ended gateway left, name a function `waiting(home: str) -> bool` as an entry point of the group
+    `llm_gateway.waiting_work`, under the name of the plugin. It is called every few seconds, without a gateway: let its module
+    import only the standard library. A plugin without such a function has a gateway opened for every client.
+
     None: nothing to do for this gateway.
 
     Example:

@@ -23,7 +23,8 @@ class Presence:
 
     def __init__(self, providers: Mapping[str, ProviderInfo], settings: Settings, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._searches = {name: _searches(info, settings, environ) for name, info in providers.items()}
+        #: The searches for the programs of each provider; one that finds a program is enough.
+        self.searches = {name: _searches(info, settings, environ) for name, info in providers.items()}
         self._folders: Mapping[str, int] = {}  # folder -> its modification time in ns; 0: there is none
         self._searched_at = 0.0
         self._found: Mapping[ProgramSearch, bool] = {}
@@ -33,7 +34,7 @@ class Presence:
         """The names of the providers without a program."""
         found = self.programs
         return frozenset(
-            name for name, searches in self._searches.items() if not any(found[search] for search in searches)
+            name for name, searches in self.searches.items() if not any(found[search] for search in searches)
         )
 
     @property
@@ -52,7 +53,7 @@ class Presence:
         now = time.monotonic()
         if self._found and folders == self._folders and now - self._searched_at < _SEARCH_AGAIN_S:
             return False
-        distinct = {search for searches in self._searches.values() for search in searches}
+        distinct = {search for searches in self.searches.values() for search in searches}
         found = {search: search.find(self._environ) is not None for search in distinct}
         changed = found != self._found
         self._found, self._folders, self._searched_at = found, folders, now
@@ -60,7 +61,7 @@ class Presence:
 
     def _folder_times(self) -> dict[str, int]:
         folders = dict.fromkeys(searched_folders(self._environ))
-        for searches in self._searches.values():
+        for searches in self.searches.values():
             for search in searches:
                 if os.path.isabs(search.name):
                     folders[os.path.dirname(search.name)] = None

@@ -17,7 +17,7 @@ from llm_gateway import config_file, find_installed, home_directory
 from llm_gateway.files import open_directory, open_regular, read_regular
 
 #: Changes when the manifest's format does.
-FORMAT = 2
+FORMAT = 3
 _MANIFEST_LIMIT = 64 * 1024 * 1024
 _TEXT_LIMIT = 64 * 1024  #: for `.pth` and `direct_url.json` files
 #: Extensions of files that tools, their descriptions and their schemas are made from.

@@ -14,9 +14,11 @@ from mcp.server.lowlevel import Server
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from llm_gateway import Gateway
+from llm_gateway.before_opening import waiting_work_checks
 from llm_gateway.files import make_private, write_atomic
 from llm_gateway_transport_mcp import handshake_cache, handshake_key
 from llm_gateway_transport_mcp.conversation import converse
+from llm_gateway_transport_mcp.prebuilt import LISTS
 from llm_gateway_transport_mcp.wire import LineTooLong, Wire
 
 _CLIENT = {"capabilities": {}, "clientInfo": {"name": "llm-gateway", "version": "0"}}
@@ -24,7 +26,7 @@ _CLIENT = {"capabilities": {}, "clientInfo": {"name": "llm-gateway", "version": 
 
 async def results_of(server: Server[Any], version: str) -> dict[str, str]:
     """Return this server's answers in one protocol revision: method -> the result, as JSON text."""
-    methods = dict(enumerate(("initialize", *handshake_cache.LISTS)))
+    methods = dict(enumerate(("initialize", *LISTS)))
     results: dict[str, str] = {}
     complete = anyio.Event()
 
@@ -63,6 +65,12 @@ def program_states(gateway: Gateway) -> list[str]:
     return handshake_key.state_lines(states)
 
 
+def works_without_request(gateway: Gateway) -> bool:
+    """Return whether a plugin works as long as a gateway is open, and offers no check whether it has anything to do."""
+    checked = set(waiting_work_checks())
+    return any("gateway_lifespan" in one.hooks and one.name not in checked for one in gateway.host.records)
+
+
 async def refresh(server: Server[Any], gateway: Gateway) -> bool:
     """Write the manifest if the stored one is missing or outdated. Returns whether it was written.
 
@@ -74,7 +82,12 @@ async def refresh(server: Server[Any], gateway: Gateway) -> bool:
     if program_states(gateway) != programs:
         return False
     key = handshake_key.key(gateway.environ, handshake_cache.code_at_start(), programs)
-    manifest = {"key": key, "searches": sorted(searches), "results": results}
+    manifest = {
+        "key": key,
+        "searches": sorted(searches),
+        "results": results,
+        "needs_gateway": works_without_request(gateway),
+    }
     return await to_thread.run_sync(_write, manifest, gateway.environ)
 
 

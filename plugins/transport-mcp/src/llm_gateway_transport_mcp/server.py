@@ -43,11 +43,12 @@ def build_server(gateway: Gateway, changes: ListChanges | None = None) -> Server
     return server
 
 
-async def serve(gateway: Gateway, wire: Wire, *, listed: Sequence[str] | None) -> None:
+async def serve(gateway: Gateway, wire: Wire, *, listed: Sequence[str] | None, keeps: bool) -> None:
     """Serve one client to the end of its input.
 
     :param listed: the program states of the tools that the handshake cache has listed. None: there was no usable manifest, so
         one is written meanwhile for the next start.
+    :param keeps: write a new manifest whenever a program appears or disappears.
     """
     await to_thread.run_sync(gateway.presence.look)
     changes = ListChanges(gateway)
@@ -55,7 +56,7 @@ async def serve(gateway: Gateway, wire: Wire, *, listed: Sequence[str] | None) -
     async with anyio.create_task_group() as tasks:
         if listed is None:
             tasks.start_soon(prime, gateway)
-        tasks.start_soon(changes.watch, server, listed, partial(prime, gateway))
+        tasks.start_soon(changes.watch, server, listed, partial(prime, gateway) if keeps else _nothing)
         await converse(server, wire)
         tasks.cancel_scope.cancel()
 
@@ -71,3 +72,7 @@ async def prime(gateway: Gateway) -> None:
             error,
             exc_info=log.isEnabledFor(logging.DEBUG),
         )
+
+
+async def _nothing() -> None:
+    """Do nothing: the next start needs no manifest."""

@@ -6,8 +6,6 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
-
 from llm_gateway_transport_mcp.handshake_cache import HandshakeCache
 from llm_gateway_transport_mcp.wire import Wire, open_descriptors
 
@@ -23,15 +21,16 @@ class Takeover:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
-        """Stop the cache and continue to read where it stopped. The handshake is read again; its second answer is not sent."""
-        await to_thread.run_sync(self._cache.stop)
+        """Continue to read where the cache stopped. The handshake is read again; its second answer is not sent."""
         async with open_descriptors(*self._cache.fds, first=self._cache.replay + self._cache.unread) as wire:
-            yield Wire(lines=wire.lines, send=_without_answers_to(self._cache.answered, wire.send))
+            yield Wire(lines=wire.lines, send=without_answers_to(self._cache.answered, wire.send))
 
 
-def _without_answers_to(
+def without_answers_to(
     answered: list[int | str], send: Callable[[bytes], Awaitable[None]]
 ) -> Callable[[bytes], Awaitable[None]]:
+    """Return a `send` that drops the first answer to each of these requests: the cache has sent it."""
+
     async def send_others(line: bytes) -> None:
         message = json.loads(line) if answered else {}
         if message.get("id") in answered and "method" not in message:

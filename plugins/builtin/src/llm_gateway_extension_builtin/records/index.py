@@ -14,6 +14,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from llm_gateway_extension_builtin.records.waiting import INDEX
+
 _SCHEMA = 1
 _BUSY_S = 5.0
 _TABLES = """
@@ -25,7 +27,7 @@ CREATE VIRTUAL TABLE texts USING fts5(prompt, reply, tokenize = 'unicode61');
 
 def index_path(home: Path) -> Path:
     """Return the path of the index of a home."""
-    return home / "log-index.db"
+    return home / INDEX
 
 
 def remove_index(home: Path) -> None:
