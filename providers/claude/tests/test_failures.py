@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -85,6 +86,14 @@ def test_an_unknown_failure_keeps_the_last_lines_and_has_a_recovery(recorded: Op
     failure = explain(replace(recorded("unknown_flag").finished(), stderr_tail="Segmentation fault"))
     assert (failure.code, failure.provider_message) == ("provider_failed", "Segmentation fault")
     assert failure.recovery
+
+
+def test_a_service_that_cannot_be_reached_is_no_overloaded_one(recorded: Open, read: Any) -> None:
+    """In a stream, a message before the result calls the refused connection an error of the server."""
+    case = recorded("connection_refused_json")
+    said = {"type": "assistant", "error": "server_error", "message": {"role": "assistant", "content": []}}
+    _, summary, end = read(json.dumps(said).encode() + b"\n" + case.stdout, code=1)
+    assert explain(replace(case.finished(), summary=summary, end=end)).code == "unreachable"
 
 
 def test_every_rule_has_a_known_code() -> None:

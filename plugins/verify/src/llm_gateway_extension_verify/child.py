@@ -48,6 +48,7 @@ async def _verify(order: dict[str, Any], say: Say) -> int:
 
     from llm_gateway_extension_verify.checks import Differs, checks_of, wanted
     from llm_gateway_extension_verify.checks.starting import starts
+    from llm_gateway_extension_verify.checks.text import output_of_a_turn, shape_of
     from llm_gateway_extension_verify.making import make
     from llm_gateway_extension_verify.surroundings import Program, start_services, surroundings
 
@@ -60,6 +61,10 @@ async def _verify(order: dict[str, Any], say: Say) -> int:
             chosen = wanted(checks_of(around.info), quick=order["quick"], only=order["only"])
             async for result in make(around, chosen):
                 say(result.to_json())
+            if order["record"]:
+                output = await output_of_a_turn(around)
+                sample = output.decode("utf-8", "replace").replace(order["root"], "/verified")
+                say({"shape": sorted(shape_of(output)), "sample": sample})
             if "version" not in around.found:
                 with suppress(Differs):
                     await starts(around)

@@ -21,6 +21,9 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--only", metavar="CHECK", action="append", help="only this check; posture:* for all of a kind")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--keep", action="store_true", help="keep the private folders, to look at what happened")
+    parser.add_argument(
+        "--record", metavar="CHECKOUT", help="for authors: write what was seen into a provider's source"
+    )
     parser.add_argument("--list", action="store_true", help="only list the checks")
 
 

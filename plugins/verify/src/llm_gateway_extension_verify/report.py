@@ -46,6 +46,8 @@ def show_program(title: str, report: Mapping[str, Any]) -> None:
         say(f"  it tried to reach: {', '.join(report['refused'])}")
     if report["changed"]:
         say(f"  changed meanwhile, perhaps by a run of yours: {', '.join(report['changed'])}")
+    for path in report.get("recorded", ()):
+        say(f"  written: {path}")
     if report.get("folder"):
         say(f"  kept: {report['folder']}")
 

@@ -105,7 +105,7 @@ class Surroundings:
     def folder(self, name: str) -> Path:
         """Create and return a new folder, such as a working directory."""
         path = self.root / name
-        path.mkdir(mode=0o700)
+        path.mkdir(mode=0o700, exist_ok=True)
         return path
 
     async def ask(self, prompt: str, **arguments: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from llm_gateway import (
 )
 from llm_gateway_extension_verify import own_files, report
 from llm_gateway_extension_verify.checks import checks_of, wanted
+from llm_gateway_extension_verify.recording import NoSource, record
 from llm_gateway_extension_verify.surroundings import INHERITED
 
 #: All checks of one program must end in this time, in seconds.
@@ -49,6 +50,7 @@ class Target:
     info: ProviderInfo
     path: str
     identity: str
+    package: str  #: the import name of the provider's package
 
 
 def verify(arguments: argparse.Namespace) -> int:
@@ -70,7 +72,7 @@ def verify(arguments: argparse.Namespace) -> int:
         if found is None:
             absent.append(info.title)
         elif host.loopback(info.name, service="http://127.0.0.1:1", folder="/", variant=info.variant):
-            targets.append(Target(info=info, path=found.path, identity=found.identity))
+            targets.append(Target(info=info, path=found.path, identity=found.identity, package=_package_of(host, info)))
     run = _Run(targets, arguments, only, settings.home, environ)
     reports = run.all()
     if arguments.json:
@@ -80,6 +82,12 @@ def verify(arguments: argparse.Namespace) -> int:
     if not reports:
         return Exit.UNFINISHED
     return Exit.OK if all(one["ok"] for one in reports) else Exit.FAILED
+
+
+def _package_of(host: PluginHost, info: ProviderInfo) -> str:
+    (record_of_plugin,) = (one for one in host.records if one.key == f"provider:{info.name}")
+    point = record_of_plugin.entry_point
+    return point.value.partition(":")[0].partition(".")[0] if point else ""
 
 
 def _names(executable: Path | None, info: ProviderInfo) -> bool:
@@ -157,6 +165,7 @@ class _Run:
         statuses = {check["status"] for check in made["checks"].values()}
         made["ok"] = not made["problem"] and statuses <= {"ok", "skipped"}
         self._store(target, made)
+        self._record(target, made)
         if not self._arguments.json:
             with self._printing:
                 report.show_program(info.title, made)
@@ -171,6 +180,7 @@ class _Run:
             "root": str(root),
             "quick": self._arguments.quick,
             "only": self._only,
+            "record": bool(self._arguments.record),
         }
         environ = {name: self._environ[name] for name in INHERITED if name in self._environ}
         environ |= {"HOME": str(root), "TMPDIR": str(root)}
@@ -219,6 +229,19 @@ class _Run:
         else:
             made |= fact
         return False
+
+    def _record(self, target: Target, made: dict[str, Any]) -> None:
+        """Write into the checkout, if that was asked."""
+        shape, sample = made.pop("shape", None), made.pop("sample", "")
+        if not self._arguments.record or shape is None or not made["version"]:
+            return
+        seen = {**made, "shape": shape, "sample": sample}
+        try:
+            files = record(Path(self._arguments.record), target.package, seen)
+        except (NoSource, OSError) as error:
+            made["problem"], made["ok"] = str(error), False
+            return
+        made["recorded"] = [str(path) for path in files]
 
     def _store(self, target: Target, made: dict[str, Any]) -> None:
         if made["problem"] or not made["version"]:

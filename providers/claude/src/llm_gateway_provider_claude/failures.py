@@ -63,6 +63,12 @@ RULES = (
         ),
     ),
     FailureRule(
+        code="unreachable",
+        message="The model service could not be reached.",
+        # It calls this a server error, too, which the shared rules take for an overloaded service.
+        signs=(Sign(status=(None,), words=r"\((?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\)"),),
+    ),
+    FailureRule(
         code="bad_model",
         message="The model does not exist, or this account may not use it.",
         recovery="Leave model out: Claude Code's own default is used.",

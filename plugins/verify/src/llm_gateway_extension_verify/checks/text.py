@@ -14,7 +14,7 @@ import anyio
 
 from llm_gateway import GatewayError, Posture, Prompt, Request, Resume, new_session_id, owned
 from llm_gateway.files import read_regular
-from llm_gateway_extension_verify.checks.check import Check, Differs, Skipped, completed
+from llm_gateway_extension_verify.checks.check import Check, Differs, Skipped, completed, tool_line
 from llm_gateway_extension_verify.surroundings import Surroundings
 
 HELP_S = 30.0
@@ -37,6 +37,8 @@ async def knows_its_options(around: Surroundings) -> None:
     missing: dict[str, str] = {}
     helps: dict[tuple[str, ...], str] = {}
     for argv in _commands(around):
+        if argv[0] != around.info.executable:  # another program, which starts this one
+            continue
         words = _leading_words(argv)
         if words not in helps:
             helps[words] = await _help(around, words)
@@ -106,18 +108,21 @@ async def has_its_shape(around: Surroundings) -> None:
     recorded = _recorded(around)
     if recorded is None:
         raise Skipped("no shape was recorded for this provider")
-    seen = await shape_of_a_turn(around)
+    seen = shape_of(await output_of_a_turn(around))
     lost, new = sorted(recorded - seen), sorted(seen - recorded)
     if lost:
         more = f"; new: {', '.join(new)}" if new else ""
         raise Differs(f"lost in the output: {', '.join(lost)}{more}")
 
 
-async def shape_of_a_turn(around: Surroundings) -> set[str]:
-    """Return the key paths in the output of one turn that calls a tool."""
-    answer = completed(await around.ask("SAY:shaped"))
+async def output_of_a_turn(around: Surroundings) -> bytes:
+    """Return what the program prints in one turn that calls a tool."""
+    work = around.folder("shaped")
+    write = around.loopback.write
+    prompt = tool_line(write(str(work / "made.txt"), "made")) if write else "SAY:shaped"
+    answer = completed(await around.ask(prompt, workingDir=str(work), posture=around.info.postures[-1].value))
     path = around.root / "gateway" / "jobs" / answer["jobId"] / "stdout"
-    return shape_of(read_regular(path, most_bytes=_MOST_BYTES))
+    return read_regular(path, most_bytes=_MOST_BYTES)
 
 
 def shape_of(output: bytes) -> set[str]:
