@@ -13,9 +13,6 @@ import pytest
 
 from tests.real_clis.programs import installed
 
-#: With an isolated configuration these programs do not get the project's instruction files.
-KNOWN = {"claude": {"instructions"}}
-
 
 def verify(name: str, folder: Path, *words: str) -> dict[str, Any]:
     """Verify one program; the report of it."""
@@ -42,7 +39,7 @@ def differing(program: dict[str, Any]) -> dict[str, str]:
 def test_a_real_program_keeps_what_its_plugin_relies_on(name: str, tmp_path: Path) -> None:
     program = verify(name, tmp_path)
     assert program["problem"] is None
-    assert differing(program).keys() <= KNOWN.get(name, set()), differing(program)
+    assert differing(program) == {}
     assert len(program["checks"]) > 20
 
 
