@@ -57,3 +57,9 @@ def test_a_completion_can_fail(prompt: str, status: int, model_server: ModelServ
     got, raw = model_server.post("/v1/chat/completions", asked(prompt))
     assert got == status
     assert json.loads(raw)["message"]
+
+
+def test_what_the_agent_adds_to_a_message_is_not_what_the_user_says(model_server: ModelServer) -> None:
+    parts = [{"type": "text", "text": text} for text in ("<system-reminder>\nSAY:wrong\n", "SAY:right")]
+    body = {**asked("x"), "messages": [{"role": "user", "content": parts}]}
+    assert complete(model_server, body)["choices"][0]["message"]["content"] == "right"

@@ -63,14 +63,19 @@ class ChatCompletions:
             await answer.send(200, {**_head(talk.model, "chat.completion"), "choices": [choice], "usage": usage})
 
 
+#: Begins what an agent adds to the user's own words.
+_FRAME = "<system-reminder>"
+
+
 def _said(body: dict[str, Any]) -> dict[str, Any]:
     words: list[str] = []
     results: list[ToolResult] = []
     for message in body.get("messages") or ():
         text = _text(message.get("content"))
         if message.get("role") == "user":
-            words.append(text)
-            results = []
+            if text:
+                words.append(text)
+                results = []
         elif message.get("role") == "tool":
             results.append(ToolResult(text=text, failed=False))  # the protocol does not tell
     if not words:
@@ -81,7 +86,8 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return "".join(part.get("text", "") for part in content or () if part.get("type") == "text")
+    texts = (part.get("text", "") for part in content or () if part.get("type") == "text")
+    return "".join(text for text in texts if not text.startswith(_FRAME))
 
 
 def _usage(asked: int, read: int, action: Action) -> dict[str, Any]:
