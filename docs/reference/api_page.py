@@ -54,6 +54,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Write a store, an engine or a transport": (
         *("Store", "Admission", "Limits", "Job", "JobState", "Reply", "JobId", "SessionId", "NativeSessionId"),
         *("new_job_id", "new_session_id", "to_json", "from_json", "Engine", "RunSpec", "RunView", "Peers"),
+        "Spool",
         "Transport",
     ),
     "Open a gateway": ("open_gateway", "find_plugins", "Gateway", "PluginHost", "hookimpl", "API_VERSION"),

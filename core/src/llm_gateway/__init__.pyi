@@ -42,6 +42,7 @@ from llm_gateway.model.record import Annotations, Decision, Record, Tally, Verdi
 from llm_gateway.model.reply import Event, EventKind, Failure, FinishedRun, Reply, Summary
 from llm_gateway.model.request import McpServer, Prompt, Proposal, Request
 from llm_gateway.model.session import Resume, Session
+from llm_gateway.model.spool import Spool
 from llm_gateway.model.store import Admission, Limits, OpenReader, Store, StoreReader
 from llm_gateway.model.stored import from_json, to_json
 from llm_gateway.model.tools import Access, EVERYWHERE, Opened, place_of, split_entry
@@ -65,27 +66,26 @@ from llm_gateway.verified_versions import keep_verified, verified_build, verifie
 __version__: str
 __all__ = [  # noqa: RUF022
     "API_VERSION", "Access", "Admission", "Annotations", "BrokenVersions", "Budget", "COMMON_FAILURES",
-    "CacheAccount", "CallContext", "Command", "ConfigChoice", "ConfigSource", "ContentDigest", "Cost",
-    "CostBasis", "Decision", "Diagnosis", "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event",
-    "EventKind", "Exit", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi",
-    "GatewayError", "InstructionFile", "Instructions", "Invocation", "Job", "JobId", "JobState", "JobsApi",
-    "LimitWindow", "Limits", "LineSplitter", "LocationError", "Loopback", "MAX_INLINE_CHARS", "McpServer",
-    "ModelInfo", "NativeSessionId", "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation",
-    "OutputReader", "OverBudget", "OwnConfig", "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate",
-    "Proposal", "Provider", "ProviderInfo", "RUN_FILES", "Record", "Reply", "Request", "RequestResult",
-    "Resource", "Resume", "RunEnd", "RunFacts", "RunOutput", "RunSpec", "RunView", "Session", "SessionId",
-    "Sign", "Store", "StoreReader", "Summary", "Tally", "Transport", "UpgradePlan", "Usage", "UsageError",
-    "Verdict", "VerdictRecord", "Wire", "age_text", "answer", "answer_facts", "call_operation", "check",
-    "config_file", "cost_text", "display", "duration_s", "end_abandoned", "error_for", "error_view",
-    "escaped_json", "expand_user", "failure_facts", "find_installed", "find_plugins", "find_program", "follow",
-    "for_stream", "from_json", "gateway_command", "home_directory", "hookimpl", "http_status", "in_parents",
-    "in_range", "job_id_of", "job_ids_of", "job_view", "json_line", "json_of", "judge", "judge_version",
-    "keep_refused", "keep_verified", "listed_job", "local_time", "look_at_provider", "moment_of",
-    "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway", "operation", "owned",
-    "parse_line", "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment", "program_of",
-    "prompt_of", "quoted", "read_cached", "read_instructions", "reply_text", "repository_files", "reset_time",
-    "run_async", "run_briefly", "run_environment", "say", "say_detached", "say_json", "session_id_of",
-    "short_ids", "show_answer", "split_entry", "stamp", "styled", "styled_state", "system_zone", "table",
-    "title_of", "to_json", "token_count", "user_home", "verified_build", "verified_text", "version_of",
-    "wire_object", "with_imports", "with_titles", "without_controls", "working_directory",
+    "CacheAccount", "CallContext", "Command", "ConfigChoice", "ConfigSource", "ContentDigest", "Cost", "CostBasis",
+    "Decision", "Diagnosis", "Directory", "EVERYWHERE", "EndReason", "EndStep", "Engine", "Event", "EventKind",
+    "Exit", "Failure", "FailureFacts", "FailureRule", "FinishedRun", "Gateway", "GatewayApi", "GatewayError",
+    "InstructionFile", "Instructions", "Invocation", "Job", "JobId", "JobState", "JobsApi", "LimitWindow", "Limits",
+    "LineSplitter", "LocationError", "Loopback", "MAX_INLINE_CHARS", "McpServer", "ModelInfo", "NativeSessionId",
+    "NoOptions", "Notice", "OWNER", "OpenReader", "Opened", "Operation", "OutputReader", "OverBudget", "OwnConfig",
+    "Peers", "PluginHost", "Posture", "Prompt", "PromptTemplate", "Proposal", "Provider", "ProviderInfo",
+    "RUN_FILES", "Record", "Reply", "Request", "RequestResult", "Resource", "Resume", "RunEnd", "RunFacts",
+    "RunOutput", "RunSpec", "RunView", "Session", "SessionId", "Sign", "Spool", "Store", "StoreReader", "Summary",
+    "Tally", "Transport", "UpgradePlan", "Usage", "UsageError", "Verdict", "VerdictRecord", "Wire", "age_text",
+    "answer", "answer_facts", "call_operation", "check", "config_file", "cost_text", "display", "duration_s",
+    "end_abandoned", "error_for", "error_view", "escaped_json", "expand_user", "failure_facts", "find_installed",
+    "find_plugins", "find_program", "follow", "for_stream", "from_json", "gateway_command", "home_directory",
+    "hookimpl", "http_status", "in_parents", "in_range", "job_id_of", "job_ids_of", "job_view", "json_line",
+    "json_of", "judge", "judge_version", "keep_refused", "keep_verified", "listed_job", "local_time",
+    "look_at_provider", "moment_of", "named_failure", "new_job_id", "new_session_id", "one_line", "open_gateway",
+    "operation", "owned", "parse_line", "path_for", "piped_text", "place_of", "plausible_usd", "probe_environment",
+    "program_of", "prompt_of", "quoted", "read_cached", "read_instructions", "reply_text", "repository_files",
+    "reset_time", "run_async", "run_briefly", "run_environment", "say", "say_detached", "say_json", "session_id_of",
+    "short_ids", "show_answer", "split_entry", "stamp", "styled", "styled_state", "system_zone", "table", "title_of",
+    "to_json", "token_count", "user_home", "verified_build", "verified_text", "version_of", "wire_object",
+    "with_imports", "with_titles", "without_controls", "working_directory",
 ]

@@ -10,12 +10,11 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from errno import EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO
-from pathlib import Path
+from io import TextIOWrapper
 
 from anyio import to_thread
 
 from llm_gateway.errors import Interrupted
-from llm_gateway.files import make_private, open_directory, open_regular, read_regular, write_atomic
 from llm_gateway.jobs import request_digests
 from llm_gateway.model.engine import Engine
 from llm_gateway.model.ids import JobId
@@ -23,6 +22,7 @@ from llm_gateway.model.job import Job
 from llm_gateway.model.provider import ProviderInfo
 from llm_gateway.model.request import Accepted, McpServer
 from llm_gateway.model.session import Session
+from llm_gateway.model.spool import Spool
 from llm_gateway.model.store import Store
 from llm_gateway.model.stored import from_json, to_json
 
@@ -40,35 +40,25 @@ _RECENT_CHARS = 32 * 1024
 _NO_FILE = {ENOENT, ELOOP, EINVAL, EISDIR, ENXIO, ENOTDIR, EACCES}
 
 
-def keep_request(folder: Path, accepted: Accepted) -> bytes:
+def keep_request(spool: Spool, job_id: JobId, accepted: Accepted) -> bytes:
     """Write an accepted request and return the bytes. Only the names of MCP servers are written: the rest may be secret."""
     named = tuple(McpServer(name=server.name) for server in accepted.request.mcp_servers)
     document = to_json(replace(accepted, request=replace(accepted.request, mcp_servers=named)))
-    _write(folder, _REQUEST, document)
+    spool.write(job_id, _REQUEST, document)
     return document
 
 
-def keep_reply(folder: Path, text: str) -> None:
-    """Write the text of a reply, if there is any, and delete the drafts that killed gateways left in the job's folder.
+def keep_reply(spool: Spool, job_id: JobId, text: str) -> None:
+    """Write the text of a reply, if there is any, and delete the drafts that killed gateways left beside the job.
 
     Only the job's owner calls this, so no other gateway that is alive needs a draft.
     """
     if text:
-        _write(folder, _REPLY, text.encode("utf-8", "surrogatepass"))
-    try:
-        folder_fd = open_directory(folder)
-    except OSError:  # the folder was deleted, or its name belongs to something else
-        return
-    try:
-        for entry in os.listdir(folder_fd):
-            if entry.startswith((f".{_REQUEST}.", f".{_REPLY}.")):
-                with suppress(OSError):  # an agent may have created a directory with this name
-                    os.unlink(entry, dir_fd=folder_fd)
-    finally:
-        os.close(folder_fd)
+        spool.write(job_id, _REPLY, text.encode("utf-8", "surrogatepass"))
+    spool.tidy(job_id, (_REQUEST, _REPLY))
 
 
-def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
+def read_reply(spool: Spool, job_id: JobId, of: int, offset: int, most: int) -> str:
     """Return characters of a final reply, from an offset; "" if the reply is not kept any more.
 
     :param of: the number of characters of the whole reply.
@@ -77,10 +67,12 @@ def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
     if offset >= of:
         return ""
     try:
-        job_file = _open(folder, _REPLY)
-        with open(job_file, encoding="utf-8", errors="surrogatepass", newline="") as file:
+        with (
+            spool.open(job_id, _REPLY) as job_file,
+            TextIOWrapper(job_file, encoding="utf-8", errors="surrogatepass", newline="") as file,
+        ):
             # If each character is one byte, seek to the offset. Otherwise read and discard the characters before it in pieces.
-            left = offset - file.seek(offset if os.fstat(job_file).st_size == of else 0)
+            left = offset - job_file.seek(offset if job_file.seek(0, os.SEEK_END) == of else 0)
             while left and (skipped := file.read(min(left, 1 << 18))):
                 left -= len(skipped)
             return file.read(of - offset if most < 0 else min(most, of - offset))
@@ -93,18 +85,18 @@ def read_reply(folder: Path, of: int, offset: int, most: int) -> str:
 
 
 class JobFiles:
-    """The job files of one home. Methods without `async` block."""
+    """The job files that the kernel writes and reads. Methods without `async` block."""
 
     def __init__(
         self,
         *,
-        home: Path,
+        spool: Spool,
         store: Store,
         engine: Engine,
         providers: Mapping[str, ProviderInfo],
         mcp_servers: Mapping[str, McpServer],
     ) -> None:
-        self._home = home
+        self._spool = spool
         self._store = store
         self._engine = engine
         self._providers = providers
@@ -112,29 +104,25 @@ class JobFiles:
         self._guard = threading.Lock()
         self._recent: dict[JobId, str] = {}  # the last short replies that this gateway has kept
 
-    def folder(self, job_id: JobId) -> Path:
-        """Return the folder of a job's files."""
-        return self._home / "jobs" / job_id
-
     def keep_request(self, job_id: JobId, accepted: Accepted) -> bytes:
         """Write an accepted request into its job's folder and return the bytes."""
-        return keep_request(self.folder(job_id), accepted)
+        return keep_request(self._spool, job_id, accepted)
 
     def keep_wait(self, job_id: JobId, until: datetime) -> None:
         """Note that the gateway ends this run because its CLI waits for a limit until then."""
-        _write(self.folder(job_id), _WAIT, until.isoformat().encode())
+        self._spool.write(job_id, _WAIT, until.isoformat().encode())
 
     def read_wait(self, job_id: JobId) -> datetime | None:
         """Return until when the CLI of a run would have waited, if the gateway ended the run for that reason."""
         try:
-            until = datetime.fromisoformat(_read(self.folder(job_id), _WAIT).decode())
+            until = datetime.fromisoformat(self._spool.read(job_id, _WAIT, _MOST_REQUEST_BYTES).decode())
         except (OSError, ValueError):
             return None
         return until if until.tzinfo is not None else None
 
     def request_sha256(self, job_id: JobId) -> str:
         """Return the digest of the request in a job's folder. Raises OSError."""
-        return request_digests.sha256(_read(self.folder(job_id), _REQUEST))
+        return request_digests.sha256(self._spool.read(job_id, _REQUEST, _MOST_REQUEST_BYTES))
 
     def forget(self, job_id: JobId) -> None:
         """Delete a job's folder."""
@@ -148,7 +136,7 @@ class JobFiles:
         :param session: the job's conversation, as the store has it.
         """
         try:
-            document = _read(self.folder(job.id), _REQUEST)
+            document = self._spool.read(job.id, _REQUEST, _MOST_REQUEST_BYTES)
             accepted = from_json(Accepted, document) if request_digests.is_unchanged(job, document) else None
             if accepted is None or not request_digests.enters_rightly(job, document, accepted.resume, session):
                 raise request_digests.changed(job)
@@ -178,7 +166,7 @@ class JobFiles:
 
     def keep_reply(self, job_id: JobId, text: str) -> None:
         """Like the function `keep_reply`. A short text also stays in memory: most callers fetch it at once."""
-        keep_reply(self.folder(job_id), text)
+        keep_reply(self._spool, job_id, text)
         if len(text) <= _RECENT_CHARS:
             with self._guard:
                 while len(self._recent) >= _MOST_RECENT:
@@ -188,7 +176,7 @@ class JobFiles:
     def read_reply(self, job: Job, offset: int, most: int) -> str:
         """Like the function `read_reply`, for an ended job."""
         of = job.reply.text_chars if job.reply else 0
-        return read_reply(self.folder(job.id), of, offset, most)
+        return read_reply(self._spool, job.id, of, offset, most)
 
     async def reply(self, job: Job, offset: int, most: int) -> str:
         """Like `read_reply`, but without blocking."""
@@ -204,36 +192,4 @@ class JobFiles:
         """Delete an ended job's prompt and output."""
         with suppress(OSError, RuntimeError):  # files that remain are deleted with the job
             self._engine.forget(job.id, output_only=True)
-            folder_fd = open_directory(self.folder(job.id))
-            try:
-                os.unlink(_REQUEST, dir_fd=folder_fd)
-            finally:
-                os.close(folder_fd)
-
-
-def _write(folder: Path, name: str, job_file: bytes) -> None:
-    """Write a job file into a job's folder, completely or not at all."""
-    make_private(folder)
-    folder_fd = open_directory(folder)
-    try:
-        write_atomic(name, job_file, dir_fd=folder_fd)
-    except IsADirectoryError as error:
-        raise Interrupted(f"{name} in {folder} cannot be written: a directory has this name") from error
-    finally:
-        os.close(folder_fd)
-
-
-def _read(folder: Path, name: str) -> bytes:
-    folder_fd = open_directory(folder)
-    try:
-        return read_regular(name, most_bytes=_MOST_REQUEST_BYTES, dir_fd=folder_fd, alone=True)
-    finally:
-        os.close(folder_fd)
-
-
-def _open(folder: Path, name: str) -> int:
-    folder_fd = open_directory(folder)
-    try:
-        return open_regular(name, dir_fd=folder_fd, alone=True)
-    finally:
-        os.close(folder_fd)
+            self._spool.delete(job.id, _REQUEST)

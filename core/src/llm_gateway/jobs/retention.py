@@ -13,6 +13,7 @@ from anyio import to_thread
 from llm_gateway.errors import StoreUnavailable
 from llm_gateway.model.engine import Engine
 from llm_gateway.model.ids import JobId
+from llm_gateway.model.spool import Spool
 from llm_gateway.model.store import Store
 
 log = logging.getLogger("llm_gateway.jobs")
@@ -27,9 +28,10 @@ class Retention:
     :param days: how long ended jobs are kept.
     """
 
-    def __init__(self, store: Store, engine: Engine, home: Path, days: float) -> None:
+    def __init__(self, store: Store, engine: Engine, spool: Spool, home: Path, days: float) -> None:
         self._store = store
         self._engine = engine
+        self._spool = spool
         self._home = home
         self._days = days
 
@@ -44,17 +46,17 @@ class Retention:
             await anyio.sleep(max(1.0, min(_EVERY_S, self._days * 86_400 / 4)))
 
     async def prune(self, now: datetime) -> None:
-        """Remove jobs that ended before the retention time, and equally old folders without a job.
+        """Remove jobs that ended before the retention time, and equally old files without a job.
 
-        A gateway that is killed while it accepts a request leaves such a folder.
+        A gateway that is killed while it accepts a request leaves such files.
         """
         before = now - timedelta(days=self._days)
         while gone := await self._store.prune(before):
             for job_id in gone:
                 await to_thread.run_sync(self._forget, job_id)
-        for name in await to_thread.run_sync(_old_folders, self._home / "jobs", before.timestamp()):
-            if await self._store.get_job(JobId(name)) is None:
-                await to_thread.run_sync(self._forget, JobId(name))
+        for job_id in await to_thread.run_sync(self._spool.leftovers, before):
+            if await self._store.get_job(job_id) is None:
+                await to_thread.run_sync(self._forget, job_id)
 
     def _forget(self, job_id: JobId) -> None:
         try:
@@ -69,7 +71,3 @@ def _believed(mark: Path, now: datetime) -> datetime:
     mark.touch(0o600)
     os.utime(mark, (moment, moment))
     return datetime.fromtimestamp(moment, timezone.utc)
-
-
-def _old_folders(jobs: Path, before: float) -> list[str]:
-    return [folder.name for folder in jobs.glob("*") if folder.lstat().st_mtime < before]

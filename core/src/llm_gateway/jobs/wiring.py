@@ -18,6 +18,7 @@ from llm_gateway.jobs.queue import AdmissionQueue
 from llm_gateway.jobs.recovery import OrphanRecovery
 from llm_gateway.jobs.retention import Retention
 from llm_gateway.jobs.runner import JobRunner
+from llm_gateway.jobs.spool import spool_of
 from llm_gateway.jobs.submit import Submitter
 from llm_gateway.jobs.supervisor import Supervisor
 from llm_gateway.jobs.table import JobTable
@@ -59,7 +60,8 @@ def make_supervisor(
     """
     owner = f"g{secrets.token_hex(6)}"
     table, peers, threads = JobTable(), engine.peers(owner), BoundedThreads()
-    files = JobFiles(home=settings.home, store=store, engine=engine, providers=host.providers, mcp_servers=mcp_servers)
+    spool = spool_of(engine, settings.home)
+    files = JobFiles(spool=spool, store=store, engine=engine, providers=host.providers, mcp_servers=mcp_servers)
     planner, configs = Planner(host, settings, environ), ConfigReader(settings, environ, threads)
     judge = PolicyJudge(host, store, settings, environ)
     surroundings = Surroundings(host, settings, environ, threads)
@@ -137,7 +139,7 @@ def make_supervisor(
         ),
         waiter=waiter,
         recovery=recovery,
-        retention=Retention(store, engine, settings.home, settings.jobs.retention_days),
+        retention=Retention(store, engine, spool, settings.home, settings.jobs.retention_days),
         limit_waits=LimitWaits(
             longest_s=settings.limits.longest_wait_s,
             store=store,
