@@ -130,7 +130,9 @@ def providers_page() -> str:
     ]
     head, *body = [f"| {title} | {' | '.join(cells)} |" for title, cells in rows]
     table = "\n".join([head, "|---" * (len(programs) + 1) + "|", *body])
-    return f"# Providers side by side\n\n{NOTE}\n{_PROVIDERS}\n{table}\n\n{_POSTURES}\n{postures_table()}"
+    return (
+        f"# Providers side by side\n\n{NOTE}\n{_PROVIDERS}\n{table}\n\n{_OWN_SETTINGS}\n{_POSTURES}\n{postures_table()}"
+    )
 
 
 def tools_page() -> str:
@@ -207,6 +209,23 @@ The table shows what each plugin declares about its program. A posture with "no"
 that the program can enforce. A parameter with "no" is refused as well, never ignored (except `cacheControl`: a warning). "Silent"
 programs print only when they end, so `idleTimeoutMs` is refused for them. The flags of each level are on the program's page under
 `docs/how-to/`.
+"""
+_OWN_SETTINGS = """\
+## What a run takes from its user
+
+With `[providers.<name>] config = "user"`, the default, a run and the bare program in the same directory and home send the same model, the same account and
+the same instructions to the same service. `tests/real_clis/test_own_settings.py` compares them. Programs that are not in the table read what they read by themselves.
+
+| | claude | codex |
+|---|---|---|
+| Model, account, service, headers of the user's settings | `settings.json`: the same as the bare program, `apiKeyHelper` and `env` included | `config.toml`: the same as the bare program; `shell_environment_policy` and profiles do not apply |
+| Instructions in any directory | the same files, in the same order, as text in the system prompt (the bare program puts them into the first message); imports of a project's file only from inside of the repository | read by the program itself |
+| An instruction file that is a link out of the repository | left out, warning `instruction_link`; the bare program follows it | followed, warning `instruction_link` |
+| Started by itself from the user's settings | nothing; hooks and plugins with `user_hooks`, MCP servers with `user_mcp_servers` | nothing; `notify` with `user_hooks`, MCP servers with `user_mcp_servers` |
+| A hostile project | nothing starts or applies; the bare program runs its hooks, helper and MCP servers and uses its service | nothing starts or applies, even where the program itself trusts the project |
+| Settings of a project that `llm-gateway trust` names, with `config = "project"` | by the same rules as the user's | model, effort, instructions, MCP servers |
+| Permission rules and sandbox settings that allow | do not apply; rules that deny or ask do | do not apply; rule files only under `bypass` |
+| `config = "isolated"` | login, and instruction files of the project | the same, and `~/.codex/AGENTS.md`, which cannot be left out (warning `instructions_kept`) |
 """
 _POSTURES = """\
 ## What a run can do alone

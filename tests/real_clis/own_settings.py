@@ -37,6 +37,7 @@ class OwnSettings(ABC):
     model: str  #: the model that the user's settings name
     instructions: tuple[str, ...]  #: words in every instruction file that the bare program reads, in its order
     project: tuple[str, ...]  #: those of them that are the project's
+    kept: tuple[str, ...] = ()  #: those that the program reads in every run, whatever it is told
 
     def __init__(self, agent: RealAgent, model_server: ModelServer) -> None:
         self.agent = agent

@@ -29,7 +29,7 @@ def with_codex(client: RealAgent, model_server: ModelServer) -> None:
     service = f'{{name="local",base_url="{model_server.url}/openai/v1",env_key="CODEX_API_KEY",wire_api="responses"}}'
     config = ['model_provider="local"', f"model_providers.local={service}"]
     (home / "config.toml").write_text(
-        f"[providers.codex]\nexecutable = {json.dumps(str(installed('codex')))}\nconfig = {json.dumps(config)}\n"
+        f"[providers.codex]\nexecutable = {json.dumps(str(installed('codex')))}\noverrides = {json.dumps(config)}\n"
         f'env = {{ CODEX_API_KEY = "any", CODEX_HOME = {json.dumps(str(codex_home))} }}\n'
     )
 

@@ -165,20 +165,20 @@ def test_search_is_passed_as_a_setting() -> None:
 
 
 def test_settings_of_the_operator_come_first_so_the_level_overrides_them() -> None:
-    settings = CodexSettings(config=("model_provider=x", "sandbox_workspace_write.network_access=true"))
+    settings = CodexSettings(overrides=("model_provider=x", "sandbox_workspace_write.network_access=true"))
     said = overrides(made(Posture.WORKSPACE_WRITE, settings=settings))
-    assert said[:2] == list(settings.config)
+    assert said[:2] == list(settings.overrides)
     assert said.index("sandbox_workspace_write.network_access=false") > 1
 
 
-def test_the_users_configuration_is_loaded_only_with_user_config() -> None:
-    assert "--ignore-user-config" not in made(settings=CodexSettings(user_config=True)).argv
+def test_codex_never_loads_the_users_file_by_itself() -> None:
+    assert "--ignore-user-config" in made().argv
 
 
 @pytest.mark.parametrize("line", ["no value", "=x", "a b=c", "--help=1", ""])
 def test_an_override_is_a_key_and_a_value(line: str) -> None:
-    with pytest.raises(ValueError, match="config"):
-        CodexSettings(config=(line,))
+    with pytest.raises(ValueError, match="overrides"):
+        CodexSettings(overrides=(line,))
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,15 @@ def codex(model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyP
         (tmp_path / name).mkdir()
     service = f'{{name="local",base_url="{model_server.url}/openai/v1",env_key="CODEX_API_KEY",wire_api="responses",'
     settings = CodexSettings(
-        config=(
+        overrides=(
             'model_provider="local"',
             f"model_providers.local={service}request_max_retries=1,stream_max_retries=1}}",
         )
     )
     (tmp_path / "gateway").mkdir(mode=0o700)
-    (tmp_path / "gateway" / "config.toml").write_text(f"[providers.codex]\nconfig = {json.dumps(settings.config)}\n")
+    (tmp_path / "gateway" / "config.toml").write_text(
+        f"[providers.codex]\noverrides = {json.dumps(settings.overrides)}\n"
+    )
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path / "home"),

@@ -11,9 +11,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from llm_gateway import RUN_FILES, Invocation, Notice, Posture, Request, Resume, error_for
+from llm_gateway import RUN_FILES, Invocation, Notice, OwnConfig, Posture, Request, Resume, error_for
 from llm_gateway_provider_codex import servers
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings
+from llm_gateway_provider_codex.own_config import CodexConfig
 from llm_gateway_provider_codex.resume import home, record_paths
 from llm_gateway_provider_kit import arguments
 
@@ -21,6 +22,8 @@ EXECUTABLE = "codex"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 
 MAX_PROMPT_CHARS = 1 << 20  # measured: with one character more, Codex begins a conversation and ends without a turn
+
+_NO_CONFIG = OwnConfig()
 
 BASE = ("--json", "--skip-git-repo-check")
 #: A rule that allows a command also lets it run outside of the sandbox.
@@ -71,7 +74,13 @@ _NO_SHELL = (
 
 
 def build(
-    request: Request, posture: Posture, resume: Resume, settings: CodexSettings, environ: Mapping[str, str]
+    request: Request,
+    posture: Posture,
+    resume: Resume,
+    settings: CodexSettings,
+    environ: Mapping[str, str],
+    *,
+    own: OwnConfig = _NO_CONFIG,
 ) -> Invocation:
     """Return the command. Raises InvalidRequest for values that Codex would misread or silently ignore."""
     options = request.options if isinstance(request.options, CodexOptions) else CodexOptions()
@@ -82,6 +91,8 @@ def build(
         config |= _SANDBOX
         files["scratch/.keep"] = b""
     config |= _requested_settings(request, options)
+    kept = own.settings if isinstance(own.settings, CodexConfig) else CodexConfig()
+    users = dict(kept.settings) | _own_servers(request, own, kept, files, approved=posture >= Posture.PROMPTED)
     config |= servers.settings(request.mcp_servers, files, approved=posture >= Posture.PROMPTED)
 
     before = [flag for flag in level if flag.startswith(_BEFORE_RESUME)]
@@ -90,11 +101,10 @@ def build(
         argv.append("resume")
     argv += BASE
     argv += [flag for flag in level if flag not in before]
-    if not settings.user_config:
-        argv.append("--ignore-user-config")
+    argv.append("--ignore-user-config")
     if posture is not Posture.BYPASS:
         argv += _NO_RULES
-    for override in (*settings.config, *(f"{key}={toml(value)}" for key, value in config.items())):
+    for override in (*_pairs(users), *settings.overrides, *_pairs(config)):  # a later one wins
         argv += ["-c", override]
     if request.model is not None:
         argv.append(f"--model={arguments.model(request.model)}")
@@ -110,8 +120,27 @@ def build(
         # Codex prints totals of the conversation; the tokens of this turn are in the conversation's record.
         artifacts=() if resume.fresh else record_paths(str(resume.native_id), home(environ)),
         warnings=(Notice(code="no_shell", message=_NO_SHELL),) if posture is Posture.ACCEPT_EDITS else (),
-        hosts=tuple(_ADDRESS.findall("\n".join(settings.config))),
+        hosts=tuple(_ADDRESS.findall("\n".join((*settings.overrides, *_pairs(users))))),
     )
+
+
+def _pairs(config: Mapping[str, object]) -> Iterator[str]:
+    yield from (f"{key}={toml(value)}" for key, value in config.items())
+
+
+def _own_servers(
+    request: Request, own: OwnConfig, kept: CodexConfig, files: dict[str, bytes], *, approved: bool
+) -> dict[str, object]:
+    """Return the settings of the user's own servers. One that does not start does not end the run."""
+    named = {server.name for server in request.mcp_servers}
+    others = [server for server in own.mcp_servers if server.name not in named]
+    config = servers.settings(others, files, approved=approved, required=False)
+    for server in others:
+        for key, value in kept.servers.get(server.name, {}).items():
+            path = f"mcp_servers.{server.name}.{key}"
+            known = config.get(path)
+            config[path] = [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
+    return config
 
 
 def toml(value: object) -> str:

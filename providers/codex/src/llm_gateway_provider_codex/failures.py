@@ -86,7 +86,7 @@ RULES = (
     FailureRule(
         code="provider_failed",
         message="The model service was not found under its address.",
-        recovery="Check what [providers.codex] config or Codex's own config.toml say about the service.",
+        recovery="Check what [providers.codex] overrides or Codex's own config.toml say about the service.",
         signs=(Sign(words=r"status 404 not found: not found"),),
     ),
     FailureRule(
@@ -105,7 +105,7 @@ RULES = (
     FailureRule(
         code="provider_failed",
         message="Codex cannot use its own folder or its settings.",
-        recovery="Check CODEX_HOME, its config.toml and [providers.codex] config.",
+        recovery="Check CODEX_HOME, its config.toml and [providers.codex] overrides.",
         before_start=True,
         signs=(
             Sign(words=r"error finding codex home|error loading config|error parsing -c|model provider \S+ not found"),

@@ -12,7 +12,7 @@ _KEY = re.compile(r"""\benv_key\s*=\s*["']([^"']+)["']""")
 def logged_in(environ: Mapping[str, str], config: Sequence[str]) -> bool | None:
     """Whether a key is set for Codex or for the service in the settings. None: ask `codex login status`.
 
-    :param config: `[providers.codex] config`.
+    :param config: `[providers.codex] overrides`.
     """
     chosen = [found[1] for found in map(_CHOSEN.fullmatch, config) if found]
     if chosen and chosen[-1] != "openai":

@@ -74,7 +74,7 @@ def _from_config(path: Path) -> Iterator[ModelInfo]:
     top = re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
     match = re.search(r"""^\s*model\s*=\s*["']([^"'\n]+)["']""", top, re.MULTILINE)
     if match:
-        title = "default of interactive use; runs read this file only with user_config"
+        title = "default of interactive use"
         yield ModelInfo(id=match[1], source=str(path), title=title)
 
 

@@ -35,10 +35,7 @@ class CodexSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user_config: bool = Field(
-        False, description="Read the user's own config.toml too, with its MCP servers, hooks and trusted projects."
-    )
-    config: tuple[Annotated[str, StringConstraints(pattern=_OVERRIDE)], ...] = Field(
+    overrides: tuple[Annotated[str, StringConstraints(pattern=_OVERRIDE)], ...] = Field(
         (), description="Codex settings for every run, as `key=value` with TOML values. Visible on command lines."
     )
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from llm_gateway import (
     CacheAccount,
+    ConfigChoice,
     EndStep,
     Failure,
     FinishedRun,
@@ -18,6 +19,7 @@ from llm_gateway import (
     Loopback,
     ModelInfo,
     OutputReader,
+    OwnConfig,
     Posture,
     Provider,
     ProviderInfo,
@@ -28,7 +30,17 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_codex import argv, config_files, failures, login, loopback, models, places, upgrade
+from llm_gateway_provider_codex import (
+    argv,
+    config_files,
+    failures,
+    login,
+    loopback,
+    models,
+    own_config,
+    places,
+    upgrade,
+)
 from llm_gateway_provider_codex.options import CodexOptions, CodexSettings, posture_of
 from llm_gateway_provider_codex.output import CodexReader
 from llm_gateway_provider_kit.conversations import UUID, resume_or_start
@@ -41,7 +53,7 @@ ENV = (
     "CODEX_CA_CERTIFICATE",
     "CODEX_HOME",
     "CODEX_SQLITE_HOME",
-    "OPENAI_API_KEY",  # Codex ignores it, unless [providers.codex] config names it as the key of a service
+    "OPENAI_API_KEY",  # Codex ignores it, unless [providers.codex] overrides names it as the key of a service
     "OPENAI_ORGANIZATION",
     "OPENAI_PROJECT",
 )
@@ -49,6 +61,7 @@ _HOME = "${CODEX_HOME:-~/.codex}"
 _SETTINGS = ("config.toml", "AGENTS.md", "AGENTS.override.md", "hooks.json", "prompts", "rules", "skills")
 SUPPORTS = frozenset({"addDirs", "mcpServers", "effort", "outputSchema", "sessionId"})
 
+_NO_CONFIG = OwnConfig()
 _INFO = ProviderInfo(
     name="codex",
     title="Codex",
@@ -81,19 +94,24 @@ class CodexProvider(Provider):
 
     def __init__(self) -> None:
         self._settings = CodexSettings()
-        self.info = replace(_INFO, logged_in=self._logged_in)
+        self.info = replace(_INFO, logged_in=self._logged_in, read_config=self._read_config)
 
     def _logged_in(self, environ: Mapping[str, str]) -> bool | None:
-        return login.logged_in(environ, self._settings.config)
+        return login.logged_in(environ, self._settings.overrides)
+
+    def _read_config(self, choice: ConfigChoice) -> OwnConfig:
+        return own_config.read(choice, self._settings.overrides)
 
     def configure(self, settings: BaseModel) -> None:
         """Store the operator's settings. They are the same for every run."""
         assert isinstance(settings, CodexSettings)
         self._settings = settings
 
-    def build_argv(self, request: Request, posture: Posture, resume: Resume) -> Invocation:
+    def build_argv(
+        self, request: Request, posture: Posture, resume: Resume, config: OwnConfig = _NO_CONFIG
+    ) -> Invocation:
         """See argv.py."""
-        return argv.build(request, posture, resume, self._settings, os.environ)
+        return argv.build(request, posture, resume, self._settings, os.environ, own=config)
 
     def resume_session(self, request: Request, session: Session | None) -> Resume:
         """Resume the session's conversation, or begin one, whose id Codex chooses."""

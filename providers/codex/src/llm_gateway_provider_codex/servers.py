@@ -23,15 +23,18 @@ _PASSED = (
 _WITH_FILE = '. "$0" && exec "$@"'
 
 
-def settings(servers: Iterable[McpServer], files: dict[str, bytes], *, approved: bool) -> dict[str, object]:
+def settings(
+    servers: Iterable[McpServer], files: dict[str, bytes], *, approved: bool, required: bool = True
+) -> dict[str, object]:
     """Return the settings; add the files that they need to `files`. Raises InvalidRequest.
 
     :param approved: True: the run may use every tool; False: only tools that are annotated as read-only.
+    :param required: True: the run waits for the servers, and fails without them.
     """
     config: dict[str, object] = {}
     for server in servers:
         arguments.server_name(server, "Codex")
-        settings = {**_address(server, files), **_AWAITED}
+        settings = {**_address(server, files), **(_AWAITED if required else {})}
         if approved:
             settings[_APPROVAL] = "approve"
         for key, value in settings.items():
