@@ -18,6 +18,7 @@ from llm_gateway import (
     FinishedRun,
     Invocation,
     NativeSessionId,
+    Notice,
     Posture,
     Prompt,
     ProviderInfo,
@@ -47,6 +48,7 @@ class Outcome:
     stderr: str
     seconds: float  #: as they would be on an idle machine
     posture: Posture
+    notices: Sequence[Notice] = ()  #: of the configuration and the command
 
     @property
     def text(self) -> str:
@@ -71,6 +73,7 @@ class Running:
     invocation: Invocation
     files: Path
     started_at: datetime
+    notices: Sequence[Notice] = ()
     begun: float = field(default_factory=idle_clock)
 
     def finish(self) -> Outcome:
@@ -111,6 +114,7 @@ class Running:
             stderr=tail,
             seconds=seconds,
             posture=self.posture,
+            notices=self.notices,
         )
 
 
@@ -151,14 +155,14 @@ class RealAgent:
         """The gateway's settings, in `gateway/config.toml` of its folder."""
         return load_settings({"LLM_GATEWAY_HOME": str(self.folder / "gateway")}, self.host.settings_sections())
 
-    def session(self, native_id: str) -> Session:
+    def session(self, native_id: str, working_dir: str) -> Session:
         """A gateway session bound to this conversation."""
         now = datetime.now(timezone.utc)
         return Session(
             id=new_session_id(),
             provider=self.name,
             principal="local",
-            working_dir=str(self.work),
+            working_dir=working_dir,
             native_id=NativeSessionId(native_id),
             settings={"posture": self.info.default_posture.value},
             created_at=now,
@@ -174,7 +178,7 @@ class RealAgent:
         asked = {"options": self.info.options_model(), "working_dir": str(self.work), **asked}
         request = Request(provider=self.name, prompt=words, **asked)
         info = self.info.of(request.variant)
-        resume = self.host.resume_session(self.name, request, self.session(after) if after else None)
+        resume = self.host.resume_session(self.name, request, self.session(after, request.working_dir) if after else None)
         settings = self.settings
         reader = ConfigReader(settings, self.environ, BoundedThreads())
         config = reader.read_now(info, request.working_dir, instructions=request.instructions)
@@ -200,7 +204,7 @@ class RealAgent:
                 stdin=words_file,
                 stdout=out_file,
                 stderr=err_file,
-                cwd=self.work,
+                cwd=request.working_dir,
                 env=env,
                 start_new_session=True,
             )
@@ -213,6 +217,7 @@ class RealAgent:
             invocation=made,
             files=files,
             started_at=started_at,
+            notices=(*config.notices, *made.warnings),
         )
 
     def ask(self, prompt: str | Prompt, posture: Posture | None = None, **asked: Any) -> Outcome:

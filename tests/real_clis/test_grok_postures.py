@@ -186,8 +186,7 @@ def test_lesson_83_a_hostile_project_runs_nothing_in_grok(
         ".mcp.json": json.dumps({"mcpServers": {"trap": {"command": str(trap)}}}),
         ".cursor/hooks.json": settings,
         ".grok/agents/gateway.md": "---\nname: gateway\ndescription: Hostile words.\n---\nHostile words.\n",
-        "AGENTS.md": "Hostile words.",
-        "CLAUDE.md": "Hostile words.",
+        "read.me": "Words.",
     }
     (grok.folder / "home/.claude").mkdir()
     (grok.folder / "home/.claude/settings.json").write_text(json.dumps({"hooks": {"PreToolUse": hook}}))
@@ -195,7 +194,7 @@ def test_lesson_83_a_hostile_project_runs_nothing_in_grok(
         (grok.work / name).parent.mkdir(parents=True, exist_ok=True)
         (grok.work / name).write_text(content)
     grok.environ["GROK_FOLDER_TRUST"] = "0"  # does not reach it
-    outcome = grok.ask(tool("read_file", target_file="AGENTS.md"), posture)
+    outcome = grok.ask(tool("read_file", target_file="read.me"), posture)
     assert outcome.error is None
     assert not ran.exists()
     first = next(entry for entry in model_server.log(bodies=True) if "words" in entry)

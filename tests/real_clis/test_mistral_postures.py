@@ -125,7 +125,8 @@ def plant(folder: Path, outside: Path) -> None:
         f'[[hooks]]\nname = "{kind}"\ntype = "{kind}"\ncommand = "{trap}"\n' for kind in ("post_agent", "pre_tool")
     ]
     (own / "hooks.toml").write_text("\n".join(hooks))
-    (folder / "AGENTS.md").write_text("Hostile words.")
+    (own / "prompts").mkdir()
+    (own / "prompts" / "cli.md").write_text("Hostile words.")
 
 
 def test_bypass_passes_everything_and_a_later_turn_can_be_lowered(mistral: RealAgent) -> None:

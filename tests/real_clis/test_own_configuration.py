@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llm_gateway import Posture
+from llm_gateway import ConfigSource, Posture
 from tests.real_clis.tools import shell, write
 
 if TYPE_CHECKING:
@@ -84,6 +86,122 @@ def first_request(model_server: ModelServer, name: str) -> dict[str, Any]:
     entries = model_server.log(bodies=True)
     return next(e for e in entries if "words" in e and e.get("model") == name)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """Where a program finds what its user and a project configured."""
+
+    settings: str  #: the folder of the user's settings, in the home
+    instructions: str  #: the name of its instruction files
+    hooks: frozenset[str]  #: traps that start with `user_hooks`; of the project, too
+    servers: frozenset[str]  #: traps that start with `user_mcp_servers`
+    service: Callable[[str], dict[str, str]]  #: the environment of a service that the user's settings do not name
+
+
+OWN = {
+    "grok": Own(
+        settings=".grok",
+        instructions="AGENTS.md",
+        hooks=frozenset({"hook-file", "config-hook", "project-hook"}),
+        servers=frozenset({"server", "project-server"}),
+        service=lambda url: {"GROK_XAI_API_BASE_URL": f"{url}/v1", "XAI_API_KEY": "any"},
+    ),
+    "mistral": Own(
+        settings=".vibe",
+        instructions="AGENTS.md",
+        hooks=frozenset({"hook", "project-hook"}),
+        servers=frozenset({"server", "project-server"}),
+        service=lambda url: {
+            "VIBE_PROVIDERS": json.dumps(
+                [{"name": "mistral", "api_base": f"{url}/v1", "api_key_env_var": "MISTRAL_API_KEY"}]
+            ),
+            "MISTRAL_API_KEY": "any",
+        },
+    ),
+}
+each_program = pytest.mark.parametrize("name", OWN)
+
+
+@pytest.fixture
+def own_agent(name: str, request: pytest.FixtureRequest) -> RealAgent:
+    """A program with settings of its user's own."""
+    agent: RealAgent = request.getfixturevalue(f"users_{name}")
+    return agent
+
+
+def sent(model_server: ModelServer) -> str:
+    """The last request with a prompt."""
+    return json.dumps([entry for entry in model_server.log(bodies=True) if "words" in entry][-1]["body"])
+
+
+def write_instructions(agent: RealAgent) -> list[Path]:
+    """Instruction files of the user and of the repository, one of them a link out of it. The agent's directory is below its top."""
+    own = OWN[agent.name]
+    home, top = agent.folder / "home", agent.work
+    (top / "sub").mkdir()
+    (top / ".git").mkdir()
+    fill(home, {f"{own.settings}/{own.instructions}": "word-of-the-user"})
+    fill(top, {own.instructions: "word-of-the-top"})
+    fill(agent.folder, {"secret.md": "word-of-elsewhere"})
+    (top / "sub" / own.instructions).symlink_to(agent.folder / "secret.md")
+    return [path for path in (*home.rglob("*"), *top.rglob("*")) if path.is_file()]
+
+
+@each_program
+def test_instruction_files_always_apply_and_a_link_out_of_the_repository_is_named(
+    own_agent: RealAgent, model_server: ModelServer
+) -> None:
+    files = write_instructions(own_agent)
+    before = state(*files)
+    outcome = own_agent.ask("SAY:x", working_dir=str(own_agent.work / "sub"))
+    assert outcome.error is None
+    first = sent(model_server)
+    assert "word-of-the-user" in first.partition("word-of-the-top")[0]
+    assert "word-of-the-top" in first
+    assert ("word-of-elsewhere" in first) == (own_agent.name in FOLLOW_LINKS)
+    assert "instruction_link" in {notice.code for notice in outcome.notices}
+    again = own_agent.ask("SAY:y", after=outcome.summary.native_id, working_dir=str(own_agent.work / "sub"))
+    assert again.error is None
+    assert "word-of-the-top" in sent(model_server)
+    assert (again.summary.usage.cache_read_tokens or 0) > 5_000
+    own_agent.chosen = {"instructions": False}
+    assert own_agent.ask("SAY:z", working_dir=str(own_agent.work / "sub")).error is None
+    assert "word-of-the" not in sent(model_server)
+    assert state(*files) == before
+
+
+@each_program
+def test_isolated_has_no_settings_of_the_user_and_the_projects_instructions(
+    own_agent: RealAgent, model_server: ModelServer
+) -> None:
+    write_instructions(own_agent)
+    own_agent.environ |= OWN[own_agent.name].service(model_server.url)
+    own_agent.chosen = {"source": ConfigSource.ISOLATED}
+    assert own_agent.ask("SAY:x", working_dir=str(own_agent.work / "sub")).error is None
+    assert [entry["model"] for entry in model_server.log() if "words" in entry].count("m-mine") == 0
+    first = sent(model_server)
+    assert "word-of-the-user" not in first
+    assert "word-of-the-top" in first
+
+
+@each_program
+def test_the_operator_can_let_hooks_and_servers_start_and_no_rule_allows_more(
+    own_agent: RealAgent, model_server: ModelServer
+) -> None:
+    files = plant_for_grok(own_agent) if own_agent.name == "grok" else plant_for_mistral(own_agent, model_server.url)
+    before = state(*files)
+    work = os.path.realpath(own_agent.work)
+    own_agent.chosen = {"source": ConfigSource.PROJECT, "trusted": work, "user_hooks": True, "user_mcp_servers": True}
+    outside = own_agent.folder / "outside.txt"
+    outcome = own_agent.ask("\n".join([write(own_agent.name, outside), shell(own_agent.name, f"touch {outside}")]))
+    own = OWN[own_agent.name]
+    assert own.hooks | own.servers <= set(ran(own_agent.folder)), outcome
+    assert not outside.exists()
+    assert state(*files) == before
+
+
+#: Programs that read instruction files themselves, through links out of the repository.
+FOLLOW_LINKS: set[str] = set()
 
 GROK_MODEL = """
 [models]

@@ -127,6 +127,17 @@ def test_hidden_files_are_not_in_the_home_of_the_run_and_all_others_are(tmp_path
     assert (Path(found["home"]) / ".gitconfig").read_text() == "[user]\n"
 
 
+def test_files_of_the_run_lie_beside_those_of_a_linked_folder(tmp_path: Path, user: Path) -> None:
+    (user / ".cli/hooks/a.json").write_text("theirs")
+    (user / ".cli/hooks/b.json").write_text("theirs")
+    made = {"hooks/a.json": "ours", "agents/x.toml": "ours"}
+    assert start(tmp_path, home(files=("hooks",), made=made), user).returncode == 0
+    own = tmp_path / "files/own"
+    texts = {str(path.relative_to(own)): path.read_text() for path in own.glob("*/*")}
+    assert texts == {"hooks/a.json": "ours", "hooks/b.json": "theirs", "agents/x.toml": "ours"}
+    assert (user / ".cli/hooks/a.json").read_text() == "theirs"
+
+
 def test_words_in_files_of_the_run_are_replaced(tmp_path: Path, user: Path) -> None:
     odd = user.rename(user.with_name('user "x"'))
     agent = json.dumps({"env": {"HOME": HOME}}).encode()

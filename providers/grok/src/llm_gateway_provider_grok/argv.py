@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
+from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, OwnConfig, Posture, Request, Resume, error_for
 from llm_gateway_provider_grok import own_home
 from llm_gateway_provider_grok.options import GrokOptions
 from llm_gateway_provider_grok.outside import patterns_outside
+from llm_gateway_provider_grok.own_config import GrokConfig
 from llm_gateway_provider_grok.places import confined, denied_secrets
 from llm_gateway_provider_grok.prompt import guarded
 from llm_gateway_provider_grok.rules import Rule, read_rule
+from llm_gateway_provider_kit.lines import as_dict
 from llm_gateway_provider_kit.own_home import HOME
 
 EXECUTABLE = "grok"
@@ -47,6 +49,11 @@ ENV = {
     "GROK_CLAUDE_MCPS_ENABLED": "0",
     "GROK_CURSOR_HOOKS_ENABLED": "0",
     "GROK_CURSOR_MCPS_ENABLED": "0",
+    # Their instructions are passed on as text.
+    "GROK_CLAUDE_AGENTS_ENABLED": "0",
+    "GROK_CLAUDE_RULES_ENABLED": "0",
+    "GROK_CURSOR_AGENTS_ENABLED": "0",
+    "GROK_CURSOR_RULES_ENABLED": "0",
     # Servers and their settings from the vendor's service.
     "GROK_MANAGED_MCPS_ENABLED": "0",
     "GROK_CONFIG": json.dumps(_KEYS, separators=(",", ":")),
@@ -86,22 +93,29 @@ _GUARDED = Notice(
 )
 
 
-def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
+_NO_CONFIG = OwnConfig()
+
+
+def build(request: Request, posture: Posture, resume: Resume, config: OwnConfig = _NO_CONFIG) -> Invocation:
     """Return the command. Raises InvalidRequest for values that Grok would misread or silently ignore."""
     options = request.options if isinstance(request.options, GrokOptions) else GrokOptions()
     enter = f"--{'session-id' if resume.fresh else 'resume'}={resume.native_id}"
     where = os.path.realpath(request.working_dir)
-    home = own_home.of(posture)
+    own = _own_servers(request, config)
+    theirs = config.settings.of_project if isinstance(config.settings, GrokConfig) else frozenset[str]()
+    home = own_home.of(posture, config, {name: entry for name, entry in own.items() if name not in theirs})
     argv = [*home.argv, EXECUTABLE, *BASE, f"--cwd={where}", enter, *LEVELS[posture]]
     if options.sandbox:
         argv.append(f"--sandbox={options.sandbox}")
     if posture is Posture.PLAN:
         argv.append(f"--rules={PLANNING}")
     argv += _limits(request)
-    argv += _tools(request, posture, where)
+    argv += _tools(request, posture, where, own)
     files = dict(home.run_files)
-    if request.mcp_servers or options.rules:
-        files["agent.md"] = _agent(request.mcp_servers, options.rules or "")
+    added = "\n\n".join(filter(None, (config.instructions, options.rules)))
+    entries = [*map(_entry, request.mcp_servers), *(_project_entry(name, own[name]) for name in own if name in theirs)]
+    if entries or added:
+        files["agent.md"] = _agent(entries, added)
         argv.append(f"--agent={RUN_FILES}/agent.md")
     text = guarded(request.prompt.text, where)
     try:
@@ -134,7 +148,7 @@ def _limits(request: Request) -> Iterator[str]:
         yield "--json-schema=" + json.dumps(request.output_schema, separators=(",", ":"))
 
 
-def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
+def _tools(request: Request, posture: Posture, where: str, own_servers: Iterable[str]) -> Iterator[str]:
     allowed = [read_rule(name) for name in request.allowed_tools]
     for name, rule in zip(request.allowed_tools, allowed, strict=True):
         _check(
@@ -146,11 +160,11 @@ def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
             f"allowedTools cannot widen the posture {posture.value}: {name}",
         )
         yield f"--allow={confined(rule)}"
-    for server in request.mcp_servers:
+    for name in (*map(_server, request.mcp_servers), *own_servers):
         # A run may use the servers that it is entries: headless, no user can approve each call. On the levels that only
         # read, the caller must allow the tools of a server by name.
         if posture not in _READING:
-            yield f"--allow={Rule('MCPTool', f'{_server(server)}__*')}"
+            yield f"--allow={Rule('MCPTool', f'{name}__*')}"
     denials = [read_rule(name) for name in DENIED[posture]]
     outside: set[str] = set()
     if posture is not Posture.BYPASS:
@@ -176,26 +190,41 @@ def _tools(request: Request, posture: Posture, where: str) -> Iterator[str]:
     yield f"--disallowed-tools={','.join(removed)}"
 
 
-def _agent(servers: Iterable[McpServer], rules: str) -> bytes:
+def _own_servers(request: Request, config: OwnConfig) -> Mapping[str, Mapping[str, Any]]:
+    """Return the servers of the user's settings that start. One of the request replaces one of the same name."""
+    names = {server.name for server in config.mcp_servers} - {server.name for server in request.mcp_servers}
+    known = config.settings.servers if isinstance(config.settings, GrokConfig) else {}
+    return {name: entry for name, entry in known.items() if name in names and _SERVER.fullmatch(name)}
+
+
+def _entry(server: McpServer) -> dict[str, Any]:
+    if server.url:
+        return {_server(server): {"type": "http", "url": server.url}}
+    env = {"HOME": HOME, **server.env}
+    return {_server(server): {"type": "stdio", "command": server.command, "args": list(server.args), "env": env}}
+
+
+def _project_entry(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    known = {key: entry[key] for key in ("command", "args", "env", "url", "headers") if key in entry}
+    if "url" in known:
+        return {name: {"type": "http", **known}}
+    return {name: {"type": "stdio", **known, "env": {"HOME": HOME, **as_dict(entry.get("env"))}}}
+
+
+def _agent(entries: list[dict[str, Any]], rules: str) -> bytes:
     """A definition of the main agent that says its servers and what is added to its system prompt, and nothing else.
 
     It is the only way to give servers to one run, and keeps `rules` out of argv, which every user of the machine can read.
     """
-    entries: list[dict[str, Any]] = []
-    for server in servers:
-        if server.url:
-            entries.append({_server(server): {"type": "http", "url": server.url}})
-        else:
-            env = {"HOME": HOME, **server.env}
-            parts = {"command": server.command, "args": list(server.args), "env": env}
-            entries.append({_server(server): {"type": "stdio", **parts}})
     head = ["name: gateway", "description: The agent of this run."]
     if entries:
-        head.append(f"mcpServers: {json.dumps(entries)}")
+        head.append(f"mcpServers: {json.dumps(entries, default=str)}")
     try:
         return "\n".join(["---", *head, "---", rules, ""]).encode()
     except UnicodeEncodeError as error:
-        raise error_for("invalid_request", "rules holds half a character, which cannot be written down") from error
+        raise error_for(
+            "invalid_request", "rules or an instruction file holds half a character, which cannot be written down"
+        ) from error
 
 
 def _server(server: McpServer) -> str:

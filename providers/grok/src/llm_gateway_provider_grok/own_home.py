@@ -10,8 +10,12 @@ not among what Grok sees as the home. The agent's commands and the MCP servers o
 
 from __future__ import annotations
 
-from llm_gateway import Posture
+from collections.abc import Mapping
+from typing import Any
+
+from llm_gateway import OwnConfig, Posture
 from llm_gateway_provider_kit.own_home import HOME, OWN, OwnHome, SettingsFile
+from llm_gateway_provider_kit.own_home.launch import merged
 
 _SERVICE = (
     *("models", "model", "model_providers", "auth", "auth_provider", "grok_com_config"),
@@ -38,22 +42,35 @@ _SET = {
 HIDDEN = (".claude/settings.json", ".claude/settings.local.json")
 
 
-def of(posture: Posture) -> OwnHome:
-    """Return the folder of a run on this level."""
+_LOGIN = ("auth", "auth_provider", "grok_com_config")
+#: What the user wrote for the agent and Grok offers it by name; it starts nothing by itself.
+_OFFERED = ("skills", "commands")
+_STATE = ("agent_id", "docs", "models_cache.json", "version.json")
+#: They start by themselves.
+_CODE = ("hooks", "hooks-paths", "disabled-hooks", "plugins", "installed-plugins")
+
+
+def of(posture: Posture, config: OwnConfig, servers: Mapping[str, Mapping[str, Any]]) -> OwnHome:
+    """Return the folder of a run on this level.
+
+    :param servers: the MCP servers of the user's settings that start.
+    """
+    user = config.choice is None or config.choice.user
+    hooks = config.choice is not None and config.choice.user_hooks
+    keep = (*(KEPT if user else _LOGIN), *(("hooks", "plugins") if hooks and user else ()))
+    own = merged(getattr(config.settings, "settings", {}), _SET)
     return OwnHome(
         variable="GROK_HOME",
         default=".grok",
         settings={
-            "config.toml": SettingsFile(keep=KEPT, set=_SET),
+            "config.toml": SettingsFile(keep=keep, set={**own, **({"mcp_servers": servers} if servers else {})}),
             # Of the user's organization. Grok merges both files with the settings.
-            "managed_config.toml": SettingsFile(keep=KEPT),
-            "requirements.toml": SettingsFile(keep=KEPT),
+            "managed_config.toml": SettingsFile(keep=keep),
+            "requirements.toml": SettingsFile(keep=keep),
         },
         folders=("sessions", "logs"),
-        files=(
-            *("AGENTS.md", "AGENT.md", "Agents.md", "CLAUDE.md", "CLAUDE.local.md", "Claude.md", "rules"),
-            *("agent_id", "docs", "skills", "commands", "models_cache.json", "version.json"),
-        ),
+        files=(*_STATE, *(_OFFERED if user else ()), *(_CODE if hooks and user else ())),
+        made=getattr(config.settings, "hooks", {}),
         env={"GROK_AUTH_PATH": f"{OWN}/auth.json"},
         hidden=() if posture is Posture.BYPASS else HIDDEN,
         filled=("agent.md",),

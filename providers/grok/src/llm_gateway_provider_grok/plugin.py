@@ -15,6 +15,7 @@ from llm_gateway import (
     Loopback,
     ModelInfo,
     OutputReader,
+    OwnConfig,
     Posture,
     ProviderInfo,
     Record,
@@ -24,7 +25,18 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_grok import argv, config_files, failures, login, loopback, models, places, resume, upgrade
+from llm_gateway_provider_grok import (
+    argv,
+    config_files,
+    failures,
+    login,
+    loopback,
+    models,
+    own_config,
+    places,
+    resume,
+    upgrade,
+)
 from llm_gateway_provider_grok.options import GrokOptions, posture_of
 from llm_gateway_provider_grok.output import GrokReader
 
@@ -68,6 +80,7 @@ def gateway_describe_provider() -> ProviderInfo:
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=2.0),),
         env=ENV,
         config_files=config_files.config_files,
+        read_config=own_config.read,
         opens=places.opens,
         private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
@@ -82,9 +95,9 @@ def gateway_describe_provider() -> ProviderInfo:
 
 
 @hookimpl
-def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume, config: OwnConfig) -> Invocation:
     """See argv.py."""
-    return argv.build(request, posture, resume)
+    return argv.build(request, posture, resume, config)
 
 
 @hookimpl

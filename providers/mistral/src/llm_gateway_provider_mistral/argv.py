@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, Posture, Request, Resume, error_for
-from llm_gateway_provider_mistral import prompt
+from llm_gateway import RUN_FILES, Invocation, McpServer, Notice, OwnConfig, Posture, Request, Resume, error_for
+from llm_gateway_provider_mistral import own_home, prompt
 from llm_gateway_provider_mistral.options import MistralOptions
-from llm_gateway_provider_mistral.own_home import OF_A_RUN
+from llm_gateway_provider_mistral.own_config import VibeConfig
 
 EXECUTABLE = "vibe"
 
@@ -64,17 +64,22 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 
 
-def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
+_NO_CONFIG = OwnConfig()
+
+
+def build(request: Request, posture: Posture, resume: Resume, config: OwnConfig = _NO_CONFIG) -> Invocation:
     """Return the command. Raises InvalidRequest for values that Vibe would misread or silently ignore."""
     options = request.options if isinstance(request.options, MistralOptions) else MistralOptions()
     prompt.check(request.prompt.text, request.working_dir)
-    servers = [_server(server) for server in request.mcp_servers]
+    own = _own_servers(request, config)
+    servers = [*(_server(server) for server in request.mcp_servers), *(str(entry["name"]) for entry in own)]
+    home = own_home.of(config)
     if resume.fresh:  # later turns repeat the option, but may have other servers
         for name in options.mcp_tools:
             _check(_of_server(name, servers), f"mcpTools: none of the given MCP servers can have a tool {name!r}")
     approved = [name for name in options.mcp_tools if _of_server(name, servers)]
 
-    argv = [*OF_A_RUN.argv, EXECUTABLE, *BASE, *LEVELS[posture], *_limits(request)]
+    argv = [*home.argv, EXECUTABLE, *BASE, *LEVELS[posture], *_limits(request)]
     argv += _filters(request, approved, posture, servers)
     if not resume.fresh:
         argv.append(f"--resume={resume.native_id}")
@@ -86,7 +91,7 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
         "VIBE_OUTSIDE_WORKDIR": "ask" if posture is Posture.BYPASS else "deny",
     }
     if servers:
-        env["VIBE_MCP_SERVERS"] = json.dumps([_mcp_config(server) for server in request.mcp_servers])
+        env["VIBE_MCP_SERVERS"] = json.dumps([*map(_mcp_config, request.mcp_servers), *own], default=str)
     if request.model is not None:
         _check(_MODEL.fullmatch(request.model), f"not an alias of a model: {request.model[:80]!r}")
         env["VIBE_ACTIVE_MODEL"] = request.model
@@ -94,7 +99,7 @@ def build(request: Request, posture: Posture, resume: Resume) -> Invocation:
         argv=tuple(argv),
         stdin=prompt.as_bytes(request.prompt.text),
         env=env,
-        files=OF_A_RUN.run_files,
+        files=home.run_files,
         artifacts=(EXPORT, META, JOURNAL),
         warnings=tuple(_warnings(approved, posture, servers)),
     )
@@ -152,6 +157,13 @@ def _warnings(approved: list[str], posture: Posture, servers: list[str]) -> Iter
             f"{', '.join(idle)} only tools that mcpTools names can be used"
         )
         yield Notice(code="mcp_tools_not_named", message=message, details={"servers": idle})
+
+
+def _own_servers(request: Request, config: OwnConfig) -> list[Mapping[str, Any]]:
+    """Return the servers of the user's settings that start. One of the request replaces one of the same name."""
+    names = {server.name for server in config.mcp_servers} - {server.name for server in request.mcp_servers}
+    known = config.settings.servers if isinstance(config.settings, VibeConfig) else ()
+    return [entry for entry in known if entry.get("name") in names and _SERVER.fullmatch(str(entry["name"]))]
 
 
 def _mcp_config(server: McpServer) -> dict[str, Any]:

@@ -7,7 +7,9 @@ model answers, where, and for which account. The folder names no trusted project
 
 from __future__ import annotations
 
+from llm_gateway import OwnConfig
 from llm_gateway_provider_kit.own_home import OwnHome, SettingsFile
+from llm_gateway_provider_kit.own_home.launch import document
 
 _SERVICE = (
     *("active_model", "providers", "models", "allowed_models", "compaction_model", "vision_model", "utility_models"),
@@ -23,13 +25,33 @@ _OTHERS = (
 )
 KEPT = (*_SERVICE, *_LIMITS, *_OTHERS)
 
-OF_A_RUN = OwnHome(
-    variable="VIBE_HOME",
-    default=".vibe",
-    settings={"config.toml": SettingsFile(keep=KEPT)},
-    folders=("logs/session",),
-    files=(
-        *(".env", "AGENTS.md", "builtin-skills", "cache.toml", "managed_config_cache.json", "model_catalog_cache.json"),
-        *("utility_model_cache.json", "whoami_cache.json"),
-    ),
+#: The instructions are given to this agent, which every conversation of the gateway has: the prompt names no file of the run, so
+#: it stays the same in the next run.
+_AGENT = "agents/ask.toml"
+_CACHES = (
+    *("builtin-skills", "cache.toml", "managed_config_cache.json", "model_catalog_cache.json"),
+    *("utility_model_cache.json", "whoami_cache.json"),
 )
+
+_CODE = ("plugins", "tools")
+
+
+def of(config: OwnConfig) -> OwnHome:
+    """Return the folder of a run."""
+    choice, own = config.choice, config.settings
+    made: dict[str, str] = {}
+    if config.instructions:
+        made[_AGENT] = document({"instructions": config.instructions})
+    hooks = getattr(own, "hooks", ())
+    if hooks:
+        made["hooks.toml"] = document({"hooks": [dict(hook) for hook in hooks]})
+    code = _CODE if choice is not None and choice.user_hooks and choice.user else ()
+    keep = KEPT if choice is None or choice.user else ()
+    return OwnHome(
+        variable="VIBE_HOME",
+        default=".vibe",
+        settings={"config.toml": SettingsFile(keep=keep, set=getattr(own, "project", {}))},
+        folders=("logs/session",),
+        files=(".env", *_CACHES, *code),
+        made=made,
+    )

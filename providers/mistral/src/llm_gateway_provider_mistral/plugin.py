@@ -15,6 +15,7 @@ from llm_gateway import (
     Loopback,
     ModelInfo,
     OutputReader,
+    OwnConfig,
     Posture,
     ProviderInfo,
     Record,
@@ -24,7 +25,18 @@ from llm_gateway import (
     UpgradePlan,
     hookimpl,
 )
-from llm_gateway_provider_mistral import argv, config_files, failures, login, loopback, models, places, resume, upgrade
+from llm_gateway_provider_mistral import (
+    argv,
+    config_files,
+    failures,
+    login,
+    loopback,
+    models,
+    own_config,
+    places,
+    resume,
+    upgrade,
+)
 from llm_gateway_provider_mistral.options import MistralOptions, posture_of
 from llm_gateway_provider_mistral.output import MistralReader
 
@@ -67,6 +79,7 @@ def gateway_describe_provider() -> ProviderInfo:
         end_steps=(EndStep(signal=signal.SIGTERM, grace_s=6.0),),
         env=ENV,
         config_files=config_files.config_files,
+        read_config=own_config.read,
         opens=places.opens,
         private_places=places.PRIVATE,
         native_id_pattern=resume.SESSION_ID,
@@ -81,9 +94,9 @@ def gateway_describe_provider() -> ProviderInfo:
 
 
 @hookimpl
-def gateway_build_argv(request: Request, posture: Posture, resume: Resume) -> Invocation:
+def gateway_build_argv(request: Request, posture: Posture, resume: Resume, config: OwnConfig) -> Invocation:
     """See argv.py."""
-    return argv.build(request, posture, resume)
+    return argv.build(request, posture, resume, config)
 
 
 @hookimpl

@@ -43,6 +43,7 @@ class OwnHome:
     settings: Mapping[str, SettingsFile]  #: files of settings, by name
     folders: tuple[str, ...] = ()  #: linked; created in the user's folder if missing
     files: tuple[str, ...] = ()  #: linked if they exist
+    made: Mapping[str, str] = field(default_factory=dict, repr=False)  #: created, name -> text
     env: Mapping[str, str] = field(
         default_factory=dict
     )  #: set unless the run's environment has them; values may contain OWN and HOME
@@ -60,5 +61,5 @@ class OwnHome:
         """Files for `Invocation.files`."""
         return {
             "launch.py": _LAUNCH,
-            "home.json": json.dumps({**asdict(self), "words": {"own": OWN, "home": HOME}}).encode(),
+            "home.json": json.dumps({**asdict(self), "words": {"own": OWN, "home": HOME}}, default=str).encode(),
         }

@@ -54,6 +54,10 @@ def prepare(run_files: str, plan: Mapping[str, Any], env: dict[str, str]) -> Non
     os.mkdir(made)
     for name, choice in plan["settings"].items():
         _write(os.path.join(made, name), _settings(os.path.join(own, name), choice, words))
+    for name, text in plan["made"].items():
+        place = os.path.join(made, name)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        _write(place, text.encode("utf-8", "surrogatepass"))
     for name in plan["folders"]:
         with suppress(OSError):  # then the program reports that it cannot write there
             os.makedirs(os.path.join(own, name), mode=0o700, exist_ok=True)
@@ -169,7 +173,11 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _link(target: str, place: str) -> None:
-    if os.path.lexists(target):
+    if os.path.isdir(place) and os.path.isdir(target):  # it has files of the run, too
+        for name in os.listdir(target):
+            if not os.path.lexists(os.path.join(place, name)):
+                os.symlink(os.path.join(target, name), os.path.join(place, name))
+    elif os.path.lexists(target):
         os.makedirs(os.path.dirname(place), exist_ok=True)
         os.symlink(target, place)
 
