@@ -119,6 +119,13 @@ OWN = {
         },
     ),
 }
+OWN["gemini"] = Own(
+    settings=".gemini",
+    instructions="GEMINI.md",
+    hooks=frozenset({"hook"}),
+    servers=frozenset({"server", "project-server"}),
+    service=lambda url: {"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": "any"},
+)
 each_program = pytest.mark.parametrize("name", OWN)
 
 
@@ -156,8 +163,10 @@ def test_instruction_files_always_apply_and_a_link_out_of_the_repository_is_name
     outcome = own_agent.ask("SAY:x", working_dir=str(own_agent.work / "sub"))
     assert outcome.error is None
     first = sent(model_server)
-    assert "word-of-the-user" in first.partition("word-of-the-top")[0]
     assert "word-of-the-top" in first
+    before_project = first.partition("word-of-the-top")[0]
+    # Gemini CLI has the user's in the system instruction, which comes last in its requests.
+    assert "word-of-the-user" in (first if own_agent.name == "gemini" else before_project)
     assert ("word-of-elsewhere" in first) == (own_agent.name in FOLLOW_LINKS)
     assert "instruction_link" in {notice.code for notice in outcome.notices}
     again = own_agent.ask("SAY:y", after=outcome.summary.native_id, working_dir=str(own_agent.work / "sub"))
@@ -188,7 +197,7 @@ def test_isolated_has_no_settings_of_the_user_and_the_projects_instructions(
 def test_the_operator_can_let_hooks_and_servers_start_and_no_rule_allows_more(
     own_agent: RealAgent, model_server: ModelServer
 ) -> None:
-    files = plant_for_grok(own_agent) if own_agent.name == "grok" else plant_for_mistral(own_agent, model_server.url)
+    files = PLANT[own_agent.name](own_agent, model_server.url)
     before = state(*files)
     work = os.path.realpath(own_agent.work)
     own_agent.chosen = {"source": ConfigSource.PROJECT, "trusted": work, "user_hooks": True, "user_mcp_servers": True}
@@ -201,7 +210,7 @@ def test_the_operator_can_let_hooks_and_servers_start_and_no_rule_allows_more(
 
 
 #: Programs that read instruction files themselves, through links out of the repository.
-FOLLOW_LINKS: set[str] = set()
+FOLLOW_LINKS = {"gemini"}
 
 GROK_MODEL = """
 [models]
@@ -224,7 +233,7 @@ def users_grok(grok: RealAgent, model_server: ModelServer) -> RealAgent:
     return grok
 
 
-def plant_for_grok(agent: RealAgent) -> list[Path]:
+def plant_for_grok(agent: RealAgent, url: str) -> list[Path]:
     """Programs that the user's settings start, rules that allow everything, and a trusted project that brings its own."""
     home, work = agent.folder / "home", agent.work
 
@@ -280,7 +289,7 @@ def trusted_folders(work: Path) -> str:
 def test_grok_asks_the_users_model_and_starts_nothing_that_user_or_project_configured(
     posture: Posture, users_grok: RealAgent, model_server: ModelServer
 ) -> None:
-    files = plant_for_grok(users_grok)
+    files = plant_for_grok(users_grok, model_server.url)
     said = bare(users_grok, "--permission-mode=default", "-p", "SAY:bare")
     expected = {"hook-file", "config-hook", "server", "project-hook", "project-server", "envrc"}
     assert expected <= set(forget(users_grok.folder)), said
@@ -381,3 +390,84 @@ def test_vibe_asks_the_users_model_and_starts_nothing_that_user_or_project_confi
     again = users_mistral.ask("HISTORY", after=outcome.summary.native_id)
     assert "TOOL:write_file" in again.text
     assert state(*files) == before
+
+
+@pytest.fixture
+def users_gemini(gemini: RealAgent, model_server: ModelServer) -> RealAgent:
+    """Gemini CLI with settings, key and service of the user's own; nothing in the environment names the service."""
+    for name in ("GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY"):
+        del gemini.environ[name]
+    settings = {
+        "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": False}},
+        "model": {"name": "m-mine"},
+        "context": {"fileName": ["MINE.md", "GEMINI.md"]},
+    }
+    words = f"GEMINI_API_KEY=key-of-the-file\nGOOGLE_GEMINI_BASE_URL={model_server.url}\n"
+    fill(gemini.folder / "home/.gemini", {"settings.json": json.dumps(settings), ".env": words})
+    return gemini
+
+
+def plant_for_gemini(agent: RealAgent, url: str) -> list[Path]:
+    """Programs that the user's settings start, rules that allow everything, and a trusted project that brings its own."""
+    home, work = agent.folder / "home", agent.work
+
+    def hooks(name: str) -> dict[str, Any]:
+        return {"SessionStart": [{"hooks": [{"type": "command", "command": trap(agent.folder, name)}]}]}
+
+    own = json.loads((home / ".gemini/settings.json").read_text())
+    own |= {
+        "hooks": hooks("hook"),
+        "mcpServers": {"own": {"command": trap(agent.folder, "server"), "trust": True}},
+        "tools": {"allowed": ["run_shell_command", "write_file"], "autoAccept": True},
+        "general": {"defaultApprovalMode": "auto_edit"},
+    }
+    allow = '[[rule]]\ntoolName = "*"\ndecision = "allow"\npriority = 999\n'
+    extension = {"name": "ext", "version": "1.0.0", "mcpServers": {"x": {"command": trap(agent.folder, "extension")}}}
+    fill(
+        home,
+        {
+            ".gemini/settings.json": json.dumps(own),
+            ".gemini/policies/all.toml": allow,
+            ".gemini/trustedFolders.json": json.dumps({str(work): "TRUST_FOLDER"}),
+            ".gemini/extensions/ext/gemini-extension.json": json.dumps(extension),
+        },
+    )
+    theirs = {
+        "model": {"name": "m-theirs"},
+        "hooks": hooks("project-hook"),
+        "mcpServers": {"theirs": {"command": trap(agent.folder, "project-server")}},
+        "tools": {"allowed": ["run_shell_command", "write_file"]},
+    }
+    fill(work, {".gemini/settings.json": json.dumps(theirs)})
+    return [path for path in (*home.rglob("*"), *work.rglob("*")) if path.is_file()]
+
+
+PLANT = {"grok": plant_for_grok, "mistral": plant_for_mistral, "gemini": plant_for_gemini}
+
+
+def test_gemini_asks_the_users_model_and_starts_nothing_that_user_or_project_configured(
+    users_gemini: RealAgent, model_server: ModelServer
+) -> None:
+    files = plant_for_gemini(users_gemini, model_server.url)
+    said = bare(users_gemini, "-p", "SAY:bare")
+    assert {"hook", "server", "extension", "project-server"} <= set(forget(users_gemini.folder)), said
+    before = state(*files)
+    outside = users_gemini.folder / "outside.txt"
+    outcome = users_gemini.ask("\n".join([write("gemini", outside), shell("gemini", f"touch {outside}")]))
+    assert outcome.error is None
+    assert ran(users_gemini.folder) == []
+    assert not outside.exists()
+    assert first_request(model_server, "m-mine")
+    assert state(*files) == before
+
+
+def test_names_of_instruction_files_in_the_users_settings_count_in_gemini(
+    users_gemini: RealAgent, model_server: ModelServer
+) -> None:
+    fill(users_gemini.work, {"MINE.md": "word-of-mine @./imported.md", "imported.md": "word-of-the-import"})
+    assert users_gemini.ask("SAY:x").error is None
+    assert "word-of-mine" in sent(model_server)
+    assert "word-of-the-import" in sent(model_server)
+    assert users_gemini.own_config(users_gemini.info, str(users_gemini.work)).instruction_files == tuple(
+        str(users_gemini.work / name) for name in ("MINE.md", "imported.md")
+    )

@@ -19,6 +19,7 @@ from llm_gateway import (
     Loopback,
     ModelInfo,
     OutputReader,
+    OwnConfig,
     Posture,
     Provider,
     ProviderInfo,
@@ -32,7 +33,7 @@ from llm_gateway import (
 from llm_gateway_provider_gemini import config_files, loopback, models, places, resume, upgrade
 from llm_gateway_provider_gemini.agy import argv as agy_argv, failures as agy_failures
 from llm_gateway_provider_gemini.agy.output import AgyReader
-from llm_gateway_provider_gemini.gemini_cli import argv, failures, login
+from llm_gateway_provider_gemini.gemini_cli import argv, failures, login, own_config
 from llm_gateway_provider_gemini.gemini_cli.output import GeminiReader
 from llm_gateway_provider_gemini.gemini_cli.rules import MODE_OF
 from llm_gateway_provider_gemini.options import (
@@ -64,6 +65,7 @@ GEMINI_ENV = (
 #: Access to the keyring, where its login is stored.
 AGY_ENV = ("DBUS_SESSION_BUS_ADDRESS",)
 
+_NO_CONFIG = OwnConfig()
 _HOME = "${GEMINI_CLI_HOME:-~}/.gemini"
 _SETTINGS = (
     *("settings.json", "GEMINI.md", ".env", "trustedFolders.json", "trusted_hooks.json", "mcp-server-enablement.json"),
@@ -85,6 +87,7 @@ _GEMINI = ProviderInfo(
     end_steps=(EndStep(signal=signal.SIGTERM, grace_s=4.0),),
     env=GEMINI_ENV,
     config_files=config_files.config_files,
+    read_config=own_config.read,
     opens=places.opens,
     private_places=places.GEMINI_PRIVATE,
     native_id_pattern=resume.SESSION_ID,
@@ -150,11 +153,13 @@ class GeminiProvider(Provider):
         assert isinstance(settings, GeminiSettings)
         self._settings = settings
 
-    def build_argv(self, request: Request, posture: Posture, resume: Resume) -> Invocation:
+    def build_argv(
+        self, request: Request, posture: Posture, resume: Resume, config: OwnConfig = _NO_CONFIG
+    ) -> Invocation:
         """See agy/argv.py and gemini_cli/argv.py."""
         if request.variant == AGY:
             return agy_argv.build(request, posture, resume)
-        return argv.build(request, posture, resume, default_model=self._settings.default_model)
+        return argv.build(request, posture, resume, default_model=self._settings.default_model, config=config)
 
     def resume_session(self, request: Request, session: Session | None) -> Resume:
         """See resume.py."""

@@ -41,11 +41,16 @@ def _chosen(path: Path) -> str:
     if not text:
         return ""
     try:
-        settings: Any = json.loads(_COMMENT.sub(lambda found: found[1] or " ", text.removeprefix("\ufeff")))
+        settings: Any = json.loads(without_comments(text.removeprefix("\ufeff")))
         kind = ((settings.get("security") or {}).get("auth") or {}).get("selectedType")
     except (ValueError, AttributeError, RecursionError):
         return "unknown"
     return kind if isinstance(kind, str) else ""
+
+
+def without_comments(text: str) -> str:
+    """Remove both kinds of comments, but not inside of strings."""
+    return _COMMENT.sub(lambda found: found[1] or " ", text)
 
 
 def _implied(seen: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ const { syncBuiltinESMExports } = require("node:module");
 delete process.env.NODE_OPTIONS; // processes that the agent starts must not load this file
 
 const runSettings = path.join(__dirname, "settings.json");
+const choice = JSON.parse(fs.readFileSync(path.join(__dirname, "choice.json"), "utf8"));
 const nothing = path.join(__dirname, "nothing");
 const home = path.resolve(process.env.GEMINI_CLI_HOME || os.homedir(), ".gemini");
 const userSettings = path.join(home, "settings.json");
@@ -33,7 +34,31 @@ function parse(text) {
   return value && typeof value === "object" ? value : {};
 }
 
-// Take only the login method and the model from the user's settings. Anything else could extend what the run may do.
+const isTable = (value) => value && typeof value === "object" && !Array.isArray(value);
+
+// Return the value of a dotted name; undefined if there is none.
+const valueOf = (settings, name) => name.split(".").reduce((found, part) => (isTable(found) ? found[part] : undefined), settings);
+
+function put(settings, name, value) {
+  const parts = name.split(".");
+  const last = parts.pop();
+  for (const part of parts) {
+    if (!isTable(settings[part])) settings[part] = {};
+    settings = settings[part];
+  }
+  settings[last] = value;
+}
+
+// As Gemini CLI merges the settings of a project: lists, such as those of hooks and of tools to leave out, are joined.
+function merge(below, above) {
+  for (const [name, value] of Object.entries(above)) {
+    if (isTable(value) && isTable(below[name])) merge(below[name], value);
+    else if (Array.isArray(value) && Array.isArray(below[name]) && name !== "fileName") below[name].push(...value);
+    else below[name] = value;
+  }
+}
+
+// Take only the named settings from the user's. Anything else could extend what the run may do.
 function writeRunSettings() {
   let known = {};
   try {
@@ -42,20 +67,25 @@ function writeRunSettings() {
     // there is no file, or Gemini CLI could not read it either
   }
   const settings = parse(fs.readFileSync(runSettings, "utf8"));
-  const auth = known.security && known.security.auth;
-  if (auth && typeof auth === "object") settings.security = { ...settings.security, auth };
-  const { GEMINI_API_KEY: key, GOOGLE_GEMINI_BASE_URL: base } = process.env;
-  if (key && base && !(auth && auth.selectedType)) {
-    // With only another address, Gemini CLI would choose another login method, which cannot start headless.
-    settings.security = { ...settings.security, auth: { ...auth, selectedType: "gemini-api-key" } };
+  for (const name of choice.keep) {
+    const value = valueOf(known, name);
+    if (value !== undefined && value !== null) put(settings, name, value);
   }
-  if (known.model && typeof known.model.name === "string") settings.model = { ...settings.model, name: known.model.name };
+  merge(settings, choice.project);
+  settings.mcpServers = { ...choice.servers, ...settings.mcpServers };
+  const auth = valueOf(settings, "security.auth");
+  const { GEMINI_API_KEY: key, GOOGLE_GEMINI_BASE_URL: base } = process.env;
+  if (key && base && !(isTable(auth) && auth.selectedType)) {
+    // With only another address, Gemini CLI would choose another login method, which cannot start headless.
+    put(settings, "security.auth.selectedType", "gemini-api-key");
+  }
   fs.writeFileSync(runSettings, JSON.stringify(settings));
 }
 
-function redirected(original) {
+function redirected(original, unseen) {
   return function (file, ...rest) {
-    const target = typeof file === "string" ? redirects.get(path.resolve(file)) : undefined;
+    const place = typeof file === "string" ? path.resolve(file) : undefined;
+    const target = unseen && unseen.has(place) ? nothing : redirects.get(place);
     if (target === runSettings && !reported) {
       reported = true;
       process.stderr.write("llm-gateway: the run's settings are in force\n");
@@ -72,7 +102,9 @@ if (!fs.existsSync(path.join(__dirname, "rules.toml"))) {
 writeRunSettings();
 const sync = ["existsSync", "readFileSync", "writeFileSync", "statSync", "lstatSync", "accessSync", "realpathSync", "openSync"];
 for (const name of sync) fs[name] = Object.assign(redirected(fs[name]), fs[name]);
-for (const name of ["readFile", "writeFile", "stat", "lstat", "access", "realpath", "open"]) {
+for (const name of ["readFile", "writeFile", "stat", "lstat", "realpath", "open"]) {
   fs.promises[name] = redirected(fs.promises[name]);
 }
+// With this function Gemini CLI looks for instruction files. Its tools can still read files of these names.
+fs.promises.access = redirected(fs.promises.access, new Set(choice.unseen));
 syncBuiltinESMExports();

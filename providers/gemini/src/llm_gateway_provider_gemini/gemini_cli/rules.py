@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llm_gateway import Posture, Request
 from llm_gateway_provider_gemini.gemini_cli.servers import server_name
@@ -34,12 +34,15 @@ _FIRST, _ALLOWED, _REST = 999, 950, 900
 _TOOL = re.compile(r"([a-z][A-Za-z0-9_-]{0,199})(?:\(([^()\x00-\x1f\x7f\ud800-\udfff]{1,1000})\))?")
 
 
-def policy(request: Request, posture: Posture) -> bytes:
-    """Return the policy file. Raises InvalidRequest for a tool that no rule can name."""
-    return "\n\n".join(_rules(request, posture)).encode() + b"\n"
+def policy(request: Request, posture: Posture, own_servers: Sequence[str] = ()) -> bytes:
+    """Return the policy file. Raises InvalidRequest for a tool that no rule can name.
+
+    :param own_servers: names of the MCP servers of the user's settings that start.
+    """
+    return "\n\n".join(_rules(request, posture, own_servers)).encode() + b"\n"
 
 
-def _rules(request: Request, posture: Posture) -> Iterator[str]:
+def _rules(request: Request, posture: Posture, own_servers: Sequence[str]) -> Iterator[str]:
     allowable = _ALLOWABLE.get(posture)
     if posture is not Posture.BYPASS:
         yield _rule("deny", _FIRST, toolName=_MODE_SWITCHES)
@@ -55,8 +58,8 @@ def _rules(request: Request, posture: Posture) -> Iterator[str]:
             named["allowRedirection"] = True
         yield _rule("allow", _ALLOWED, **named)
     if allowable is None:  # a run may use its servers: headless, no user can approve each call
-        for server in request.mcp_servers:
-            yield _rule("allow", _ALLOWED, mcpName=server_name(server), toolName="*")
+        for name in (*map(server_name, request.mcp_servers), *own_servers):
+            yield _rule("allow", _ALLOWED, mcpName=name, toolName="*")
     if posture is Posture.READ_ONLY:
         yield _rule("allow", _ALLOWED, toolName=_READING)
         yield _rule("deny", _REST, toolName="*")
