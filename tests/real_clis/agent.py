@@ -178,7 +178,9 @@ class RealAgent:
         asked = {"options": self.info.options_model(), "working_dir": str(self.work), **asked}
         request = Request(provider=self.name, prompt=words, **asked)
         info = self.info.of(request.variant)
-        resume = self.host.resume_session(self.name, request, self.session(after, request.working_dir) if after else None)
+        resume = self.host.resume_session(
+            self.name, request, self.session(after, request.working_dir) if after else None
+        )
         settings = self.settings
         reader = ConfigReader(settings, self.environ, BoundedThreads())
         config = reader.read_now(info, request.working_dir, instructions=request.instructions)

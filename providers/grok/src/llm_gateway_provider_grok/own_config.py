@@ -91,7 +91,8 @@ def instruction_files(
 
     Grok itself reads those of a project only where it trusts the folder.
     """
-    claude = as_dict(as_dict(settings.get("compat")).get("claude"))
+    compatible = as_dict(kept(settings, ("compat.claude",)).get("compat"))
+    claude = as_dict(next(iter(compatible.values()), None))
     if choice.user:
         for name in (*_NAMES, *_rules(folder, "rules")):
             yield InstructionFile(path=os.path.join(folder, name), label=_USER)
