@@ -142,3 +142,21 @@ def test_a_folder_of_the_processes_stays_unused_where_only_psutil_may_be_used(tm
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=60, check=True
     )
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
+def test_where_the_processes_cannot_be_listed_nothing_is_ended_and_nothing_fails(tmp_path: Path) -> None:
+    program = (
+        "import os, resource\n"
+        "from llm_gateway import end_abandoned, owned\n"
+        "low = os.open('/', os.O_RDONLY)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (low, low))\n"  # no descriptor is free
+        "with owned({}) as env:\n"
+        "    print(len(env))\n"
+        "print(end_abandoned())\n"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "LLM_GATEWAY_PORTABLE"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stdout.split() == ["1", "0"]

@@ -95,9 +95,16 @@ if _PORTABLE:
                     )  # the creation time may change with the clock
         return ""
 
+    def _pids() -> list[int]:
+        """Every process id. Empty: the system does not tell."""
+        if psutil is not None:
+            with suppress(psutil.Error, OSError):
+                return psutil.pids()
+        return []
+
     def _search(matches: Callable[[str], bool]) -> Iterator[tuple[int, _Kill]]:
         """The ids of the processes whose owner matches, and functions that kill them."""
-        for pid in psutil.pids() if psutil is not None else ():
+        for pid in _pids():
             with suppress(psutil.Error, OSError):
                 process = psutil.Process(pid)
                 owner = process.environ().get(OWNER)
@@ -127,12 +134,18 @@ else:
 
     def _search(matches: Callable[[str], bool]) -> Iterator[tuple[int, _Kill]]:
         """The ids of the processes whose owner matches, and functions that kill them."""
-        for name in os.listdir("/proc"):
-            owner = _owner_of(name) if name.isdecimal() else ""
-            if owner and int(name) != os.getpid() and matches(owner):
-                yield int(name), partial(_kill_owned, int(name), owner)
+        for pid in _pids():
+            owner = _owner_of(pid)
+            if owner and pid != os.getpid() and matches(owner):
+                yield pid, partial(_kill_owned, pid, owner)
 
-    def _owner_of(pid: str | int) -> str:
+    def _pids() -> list[int]:
+        """Every process id. Empty: there is no /proc, or no free descriptor."""
+        with suppress(OSError):
+            return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+        return []
+
+    def _owner_of(pid: int) -> str:
         with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
             entries = file.read().split(b"\0")
             return next((os.fsdecode(entry[len(_ENTRY) :]) for entry in entries if entry.startswith(_ENTRY)), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 
 import anyio
@@ -16,6 +17,7 @@ from llm_gateway.model.engine import Peers
 from llm_gateway.model.ids import JobId
 from llm_gateway.model.job import Job, JobState
 from llm_gateway.model.store import Store
+from llm_gateway.owned_processes import end_abandoned
 
 log = logging.getLogger("llm_gateway.jobs")
 
@@ -47,7 +49,9 @@ class OrphanRecovery:
         self._start_ready = start_ready
 
     async def listen(self) -> None:
-        """Receive notifications and search for orphans until the gateway closes."""
+        """End what killed gateways ran for themselves; then receive notifications and search for orphans until the gateway closes."""
+        with suppress(RuntimeError):  # no thread is free: the next gateway does it
+            await to_thread.run_sync(end_abandoned)
         while True:
             received: set[str] = set()
             with anyio.move_on_after(_SWEEP_S):

@@ -33,7 +33,6 @@ from llm_gateway.model.operation import AskHuman
 from llm_gateway.model.reply import Event
 from llm_gateway.model.request import SubmitRequest
 from llm_gateway.model.store import Admission, Store
-from llm_gateway.owned_processes import end_abandoned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +55,6 @@ class Supervisor:
         """Take the lease, take over orphans, then listen and prune in the background."""
         await to_thread.run_sync(self.peers.register)
         await self.recovery.recover_orphans()
-        tasks.start_soon(to_thread.run_sync, end_abandoned)
         tasks.start_soon(self.recovery.listen)
         tasks.start_soon(self.retention.keep_pruning)
         tasks.start_soon(self.limit_waits.keep_looking)
