@@ -20,13 +20,15 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes of PO
 _WAIT_S = 20.0
 #: Leaves a process in a session of its own behind, which keeps the descriptor `{fd}` open, and ends.
 _LEAVES = """
-import os
+import os, time
 if os.fork() == 0:
     os.setsid()
     os.write({fd}, b"!")
-    os.execv("/bin/sleep", ["sleep", "600"])
+    time.sleep(600)
 os.wait() if {stay} else None
 """
+#: Says that it runs, and stays. A search may miss a program that is just being executed.
+_STAYS = "print(flush=True); import time; time.sleep(600)"
 #: Exits while another thread is in the middle of a call.
 _GATEWAY = """
 import subprocess, sys, threading
@@ -56,6 +58,15 @@ def _is_over(reader: int) -> bool:
     return False
 
 
+def _start(env: dict[str, str], *fds: int) -> subprocess.Popen[bytes]:
+    """Start a program, and wait until it runs."""
+    process = subprocess.Popen([sys.executable, "-c", _STAYS], env=env, pass_fds=fds, stdout=subprocess.PIPE)
+    assert process.stdout
+    with process.stdout as output:
+        assert output.readline() == b"\n"
+    return process
+
+
 def _gateway(fd: int) -> subprocess.Popen[bytes]:
     program = _GATEWAY.format(program=_LEAVES.format(fd=fd, stay=True), fd=fd)
     return subprocess.Popen([sys.executable, "-c", program], pass_fds=(fd,), stdin=subprocess.PIPE)
@@ -74,7 +85,7 @@ def test_what_a_program_leaves_behind_ends_with_the_call(lifeline: tuple[int, in
 def test_a_call_that_fails_ends_its_program(lifeline: tuple[int, int]) -> None:
     reader, writer = lifeline
     with suppress(KeyError), owned(os.environ, search=False) as env:
-        process = subprocess.Popen(["/bin/sleep", "600"], env=env, pass_fds=(writer,))
+        process = _start(env, writer)
         os.close(writer)
         raise KeyError
     assert process.wait(_WAIT_S) == -signal.SIGKILL
@@ -83,7 +94,7 @@ def test_a_call_that_fails_ends_its_program(lifeline: tuple[int, int]) -> None:
 
 def test_calls_at_the_same_time_end_only_their_own() -> None:
     with owned(os.environ) as first:
-        process = subprocess.Popen(["/bin/sleep", "600"], env=first)
+        process = _start(first)
         with owned(os.environ):
             pass
         assert process.poll() is None
@@ -105,7 +116,7 @@ def test_what_a_killed_gateway_left_is_ended_by_the_next_and_nothing_of_a_living
     os.close(writer)
     assert os.read(reader, 1) == b"!"
     with gateway, owned(os.environ) as env:
-        living = subprocess.Popen(["/bin/sleep", "600"], env=env)
+        living = _start(env)
         end_abandoned()
         assert select([reader], [], [], 0)[0] == []  # its gateway runs
         gateway.kill()
@@ -117,7 +128,7 @@ def test_what_a_killed_gateway_left_is_ended_by_the_next_and_nothing_of_a_living
 
 
 def test_a_mark_that_is_no_owner_is_left_alone() -> None:
-    process = subprocess.Popen(["/bin/sleep", "600"], env={OWNER: "what:ever"})
+    process = _start({OWNER: "what:ever"})
     try:
         end_abandoned()
         assert process.poll() is None

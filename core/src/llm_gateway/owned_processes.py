@@ -19,8 +19,10 @@ from functools import partial
 
 OWNER = "LLM_GATEWAY_OWNER"
 _PORTABLE = not sys.platform.startswith("linux") or os.environ.get("LLM_GATEWAY_PORTABLE") == "1"
-#: A killed process needs a moment to end, and a search can miss one that forks or executes at that moment.
+#: A killed process needs a moment to end.
 _KILL_S, _PAUSE_S = 1.0, 0.005
+#: A search can miss a process that forks or executes at that moment. So several in a row must find nothing.
+_EMPTY_SEARCHES = 3
 _Kill = Callable[[], None]
 
 
@@ -63,13 +65,14 @@ def _this_process() -> str:
 def _end(matches: Callable[[str], bool]) -> int:
     """Kill the processes whose owner matches, until there are none. Returns how many were found, those that started meanwhile included."""
     killed: set[int] = set()
-    deadline = time.monotonic() + _KILL_S
+    deadline, empty = time.monotonic() + _KILL_S, 0
     while True:
         found = dict(_search(matches))
         for kill in found.values():
             kill()
         killed |= found.keys()
-        if not found or time.monotonic() > deadline:
+        empty = 0 if found else empty + 1
+        if empty == _EMPTY_SEARCHES or time.monotonic() > deadline:
             return len(killed)
         time.sleep(_PAUSE_S)
 
