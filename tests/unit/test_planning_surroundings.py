@@ -94,10 +94,11 @@ def test_work_that_is_done_in_time_gives_its_result() -> None:
 
 
 def test_work_that_hangs_is_given_up_and_not_begun_again_before_it_is_over() -> None:
-    threads, over, begun = BoundedThreads(), threading.Event(), []
+    threads, over, begun, running = BoundedThreads(), threading.Event(), [], threading.Event()
 
     def hang() -> str:
         begun.append(threading.current_thread())
+        running.set()
         over.wait(60)
         return "late"
 
@@ -106,6 +107,7 @@ def test_work_that_hangs_is_given_up_and_not_begun_again_before_it_is_over() -> 
         assert threads.within("a", 0.05, hang) is None
         assert [threads.within("a", 20, hang) for _ in range(50)] == [None] * 50
         assert time.monotonic() - before < 10
+        assert running.wait(60)
         assert len(begun) == 1
         assert threads.within("b", 20, lambda: "other") == "other"
     finally:

@@ -1,6 +1,7 @@
 """The title of a job: the first words of its prompt, from its job files. Imports little, because `jobs list` imports it.
 
-A job whose request is not kept (`[jobs] keep_output`) has no title.
+Only the terminal shows titles: an answer of an operation contains no text of a prompt that it was not asked for. A job whose
+request is not kept (`[jobs] keep_output`) has no title.
 """
 
 from __future__ import annotations

@@ -30,7 +30,6 @@ from llm_gateway import (
     reply_text,
     stamp,
     wire_object,
-    with_titles,
 )
 from llm_gateway.errors import GatewayError, InvalidRequest
 from llm_gateway_extension_operations.parameters import JobIdText, Limit, OneProvider
@@ -335,12 +334,12 @@ async def cancel(gateway: Gateway, params: JobParams, context: CallContext) -> J
 
 
 async def list_jobs(gateway: Gateway, params: ListParams, context: CallContext) -> JobList:
-    """List your jobs, newest first, to find an id. title: the first words of the prompt. Then llm_job_status or llm_job_result."""
+    """List your jobs, newest first, to find an id. Then llm_job_status or llm_job_result."""
     states = [JobState(params.status)] if params.status else None
     jobs = await gateway.store.list_jobs(
         principal=context.principal, states=states, provider=params.provider, limit=params.limit
     )
-    return JobList(jobs=await to_thread.run_sync(with_titles, gateway.settings.home, [job_view(job) for job in jobs]))
+    return JobList(jobs=[job_view(job) for job in jobs])
 
 
 def result_text(page: ResultPage) -> str:

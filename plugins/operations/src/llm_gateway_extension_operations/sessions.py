@@ -19,8 +19,6 @@ from llm_gateway import (
     Wire,
     new_session_id,
     operation,
-    title_of,
-    with_titles,
     working_directory,
 )
 from llm_gateway.errors import InvalidRequest, SessionBusy
@@ -139,17 +137,13 @@ async def create(gateway: Gateway, params: CreateParams, context: CallContext) -
 
 
 async def list_sessions(gateway: Gateway, params: ListParams, context: CallContext) -> SessionList:
-    """List your sessions, last used first; title: the newest prompt. Pass an id as sessionId of a request to continue one."""
+    """List your sessions, last used first. Pass an id as sessionId of a request to continue one."""
     if params.provider is not None:
         known_provider(gateway, params.provider)
     found = await gateway.store.list_sessions(principal=context.principal, provider=params.provider, limit=params.limit)
-    sessions = []
-    for session in found:
-        view = session_view(gateway, session, active=await is_active(gateway, session))
-        newest = await gateway.store.list_jobs(principal=context.principal, session_id=session.id, limit=1)
-        title = await to_thread.run_sync(title_of, gateway.settings.home, newest[0].id) if newest else None
-        sessions.append(view if title is None else {**view, "title": title})
-    return SessionList(sessions=sessions)
+    return SessionList(
+        sessions=[session_view(gateway, session, active=await is_active(gateway, session)) for session in found]
+    )
 
 
 async def get(gateway: Gateway, params: GetParams, context: CallContext) -> SessionDetails:
@@ -159,7 +153,7 @@ async def get(gateway: Gateway, params: GetParams, context: CallContext) -> Sess
     records = await gateway.store.list_records(principal=context.principal, session_id=session.id, limit=_PAGE)
     return SessionDetails(
         session=session_view(gateway, session, active=await is_active(gateway, session)),
-        turns=await to_thread.run_sync(with_titles, gateway.settings.home, [turn_view(job) for job in jobs]),
+        turns=[turn_view(job) for job in jobs],
         cache_state=cache_state(records, datetime.now(timezone.utc)),
     )
 

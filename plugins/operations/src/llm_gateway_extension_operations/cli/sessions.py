@@ -7,6 +7,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from anyio import to_thread
+
 from llm_gateway import (
     Exit,
     Gateway,
@@ -21,6 +23,8 @@ from llm_gateway import (
     session_id_of,
     short_ids,
     table,
+    title_of,
+    with_titles,
 )
 
 _NONE = "none"
@@ -43,6 +47,11 @@ async def work(gateway: Gateway, options: argparse.Namespace) -> int:
 
 async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
     found = await call_operation(gateway, "session_list", _given(provider=options.provider, limit=options.limit))
+    for session in found["sessions"]:
+        newest = await gateway.store.list_jobs(session_id=session["gatewaySessionId"], limit=1)
+        title = await to_thread.run_sync(title_of, gateway.settings.home, newest[0].id) if newest else None
+        if title is not None:
+            session["title"] = title
     if options.json:
         say_json(found)
     elif not found["sessions"]:
@@ -75,6 +84,7 @@ def _table(sessions: Sequence[Mapping[str, Any]], *, wide: bool) -> None:
 
 async def _show(gateway: Gateway, options: argparse.Namespace) -> int:
     found = await call_operation(gateway, "session_get", {"sessionId": options.session})
+    found["turns"] = await to_thread.run_sync(with_titles, gateway.settings.home, found["turns"])
     if options.json:
         say_json(found)
         return Exit.OK
