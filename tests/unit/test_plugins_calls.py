@@ -90,6 +90,10 @@ class Bird:
         return self.__answer("upgrade_plan")
 
     @hookimpl
+    def gateway_loopback(self, service: str) -> Any:
+        return self.__answer("loopback")
+
+    @hookimpl
     def gateway_explain_failure(self) -> Any:
         return self.__answer("explain_failure")
 
@@ -168,6 +172,7 @@ NEEDED: dict[str, Ask] = {
     "open_reader": lambda host: host.open_reader("parrot", REQUEST),
     "list_models": lambda host: host.list_models("parrot"),
     "upgrade_plan": lambda host: host.upgrade_plan("parrot", None),
+    "loopback": lambda host: host.loopback("parrot", service="http://127.0.0.1:1", folder="/", variant=""),
 }
 ADVISED: dict[str, Ask] = {
     "explain_failure": lambda host: host.explain_failure("parrot", None),  # type: ignore[arg-type]  # nobody looks at it
