@@ -197,7 +197,9 @@ def test_a_program_understands_what_was_asked_and_nothing_else(program: str, dat
         return
     understood = understand(GRAMMARS[program], _own_arguments(asks.info.executable, made.argv))
     assert understood.words == (fresh_words if resume.fresh else resumed_words)
-    plain = understand(GRAMMARS[program], _own_arguments(asks.info.executable, plainly(asks, posture, resume, request).argv))
+    plain = understand(
+        GRAMMARS[program], _own_arguments(asks.info.executable, plainly(asks, posture, resume, request).argv)
+    )
     assert rights(program, understood) == rights(program, plain), "a caller's words changed what the run may do"
     if request.model is not None and "--model" in PROGRAMS[program][2].split():
         assert understood.values("--model") == [request.model]

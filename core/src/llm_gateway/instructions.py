@@ -124,7 +124,7 @@ def read_instructions(
     home: str = "",
     imports: bool = True,
     passed_on: bool = True,
-    edit: Callable[[str, str], str | None] = lambda path, text: text,
+    edit: Callable[[str, str], str | None] | None = None,
 ) -> Instructions:
     """Read instruction files. Blocking. A file that is missing or cannot be read is left out.
 
@@ -173,7 +173,9 @@ class _Collected:
     def _read(self, file: InstructionFile, real: str) -> str:
         try:
             # The path is free of links now. If one is put there meanwhile, it is not followed.
-            text = self._edit(file.path, read_cached(real, _decoded, most_bytes=MOST_TEXT_BYTES)) or ""
+            text = read_cached(real, _decoded, most_bytes=MOST_TEXT_BYTES)
+            if self._edit is not None:
+                text = self._edit(file.path, text) or ""
             size = len(text.encode("utf-8", "surrogatepass"))
             if size > self._bytes_left:
                 raise ValueError("too large")
