@@ -141,7 +141,9 @@ def read_instructions(
 
 
 class _Collected:
-    def __init__(self, *, home: str, imports: bool, passed_on: bool, edit: Callable[[str, str], str | None]) -> None:
+    def __init__(
+        self, *, home: str, imports: bool, passed_on: bool, edit: Callable[[str, str], str | None] | None
+    ) -> None:
         self._home, self._imports, self._passed_on, self._edit = home, imports, passed_on, edit
         self._seen: set[str] = set()
         self._texts: list[tuple[InstructionFile, str]] = []
