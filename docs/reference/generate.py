@@ -214,18 +214,19 @@ _OWN_SETTINGS = """\
 ## What a run takes from its user
 
 With `[providers.<name>] config = "user"`, the default, a run and the bare program in the same directory and home send the same model, the same account and
-the same instructions to the same service. `tests/real_clis/test_own_settings.py` compares them. Programs that are not in the table read what they read by themselves.
+the same instructions to the same service. `tests/real_clis/test_own_settings.py` (Claude Code, Codex) and `test_own_configuration.py` (Gemini CLI, Grok, Mistral Vibe) compare
+them. `isolated` leaves out the user's settings and instructions; the login stays, and so do the project's instructions. Hooks, plugins and MCP servers of the user start only with
+`user_hooks` and `user_mcp_servers`. Programs that are not in the table read what they read by themselves.
 
-| | claude | codex |
-|---|---|---|
-| Model, account, service, headers of the user's settings | `settings.json`: the same as the bare program, `apiKeyHelper` and `env` included | `config.toml`: the same as the bare program; `shell_environment_policy` and profiles do not apply |
-| Instructions in any directory | the same files, in the same order, as text in the system prompt (the bare program puts them into the first message); imports of a project's file only from inside of the repository | read by the program itself |
-| An instruction file that is a link out of the repository | left out, warning `instruction_link`; the bare program follows it | followed, warning `instruction_link` |
-| Started by itself from the user's settings | nothing; hooks and plugins with `user_hooks`, MCP servers with `user_mcp_servers` | nothing; `notify` with `user_hooks`, MCP servers with `user_mcp_servers` |
-| A hostile project | nothing starts or applies; the bare program runs its hooks, helper and MCP servers and uses its service | nothing starts or applies, even where the program itself trusts the project |
-| Settings of a project that `llm-gateway trust` names, with `config = "project"` | by the same rules as the user's | model, effort, instructions, MCP servers |
-| Permission rules and sandbox settings that allow | do not apply; rules that deny or ask do | do not apply; rule files only under `bypass` |
-| `config = "isolated"` | login, and instruction files of the project | the same, and `~/.codex/AGENTS.md`, which cannot be left out (warning `instructions_kept`) |
+| | claude | codex | gemini | grok | mistral |
+|---|---|---|---|---|---|
+| Model, account, service, headers of the user | `settings.json`, with `apiKeyHelper` and `env` | `config.toml`, without `shell_environment_policy` and profiles | `settings.json`: model and authentication; `~/.gemini/.env` | `config.toml` | `config.toml`, `.env` and the variables that `api_key_env_var` names |
+| Instructions | the same files in the same order, as text in the system prompt | read by the program | read by the program | the files that it reads in a folder that it trusts, as text | `AGENTS.md` of a folder that it trusts, as text |
+| A link out of the repository | left out (`instruction_link`) | followed (`instruction_link`) | followed (`instruction_link`) | left out (`instruction_link`) | left out (`instruction_link`) |
+| A hostile project | nothing starts or applies; the bare program runs its hooks, helper and servers and uses its service | nothing starts or applies, also where the program trusts the project | the same | the same; a trusting bare program runs its hooks, servers and `.envrc` | the same; a trusting bare program runs its hooks and uses its service |
+| A project that `llm-gateway trust` names, with `config = "project"` | by the same rules as the user's | model, effort, instructions, MCP servers | by the same rules, without authentication | MCP servers, hooks, rules that deny | models, services, MCP servers, hooks |
+| Permission rules and sandbox settings that allow | do not apply; rules that deny or ask do | do not apply; rule files only under `bypass` | do not apply; what leaves tools out does | do not apply, also those for Claude Code; rules that deny do | do not apply |
+| What `isolated` cannot leave out | - | `~/.codex/AGENTS.md` (`instructions_kept`) | - | - | - |
 """
 _POSTURES = """\
 ## What a run can do alone
