@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,17 +23,22 @@ print(wall, *[name for _, name in socket.if_nameindex()])
 """
 
 
-def verify(folder: Path, python: tuple[str, ...], *words: str) -> tuple[int, Any, str]:
-    """Run the command; its exit code, its JSON and its standard error."""
-    environ = {
+def environment(folder: Path) -> dict[str, str]:
+    (folder / "home").mkdir(exist_ok=True)
+    return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(folder / "home"),
         "LLM_GATEWAY_HOME": str(folder / "gateway"),
         "TMPDIR": str(folder),
     }
-    (folder / "home").mkdir(exist_ok=True)
+
+
+def verify(folder: Path, python: tuple[str, ...], *words: str) -> tuple[int, Any, str]:
+    """Run the command; its exit code, its JSON and its standard error."""
     command = [*python, "-m", "llm_gateway.cli", "verify", *words]
-    done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=environment(folder), cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
     return done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout, done.stderr
 
 
@@ -49,6 +55,21 @@ def test_an_installed_program_is_verified_and_the_result_is_kept(tmp_path: Path,
     assert (tmp_path / "gateway" / "verified" / "echo.json").stat().st_mode & 0o077 == 0
     assert list((tmp_path / "home").iterdir()) == [], "nothing is written into the user's home"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("llmgw-")] == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_everything_and_leaves_nothing(number: int, code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "llm_gateway.cli", "verify", "echo"]
+    with subprocess.Popen(
+        command, env=environment(tmp_path), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline(), "the first check is done, others are not"
+        process.send_signal(number)
+        process.stdout.read()
+        assert process.wait(60) == code
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("llmgw-")] == []
+    assert not (tmp_path / "gateway" / "verified").exists()
 
 
 @pytest.mark.parametrize("words", [("nobody",), ("echo", "--only", "no-such-check")])

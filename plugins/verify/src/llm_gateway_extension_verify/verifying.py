@@ -109,6 +109,10 @@ def _check_names(infos: Sequence[ProviderInfo], only: list[str]) -> None:
         raise UsageError(f"there is no check {error}; `llm-gateway verify --list` shows them") from error
 
 
+def _exit(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
 class _Run:
     """One call of the command."""
 
@@ -127,19 +131,31 @@ class _Run:
         self._environ = environ
         self._printing = threading.Lock()
         self._children: list[subprocess.Popen[bytes]] = []
+        self._starting = threading.Lock()
+        self._stopped = False
 
     def all(self) -> list[dict[str, Any]]:
-        """Verify every program, as many at once as there are processors. A signal ends them all."""
-        with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-            futures = [pool.submit(self._verify, target) for target in self._targets]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                for child in self._children:
-                    child.terminate()
-                raise
+        """Verify every program, as many at once as there are processors. A signal ends them all and leaves nothing behind."""
+        before = signal.signal(signal.SIGTERM, _exit)
+        try:
+            with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+                futures = [pool.submit(self._verify, target) for target in self._targets]
+                try:
+                    return [future.result() for future in futures]
+                except BaseException:
+                    for future in futures:
+                        future.cancel()
+                    self._stop()
+                    raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _stop(self) -> None:
+        """End the processes of all programs. What they have said so far is not a result."""
+        with self._starting:
+            self._stopped = True
+            for child in self._children:
+                child.terminate()
 
     def _verify(self, target: Target) -> dict[str, Any]:
         info = target.info
@@ -160,6 +176,8 @@ class _Run:
                 made["folder"] = str(root)
             else:
                 shutil.rmtree(root, ignore_errors=True)
+        if self._stopped:
+            return made
         made["changed"] = own_files.changed(before, own_files.stats_of(info, self._environ))
         made["seconds"] = round(time.monotonic() - began, 1)
         statuses = {check["status"] for check in made["checks"].values()}
@@ -185,16 +203,19 @@ class _Run:
         environ = {name: self._environ[name] for name in INHERITED if name in self._environ}
         environ |= {"HOME": str(root), "TMPDIR": str(root)}
         with tempfile.TemporaryFile() as errors, owned(environ) as owned_environ:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "llm_gateway_extension_verify.child"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=owned_environ,
-                cwd=root,
-                start_new_session=True,
-            )
-            self._children.append(child)
+            with self._starting:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "llm_gateway_extension_verify.child"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=owned_environ,
+                    cwd=root,
+                    start_new_session=True,
+                )
+                self._children.append(child)
+                if self._stopped:
+                    child.terminate()
             overdue = threading.Timer(PROGRAM_S, child.terminate)
             overdue.start()
             try:
