@@ -150,7 +150,7 @@ async def test_output_is_let_go_when_it_is_not_to_be_kept_and_the_reply_stays(ho
     home.set(jobs__keep_output="until_fetched")
     async with home.open() as caller:
         unread = await caller.start("a word that must not stay", forceRefresh=True)
-        await caller.wait(unread)
+        await caller.wait(unread, answers=False)
         assert (await caller.result(unread, raw="stdout"))["page"]["text"], "nobody has had the reply yet"
         told = await caller.ask("a word that must not stay", createNewSession=True, forceRefresh=True)
     async with home.open() as caller:

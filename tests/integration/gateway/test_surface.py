@@ -52,7 +52,7 @@ async def test_lesson_61_everything_that_is_listed_can_be_read(home: Home) -> No
     async with home.open() as caller:
         told = await caller.ask()
         values = {"jobId": told["jobId"], "sessionId": told["gatewaySessionId"], "hash": "0" * 64, "provider": "echo"}
-        values["days"] = "7"
+        values |= {"days": "7", "by": "model"}
         assert caller.gateway.resources
         for resource in caller.gateway.resources:
             uri = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], resource.uri)

@@ -133,8 +133,7 @@ def request_operations(info: ProviderInfo, *, defers: bool) -> list[Operation]:
         hidden |= {"resumeLatest", "createNewSession", "onBusy"}
     if info.silent:
         hidden |= {"idleTimeoutMs"}
-    if all(program.read_config is None for program in info.programs.values()):
-        hidden |= {"instructions"}
+    hidden |= {"instructions"}  # for `review`; a user has the setting of this name, and each tool is read by a model
     shared: dict[str, Any] = {"params": params, "hidden": hidden, "destructive": True, "open_world": True}
     shared["provider"] = info.name
     later = ""

@@ -49,6 +49,7 @@ async def _list(gateway: Gateway, options: argparse.Namespace) -> int:
     found = await call_operation(
         gateway, "llm_job_list", {name: value for name, value in given.items() if value is not None}
     )
+    found["jobs"] = await to_thread.run_sync(with_titles, gateway.settings.home, found["jobs"])
     show(found, as_json=options.json, wide=options.wide)
     return Exit.OK
 
