@@ -71,7 +71,7 @@ def settings(folder: Path, url: str) -> str:
     for name, environ in own.items():
         env = ", ".join(f"{key} = {json.dumps(value)}" for key, value in environ.items())
         lines = [f"[providers.{name}]", f"executable = {json.dumps(str(install(name)))}", f"env = {{ {env} }}"]
-        parts.append("\n".join([*lines, f"config = {json.dumps(codex)}"] if name == "codex" else lines))
+        parts.append("\n".join([*lines, f"overrides = {json.dumps(codex)}"] if name == "codex" else lines))
     return "\n\n".join(parts) + "\n"
 
 

@@ -158,7 +158,7 @@ def test_without_a_login_the_way_to_log_in_is_told(claude: RealAgent, model_serv
 
 def test_a_service_that_is_gone_is_named(claude: RealAgent) -> None:
     claude.environ["ANTHROPIC_BASE_URL"] = "http://127.0.0.1:9"
-    assert claude.ask("SAY:x").error == "overloaded"
+    assert claude.ask("SAY:x").error == "unreachable"
 
 
 def test_a_failure_that_passes_is_no_failure_and_its_retries_are_told(claude: RealAgent) -> None:

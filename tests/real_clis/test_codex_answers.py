@@ -141,7 +141,7 @@ def test_without_a_login_the_way_to_log_in_is_told(codex: RealAgent, model_serve
 
 def test_trap_5_a_service_that_is_gone_is_named(codex: RealAgent) -> None:
     service = '{name="gone",base_url="http://127.0.0.1:9/v1",request_max_retries=1,stream_max_retries=1}'
-    codex.host.configure({}, {"codex": CodexSettings(config=('model_provider="x"', f"model_providers.x={service}"))})
+    codex.host.configure({}, {"codex": CodexSettings(overrides=('model_provider="x"', f"model_providers.x={service}"))})
     outcome = codex.ask("SAY:x")
     assert outcome.error == "unreachable", outcome
     assert outcome.seconds < 15
@@ -157,7 +157,7 @@ def test_the_built_in_service_is_asked_with_the_key_of_the_environment(
 ) -> None:
     """Codex tries a WebSocket first; it is told that there is none."""
     base = f'openai_base_url="{model_server.url}/openai/v1"'
-    codex.host.configure({}, {"codex": CodexSettings(config=(base,))})
+    codex.host.configure({}, {"codex": CodexSettings(overrides=(base,))})
     codex.environ["CODEX_API_KEY"] = "forbidden"
     assert codex.ask("SAY:x").error == "auth_required"
     codex.environ["CODEX_API_KEY"] = "any"

@@ -60,6 +60,6 @@ async def test_words_for_a_level_levels_that_it_cannot_hold_models_and_the_way_t
         silent = await caller.ask("SAY:x", idleTimeoutMs=60_000)
     assert {answer["error"]["code"] for answer in (clash, *refused, silent)} == {"invalid_request"}
     assert [model["id"] for model in models["providers"][0]["models"] if model.get("default")] == ["small"]
-    assert upgrade["command"][1:] == ["-m", "pip", "install", "-U", "mistral-vibe==3.0.3"]
+    assert upgrade["command"][1:] == ["-m", "pip", "install", "--upgrade", "mistral-vibe==3.0.3"]
     nearest = [answer["error"]["recovery"].split()[-1] for answer in refused]
     assert nearest == ["read_only.", "accept_edits."]

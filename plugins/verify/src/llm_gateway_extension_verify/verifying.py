@@ -109,6 +109,12 @@ def _check_names(infos: Sequence[ProviderInfo], only: list[str]) -> None:
         raise UsageError(f"there is no check {error}; `llm-gateway verify --list` shows them") from error
 
 
+def _last_words(trace: str) -> str:
+    """Return the last line of a traceback that says something; a group of exceptions ends with a frame."""
+    lines = (line.strip(" |+-") for line in reversed(trace.splitlines()))
+    return next(filter(None, lines), "")
+
+
 def _exit(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
 
@@ -234,8 +240,8 @@ class _Run:
                 child.wait()
             if not ended and not made["problem"]:
                 errors.seek(0)
-                said = errors.read().decode("utf-8", "replace").strip().splitlines()
-                made["problem"] = f"its process ended early: {said[-1] if said else f'exit code {child.returncode}'}"
+                said = _last_words(errors.read().decode("utf-8", "replace"))
+                made["problem"] = f"its process ended early: {said or f'exit code {child.returncode}'}"
 
     def _note(self, fact: dict[str, Any], made: dict[str, Any]) -> bool:
         """Add a fact to a report. Returns whether it is the last one."""

@@ -17,7 +17,7 @@ def loopback(service: str) -> Loopback:
         "request_max_retries=1,stream_max_retries=1}"
     )
     return Loopback(
-        settings={"config": ['model_provider="loopback"', f"model_providers.loopback={provider}"]},
+        settings={"overrides": ['model_provider="loopback"', f"model_providers.loopback={provider}"]},
         key="CODEX_API_KEY",
         write=_write,
         shell=_shell,

@@ -11,6 +11,8 @@ from llm_gateway import Loopback
 from llm_gateway_testing.contract.provider_case import ProviderCase
 
 SERVICE = "http://127.0.0.1:4000"
+#: Keys of `[providers.<name>]` that every provider has, and that a loopback may need.
+SHARED_KEYS = ("env", "env_pass", "config", "instructions", "user_hooks", "user_mcp_servers")
 FOLDER = "/tmp/home-of-a-run"  # noqa: S108 - only a name
 
 
@@ -47,6 +49,15 @@ class LoopbackContract(ProviderCase):
             for name, arguments in calls:
                 assert name, "a tool call has no name"
                 assert "\n" not in json.dumps({name: dict(arguments)})
+
+    def test_its_settings_are_keys_of_the_section(self) -> None:
+        model = self.host.settings_sections().providers.get(self.name)
+        for made in self._loopbacks():
+            own = {key: value for key, value in made.settings.items() if key not in SHARED_KEYS}
+            if model is None:
+                assert own == {}, f"the plugin adds no settings, so `Loopback.settings` may name only {SHARED_KEYS}"
+            else:
+                model.model_validate(own)
 
     def test_the_same_service_gives_the_same_answer(self) -> None:
         for first, second in zip(self._loopbacks(), self._loopbacks(), strict=True):
