@@ -19,8 +19,11 @@ MEMBERS = [
 ]
 
 
-def run(*argv: str | Path, cwd: Path = ROOT, status: int = 0, **environ: str) -> str:
-    """What a command prints, on stderr when it is to end with another status than 0."""
+def run(*argv: str | Path, cwd: Path = ROOT, status: int = 0, also: int = 0, **environ: str) -> str:
+    """What a command prints, on stderr when it is to end with another status than 0.
+
+    :param also: another status with which it may end.
+    """
     cache = {"UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(ROOT / ".cache/uv"))}
     done = subprocess.run(
         [str(word) for word in argv],
@@ -32,7 +35,7 @@ def run(*argv: str | Path, cwd: Path = ROOT, status: int = 0, **environ: str) ->
         timeout=240,
         check=False,
     )
-    assert done.returncode == status, f"{' '.join(map(str, argv))}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode in {status, also or status}, f"{' '.join(map(str, argv))}\n{done.stdout}\n{done.stderr}"
     return done.stderr if status else done.stdout
 
 

@@ -26,7 +26,8 @@ def test_doctor_tells_of_it_and_a_run_is_behind_it(user: tuple[Environment, dict
     environment, environ, project = user
     command = environment.folder / "bin/llm-gateway"
     environ["PATH"] = path_with_bubblewrap()
-    report = json.loads(run(command, "doctor", "--json", cwd=project, **environ))
+    no_agent_is_ready = 4
+    report = json.loads(run(command, "doctor", "--json", cwd=project, also=no_agent_is_ready, **environ))
     (row,) = report["plugins"]
     assert (row["name"], row["ok"]) == ("wall", True)
     assert "model-only" in row["message"]

@@ -26,7 +26,7 @@ BROKEN = {
     "full stderr": '"$@" 2> /dev/full; echo $? > code',
     "nothing at all": '"$@" <&- >&- 2>&-; echo $? > code',
 }
-USUAL = {0, 1, 2, 3, 141}
+USUAL = {0, 1, 2, 3, 4, 141}  #: 4: `doctor` found no agent that is ready
 
 
 def run(

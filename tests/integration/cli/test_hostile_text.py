@@ -38,7 +38,8 @@ TEXT = f"{SEQUENCES}\ud800 \udc9b" + "long " * 2000
 #: What may be part of a file's name: neither a slash nor more than 255 bytes. The last byte is no character.
 NAME = os.fsencode(re.sub(r"/|\x1b\]8.*?link", "", SEQUENCES[:130])) + b"\x9b\x9d"
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-#: What the command and its live display of a review write themselves.
+DRAWING = {("review",), ("ask",), ("jobs", "tail")}
+#: What the command and its live displays write themselves.
 OWN = re.compile(r"\x1b\[(?:0|1|2|31|32|33|36|1;31|1;32|1;33)m")
 DRAWN = re.compile(r"\x1b\[(?:\?25[hl]|1A|2K)|\r(?=\x1b\[(?:2K|1A))")
 PLUGIN = """
@@ -59,7 +60,7 @@ def run(command: Command, *words: str | bytes, cwd: bytes, **environ: str) -> by
     termios.tcsetattr(slave, termios.TCSANOW, mode)
     process = subprocess.Popen(
         [Path(sys.executable).with_name("llm-gateway"), *words],
-        env=command.environ | environ,
+        env=command.environ | {"EDITOR": "true"} | environ,
         cwd=cwd,
         stdin=slave,
         stdout=slave,
@@ -181,7 +182,7 @@ def test_no_control_character_of_anybody_reaches_the_terminal(world, subcommand:
     for where in wheres(world, subcommand):
         for words in ways(world, subcommand):
             seen = run(world.command, *subcommand, *words, cwd=where)
-            assert harmful(seen, colours=subcommand in {("review",)}) == [], words
+            assert harmful(seen, colours=subcommand in DRAWING) == [], words
             _, _, trace = seen.partition(b"Traceback (")
             assert not trace, trace.decode("utf-8", "replace")[:6000]
             shown = shown or bool(seen)

@@ -144,7 +144,9 @@ def test_lesson_104_a_required_policy_must_be_there(
     command.home.mkdir(mode=0o700)
     (command.home / "config.toml").write_text(REQUIRED)
     answer, health, log = requested(command, tmp_path)
-    report = command.json("doctor", code=1 if said else 0)
+    seen = command.run("doctor", "--json")
+    assert seen.returncode in ((1,) if said else (0, 4)), "4: no agent is ready on this machine"
+    report = json.loads(seen.stdout)
     if not said:
         assert answer["text"] == "echo: hello"
         return

@@ -51,7 +51,11 @@ def _set(path: Path, key: str, typed: str) -> int:
 
 def _edit(path: Path) -> int:
     """Let the user edit a copy, and replace the file when the copy is valid."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+            raise UsageError(f"config edit needs a terminal; here, use `llm-gateway config set`, or edit {path}")
+        editor = "vi"
     before = _read(path)
     descriptor, name = tempfile.mkstemp(prefix="llm-gateway-config-", suffix=".toml")
     with open(descriptor, "w", encoding="utf-8") as file:

@@ -12,12 +12,7 @@ from llm_gateway_provider_kit.json_lines import JsonLinesProvider
 from llm_gateway_provider_kit.lines import as_dict, as_dicts, token_count
 
 GATEWAY_API = 1
-MODES = {
-    Posture.PLAN: "plan",
-    Posture.PROMPTED: "default",
-    Posture.ACCEPT_EDITS: "auto-edit",
-    Posture.BYPASS: "yolo",
-}
+MODES = {Posture.PLAN: "plan", Posture.PROMPTED: "default", Posture.ACCEPT_EDITS: "auto-edit", Posture.BYPASS: "yolo"}
 
 
 class QwenOptions(BaseModel):
