@@ -120,6 +120,7 @@ LOGIN = (
     'API error occurred: Status 401. Body: {"detail":"Unauthorized"}',
     "Missing environment variable: `MY_KEY`.",
     "invalid x-api-key",
+    "No auth type is selected. Please configure an auth type (e.g. via settings or `--auth-type`).",
     "This service has been disabled in this account for violation of Terms of Service.",
     "403 Your account has been suspended for violating our usage policies.",
     "Your access has been terminated due to violations of our Terms",

@@ -75,7 +75,7 @@ _LOGIN = (
     r"|ineligible|not eligible|eligib|(?:client|version|app) is (?:no longer|not) supported|unsupported[ _]client|verify your (?:account|age|identity|organi[sz]ation)|must be verified"
     r"|(?:not (?:supported|available)|unsupported|restricted|blocked)[^.\n]{0,30}(?:country|region|location|territory)|(?:country|region|location|territory)[^.\n]{0,30}(?:not (?:supported|available)|unsupported)"
     r"|missing (?:\w+ )?(?:environment variable|credentials?)|no credentials|credentials? (?:not found|are missing|could not|(?:are |is |have |has )?(?:expired|invalid))|could not load (?:the )?(?:default )?credentials|resolve authentication method"
-    r"|api_?key_?helper|invalid_(?:grant|rapt|token)\b|interactive (?:consent|login|authenti)|authori[sz]ation is required|oauth[^.\n]{0,60}(?:not (?:supported|allowed)|disabled)"
+    r"|api_?key_?helper|invalid_(?:grant|rapt|token)\b|no auth (?:type|method) is (?:selected|configured|set)|(?:set|configure|select) an auth (?:type|method)|interactive (?:consent|login|authenti)|authori[sz]ation is required|oauth[^.\n]{0,60}(?:not (?:supported|allowed)|disabled)"
 )
 #: The service closed the account, or its access. Other words about policies are about one request.
 _CLOSED = (

@@ -12,7 +12,8 @@ from llm_gateway_provider_kit.json_lines import JsonLinesProvider
 from llm_gateway_provider_kit.lines import as_dict, as_dicts, token_count
 
 GATEWAY_API = 1
-MODES = {Posture.PLAN: "plan", Posture.PROMPTED: "default", Posture.ACCEPT_EDITS: "auto-edit", Posture.BYPASS: "yolo"}
+# Not accept_edits: "auto-edit" also writes outside of the working directory, as `llm-gateway verify` shows.
+MODES = {Posture.PLAN: "plan", Posture.PROMPTED: "default", Posture.BYPASS: "yolo"}
 
 
 class QwenOptions(BaseModel):
