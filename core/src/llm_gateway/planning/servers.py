@@ -57,25 +57,24 @@ def independent(server: McpServer, environ: Mapping[str, str]) -> McpServer:
     An agent starts its servers in the repository, whose files could choose the program: by a version manager's shim, or by npx, which
     runs a program of the project's `node_modules` and asks the registry of its `.npmrc`, unless it has another prefix.
     """
-    program = find_executable(server.command, environ) if server.command else None
-    if program is None:
-        return server
+    program = find_executable(server.command, environ)
+    return server if program is None else _independent(server, program, environ)
+
+
+def _independent(server: McpServer, program: str, environ: Mapping[str, str]) -> McpServer:
     command, *first = command_of(program, environ)
     args = (*first, *server.args)
     if os.path.basename(program) == "npx" and not any(word.startswith(("--prefix", "-C")) for word in server.args):
         args = (*first, "--prefix", npm_prefix(program, environ), *server.args)
-    if command == program:
-        command = server.command
-    return replace(server, command=command, args=args)
+    return replace(server, command=server.command if command == program else command, args=args)
 
 
 def _found(server: McpServer | None, environ: Mapping[str, str]) -> McpServer | None:
     """Return a server that can be started; None: it is unknown, or its command is not installed."""
     if server is None or server.url:
         return server
-    if find_executable(server.command, environ) is None:
-        return None
+    program = find_executable(server.command, environ)
     try:
-        return independent(server, environ)
+        return None if program is None else _independent(server, program, environ)
     except ShimError:
         return None
